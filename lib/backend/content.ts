@@ -1,0 +1,79 @@
+// Contents of records: runs of bytes in memory and on a medium, one behind the other.
+
+import { PstoreError } from '../errors.js';
+import type { Storage } from '../storage/storage.js';
+import type { RecordContent } from './backend.js';
+
+/** Bytes of a medium. */
+export interface Extent {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export type Piece = Uint8Array | Extent;
+
+/** The pieces one after the other. Bytes on a medium go straight into the reader's buffer. */
+export class PiecesContent implements RecordContent {
+  readonly size: number;
+  readonly #pieces: readonly Piece[];
+
+  constructor(pieces: readonly Piece[]) {
+    this.#pieces = pieces;
+    this.size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
+  read(target: Uint8Array, position: number): number {
+    let filled = 0;
+    let start = 0;
+    for (const piece of this.#pieces) {
+      const from = Math.max(0, position + filled - start);
+      const length = Math.min(piece.length - from, target.length - filled);
+      if (length > 0) {
+        const into = target.subarray(filled, filled + length);
+        if (piece instanceof Uint8Array) into.set(piece.subarray(from, from + length));
+        else readExtent(piece, into, from);
+        filled += length;
+      }
+      if (filled === target.length) break;
+      start += piece.length;
+    }
+    return filled;
+  }
+}
+
+function readExtent(extent: Extent, into: Uint8Array, from: number): void {
+  const offset = extent.offset + from;
+  const got = extent.storage.read(into, offset);
+  if (got !== into.length) {
+    throw new PstoreError(
+      'EIO',
+      `${extent.storage.path}: the image ends at ${offset + got}, but a record goes on to ${offset + into.length}; was it cut while in use?`,
+      { path: extent.storage.path, offset },
+    );
+  }
+}
+
+/** A content whose bytes are made when they are first read, and dropped with it. The size must be known before. */
+export class LazyContent implements RecordContent {
+  readonly size: number;
+  readonly #make: () => Uint8Array;
+
+  /** @param make gives exactly `size` bytes, from a cache where there is one */
+  constructor(size: number, make: () => Uint8Array) {
+    this.size = size;
+    this.#make = make;
+  }
+
+  read(target: Uint8Array, position: number): number {
+    const part = this.#make().subarray(position, position + target.length);
+    target.set(part);
+    return part.length;
+  }
+}
+
+/** All bytes of a content. */
+export function contentBytes(content: RecordContent): Uint8Array {
+  const bytes = new Uint8Array(content.size);
+  return bytes.subarray(0, content.read(bytes, 0));
+}

@@ -1,0 +1,36 @@
+// Record types (front-ends) and dump reasons: their numbers in an image and their names in file names and text.
+
+/** linux/pstore.h, enum pstore_type_id; `tty` was proposed in 2023 without a number and is 9 here. */
+export const RECORD_TYPE_NUMBERS = {
+  dmesg: 0,
+  mce: 1,
+  console: 2,
+  ftrace: 3,
+  rtas: 4,
+  'powerpc-ofw': 5,
+  'powerpc-common': 6,
+  pmsg: 7,
+  'powerpc-opal': 8,
+  tty: 9,
+} as const;
+
+export type RecordType = keyof typeof RECORD_TYPE_NUMBERS;
+
+/** The front-ends that zones hold. */
+export type FrontEnd = 'dmesg' | 'console' | 'ftrace' | 'pmsg' | 'tty';
+
+/** linux/kmsg_dump.h since 5.8, enum kmsg_dump_reason. Before that 4, 5, 6 were restart, halt and poweroff. */
+export const Reason = { Undef: 0, Panic: 1, Oops: 2, Emergency: 3, Shutdown: 4 } as const;
+
+const REASON_NAMES = ['Unknown', 'Panic', 'Oops', 'Emergency', 'Shutdown'];
+
+/** The reason's name as the mainline kernel prints it (kmsg_dump_reason_str). */
+export function reasonName(reason: number): string {
+  return REASON_NAMES[reason] ?? 'Unknown';
+}
+
+/** The number for a name as a person types it (`oops`, `Panic`, …), or undefined. */
+export function reasonNumber(name: string): number | undefined {
+  const at = REASON_NAMES.findIndex((known) => known.toLowerCase() === name.toLowerCase());
+  return at <= 0 ? undefined : at;
+}

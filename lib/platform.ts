@@ -1,0 +1,33 @@
+// What differs between Node and other places this core may run in: native deflate, and the wall clock.
+// Everything from format/ to tree/ reaches the machine through this file only.
+
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+
+interface WithEngine {
+  buffer: Buffer;
+  engine: { bytesWritten: number };
+}
+
+/**
+ * Raw inflate.
+ * @param limit most bytes of output
+ * @returns undefined when the input is no whole raw deflate stream or exceeds `limit`
+ */
+export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Array; used: number } | undefined {
+  try {
+    const result = inflateRawSync(input, { maxOutputLength: Math.max(1, limit), info: true }) as unknown as WithEngine;
+    return { output: result.buffer, used: result.engine.bytesWritten };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Raw deflate with a window of 2^11, as pstore makes it: a kernel may not inflate a larger one. */
+export function deflateRaw(input: Uint8Array): Uint8Array {
+  return deflateRawSync(input, { windowBits: 11, memLevel: 8 });
+}
+
+/** Nanoseconds since 1970. */
+export function nowNs(): bigint {
+  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+}

@@ -1,0 +1,55 @@
+// A part of a larger storage: the keys offset= and size=.
+
+import { PstoreError } from '../errors.js';
+import type { Storage } from './storage.js';
+
+export class SliceStorage implements Storage {
+  readonly path: string;
+  readonly size: number;
+  readonly writable: boolean;
+  /** First byte of the part in the storage below. */
+  readonly base: number;
+  readonly #below: Storage;
+
+  /** @throws PstoreError EINVAL when the part does not lie inside the storage below */
+  constructor(below: Storage, base: number, size = below.size - base) {
+    if (base > below.size || size < 0 || base + size > below.size) {
+      throw new PstoreError(
+        'EINVAL',
+        `${below.path} has ${below.size} bytes: offset=${base} with size=${size} leaves it; give a part that lies inside`,
+        { path: below.path, offset: base },
+      );
+    }
+    this.#below = below;
+    this.path = below.path;
+    this.base = base;
+    this.size = size;
+    this.writable = below.writable;
+    if (below.erase) this.erase = (offset, length) => below.erase?.(base + offset, length);
+  }
+
+  erase?: (offset: number, length: number) => void;
+
+  read(target: Uint8Array, offset: number): number {
+    const room = Math.max(0, Math.min(target.length, this.size - offset));
+    return room === 0 ? 0 : this.#below.read(target.subarray(0, room), this.base + offset);
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    if (offset < 0 || offset + bytes.length > this.size) {
+      throw new PstoreError('EIO', `${this.path}: a write of ${bytes.length} bytes at ${offset} leaves the part`, {
+        path: this.path,
+        offset: this.base + offset,
+      });
+    }
+    this.#below.write(bytes, this.base + offset);
+  }
+
+  sync(): void {
+    this.#below.sync();
+  }
+
+  close(): void {
+    this.#below.close();
+  }
+}

@@ -1,0 +1,39 @@
+// Bytes on a medium: the interface that every layer above reads and writes through. Knows no format.
+
+export interface Storage {
+  /** What to call it in messages. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Whether write() can work at all. */
+  readonly writable: boolean;
+
+  /**
+   * Fills `target` from byte `offset` on.
+   * @returns bytes read: less than asked only where the medium ends
+   * @throws PstoreError EIO
+   */
+  read(target: Uint8Array, offset: number): number;
+
+  /**
+   * Writes all of `bytes` at `offset`, which must lie inside the medium: a medium never grows.
+   * @throws PstoreError EROFS, EIO, ENOSPC; ENOMSG where just this place is broken; EAGAIN where the medium is not there for now
+   */
+  write(bytes: Uint8Array, offset: number): void;
+
+  /** Returns when what was written is on the medium (fdatasync). */
+  sync(): void;
+
+  /** Flash and its like: erases a range its own way (used by pstore/zone instead of FLUSH_META when it is there). */
+  erase?(offset: number, length: number): void;
+
+  close(): void;
+}
+
+/** `length` bytes from `offset` on, or fewer where the medium ends. */
+export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
+  const wanted = Math.max(0, Math.min(length, storage.size - offset));
+  const target = new Uint8Array(wanted);
+  const got = wanted === 0 ? 0 : storage.read(target, offset);
+  return got === wanted ? target : target.subarray(0, got);
+}

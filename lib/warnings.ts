@@ -1,0 +1,49 @@
+// A soft problem: something in an image that is not as it should be, though the rest can be shown.
+
+/** Codes of warnings; programs may rely on them (`info --json`). */
+export type WarningCode =
+  | 'zone-overtop'
+  | 'zone-invalid'
+  | 'zone-start-beyond-datalen'
+  | 'zone-truncated'
+  | 'zone-unwritten-bytes'
+  | 'record-short'
+  | 'record-time'
+  | 'record-flag'
+  | 'record-undecodable'
+  | 'record-salvaged'
+  | 'ring-same-second'
+  | 'geometry-guess'
+  | 'geometry-mismatch'
+  | 'geometry-kib'
+  | 'image-capped'
+  | 'image-shrunk'
+  | 'image-fresh'
+  | 'ecc-corrected'
+  | 'ecc-lost'
+  | 'note-damaged'
+  | 'header-damaged'
+  | 'page-damaged'
+  | 'source-failed'
+  | 'read-only';
+
+export interface Warning {
+  readonly code: WarningCode;
+  /** One clear sentence. */
+  readonly message: string;
+  /** First byte in the source that it is about, or null. */
+  readonly offset: number | null;
+}
+
+/** Collects warnings. With `strict`, one that is added becomes an error at the caller (see cli and mount). */
+export class Warnings {
+  readonly list: Warning[] = [];
+  /** Warnings beyond this number are counted, not kept: a hostile image must not decide our memory. */
+  static readonly LIMIT = 1000;
+  dropped = 0;
+
+  add(code: WarningCode, message: string, offset: number | null = null): void {
+    if (this.list.length >= Warnings.LIMIT) this.dropped++;
+    else this.list.push({ code, message, offset });
+  }
+}
