@@ -1,0 +1,308 @@
+// ftrace records: their encodings on different machines, the merging of all CPUs' rings, and the text of a record.
+
+import { type Abi, Fields } from './abi.js';
+
+/**
+ * Where a record keeps its CPU: in the low 8 bits of `ts` (most machines), in the low 2 bits of `ip` (32-bit ARM with
+ * up to 4 CPUs) or in the lowest bit of `ip` (32-bit ARM with Thumb and up to 2 CPUs).
+ */
+export type FtraceCpuField = 'ts' | 'ip' | 'ip1';
+
+/** linux/pstore.h, struct pstore_ftrace_record: `ip` (long) at 0, `parent_ip` (long), then `ts` (u64) */
+export interface FtraceEncoding {
+  /** Bytes of a record. */
+  readonly recordSize: 24 | 16;
+  readonly wordBits: 32 | 64;
+  readonly cpu: FtraceCpuField;
+}
+
+/** What the columns `%ps` and `%pS` are made of; class Kallsyms is one. */
+export interface SymbolTable {
+  lookup(address: bigint): { name: string; offset: bigint; size: bigint; module: string | null } | undefined;
+}
+
+/** In the order of preference among equals: a CPU that fits in `ts` is no accident, one in an aligned `ip` may be. */
+const ENCODINGS: readonly FtraceEncoding[] = [
+  { recordSize: 24, wordBits: 64, cpu: 'ts' },
+  { recordSize: 16, wordBits: 32, cpu: 'ts' },
+  { recordSize: 16, wordBits: 32, cpu: 'ip' },
+  { recordSize: 16, wordBits: 32, cpu: 'ip1' },
+];
+
+const TS_CPU_BITS = 8;
+
+/** Records of a ring that are looked at to find the encoding: its newest. */
+const SAMPLE = 512;
+
+/** A CPU number that is likely in a ring that all CPUs share. */
+const LIKELY_CPUS = 64;
+
+/** Lines that are encoded at once. */
+const CHUNK = 4096;
+
+/**
+ * The encoding that fits best. In rings of one CPU each every record of ring i has CPU i; in a single ring, which all
+ * CPUs may share, CPUs are small numbers. Timestamps mostly go on. Nothing else in an image tells it.
+ * @param rings unwrapped, in the order of the zones; empty ones in their places
+ * @param abi decides the byte order, and the word size where the data fit both
+ * @param certain whether the word size of `abi` is known, so that others are not tried
+ */
+export function findEncoding(rings: readonly Uint8Array[], abi: Abi, certain = false): FtraceEncoding {
+  let best: FtraceEncoding | undefined;
+  let bestFit = -1;
+  for (const encoding of inOrder(abi)) {
+    if (certain && encoding.wordBits !== abi.wordBits) continue;
+    const fit = fitOf(rings, encoding, abi.endian);
+    if (fit > bestFit) [best, bestFit] = [encoding, fit];
+  }
+  return best!;
+}
+
+function inOrder(abi: Abi): FtraceEncoding[] {
+  const likely = ENCODINGS.filter((encoding) => encoding.wordBits === abi.wordBits);
+  return [...likely, ...ENCODINGS.filter((encoding) => encoding.wordBits !== abi.wordBits)];
+}
+
+/** Share of the records that look right, 0 … 1. */
+function fitOf(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: Abi['endian']): number {
+  let records = 0;
+  let right = 0;
+  rings.forEach((ring, zone) => {
+    const reader = new Reader(ring, encoding, endian);
+    const count = Math.min(SAMPLE, Math.floor(ring.length / encoding.recordSize));
+    let before: number | undefined;
+    for (let i = count; i > 0; i--) {
+      const offset = ring.length - i * encoding.recordSize;
+      const cpu = reader.cpu(offset);
+      const ts = reader.roughTimestamp(offset);
+      if (rings.length > 1 || cpu === 0) right += cpu === zone ? 2 : 0;
+      else right += cpu < LIKELY_CPUS ? 1.5 : 0;
+      if (before === undefined || ts >= before) right++;
+      before = ts;
+      records += 3;
+    }
+  });
+  return records === 0 ? 0 : right / records;
+}
+
+/** Fields of records; offsets are the caller's to check. */
+class Reader {
+  readonly #fields: Fields;
+  readonly #encoding: FtraceEncoding;
+  /** Offset of `ts`. */
+  readonly #ts: number;
+  /** Offsets of the high and the low half in a u64. */
+  readonly #high: 0 | 4;
+  readonly #low: 0 | 4;
+
+  constructor(bytes: Uint8Array, encoding: FtraceEncoding, endian: Abi['endian']) {
+    this.#fields = new Fields(bytes, endian);
+    this.#encoding = encoding;
+    this.#ts = encoding.recordSize - 8;
+    this.#high = endian === 'little' ? 4 : 0;
+    this.#low = endian === 'little' ? 0 : 4;
+  }
+
+  high(record: number): number {
+    return this.#fields.u32(record + this.#ts + this.#high);
+  }
+
+  low(record: number): number {
+    return this.#fields.u32(record + this.#ts + this.#low);
+  }
+
+  /** Low 32 bits of `ip` (0) or `parent_ip` (1). */
+  #wordLow(record: number, word: 0 | 1): number {
+    return this.#fields.u32(this.#encoding.wordBits === 32 ? record + word * 4 : record + word * 8 + this.#low);
+  }
+
+  cpu(record: number): number {
+    switch (this.#encoding.cpu) {
+      case 'ts':
+        return this.low(record) & ((1 << TS_CPU_BITS) - 1);
+      case 'ip':
+        return this.#wordLow(record, 0) & 3;
+      case 'ip1':
+        return this.#wordLow(record, 0) & 1;
+    }
+  }
+
+  timestamp(record: number): bigint {
+    const ts = (BigInt(this.high(record)) << 32n) | BigInt(this.low(record));
+    return this.#encoding.cpu === 'ts' ? ts >> BigInt(TS_CPU_BITS) : ts;
+  }
+
+  /** The timestamp, exact below 2^53. */
+  roughTimestamp(record: number): number {
+    const [high, low] = [this.high(record), this.low(record)];
+    return this.#encoding.cpu === 'ts' ? high * 2 ** (32 - TS_CPU_BITS) + (low >>> TS_CPU_BITS) : high * 2 ** 32 + low;
+  }
+
+  /** Whether the timestamp of this record is smaller than that of a record elsewhere, which `ts >> 8` may hide. */
+  earlier(record: number, other: Reader, otherRecord: number): boolean {
+    const [high, otherHigh] = [this.high(record), other.high(otherRecord)];
+    if (high !== otherHigh) return high < otherHigh;
+    const shift = this.#encoding.cpu === 'ts' ? TS_CPU_BITS : 0;
+    return this.low(record) >>> shift < other.low(otherRecord) >>> shift;
+  }
+
+  /** `ip` (0) or `parent_ip` (1), as hexadecimal digits without leading zeros. */
+  address(record: number, word: 0 | 1): string {
+    const low = this.#wordLow(record, word);
+    if (this.#encoding.wordBits === 32) return low.toString(16);
+    const high = this.#fields.u32(record + word * 8 + this.#high);
+    return high === 0 ? low.toString(16) : high.toString(16) + low.toString(16).padStart(8, '0');
+  }
+}
+
+/**
+ * All CPUs' records in one run, as the kernel merges them (pstore_ftrace_combine_log): pairwise in the order of the
+ * zones; the head of what is merged so far goes first only when its timestamp is smaller; the order inside a ring never
+ * changes. A partial record at the beginning of each ring is dropped.
+ *
+ * By that rule a record goes out right behind its predecessor unless it is the highest of its ring so far, and among
+ * equals the later zone's goes first. That is one order whatever neighbours are merged first, so halves are merged
+ * instead of one zone after the other, which takes log(zones) passes over the data instead of one a zone.
+ * @param rings unwrapped
+ */
+export function mergeRings(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: Abi['endian']): Uint8Array {
+  let runs = rings.map((ring) => ring.subarray(ring.length % encoding.recordSize)).filter((run) => run.length > 0);
+  while (runs.length > 1) {
+    const merged: Uint8Array[] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      merged.push(i + 1 < runs.length ? mergeTwo(runs[i]!, runs[i + 1]!, encoding, endian) : runs[i]!);
+    }
+    runs = merged;
+  }
+  return runs[0] ?? new Uint8Array(0);
+}
+
+function mergeTwo(first: Uint8Array, second: Uint8Array, encoding: FtraceEncoding, endian: Abi['endian']): Uint8Array {
+  const size = encoding.recordSize;
+  const [a, b] = [new Reader(first, encoding, endian), new Reader(second, encoding, endian)];
+  const merged = new Uint8Array(first.length + second.length);
+  let [i, j] = [0, 0];
+  while (i < first.length && j < second.length) {
+    if (a.earlier(i, b, j)) {
+      merged.set(first.subarray(i, i + size), i + j);
+      i += size;
+    } else {
+      merged.set(second.subarray(j, j + size), i + j);
+      j += size;
+    }
+  }
+  merged.set(first.subarray(i), i + j);
+  merged.set(second.subarray(j), first.length + j);
+  return merged;
+}
+
+/**
+ * The text of records, one line each, as pstorefs prints it: `CPU:%d ts:%llu %08lx  %08lx  %ps <- %pS`.
+ * @param merged whole records; a partial one at the beginning is passed over
+ * @param symbols fills the last two columns; without it, or where it knows nothing, they are `0x` and the address
+ */
+export function ftraceText(
+  merged: Uint8Array,
+  encoding: FtraceEncoding,
+  endian: Abi['endian'],
+  symbols?: SymbolTable,
+): Uint8Array {
+  const reader = new Reader(merged, encoding, endian);
+  const names = new SymbolNames(symbols);
+  const size = encoding.recordSize;
+  const encoder = new TextEncoder();
+  const chunks: Uint8Array[] = [];
+  let lines = '';
+  let count = 0;
+  for (let record = merged.length % size; record < merged.length; record += size) {
+    const [ip, parent] = [reader.address(record, 0), reader.address(record, 1)];
+    lines +=
+      `CPU:${reader.cpu(record)} ts:${reader.timestamp(record)} ${ip.padStart(8, '0')}  ${parent.padStart(8, '0')}` +
+      `  ${names.plain(ip)} <- ${names.withOffset(parent)}\n`;
+    if (++count % CHUNK === 0) {
+      chunks.push(encoder.encode(lines));
+      lines = '';
+    }
+  }
+  chunks.push(encoder.encode(lines));
+  return concat(chunks);
+}
+
+/** `%ps` and `%pS` for addresses that come again and again. */
+class SymbolNames {
+  readonly #symbols: SymbolTable | undefined;
+  readonly #plain = new Map<string, string>();
+  readonly #withOffset = new Map<string, string>();
+
+  constructor(symbols: SymbolTable | undefined) {
+    this.#symbols = symbols;
+  }
+
+  plain(address: string): string {
+    return this.#named(this.#plain, address, false);
+  }
+
+  withOffset(address: string): string {
+    return this.#named(this.#withOffset, address, true);
+  }
+
+  #named(names: Map<string, string>, address: string, offset: boolean): string {
+    if (!this.#symbols) return `0x${address}`;
+    let name = names.get(address);
+    if (name === undefined) {
+      const found = this.#symbols.lookup(BigInt(`0x${address}`));
+      name = `0x${address}`;
+      if (found) {
+        const place = offset ? `+0x${found.offset.toString(16)}/0x${found.size.toString(16)}` : '';
+        name = `${found.name}${place}${found.module === null ? '' : ` [${found.module}]`}`;
+      }
+      names.set(address, name);
+    }
+    return name;
+  }
+}
+
+/**
+ * The records of a ring whose `start` is larger than its `datalen`, which a kernel leaves when the function that writes
+ * the ring is traced itself (seen on ARM): the ring has not wrapped, `datalen` is behind. Whole records up to datalen
+ * count, and behind it those up to `start` whose timestamps go on.
+ * @param data the ring's data area from its beginning
+ * @param start in bytes; what lies beyond the area is not looked at
+ * @param datalen in bytes, below `start`
+ * @returns the whole records, as a view of `data`
+ */
+export function oldStartCut(
+  data: Uint8Array,
+  start: number,
+  datalen: number,
+  encoding: FtraceEncoding,
+  endian: Abi['endian'],
+): Uint8Array {
+  const size = encoding.recordSize;
+  const reader = new Reader(data, encoding, endian);
+  const most = Math.min(start, data.length);
+  let end = Math.min(datalen, most);
+  end -= end % size;
+  let before = end > 0 ? reader.timestamp(end - size) : 0n;
+  for (; end + size <= most; end += size) {
+    const ts = reader.timestamp(end);
+    if (ts < before || isBlank(data.subarray(end, end + size))) break;
+    before = ts;
+  }
+  return data.subarray(0, end);
+}
+
+/** Never written: all 0 or all 0xFF. */
+function isBlank(record: Uint8Array): boolean {
+  return (record[0] === 0 || record[0] === 0xff) && record.every((byte) => byte === record[0]);
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
