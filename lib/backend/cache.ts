@@ -1,7 +1,7 @@
 // Decoded texts, the least recently used dropped first: the mount option cache=.
 
 export class TextCache {
-  /** Most bytes that are kept. */
+  /** Most bytes that are kept; the newest text stays even when it alone is larger, since it is about to be read. */
   readonly limit: number;
   #bytes = 0;
   readonly #texts = new Map<string, Uint8Array>();
@@ -26,11 +26,10 @@ export class TextCache {
 
   set(key: string, text: Uint8Array): void {
     this.delete(key);
-    if (text.length > this.limit) return;
     this.#texts.set(key, text);
     this.#bytes += text.length;
     for (const oldest of this.#texts.keys()) {
-      if (this.#bytes <= this.limit) break;
+      if (this.#bytes <= this.limit || oldest === key) break;
       this.delete(oldest);
     }
   }

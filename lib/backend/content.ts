@@ -1,17 +1,8 @@
 // Contents of records: runs of bytes in memory and on a medium, one behind the other.
 
 import { PstoreError } from '../errors.js';
-import type { Storage } from '../storage/storage.js';
+import type { Extent, Piece } from '../storage/extent.js';
 import type { RecordContent } from './backend.js';
-
-/** Bytes of a medium. */
-export interface Extent {
-  readonly storage: Storage;
-  readonly offset: number;
-  readonly length: number;
-}
-
-export type Piece = Uint8Array | Extent;
 
 /** The pieces one after the other. Bytes on a medium go straight into the reader's buffer. */
 export class PiecesContent implements RecordContent {

@@ -1,8 +1,13 @@
 // All kinds of backends. A new one is one line here.
 
+import { blkoops } from './blkoops.js';
 import type { BackendKind } from './kind.js';
+import { pstoreBlk } from './pstore_blk.js';
 
-export const KINDS: readonly BackendKind[] = [];
+export const KINDS: readonly BackendKind[] = [
+  pstoreBlk,
+  blkoops,
+];
 
 export function kindNamed(name: string): BackendKind | undefined {
   return KINDS.find((kind) => kind.name === name);

@@ -1,0 +1,85 @@
+// What a kernel skips but a person can read: text in zones with a damaged signature, length or magic, or cut off.
+
+import { beginsAsDump, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import type { Abi } from '../format/abi.js';
+import {
+  BUFFER_HEADER_SIZE,
+  DMESG_MAGIC,
+  dmesgHeaderSize,
+  type Generation,
+  isNanoseconds,
+  readBufferHeader,
+  readDmesgHeader,
+} from '../format/zone.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { Zone } from '../zone/geometry.js';
+
+export interface Salvaged {
+  readonly bytes: Uint8Array;
+  /** First byte of the zone. */
+  readonly offset: number;
+  readonly mtimeNs: bigint | null;
+  /** Number of linux/kmsg_dump.h, or null where the header is lost. */
+  readonly reason: number | null;
+  readonly count: number | null;
+  readonly compressed: string | null;
+}
+
+/** Fewer readable bytes than this are rubbish, not text. */
+const LEAST_TEXT = 16;
+const NANOSECONDS = 1_000_000_000n;
+
+/** @returns undefined when there is nothing to read in the zone */
+export function salvageDmesg(storage: Storage, zone: Zone, generation: Generation, abi: Abi): Salvaged | undefined {
+  const bytes = readRange(storage, zone.offset, zone.size);
+  const bufferSize = BUFFER_HEADER_SIZE[generation];
+  const from = bufferSize + dmesgHeaderSize(abi);
+  if (bytes.length <= from) return undefined;
+  const { datalen } = readBufferHeader(bytes, generation, abi);
+  const header = readDmesgHeader(bytes.subarray(bufferSize), abi);
+  const known = header.magic === DMESG_MAGIC;
+  const all = bytes.subarray(from);
+  const stored =
+    datalen > from - bufferSize && bufferSize + datalen <= bytes.length
+      ? all.subarray(0, datalen + bufferSize - from)
+      : all;
+  const decoded = decodeRecord(stored, 'auto', LIMIT_FACTOR * zone.size) ?? decodeLoosely(stored, zone.size);
+  const text = decoded?.text ?? plausibleText(stored);
+  if (text.length < LEAST_TEXT) return undefined;
+  return {
+    bytes: text,
+    offset: zone.offset,
+    mtimeNs:
+      known && header.seconds > 0n
+        ? header.seconds * NANOSECONDS + (isNanoseconds(header.nanoseconds) ? header.nanoseconds : 0n)
+        : null,
+    reason: known ? header.reason : null,
+    count: known ? header.counter : null,
+    compressed: decoded?.compression ?? null,
+  };
+}
+
+/** A whole stream with remains of an older record behind it: the text itself is the proof. */
+function decodeLoosely(stored: Uint8Array, zoneSize: number): { text: Uint8Array; compression: string } | undefined {
+  const decoded = decodeRecord(stored, 'deflate', LIMIT_FACTOR * zoneSize);
+  return decoded && beginsAsDump(decoded.text) ? decoded : undefined;
+}
+
+/** A ring whose header cannot be believed: its text from the data's beginning. */
+export function salvageRing(storage: Storage, zone: Zone, abi: Abi): Salvaged | undefined {
+  const bytes = readRange(storage, zone.offset, zone.size);
+  const from = BUFFER_HEADER_SIZE.pstore_blk;
+  if (bytes.length <= from || readBufferHeader(bytes, 'pstore_blk', abi).datalen === 0) return undefined;
+  const text = plausibleText(bytes.subarray(from));
+  if (text.length < LEAST_TEXT) return undefined;
+  return { bytes: text, offset: zone.offset, mtimeNs: null, reason: null, count: null, compressed: null };
+}
+
+/** The bytes up to the first that no log text has. */
+export function plausibleText(bytes: Uint8Array): Uint8Array {
+  const end = bytes.findIndex((byte) => byte === 0xff || byte === 0x7f || (byte < 0x20 && !TEXT_CONTROLS.has(byte)));
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/** Tab, line feed, carriage return, escape: what consoles print. */
+const TEXT_CONTROLS = new Set([9, 10, 13, 27]);

@@ -1,0 +1,304 @@
+// Opens a partition of zones: takes the sizes that were given, finds the others, and says how sure it is.
+
+import { COMPRESSIONS } from '../compress/codec.js';
+import type { CompressionChoice } from '../compress/decompress.js';
+import { PstoreError } from '../errors.js';
+import { abiName, DEFAULT_ABI } from '../format/abi.js';
+import { parseKallsyms } from '../format/kallsyms.js';
+import { BUFFER_HEADER_SIZE, type Generation, writeBufferHeader, zoneSignature } from '../format/zone.js';
+import { SliceStorage } from '../storage/slice.js';
+import type { Storage } from '../storage/storage.js';
+import type { Warnings } from '../warnings.js';
+import { type Detected, detectZones, fittingMarks } from '../zone/detect.js';
+import { ZoneEngine } from '../zone/engine.js';
+import {
+  allZones,
+  kmsgZone,
+  layOut,
+  NO_ZONES,
+  PARTITION_MULTIPLE,
+  PSTORE_BLK_CAP,
+  type ZoneGeometry,
+  type ZoneSizes,
+} from '../zone/geometry.js';
+import type { NewRecord } from './backend.js';
+import type { SourceKeys } from './keys.js';
+import type { OpenContext } from './kind.js';
+import { ZoneBackend } from './zones.js';
+
+/** The keys of the sizes, by what they set. */
+const SIZE_KEYS = {
+  kmsgSize: 'kmsg_size',
+  pmsgSize: 'pmsg_size',
+  consoleSize: 'console_size',
+  ttySize: 'tty_size',
+  ftraceSize: 'ftrace_size',
+  cpus: 'cpus',
+} as const satisfies Record<keyof ZoneSizes, string>;
+
+/** Source keys of blkoops and pstore_blk. */
+export const ZONE_KEYS = [
+  ...Object.values(SIZE_KEYS),
+  'compress',
+  'abi',
+  'max_reason',
+  'dump_oops',
+  'kallsyms',
+  'no_cap',
+] as const;
+
+/** More CPUs than any kernel can be configured for. */
+const MOST_CPUS = 8192;
+/** How far headers are searched when the zone size is given and only the machine is to be found. */
+const SHORT_SEARCH = 8 << 20;
+
+interface Found {
+  readonly geometry: ZoneGeometry;
+  readonly detected: Detected | undefined;
+  readonly confidence: Readonly<Record<string, number>>;
+  readonly given: ReadonlySet<keyof ZoneSizes>;
+}
+
+export function openZones(context: OpenContext, generation: Generation): ZoneBackend {
+  const { keys, warnings, path } = context;
+  const storage = partition(context, generation);
+  const found = findGeometry(context, storage, generation);
+  const abi = keys.abi() ?? found.detected?.abi ?? DEFAULT_ABI;
+  const engine = new ZoneEngine(storage, found.geometry, abi, warnings, {
+    maxReason: keys.number('max_reason', 1, 4) ?? 4,
+    dumpOops: keys.has('dump_oops') ? keys.flag('dump_oops') : true,
+  });
+  engine.recover();
+  warnOfHiddenZones(engine, found, warnings, path);
+  const kallsyms = keys.text('kallsyms');
+  return new ZoneBackend({
+    path,
+    storage,
+    engine,
+    warnings,
+    cache: context.cache,
+    compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
+    symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
+    salvage: keys.flag('salvage'),
+    guessed: (type) => whyGuessed(type, found),
+    describe: () => describe(found, abiName(abi), keys.has('abi')),
+  });
+}
+
+/** The part of the storage that is the partition: checked as the kernel checks it, and capped as it caps it. */
+function partition(context: OpenContext, generation: Generation): Storage {
+  const { storage, keys, warnings, path } = context;
+  const wrong = (what: string) => new PstoreError('EBADMSG', `${path}: ${what}`, { path });
+  if (storage.size === 0) throw wrong('the file is empty');
+  if (storage.size < PARTITION_MULTIPLE) {
+    throw wrong(`${storage.size} bytes are too few for a ${generation} partition, which has at least 4096`);
+  }
+  const rest = storage.size % PARTITION_MULTIPLE;
+  if (rest !== 0) {
+    const odd = `${storage.size} bytes are not a multiple of 4096, so this is no whole ${generation} partition`;
+    if (!keys.flag('salvage'))
+      throw wrong(`${odd}; take size= for a part of a larger file, or salvage for a cut image`);
+    warnings.add('zone-truncated', `${path}: ${odd}; it is read as far as it goes`, storage.size);
+  }
+  if (generation === 'pstore_blk' && storage.size > PSTORE_BLK_CAP && !keys.flag('no_cap')) {
+    const what = `${path}: a kernel uses only the first 128 MiB of ${storage.size} bytes, and so is done here`;
+    warnings.add('image-capped', `${what}; no_cap reads all of it`, PSTORE_BLK_CAP);
+    return new SliceStorage(storage, 0, PSTORE_BLK_CAP);
+  }
+  return storage;
+}
+
+function givenSizes(keys: SourceKeys): Partial<Record<keyof ZoneSizes, number>> {
+  const given: Partial<Record<keyof ZoneSizes, number>> = {};
+  for (const [name, key] of Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]) {
+    const value = name === 'cpus' ? keys.number(key, 1, MOST_CPUS) : keys.size(key);
+    if (value !== undefined) given[name] = value;
+  }
+  return given;
+}
+
+function findGeometry(context: OpenContext, storage: Storage, generation: Generation): Found {
+  const { keys, path, warnings } = context;
+  const given = givenSizes(keys);
+  const until = given.kmsgSize === undefined ? undefined : SHORT_SEARCH;
+  const detected = detectZones(storage, generation, until);
+  const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
+  if (!detected && !anyGiven) throw noSignature(path, generation);
+  const sizes: ZoneSizes = { ...NO_ZONES, ...detected?.sizes, ...given };
+  if (given.kmsgSize === undefined && sizes.kmsgSize === 0 && !detected && generation === 'blkoops') {
+    throw noSignature(path, generation);
+  }
+  // The partition's size, cut to whole pages: what is behind the last whole one can only be salvaged.
+  const total = Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  const frontGiven = (['pmsgSize', 'consoleSize', 'ftraceSize'] as const).every((name) => given[name] !== undefined);
+  const anyFrontGiven =
+    frontGiven || (['pmsgSize', 'consoleSize', 'ttySize', 'ftraceSize'] as const).some((n) => (given[n] ?? 0) > 0);
+  const kmsgOffset = frontGiven || anyFrontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
+  const geometry = layOut(generation, total, sizes, path, kmsgOffset);
+  const found: Found = {
+    geometry,
+    detected,
+    given: new Set(Object.keys(given) as (keyof ZoneSizes)[]),
+    confidence: Object.fromEntries(
+      (Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]).map(([name, key]) => [
+        key,
+        given[name] !== undefined ? 1 : (detected?.confidence[name] ?? 0),
+      ]),
+    ),
+  };
+  checkAgainstImage(found, keys.flag('strict'), warnings, path);
+  return found;
+}
+
+function noSignature(path: string, generation: Generation): PstoreError {
+  const sizes = generation === 'blkoops' ? 'kmsg_size=' : 'kmsg_size=, pmsg_size=, console_size= and ftrace_size=';
+  return new PstoreError(
+    'EBADMSG',
+    `${path}: no zone signature is found in it; if it is a fresh ${generation} partition, give ${sizes} as the kernel had them`,
+    { path },
+  );
+}
+
+/** Sizes that were given and do not fit, and sizes that are only a guess, are both said. */
+function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, path: string): void {
+  const { detected, geometry, given } = found;
+  if (!detected) {
+    warnings.add('image-fresh', `${path}: no zone signature is found in it; it is shown as the sizes say, as empty`);
+    return;
+  }
+  for (const mismatch of mismatches(detected, geometry, given)) {
+    if (strict) throw new PstoreError('EINVAL', `${path}: ${mismatch}`, { path });
+    warnings.add('geometry-mismatch', `${path}: ${mismatch}`);
+  }
+  const dmesg = detected.marks.some((mark) => mark.type === 'dmesg');
+  if (!given.has('kmsgSize') && dmesg && detected.confidence.kmsgSize < 0.5) {
+    const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
+    warnings.add(
+      'geometry-guess',
+      `${path}: ${size} is only a guess, from one record; give the size that the kernel had`,
+    );
+  }
+}
+
+function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['given']): Generator<string> {
+  if (geometry.kmsgSize > 0) {
+    const now = fittingMarks(detected.marks, geometry.kmsgOffset, geometry.kmsgSize);
+    const better = detected.sizes.kmsgSize;
+    const best = better > 0 ? fittingMarks(detected.marks, detected.kmsgOffset, better) : now;
+    if (now.fit < best.fit) {
+      if (geometry.kmsgSize !== better && given.has('kmsgSize')) {
+        yield `zones of ${inWords(better)} fit this image (${best.fit} of ${best.of} record headers), ` +
+          `zones of ${inWords(geometry.kmsgSize)} do not (${now.fit} of ${now.of}); give kmsg_size=${inUnits(better)}`;
+      } else {
+        yield `the dmesg zones of this image begin at ${detected.kmsgOffset} (${best.fit} of ${best.of} record headers), ` +
+          `not at ${geometry.kmsgOffset} (${now.fit} of ${now.of}), where the given sizes put them`;
+      }
+    }
+  }
+  const placed = new Map(geometry.front.map((zone) => [zone.offset, zone.type]));
+  for (const mark of detected.marks) {
+    if (mark.type === 'dmesg' || mark.offset >= detected.kmsgOffset || placed.get(mark.offset) === mark.type) continue;
+    yield `a ${mark.type} zone begins at ${mark.offset} in this image, but not with the given sizes`;
+    return;
+  }
+}
+
+/** 64K where that is exact, else bytes. */
+export function inUnits(size: number): string {
+  if (size > 0 && size % (1 << 20) === 0) return `${size >> 20}M`;
+  return size > 0 && size % 1024 === 0 ? `${size / 1024}K` : String(size);
+}
+
+function inWords(size: number): string {
+  return size % 1024 === 0 ? `${size / 1024} KiB` : `${size} bytes`;
+}
+
+/** blkoops stops at the first zone without a signature: what stands behind it is not shown, but not passed over in silence. */
+function warnOfHiddenZones(engine: ZoneEngine, found: Found, warnings: Warnings, path: string): void {
+  if (engine.geometry.generation !== 'blkoops' || !found.detected) return;
+  const stop = kmsgZone(engine.geometry, engine.nextZone).offset;
+  const hidden = found.detected.marks.filter((mark) => mark.magic && mark.datalen > 0 && mark.offset > stop).length;
+  if (hidden === 0 || engine.dmesg.length === 0 || engine.dmesg.state(engine.nextZone) !== 0) return;
+  warnings.add(
+    'zone-invalid',
+    `${path}: dmesg zone ${engine.nextZone} at offset ${stop} has no signature, where blkoops stops looking; ` +
+      `${hidden} record${hidden === 1 ? '' : 's'} behind it can be seen with salvage`,
+    stop,
+  );
+}
+
+/** A guess never places a write. @returns the sentence that says what to give */
+function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
+  const name = (
+    { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
+  )[type];
+  const key = SIZE_KEYS[name];
+  if (found.confidence[key] === 1) return undefined;
+  const size = found.geometry[name];
+  return size > 0
+    ? `${key}=${inUnits(size)} is only a guess, and a guess never places a write; give ${key}= as the kernel had it`
+    : `no ${type} zone is found in it; give ${key}= as the kernel had it`;
+}
+
+function describe(
+  found: Found,
+  abi: string,
+  abiGiven: boolean,
+): ReturnType<ConstructorParameters<typeof ZoneBackend>[0]['describe']> {
+  const { geometry } = found;
+  const sizes = (Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]).filter(
+    ([name]) => geometry.generation === 'pstore_blk' || name === 'kmsgSize',
+  );
+  const shown = sizes.filter(
+    ([name]) => (name !== 'cpus' || geometry.ftraceSize > 0) && (name !== 'ttySize' || geometry.ttySize > 0),
+  );
+  const front = geometry.generation === 'blkoops' ? 'blkoops' : 'pstore_blk';
+  return {
+    geometry: {
+      total_size: geometry.total,
+      ...Object.fromEntries(shown.map(([name, key]) => [key, geometry[name]])),
+      kmsg_offset: geometry.kmsgOffset,
+      kmsg_zones: geometry.kmsgCount,
+    },
+    confidence: found.confidence,
+    kernelParameters: shown
+      .filter(([name]) => name !== 'cpus' && name !== 'ttySize')
+      .map(([name, key]) =>
+        front === 'blkoops' ? `blkoops.dmesg_size=${geometry[name]}` : `pstore_blk.${key}=${geometry[name] / 1024}`,
+      ),
+    sourceKeys: [
+      ...shown.map(([name, key]) => `${key}=${name === 'cpus' ? geometry[name] : inUnits(geometry[name])}`),
+      ...(abiGiven ? [`abi=${abi}`] : []),
+    ].join(','),
+  };
+}
+
+/** How sure this generation is that a storage is its own: by the share of headers that speak for it. */
+export function probeZones(storage: Storage, generation: Generation): number {
+  if (storage.size < PARTITION_MULTIPLE) return 0;
+  const detected = detectZones(storage, generation);
+  if (!detected) return 0;
+  const strong = detected.marks.filter((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg')).length;
+  const formatted = detected.marks.filter((mark) => mark.signed && mark.generation === generation).length;
+  return strong > 0 ? 0.9 : formatted > 0 ? 0.8 : 0.3;
+}
+
+/** The buffer header of every zone, and 0xFF elsewhere: a kernel shows nothing for it, and it tells its own geometry. */
+export function formatZones(storage: Storage, keys: SourceKeys, generation: Generation): void {
+  const given = givenSizes(keys);
+  const sizes: ZoneSizes = { ...NO_ZONES, ...given };
+  const geometry = layOut(generation, storage.size, sizes, storage.path);
+  if (storage.size % PARTITION_MULTIPLE !== 0) {
+    throw new PstoreError('EINVAL', `${storage.path}: a partition's size is a multiple of 4096, not ${storage.size}`);
+  }
+  const abi = keys.abi() ?? DEFAULT_ABI;
+  const blank = new Uint8Array(Math.min(storage.size, 1 << 20)).fill(0xff);
+  for (let at = 0; at < storage.size; at += blank.length) {
+    storage.write(blank.subarray(0, Math.min(blank.length, storage.size - at)), at);
+  }
+  for (const zone of allZones(geometry)) {
+    const header = { sig: zoneSignature(zone.type), datalen: 0, start: 0 };
+    storage.write(writeBufferHeader(header, generation, abi).subarray(0, BUFFER_HEADER_SIZE[generation]), zone.offset);
+  }
+  storage.sync();
+}
