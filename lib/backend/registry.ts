@@ -3,10 +3,12 @@
 import { blkoops } from './blkoops.js';
 import type { BackendKind } from './kind.js';
 import { pstoreBlk } from './pstore_blk.js';
+import { vmcoredd } from './vmcoredd.js';
 
 export const KINDS: readonly BackendKind[] = [
   pstoreBlk,
   blkoops,
+  vmcoredd,
 ];
 
 export function kindNamed(name: string): BackendKind | undefined {
