@@ -2,6 +2,7 @@
 
 import { blkoops } from './blkoops.js';
 import type { BackendKind } from './kind.js';
+import { mtdoops } from './mtdoops.js';
 import { pstoreBlk } from './pstore_blk.js';
 import { vmcoredd } from './vmcoredd.js';
 
@@ -9,6 +10,7 @@ export const KINDS: readonly BackendKind[] = [
   pstoreBlk,
   blkoops,
   vmcoredd,
+  mtdoops,
 ];
 
 export function kindNamed(name: string): BackendKind | undefined {
