@@ -2,7 +2,7 @@
 
 export type Compression = 'deflate' | 'lz4' | 'lz4hc' | 'lzo' | 'zstd' | '842';
 
-/** In the order of Linux's `zbackends`, which is the order of likelihood too. */
+/** All names that `pstore.compress=` knows, the likely ones first. */
 export const COMPRESSIONS: readonly Compression[] = ['deflate', 'lz4', 'lzo', 'zstd', '842', 'lz4hc'];
 
 export interface Decompressed {
@@ -15,9 +15,16 @@ export interface Codec {
   readonly name: Compression;
 
   /**
+   * What a kernel's decoder of this name does about bytes behind the finished stream: it does not look at them, or it
+   * gives up, or (`unmarked`) the stream has no mark of its end, so that all input belongs to it.
+   */
+  readonly trailing: 'ignored' | 'refused' | 'unmarked';
+
+  /**
    * @param input hostile bytes
    * @param limit most bytes of output that are accepted; nothing larger is ever allocated
-   * @returns undefined when the input is not one whole stream of this algorithm, or has more output than `limit`; never throws
+   * @returns undefined when the input does not begin with a whole stream of this algorithm, or has more output than
+   *   `limit`; never throws
    */
   decompress(input: Uint8Array, limit: number): Decompressed | undefined;
 

@@ -1,10 +1,14 @@
 // Finds out with what a dmesg record was compressed, and undoes it. A header says only that it is compressed.
 
-import type { Codec, Compression } from './codec.js';
+import { sw842 } from './842.js';
+import type { Codec, Compression, Decompressed } from './codec.js';
 import { deflate } from './deflate.js';
+import { lz4, lz4hc } from './lz4.js';
+import { lzo } from './lzo.js';
+import { zstd } from './zstd.js';
 
 /** The codecs, in the order in which they are tried. */
-const CODECS: readonly Codec[] = [deflate];
+const CODECS: readonly Codec[] = [deflate, lz4, lzo, zstd, sw842, lz4hc];
 
 /** Largest output that is accepted, as a multiple of the zone (largest seen in 519 images: 2.2). */
 export const LIMIT_FACTOR = 4;
@@ -16,18 +20,26 @@ export interface DecodedRecord {
   readonly compression: Compression;
 }
 
+function codecOf(compression: Compression): Codec {
+  return CODECS.find((codec) => codec.name === compression)!;
+}
+
 /**
  * @param stored the record's bytes behind its header
  * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one
+ *   (lz4hc included: its streams are lz4's, and `auto` calls them so); `none` as one without any
  * @param limit most bytes of text, LIMIT_FACTOR × the zone's size
  * @returns undefined when it cannot be decompressed: the record is then shown as it is, with `.enc.z`
  */
 export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
+  if (choice === 'none') return undefined;
+  if (choice !== 'auto') {
+    const text = decodeAsKernel(stored, codecOf(choice), limit);
+    return text && { text, compression: choice };
+  }
   for (const codec of CODECS) {
-    if (choice !== 'auto' && choice !== codec.name) continue;
-    const result = codec.decompress(stored, limit);
-    if (!result) continue;
-    if (choice !== 'auto' || (isUsedUp(stored, result.used) && beginsAsDump(result.output))) {
+    const result = decodeGuess(stored, codec, limit);
+    if (result && isZero(stored, result.used) && beginsAsDump(result.output)) {
       return { text: result.output, compression: codec.name };
     }
   }
@@ -36,16 +48,34 @@ export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limi
 
 /** Compresses the way a kernel with `pstore.compress=NAME` does. */
 export function encodeRecord(text: Uint8Array, compression: Compression): Uint8Array {
-  return CODECS.find((codec) => codec.name === compression)!.compress(text);
+  return codecOf(compression).compress(text);
 }
 
-/** What follows a finished stream in a zone that was read whole is zeros. */
-function isUsedUp(input: Uint8Array, used: number): boolean {
-  for (let i = used; i < input.length; i++) if (input[i] !== 0) return false;
+/** crypto/<name>.c: lzo and zstd refuse input that is left over, deflate and 842 do not look at it. */
+function decodeAsKernel(stored: Uint8Array, codec: Codec, limit: number): Uint8Array | undefined {
+  const result = codec.decompress(stored, limit);
+  return result && (codec.trailing !== 'refused' || result.used === stored.length) ? result.output : undefined;
+}
+
+/** Where a stream does not mark its end, the zeros that follow in a zone which was read whole hide it: cut them off. */
+function decodeGuess(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
+  const result = codec.decompress(stored, limit);
+  if (result || codec.trailing !== 'unmarked') return result;
+  let end = stored.length;
+  while (end > 0 && stored[end - 1] === 0) end--;
+  return end < stored.length ? codec.decompress(stored.subarray(0, end), limit) : undefined;
+}
+
+/** Whether all bytes from `from` on are zeros: what follows a finished stream in a zone that was read whole. */
+function isZero(bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
 }
 
-/** Whether the text begins with a reason's name, `#`, a number and ` Part`. */
+/**
+ * Whether the text begins with a reason's name, `#`, a number and ` Part`. Any word is taken for a name: kernels before
+ * 5.8 had others (Restart, Halt, Poweroff), and vendors have their own.
+ */
 export function beginsAsDump(text: Uint8Array): boolean {
   const head = String.fromCharCode(...text.subarray(0, 40));
   return /^[A-Z][A-Za-z]*#[0-9]+ Part/.test(head);

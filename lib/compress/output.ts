@@ -1,0 +1,78 @@
+// The text while it is being decompressed: a buffer that grows with what is really there, never beyond a limit.
+
+/** A first guess at text ÷ compressed; logs are between 2.5 and 4. */
+const USUAL_RATIO = 4;
+
+/** From how many bytes on a call that copies is faster than a loop. */
+const LONG_COPY = 48;
+
+export class Output {
+  length = 0;
+  private bytes: Uint8Array;
+
+  /**
+   * @param limit most bytes that are accepted
+   * @param inputLength bytes of the compressed input, which the first allocation is made for
+   */
+  constructor(
+    readonly limit: number,
+    inputLength: number,
+  ) {
+    this.bytes = new Uint8Array(Math.min(limit, inputLength * USUAL_RATIO));
+  }
+
+  /** Makes room for `count` more bytes. @returns false when they would exceed the limit */
+  private reserve(count: number): boolean {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return true;
+    if (needed > this.limit) return false;
+    const grown = new Uint8Array(Math.min(this.limit, Math.max(needed, this.bytes.length * 2)));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+    return true;
+  }
+
+  /** Appends `source[from, from + count)`, which must exist. @returns false when that would exceed the limit */
+  literals(source: Uint8Array, from: number, count: number): boolean {
+    if (!this.reserve(count)) return false;
+    const bytes = this.bytes;
+    let at = this.length;
+    if (count >= LONG_COPY) bytes.set(source.subarray(from, from + count), at);
+    else for (const end = from + count; from < end; ) bytes[at++] = source[from++];
+    this.length += count;
+    return true;
+  }
+
+  /**
+   * Appends `count` bytes that stand `distance` ≥ 1 bytes back; they may overlap with what is being written.
+   * @returns false when there is nothing so far back, or the limit would be exceeded
+   */
+  match(distance: number, count: number): boolean {
+    if (distance > this.length || !this.reserve(count)) return false;
+    const bytes = this.bytes;
+    let at = this.length;
+    let from = at - distance;
+    if (count >= LONG_COPY && distance >= count) bytes.copyWithin(at, from, from + count);
+    else for (const end = at + count; at < end; ) bytes[at++] = bytes[from++];
+    this.length += count;
+    return true;
+  }
+
+  /** Appends the same byte `count` times. @returns false when that would exceed the limit */
+  repeat(byte: number, count: number): boolean {
+    if (!this.reserve(count)) return false;
+    this.bytes.fill(byte, this.length, this.length + count);
+    this.length += count;
+    return true;
+  }
+
+  /** What has been written from `from` on: a view that the next write may invalidate. */
+  view(from: number): Uint8Array {
+    return this.bytes.subarray(from, this.length);
+  }
+
+  /** All that has been written, in a buffer of exactly that size. */
+  text(): Uint8Array {
+    return this.bytes.slice(0, this.length);
+  }
+}

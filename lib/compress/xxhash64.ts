@@ -1,0 +1,107 @@
+// XXH64 with seed 0, which zstd's content checksum is the low half of. In 32-bit halves: BigInt is 20 times slower.
+
+// The five primes, low half first.
+const P1 = [0x85ebca87, 0x9e3779b1];
+const P2 = [0x27d4eb4f, 0xc2b2ae3d];
+const P3 = [0x9e3779f9, 0x165667b1];
+const P4 = [0xc2b2ae63, 0x85ebca77];
+const P5 = [0x165667c5, 0x27d4eb2f];
+
+/** Bytes that the four lanes take at a time. */
+const STRIPE = 32;
+
+/** A 64-bit number as two halves, each a signed 32-bit integer. */
+class Word {
+  constructor(
+    public low = 0,
+    public high = 0,
+  ) {}
+
+  add(low: number, high: number): this {
+    const sum = (this.low >>> 0) + (low >>> 0);
+    this.high = (this.high + high + (sum > 0xffffffff ? 1 : 0)) | 0;
+    this.low = sum | 0;
+    return this;
+  }
+
+  xor(low: number, high: number): this {
+    this.low ^= low;
+    this.high ^= high;
+    return this;
+  }
+
+  multiply([low, high]: readonly number[]): this {
+    const a = this.low & 0xffff;
+    const b = this.low >>> 16;
+    const c = low & 0xffff;
+    const d = low >>> 16;
+    const middle = b * c + ((a * c) >>> 16);
+    const carry = (middle & 0xffff) + a * d;
+    const upper = b * d + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000);
+    this.high = (Math.imul(this.high, low) + Math.imul(this.low, high) + upper) | 0;
+    this.low = Math.imul(this.low, low);
+    return this;
+  }
+
+  /** @param bits 1 to 31 */
+  rotate(bits: number): this {
+    const { low, high } = this;
+    this.low = (low << bits) | (high >>> (32 - bits));
+    this.high = (high << bits) | (low >>> (32 - bits));
+    return this;
+  }
+
+  /** XORs in this number shifted right. @param bits 1 to 63 */
+  fold(bits: number): this {
+    const { low, high } = this;
+    if (bits >= 32) return this.xor(high >>> (bits - 32), 0);
+    return this.xor((low >>> bits) | (high << (32 - bits)), high >>> bits);
+  }
+
+  /** Mixes in 8 bytes of input. */
+  round(low: number, high: number): this {
+    const input = new Word(low, high).multiply(P2);
+    return this.add(input.low, input.high).rotate(31).multiply(P1);
+  }
+
+  mergeRound(lane: Word): this {
+    const mixed = new Word().round(lane.low, lane.high);
+    return this.xor(mixed.low, mixed.high).multiply(P1).add(P4[0], P4[1]);
+  }
+}
+
+/** @returns the low 32 bits of the hash */
+export function xxhash64Low(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = bytes.length;
+  let at = 0;
+  let hash = new Word(P5[0], P5[1]);
+  if (end >= STRIPE) {
+    const lanes = [new Word(P1[0], P1[1]).add(P2[0], P2[1]), new Word(P2[0], P2[1]), new Word(), new Word()];
+    lanes[3].add(-P1[0], ~P1[1]); // −P1
+    for (; at + STRIPE <= end; at += STRIPE) {
+      for (let i = 0; i < 4; i++) lanes[i].round(view.getInt32(at + i * 8, true), view.getInt32(at + i * 8 + 4, true));
+    }
+    hash = new Word();
+    for (const [i, bits] of [1, 7, 12, 18].entries()) {
+      const turned = new Word(lanes[i].low, lanes[i].high).rotate(bits);
+      hash.add(turned.low, turned.high);
+    }
+    for (const lane of lanes) hash.mergeRound(lane);
+  }
+  hash.add(end, 0);
+  for (; at + 8 <= end; at += 8) {
+    const mixed = new Word().round(view.getInt32(at, true), view.getInt32(at + 4, true));
+    hash.xor(mixed.low, mixed.high).rotate(27).multiply(P1).add(P4[0], P4[1]);
+  }
+  if (at + 4 <= end) {
+    const mixed = new Word(view.getInt32(at, true)).multiply(P1);
+    hash.xor(mixed.low, mixed.high).rotate(23).multiply(P2).add(P3[0], P3[1]);
+    at += 4;
+  }
+  for (; at < end; at++) {
+    const mixed = new Word(bytes[at]).multiply(P5);
+    hash.xor(mixed.low, mixed.high).rotate(11).multiply(P1);
+  }
+  return hash.fold(33).multiply(P2).fold(29).multiply(P3).fold(32).low >>> 0;
+}

@@ -1,0 +1,197 @@
+// zstd's Finite State Entropy: tables that turn bits into symbols, the stream that they are read from (backwards), and
+// the three tables of sequences that are known beforehand.
+
+/** A table of 2^log states. */
+export interface FseTable {
+  readonly log: number;
+  /** By state: the symbol that it stands for, then how many bits follow and what to add to them for the next state. */
+  readonly symbols: Uint8Array;
+  readonly bits: Uint8Array;
+  readonly next: Uint16Array;
+}
+
+const MIN_LOG = 5;
+
+/** Bits that are read from a stream's end to its beginning. The highest set bit of the last byte marks the end. */
+export class BackwardBits {
+  /** Bits that are left; below 0 once more were read than there are (they count as 0). */
+  left: number;
+
+  private constructor(
+    private readonly input: Uint8Array,
+    private readonly from: number,
+    end: number,
+  ) {
+    this.left = (end - from) * 8 - 1 - (Math.clz32(input[end - 1]) - 24);
+  }
+
+  /** @returns undefined when `input[from, end)` is empty or has no end mark */
+  static open(input: Uint8Array, from: number, end: number): BackwardBits | undefined {
+    return end > from && input[end - 1] !== 0 ? new BackwardBits(input, from, end) : undefined;
+  }
+
+  /** @param count 0 to 31 */
+  read(count: number): number {
+    if (count > 24) return this.read(count - 24) * 0x1000000 + this.read(24);
+    this.left -= count;
+    if (this.left < 0) return 0;
+    const { input } = this;
+    const at = this.from + (this.left >> 3);
+    const word = input[at] | (input[at + 1] << 8) | (input[at + 2] << 16) | (input[at + 3] << 24);
+    return (word >>> (this.left & 7)) & ((1 << count) - 1);
+  }
+}
+
+/**
+ * Builds a table from how many of its states each symbol has; −1 stands for a symbol that is rarer than one state (it
+ * gets one of the last). The counts must add up to 2^log, −1 counting as 1.
+ */
+export function fseTable(counts: ArrayLike<number>, log: number): FseTable {
+  const size = 1 << log;
+  const symbols = new Uint8Array(size);
+  const seen = new Uint16Array(counts.length);
+  let high = size;
+  for (let symbol = 0; symbol < counts.length; symbol++) {
+    seen[symbol] = Math.abs(counts[symbol]);
+    if (counts[symbol] < 0) symbols[--high] = symbol;
+  }
+  const step = (size >> 1) + (size >> 3) + 3;
+  let at = 0;
+  for (let symbol = 0; symbol < counts.length; symbol++) {
+    for (let left = counts[symbol]; left > 0; left--) {
+      symbols[at] = symbol;
+      do at = (at + step) & (size - 1);
+      while (at >= high);
+    }
+  }
+  const bits = new Uint8Array(size);
+  const next = new Uint16Array(size);
+  for (let state = 0; state < size; state++) {
+    const turn = seen[symbols[state]]++;
+    bits[state] = log - (31 - Math.clz32(turn));
+    next[state] = (turn << bits[state]) - size;
+  }
+  return { log, symbols, bits, next };
+}
+
+/** A table of one state: always the same symbol, without bits. */
+export function fseConstant(symbol: number): FseTable {
+  return { log: 0, symbols: Uint8Array.of(symbol), bits: new Uint8Array(1), next: new Uint16Array(1) };
+}
+
+/**
+ * Reads a table's description.
+ * @returns the table and where the description ends; undefined when it is not valid or does not end before `end`
+ */
+export function readFseTable(
+  input: Uint8Array,
+  from: number,
+  end: number,
+  maxSymbol: number,
+  maxLog: number,
+): { table: FseTable; end: number } | undefined {
+  const log = (input[from] & 15) + MIN_LOG;
+  if (from >= end || log > maxLog) return undefined;
+  let bit = 4;
+  // Up to 16 bits, lowest first; behind the end they count as 0, and `bit` tells.
+  const peek = (count: number): number => {
+    const at = from + (bit >> 3);
+    return (((input[at] | (input[at + 1] << 8) | (input[at + 2] << 16)) >> (bit & 7)) & ((1 << count) - 1)) >>> 0;
+  };
+  const counts: number[] = [];
+  let remaining = 1 << log;
+  while (remaining > 0 && counts.length <= maxSymbol) {
+    // A value from 0 to remaining + 1; the small ones take one bit less.
+    const width = 32 - Math.clz32(remaining + 1);
+    const small = (1 << width) - (remaining + 2);
+    let value = peek(width - 1);
+    if (value < small) {
+      bit += width - 1;
+    } else {
+      value = peek(width);
+      if (value >= 1 << (width - 1)) value -= small;
+      bit += width;
+    }
+    const count = value - 1;
+    counts.push(count);
+    remaining -= Math.abs(count);
+    if (count === 0) {
+      for (let zeros = 3; zeros === 3; ) {
+        zeros = peek(2);
+        bit += 2;
+        for (let i = 0; i < zeros; i++) counts.push(0);
+        if (counts.length > maxSymbol) return undefined;
+      }
+    }
+  }
+  const tableEnd = from + ((bit + 7) >> 3);
+  if (remaining !== 0 || tableEnd > end) return undefined;
+  return { table: fseTable(counts, log), end: tableEnd };
+}
+
+/** A kind of number in a sequence: its codes' baselines and extra bits, and the table that needs no description. */
+export interface SequenceField {
+  readonly baselines: Uint32Array;
+  readonly extraBits: Uint8Array;
+  /** Largest log of a described table. */
+  readonly maxLog: number;
+  readonly predefined: FseTable;
+}
+
+/** Codes below `direct` stand for themselves (from `first`), the others for ranges of 2^bits values. */
+function sequenceField(
+  first: number,
+  direct: number,
+  ranges: readonly number[],
+  maxLog: number,
+  counts: readonly number[],
+  log: number,
+): SequenceField {
+  const extraBits = Uint8Array.from([...new Array<number>(direct).fill(0), ...ranges]);
+  const baselines = new Uint32Array(extraBits.length);
+  for (let code = 0, value = first; code < baselines.length; value += 2 ** extraBits[code++]) baselines[code] = value;
+  return { baselines, extraBits, maxLog, predefined: fseTable(counts, log) };
+}
+
+export interface SequenceFields {
+  readonly literals: SequenceField;
+  /** Offset values: a code of n stands for 2^n and n extra bits. */
+  readonly offset: SequenceField;
+  readonly match: SequenceField;
+}
+
+let fields: SequenceFields | undefined;
+
+/** The three fields (RFC 8878, 3.1.1.3.2.1.1 and 3.1.1.3.2.2), made on first use. */
+export function sequenceFields(): SequenceFields {
+  fields ??= {
+    literals: sequenceField(
+      0,
+      16,
+      [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+      9,
+      [4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1],
+      6,
+    ),
+    offset: sequenceField(
+      1,
+      1,
+      Array.from({ length: 31 }, (_, i) => i + 1),
+      8,
+      [1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1],
+      5,
+    ),
+    match: sequenceField(
+      3,
+      32,
+      [1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+      9,
+      [
+        1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+        1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
+      ],
+      6,
+    ),
+  };
+  return fields;
+}
