@@ -112,14 +112,18 @@ export function encodeDeviceDumpHeader(name: Uint8Array, dataLength: number, end
   return bytes;
 }
 
-/** Names of the note types that cores of Linux and QEMU have (linux/elf.h). */
+/** Names of the note types that cores of Linux and QEMU have (linux/elf.h; QEMU gives its ppc64 notes the name CORE). */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   'CORE 1': 'PRSTATUS',
   'CORE 2': 'PRFPREG',
   'CORE 3': 'PRPSINFO',
   'CORE 4': 'TASKSTRUCT',
   'CORE 6': 'AUXV',
+  'CORE 256': 'PPC_VMX',
+  'CORE 257': 'PPC_SPE',
+  'CORE 258': 'PPC_VSX',
   'LINUX 256': 'PPC_VMX',
+  'LINUX 257': 'PPC_SPE',
   'LINUX 258': 'PPC_VSX',
   'LINUX 514': 'X86_XSTATE',
   'QEMU 0': 'CPU state',

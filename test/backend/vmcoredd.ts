@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Backend } from '../../lib/backend/backend.js';
@@ -42,7 +43,7 @@ import {
   qemuCore,
   vmcoreinfo,
 } from '../builders/vmcore.js';
-import { golden, goldenImage } from '../fixture-path.js';
+import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 const kind = kindNamed('vmcoredd')!;
 
@@ -249,6 +250,37 @@ t.test('the compressed format: every layout of its headers', (t) => {
     t.throws(() => open(senseless), { code: 'EBADMSG', message: /makes no sense/ });
     t.end();
   });
+  t.end();
+});
+
+t.test('heads of what QEMU 7.2 wrote (dump-guest-memory; the compressed ones put in order by makedumpfile -R)', (t) => {
+  const ppc64 = [
+    'CORE type 1 (PRSTATUS), 504 bytes',
+    'CORE type 2 (PRFPREG), 264 bytes',
+    'CORE type 256 (PPC_VMX), 544 bytes',
+  ];
+  const x86 = ['CORE type 1 (PRSTATUS), 144 bytes', 'QEMU type 0 (CPU state), 440 bytes'];
+  const table = [
+    { file: 'qemu-x86_64-head', format: 'vmcore', endian: 'little', page: 4096, offset: 528, notes: x86 },
+    { file: 'qemu-ppc64-head', format: 'vmcore', endian: 'big', page: 4096, offset: 304, notes: ppc64 },
+    { file: 'qemu-i386-kdump-head', format: 'kdump', endian: 'little', page: 4096, offset: 4200, notes: x86 },
+    { file: 'qemu-ppc64-kdump-head', format: 'kdump', endian: 'big', page: 65536, offset: 65640, notes: ppc64 },
+  ];
+  for (const { file, format, endian, page, offset, notes } of table) {
+    const image = new Uint8Array(gunzipSync(readFileSync(join(ROOT, 'test', 'fixtures', 'vmcore', `${file}.raw.gz`))));
+    t.equal(kind.probe(new MemoryStorage(image)), 1);
+    const backend = open(image);
+    t.equal(backend.slots, 0);
+    const info = backend.info();
+    t.match(info, { format, abi: { endian, wordBits: 64 }, geometry: { page_size: page } }, file);
+    const zones = [...info.zones];
+    t.equal(zones[0]!.offset, offset);
+    t.same(
+      zones.slice(0, notes.length).map((zone) => zone.reason),
+      notes,
+    );
+    t.same(codes(backend), [], 'nothing to warn of');
+  }
   t.end();
 });
 
@@ -695,7 +727,10 @@ t.test('the notes of /proc/kcore', { skip: typeof kcore === 'string' ? kcore : f
     const backend = open(new SparseStorage(fd, Number.MAX_SAFE_INTEGER));
     t.equal(backend.slots, 0);
     const reasons = [...backend.info().zones].map((zone) => zone.reason ?? '');
-    t.ok(reasons.some((reason) => reason.startsWith('CORE type 1')), reasons.join('; '));
+    t.ok(
+      reasons.some((reason) => reason.startsWith('CORE type 1')),
+      reasons.join('; '),
+    );
   } finally {
     closeSync(fd);
   }
