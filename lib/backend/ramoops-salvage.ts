@@ -1,0 +1,55 @@
+// What ramoops skips but a person can read: zones whose signature, lengths or first line are damaged, or that are cut.
+
+import { beginsAsDump, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import { type DumpLine, readDumpLine } from '../format/ramoops.js';
+import type { CheckedHeader, PersistentRamZone } from '../ram/zone.js';
+import { plausibleText } from './salvage.js';
+
+export interface SalvagedText {
+  readonly bytes: Uint8Array;
+  readonly line: DumpLine | undefined;
+  readonly compressed: string | null;
+}
+
+/** Fewer readable bytes than this are rubbish, not text. */
+const LEAST_TEXT = 16;
+/** `====`, 20 digits, point, 6 digits, `-C` and a newline. */
+const LONGEST_LINE = 34;
+
+/** @returns undefined when there is nothing to read in the zone */
+export function salvageRamZone(zone: PersistentRamZone, header: CheckedHeader): SalvagedText | undefined {
+  if (zone.zone.type === 'ftrace' || header.state === 'empty') return undefined;
+  const data = zone.data(plausibleHeader(zone, header)).bytes;
+  const found = zone.zone.type === 'dmesg' ? salvageDump(data, zone.zone.size) : { bytes: plausibleText(data) };
+  return found.bytes.length < LEAST_TEXT ? undefined : { line: undefined, compressed: null, ...found };
+}
+
+/** Start and size where they can be true; else the whole area from its beginning. */
+function plausibleHeader(zone: PersistentRamZone, { sig, start, size }: CheckedHeader): CheckedHeader {
+  const { area } = zone.zone.layout;
+  const believed = size > 0 && size <= area && start <= size ? { start, size } : { start: 0, size: area };
+  return { sig, ...believed, state: 'live', ecc: { corrected: 0, lost: 0 } };
+}
+
+function salvageDump(data: Uint8Array, zoneSize: number): SalvagedText {
+  const line = readDumpLine(data);
+  const stored = data.subarray(line?.length ?? lostLineLength(data));
+  const decoded = line && !line.compressed ? undefined : decode(stored, zoneSize);
+  return decoded
+    ? { bytes: decoded.text, line, compressed: decoded.compression }
+    : { bytes: plausibleText(stored), line, compressed: null };
+}
+
+/** Where a first line that cannot be read any more ends, when its last characters can. */
+function lostLineLength(data: Uint8Array): number {
+  const head = String.fromCharCode(...data.subarray(0, LONGEST_LINE));
+  const end = /-[CD]\n/.exec(head);
+  return end ? end.index + end[0].length : 0;
+}
+
+/** A whole stream, or one with remains of an older record behind it, which the text itself proves. */
+function decode(stored: Uint8Array, zoneSize: number): { text: Uint8Array; compression: string } | undefined {
+  const limit = LIMIT_FACTOR * zoneSize;
+  const decoded = decodeRecord(stored, 'auto', limit) ?? decodeRecord(stored, 'deflate', limit);
+  return decoded && beginsAsDump(decoded.text) ? decoded : undefined;
+}

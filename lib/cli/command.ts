@@ -1,0 +1,155 @@
+// What a command is, and what all commands share: options, opening sources, saying what is wrong.
+
+import type { Argv } from 'yargs';
+import type { PstoreRecord } from '../backend/backend.js';
+import { PstoreError } from '../errors.js';
+import { type MountOptions, parseMountOptions } from '../mount/options.js';
+import { labelled, type OpenSource, openSources, TextCache } from '../sources.js';
+import type { Mounted } from '../tree/tree.js';
+import { complain } from './print.js';
+
+/** Exit statuses of sysexits.h, and 1: a part failed, the rest is done. */
+export const EXIT = {
+  OK: 0,
+  PARTLY: 1,
+  USAGE: 64,
+  DATA: 65,
+  UNAVAILABLE: 69,
+  SOFTWARE: 70,
+  MOUNT_FAILURE: 32,
+} as const;
+
+export interface Command {
+  /** As yargs writes it: `cat <source> <name..>`. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly examples: readonly (readonly [string, string])[];
+  build(yargs: Argv): Argv;
+  /** @returns the exit status */
+  run(args: Arguments): number | Promise<number>;
+}
+
+/** What yargs parsed: the getters check the type, since yargs makes an array of what is given twice. */
+export class Arguments {
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  /** @throws PstoreError EINVAL for an option that was given twice */
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    if (value === undefined) return undefined;
+    if (Array.isArray(value)) throw new PstoreError('EINVAL', `--${name} is given twice`);
+    return String(value);
+  }
+
+  list(name: string): string[] {
+    const value = this.#values[name];
+    if (value === undefined) return [];
+    return (Array.isArray(value) ? value : [value]).map(String);
+  }
+
+  flag(name: string): boolean {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.at(-1) === true : value === true;
+  }
+}
+
+/** The options that every command with a SOURCE has. */
+export function sourceOptions(yargs: Argv): Argv {
+  return yargs
+    .option('o', { type: 'string', requiresArg: true, describe: 'keys for the source, as in kmsg_size=64K,ecc=16' })
+    .option('backend', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'only these backends, in this order: a,b, or all',
+    })
+    .option('strict', { type: 'boolean', describe: 'refuse what would otherwise be a warning' })
+    .option('salvage', { type: 'boolean', describe: 'show also what a kernel skips but a person can read' })
+    .option('no-cap', { type: 'boolean', describe: 'read a pstore_blk image beyond the 128 MiB that a kernel uses' });
+}
+
+/** `-o` and its like, as one set of options. */
+export function mountOptionsOf(args: Arguments): MountOptions {
+  const texts = args.list('o');
+  for (const flag of ['strict', 'salvage', 'no_cap']) if (args.flag(flag.replace('_', '-'))) texts.push(flag);
+  const backend = args.text('backend');
+  if (backend !== undefined) texts.push(`backend=${backend.replaceAll(',', ':')}`);
+  return parseMountOptions(texts);
+}
+
+/** Sources of a command that are open: each with its label. */
+export interface Opened {
+  readonly mounted: readonly (Mounted & { readonly source: OpenSource })[];
+  /** Whether some sources failed. */
+  readonly partly: boolean;
+  close(): void;
+}
+
+/**
+ * Opens the sources of a command, says what is not as it should be, and what failed.
+ * @throws PstoreError when none can be opened, or one fails and `--strict` is given
+ */
+export function openAll(args: Arguments, sources: readonly string[], mode: 'read' | 'must'): Opened {
+  const options = mountOptionsOf(args);
+  const { opened, failed } = openSources(
+    sources,
+    { sharedKeys: options.sourceKeys, mode, cache: new TextCache(options.cache), strict: options.strict },
+    options.backends,
+  );
+  const close = () => {
+    for (const { backend } of opened) backend.close();
+  };
+  if (failed.length > 0 && (options.strict || opened.length === 0)) {
+    close();
+    throw failed[0]!.error;
+  }
+  if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
+  for (const { error } of failed) complain(error.message);
+  for (const source of opened) warn(source);
+  return { mounted: labelled(opened), partly: failed.length > 0, close };
+}
+
+/** The warnings of an open source: the first few, and how many more there are. */
+export function warn({ backend }: OpenSource): void {
+  const { list, dropped } = backend.warnings;
+  for (const { message } of list.slice(0, MOST_WARNINGS)) complain(`warning: ${message}`);
+  const more = list.length - MOST_WARNINGS + dropped;
+  if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);
+}
+
+const MOST_WARNINGS = 10;
+
+/** A record and where it is. */
+export interface Listed {
+  readonly mounted: Mounted;
+  readonly record: PstoreRecord;
+}
+
+/** All records, in the order of the mount. */
+export function* listRecords(mounted: readonly Mounted[]): Generator<Listed> {
+  for (const each of mounted) {
+    for (let slot = 0; slot < each.backend.slots; slot++) {
+      const record = each.backend.record(slot);
+      if (record) yield { mounted: each, record };
+    }
+  }
+}
+
+/**
+ * `NAME`, or `LABEL/NAME` where there are several sources.
+ * @throws PstoreError ENOENT
+ */
+export function findRecord(mounted: readonly Mounted[], name: string): Listed {
+  const slash = name.indexOf('/');
+  const candidates = slash < 0 ? mounted : mounted.filter(({ label }) => label === name.slice(0, slash));
+  for (const each of candidates) {
+    const slot = each.backend.find(slash < 0 ? name : name.slice(slash + 1));
+    const record = slot === undefined ? undefined : each.backend.record(slot);
+    if (record) return { mounted: each, record };
+  }
+  const places = mounted.map(({ backend }) => backend.path).join(', ');
+  throw new PstoreError('ENOENT', `${places}: there is no record ${name}; pstorefuse ls shows what there is`);
+}

@@ -1,0 +1,89 @@
+// pstorefuse record: writes a record through the engine, as a kernel would: ring, counter, first line.
+
+import type { NewRecord } from '../backend/backend.js';
+import { COMPRESSIONS } from '../compress/codec.js';
+import { LIMIT_FACTOR } from '../compress/decompress.js';
+import { PstoreError } from '../errors.js';
+import { reasonNumber } from '../format/record-type.js';
+import { nowNs } from '../platform.js';
+import { type Arguments, type Command, EXIT, openAll, sourceOptions } from './command.js';
+import { stdinChunks, stdinTail } from './stdin.js';
+
+const TYPES = ['dmesg', 'console', 'pmsg', 'tty'] as const;
+
+export const record: Command = {
+  usage: 'record <source>',
+  summary: 'Write a record from standard input',
+  examples: [
+    ['$0 record mmcblk0p7.raw --reason oops < log', 'a dmesg record in the next zone of the ring'],
+    ['$0 record mmcblk0p7.raw --type pmsg < text', 'append to the pmsg ring'],
+  ],
+  build: (yargs) =>
+    sourceOptions(yargs)
+      .positional('source', { type: 'string', describe: '[BACKEND:]PATH[,key=value]...' })
+      .option('type', { choices: TYPES, default: 'dmesg', describe: 'front-end' })
+      .option('reason', { type: 'string', requiresArg: true, describe: 'oops, panic, emergency, shutdown (dmesg)' })
+      .option('compress', { choices: [...COMPRESSIONS, 'none'], describe: 'how the record is stored (dmesg)' })
+      .option('time', { type: 'string', requiresArg: true, describe: 'ISO time of the record; default now (dmesg)' }),
+  run: (args) => {
+    const type = args.text('type') as NewRecord['type'];
+    const fixed = type === 'dmesg' ? dmesgOptions(args) : ringOptions(args);
+    const opened = openAll(args, [args.text('source')!], 'must');
+    try {
+      const { backend } = opened.mounted[0]!;
+      if (!backend.write)
+        throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
+      if (type === 'dmesg') backend.write({ ...fixed, type, data: stdinTail(mostText(backend.space().bytes)) });
+      else for (const data of stdinChunks()) backend.write({ ...fixed, type, data });
+    } finally {
+      opened.close();
+    }
+    return EXIT.OK;
+  },
+};
+
+/** No record's text is longer than this; the end of a longer log is what counts. */
+function mostText(bytes: number): number {
+  return LIMIT_FACTOR * bytes;
+}
+
+type Fixed = Pick<NewRecord, 'reason' | 'timeNs' | 'compress'>;
+
+function dmesgOptions(args: Arguments): Fixed {
+  const name = args.text('reason');
+  if (name === undefined) throw new PstoreError('EINVAL', 'give --reason oops, panic, emergency or shutdown');
+  const reason = reasonNumber(name);
+  if (reason === undefined)
+    throw new PstoreError('EINVAL', `--reason ${name}: known are oops, panic, emergency, shutdown`);
+  const time = args.text('time');
+  return {
+    reason,
+    timeNs: time === undefined ? nowNs() : parseTime(time),
+    compress: args.text('compress') ?? 'deflate',
+  };
+}
+
+function ringOptions(args: Arguments): Fixed {
+  for (const name of ['reason', 'time', 'compress']) {
+    if (args.text(name) !== undefined) throw new PstoreError('EINVAL', `--${name} goes with --type dmesg only`);
+  }
+  return { reason: 0, timeNs: 0n, compress: 'none' };
+}
+
+/** ISO 8601 with up to nine decimals, or @SECONDS[.decimals]; without a zone it is UTC. @throws PstoreError EINVAL */
+export function parseTime(text: string): bigint {
+  const seconds = /^@(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
+  if (seconds) return BigInt(seconds[1]!) * 1_000_000_000n + fraction(seconds[2]);
+  const iso = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?$/.exec(
+    text,
+  );
+  const ms = iso ? Date.parse(`${iso[1]}T${iso[2] ?? '00:00'}${iso[4] ?? 'Z'}`) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new PstoreError('EINVAL', `--time ${text}: give an ISO time such as 2026-11-21T08:15:00.25Z, or @SECONDS`);
+  }
+  return BigInt(ms) * 1_000_000n + fraction(iso![3]);
+}
+
+function fraction(digits: string | undefined): bigint {
+  return digits === undefined ? 0n : BigInt(digits.padEnd(9, '0'));
+}

@@ -1,0 +1,39 @@
+// Standard input, read to its end or as it comes.
+
+import { readSync } from 'node:fs';
+import { PstoreError } from '../errors.js';
+import { reasonOf } from '../storage/file.js';
+
+const STDIN = 0;
+const CHUNK = 64 << 10;
+
+/** Gives what has come so far, again and again, until the end. @throws PstoreError EIO */
+export function* stdinChunks(): Generator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK);
+  for (;;) {
+    let got: number;
+    try {
+      got = readSync(STDIN, buffer, 0, CHUNK, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return;
+      if (code !== 'EAGAIN') throw new PstoreError('EIO', `standard input cannot be read: ${reasonOf(error)}`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      continue;
+    }
+    if (got === 0) return;
+    yield buffer.slice(0, got);
+  }
+}
+
+/** The last `most` bytes of standard input: a log may be longer than any zone, and its end is what counts. */
+export function stdinTail(most: number): Uint8Array {
+  let tail = new Uint8Array(0);
+  for (const chunk of stdinChunks()) {
+    const joined = new Uint8Array(tail.length + chunk.length);
+    joined.set(tail);
+    joined.set(chunk, tail.length);
+    tail = joined.length > 2 * most ? joined.slice(joined.length - most) : joined;
+  }
+  return tail.subarray(Math.max(0, tail.length - most));
+}

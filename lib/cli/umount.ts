@@ -1,0 +1,51 @@
+// pstorefuse umount: unmounts, and waits until the image is free again.
+
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { PstoreError } from '../errors.js';
+import { MOUNT_TYPE, mountAt } from '../mount/mountinfo.js';
+import { unmount } from '../mount/mountpoint.js';
+import { environment } from '../mount/programs.js';
+import { realPath } from '../sources.js';
+import { type Command, EXIT } from './command.js';
+
+/** How long the server may take to let go of the image. */
+const WAIT_SECONDS = 3;
+
+export const umount: Command = {
+  usage: 'umount <mountpoint>',
+  summary: 'Unmount',
+  examples: [['$0 umount /mnt', 'and wait until the image is free']],
+  build: (yargs) => yargs.positional('mountpoint', { type: 'string', describe: 'where pstorefuse has mounted' }),
+  run: (args) => {
+    const path = args.text('mountpoint')!;
+    // A dead mount cannot be looked at: its place is found by its name.
+    const mounted = mountAt(realPath(resolve(path))) ?? mountAt(resolve(path));
+    if (!mounted) throw new PstoreError('EINVAL', `${path} is not mounted`, { path });
+    if (mounted.type !== MOUNT_TYPE) {
+      throw new PstoreError('EINVAL', `${path} is mounted, but not by pstorefuse (${mounted.type}): take umount`, {
+        path,
+      });
+    }
+    unmount(mounted.mountPoint);
+    if (!mounted.options.includes('ro')) waitUntilFree(mounted.source);
+    return EXIT.OK;
+  },
+};
+
+/** The lock of a mount that could write dies with its server. */
+function waitUntilFree(source: string): void {
+  if (!source.startsWith('/') || !existsSync(source)) return;
+  let fd: number;
+  try {
+    fd = openSync(source, 'r');
+  } catch {
+    return;
+  }
+  spawnSync('flock', ['--wait', String(WAIT_SECONDS), '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+    env: environment(),
+  });
+  closeSync(fd);
+}

@@ -1,0 +1,112 @@
+// Checks a mount point before anything is mounted on it, and unmounts.
+
+import { spawnSync } from 'node:child_process';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { PstoreError } from '../errors.js';
+import { reasonOf } from '../storage/file.js';
+import { MOUNT_TYPE, mountAt } from './mountinfo.js';
+import { environment, findProgram, isRoot } from './programs.js';
+
+export interface MountPointOptions {
+  readonly nonempty: boolean;
+  /** Real paths of the images that are to be mounted. */
+  readonly images: readonly string[];
+}
+
+/**
+ * @returns the real, absolute path of the mount point
+ * @throws PstoreError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY, EACCES, EINVAL
+ */
+export function checkMountPoint(path: string, { nonempty, images }: MountPointOptions): string {
+  const absolute = detachDead(path);
+  let stats: ReturnType<typeof statSync>;
+  try {
+    stats = statSync(absolute);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new PstoreError('ENOENT', `the mount point ${path} does not exist; make it first (mkdir)`, { path });
+    throw new PstoreError('EACCES', `the mount point ${path} cannot be used: ${reasonOf(error)}`, {
+      path,
+      cause: error,
+    });
+  }
+  if (!stats?.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
+  const real = realpathSync(absolute);
+  const there = mountAt(real);
+  if (there?.type === MOUNT_TYPE) {
+    throw new PstoreError('EBUSY', `${path} is in use: ${there.source} is mounted there already; umount it first`, {
+      path,
+      exit: 73,
+    });
+  }
+  const hidden = images.find((image) => image === real || image.startsWith(`${real}/`));
+  if (hidden !== undefined) {
+    throw new PstoreError(
+      'EBUSY',
+      `the mount point ${path} holds the image ${hidden}, which it would hide; take another directory`,
+      { path, exit: 73 },
+    );
+  }
+  if (!nonempty && !isEmpty(real, path)) {
+    throw new PstoreError(
+      'ENOTEMPTY',
+      `the mount point ${path} is not empty; take an empty directory, or the option nonempty`,
+      { path },
+    );
+  }
+  return real;
+}
+
+function isEmpty(real: string, path: string): boolean {
+  try {
+    return readdirSync(real).length === 0;
+  } catch (error) {
+    throw new PstoreError('EACCES', `the mount point ${path} cannot be read: ${reasonOf(error)}`, {
+      path,
+      cause: error,
+    });
+  }
+}
+
+/** A mount whose server was killed answers ENOTCONN to everything: it is taken away first. */
+function detachDead(path: string): string {
+  const absolute = resolve(path);
+  try {
+    statSync(absolute);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') return absolute;
+    const real = join(realpathSync(dirname(absolute)), absolute.slice(dirname(absolute).length));
+    if (mountAt(real)?.type === MOUNT_TYPE) unmount(real, { lazy: true });
+  }
+  return absolute;
+}
+
+/** The command that unmounts for this user: `umount` for root, else the set-uid `fusermount`. */
+export function unmountCommand(lazy: boolean): string[] | undefined {
+  if (isRoot()) return [findProgram('umount') ?? 'umount', '-i', ...(lazy ? ['-l'] : [])];
+  const fusermount = findProgram('fusermount3', 'fusermount');
+  return fusermount === undefined ? undefined : [fusermount, '-u', ...(lazy ? ['-z'] : [])];
+}
+
+/** @throws PstoreError EBUSY while a program uses it; EPERM for another user's mount; ENODEV without fusermount */
+export function unmount(mountPoint: string, { lazy = false } = {}): void {
+  const command = unmountCommand(lazy);
+  if (!command)
+    throw new PstoreError('ENODEV', 'fusermount is needed to unmount and is not there; install the package fuse3');
+  const result = spawnSync(command[0]!, [...command.slice(1), '--', mountPoint], {
+    env: environment(),
+    encoding: 'utf8',
+  });
+  if (result.status === 0) return;
+  const said = (result.stderr ?? String(result.error)).trim().split('\n')[0] ?? '';
+  const busy = /busy/i.test(said);
+  throw new PstoreError(
+    busy ? 'EBUSY' : 'EPERM',
+    busy
+      ? `${mountPoint} is in use by a program; end it, or leave the directory, and try again`
+      : `${mountPoint} could not be unmounted: ${said}`,
+    { path: mountPoint },
+  );
+}

@@ -1,0 +1,200 @@
+// The options of a mount (`-o`), told apart from the keys of sources.
+
+import { parseNumber, parseSize } from '../backend/keys.js';
+import { PstoreError } from '../errors.js';
+import { isSourceKey, splitCommas } from '../sources.js';
+import type { Layout } from '../tree/tree.js';
+
+export const TRANSPORTS = ['auto', 'dev-fuse', 'fuse-native'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+export interface MountOptions {
+  readonly readOnly: boolean;
+  readonly layout: Layout;
+  /** Exact names of backends in their order, or null for all sources as they were given. */
+  readonly backends: readonly string[] | null;
+  readonly uid: number | null;
+  readonly gid: number | null;
+  readonly umask: number | null;
+  readonly allowOther: boolean;
+  readonly allowRoot: boolean;
+  readonly nonempty: boolean;
+  readonly fsname: string | null;
+  /** Bytes of decoded texts that are kept. */
+  readonly cache: number;
+  readonly strict: boolean;
+  /** Unmount when nothing was asked for that long; null: never. */
+  readonly idleSeconds: number | null;
+  readonly transport: Transport;
+  /** Options that the kernel's mount takes as they are: `nosuid`, `nodev`, …. */
+  readonly kernelFlags: readonly string[];
+  /** Keys of sources. */
+  readonly sourceKeys: readonly (readonly [string, string])[];
+}
+
+/** Options that the VFS understands; mount(8) hands them on. */
+const KERNEL_FLAGS = new Set([
+  'nosuid',
+  'suid',
+  'nodev',
+  'dev',
+  'noexec',
+  'exec',
+  'noatime',
+  'atime',
+  'relatime',
+  'norelatime',
+  'strictatime',
+  'nostrictatime',
+  'nodiratime',
+  'diratime',
+  'sync',
+  'async',
+  'dirsync',
+  'lazytime',
+  'nolazytime',
+  'silent',
+  'loud',
+]);
+
+/** Options that mount(8) and fstab hand on and that mean nothing to a file system. */
+const IGNORED = new Set([
+  'defaults',
+  'nofail',
+  '_netdev',
+  'auto',
+  'noauto',
+  'user',
+  'nouser',
+  'users',
+  'owner',
+  'group',
+  'default_permissions',
+  'auto_unmount',
+]);
+
+type Building = { -readonly [name in keyof MountOptions]: MountOptions[name] };
+
+type Setter = (options: Building, value: string, name: string) => void;
+
+const LAYOUTS: readonly Layout[] = ['both', 'flat', 'subdirs'];
+const MOST_ID = 0xffff_fffe;
+
+function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  if (!(choices as readonly string[]).includes(value)) {
+    throw new PstoreError('EINVAL', `${name}=${value}: known are ${choices.join(', ')}`);
+  }
+  return value as T;
+}
+
+function octal(name: string, value: string): number {
+  if (!/^[0-7]{1,4}$/.test(value))
+    throw new PstoreError('EINVAL', `${name}=${value}: give an octal number such as 022`);
+  return Number.parseInt(value, 8) & 0o777;
+}
+
+const SETTERS: Readonly<Record<string, Setter>> = {
+  ro: (options) => {
+    options.readOnly = true;
+  },
+  rw: (options) => {
+    options.readOnly = false;
+  },
+  layout: (options, value) => {
+    options.layout = oneOf('layout', value, LAYOUTS);
+  },
+  backend: (options, value) => {
+    options.backends = parseBackends(value, ':');
+  },
+  all: (options) => {
+    options.backends = null;
+  },
+  uid: (options, value) => {
+    options.uid = parseNumber('uid', value, 0, MOST_ID);
+  },
+  gid: (options, value) => {
+    options.gid = parseNumber('gid', value, 0, MOST_ID);
+  },
+  umask: (options, value) => {
+    options.umask = octal('umask', value);
+  },
+  allow_other: (options) => {
+    options.allowOther = true;
+  },
+  allow_root: (options) => {
+    options.allowRoot = true;
+  },
+  nonempty: (options) => {
+    options.nonempty = true;
+  },
+  fsname: (options, value) => {
+    options.fsname = value;
+  },
+  cache: (options, value) => {
+    options.cache = parseSize('cache', value);
+  },
+  strict: (options) => {
+    options.strict = true;
+  },
+  timeout: (options, value) => {
+    options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
+  },
+  transport: (options, value) => {
+    options.transport = oneOf('transport', value, TRANSPORTS);
+  },
+};
+
+/** Options of the mount that need a value. */
+const WITH_VALUE = new Set(['layout', 'backend', 'uid', 'gid', 'umask', 'fsname', 'cache', 'timeout', 'transport']);
+
+/** `a,b` or `all`. @returns null for all */
+export function parseBackends(text: string, separator: ',' | ':'): string[] | null {
+  return text === 'all' ? null : text.split(separator);
+}
+
+/**
+ * @param texts what stood behind each `-o`
+ * @throws PstoreError EINVAL for an option that nobody knows
+ */
+export function parseMountOptions(texts: readonly string[]): MountOptions {
+  const kernelFlags: string[] = [];
+  const sourceKeys = new Map<string, string>();
+  const options: Building = {
+    readOnly: false,
+    layout: 'both',
+    backends: null,
+    uid: null,
+    gid: null,
+    umask: null,
+    allowOther: false,
+    allowRoot: false,
+    nonempty: false,
+    fsname: null,
+    cache: 64 << 20,
+    strict: false,
+    idleSeconds: null,
+    transport: 'auto',
+    kernelFlags,
+    sourceKeys: [],
+  };
+  for (const part of texts.flatMap(splitCommas)) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    const name = at < 0 ? part : part.slice(0, at);
+    const value = at < 0 ? '' : part.slice(at + 1);
+    if (Object.hasOwn(SETTERS, name)) {
+      if (WITH_VALUE.has(name) && value === '')
+        throw new PstoreError('EINVAL', `-o ${name}: a value is missing, as in ${name}=…`);
+      SETTERS[name]!(options, value, name);
+    } else if (KERNEL_FLAGS.has(name)) kernelFlags.push(part);
+    else if (isSourceKey(name)) sourceKeys.set(name, value);
+    else if (!IGNORED.has(name) && !name.startsWith('x-') && !name.startsWith('X-') && name !== 'comment') {
+      const known = [...Object.keys(SETTERS), ...KERNEL_FLAGS].join(', ');
+      throw new PstoreError(
+        'EINVAL',
+        `-o ${part}: nobody knows the option "${name}"; known are ${known}, and the keys of sources`,
+      );
+    }
+  }
+  return { ...options, sourceKeys: [...sourceKeys] };
+}

@@ -1,0 +1,190 @@
+// The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeSync } from 'node:fs';
+import { PstoreError } from '../errors.js';
+import { nowNs } from '../platform.js';
+import { type FailedSource, labelled, type OpenSource, openSources, realPath, TextCache } from '../sources.js';
+import { Tree } from '../tree/tree.js';
+import type { Warning } from '../warnings.js';
+import { CONTROL_FD, FUSE_FD, type ServerMessage, type Unmounting } from './launch.js';
+import { checkMountPoint, unmountCommand } from './mountpoint.js';
+import type { MountOptions, Transport } from './options.js';
+import { environment, isRoot } from './programs.js';
+import type { ServeOptions } from './transport.js';
+
+export interface ServerOptions {
+  readonly sources: readonly string[];
+  readonly mountPoint: string;
+  readonly mount: MountOptions;
+  /** Whether the parent has opened /dev/fuse and hands it on. */
+  readonly hasFuse: boolean;
+  readonly report: Report;
+}
+
+/** What is said to the person before the mount answers. */
+export interface Report {
+  warning(source: OpenSource, warning: Warning): void;
+  failure(failed: FailedSource): void;
+  log(line: string): void;
+}
+
+/**
+ * Serves until it is unmounted.
+ * @returns whether every source was opened
+ * @throws PstoreError what keeps the mount from being made
+ */
+export async function serve(options: ServerOptions): Promise<boolean> {
+  const { mount, report } = options;
+  const images = options.sources.map((text) => realPath(text.replace(/^[a-z_-]+:(?=.)/, '').split(',')[0]!));
+  const mountPoint = checkMountPoint(options.mountPoint, { nonempty: mount.nonempty, images });
+  const transport = chooseTransport(mount.transport, options.hasFuse);
+  const { opened, failed } = openSources(
+    options.sources,
+    {
+      sharedKeys: mount.sourceKeys,
+      mode: mount.readOnly ? 'read' : 'try',
+      cache: new TextCache(mount.cache),
+      strict: mount.strict,
+    },
+    mount.backends,
+  );
+  const close = () => {
+    for (const { backend } of opened) backend.close();
+  };
+  try {
+    if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
+    if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
+    for (const failure of failed) report.failure(failure);
+    for (const source of opened) {
+      for (const warning of source.backend.warnings.list) report.warning(source, warning);
+    }
+    const mounted = labelled(opened);
+    const tree = new Tree(mounted, {
+      layout: mount.layout,
+      readOnly: mount.readOnly,
+      uid: mount.uid ?? process.getuid!(),
+      gid: mount.gid ?? process.getgid!(),
+      umask: mount.umask,
+      mountTimeNs: nowNs(),
+    });
+    const fsname = mount.fsname ?? (opened.length === 1 ? realPath(opened[0]!.spec.path) : 'pstorefuse');
+    const idle = mount.idleSeconds === null ? undefined : new IdleTimer(mount.idleSeconds, mountPoint);
+    const unmounting = unmountingOf(mountPoint);
+    const served: ServeOptions = {
+      mountPoint,
+      fsname: transport === 'fuse-native' && /[,\\]/.test(fsname) && mount.fsname === null ? 'pstorefuse' : fsname,
+      readOnly: mount.readOnly,
+      updateMs: updateMsOf(opened),
+      mount,
+      onReady: () => {
+        tell({ ready: true, unmount: unmounting });
+        idle?.touch();
+      },
+      onActivity: () => idle?.touch(),
+      log: report.log,
+    };
+    await serveBy(transport, tree, served, unmounting);
+    idle?.stop();
+  } finally {
+    close();
+  }
+  return failed.length === 0;
+}
+
+/** dev-fuse where root has the device, fuse-native for everybody else. */
+function chooseTransport(wanted: Transport, hasFuse: boolean): 'dev-fuse' | 'fuse-native' {
+  if (wanted === 'fuse-native') return wanted;
+  if (hasFuse) return 'dev-fuse';
+  if (!existsSync('/dev/fuse')) {
+    throw new PstoreError(
+      'ENODEV',
+      'there is no /dev/fuse: the kernel has no FUSE, or its module is not loaded (modprobe fuse)',
+    );
+  }
+  if (wanted === 'dev-fuse') {
+    const why = isRoot() ? '/dev/fuse cannot be opened' : 'only root can use it';
+    throw new PstoreError('ENODEV', `the transport dev-fuse cannot be used: ${why}; take --transport fuse-native`, {
+      exit: 77,
+    });
+  }
+  return 'fuse-native';
+}
+
+function unmountingOf(mountPoint: string): Unmounting {
+  return { command: unmountCommand(false) ?? ['false'], lazyCommand: unmountCommand(true) ?? ['false'], mountPoint };
+}
+
+/** The shortest update_ms of all sources; 0 where none has one. */
+function updateMsOf(sources: readonly OpenSource[]): number {
+  const given = sources.map(({ keys }) => keys.number('update_ms', 1, 86_400_000) ?? 0).filter((ms) => ms > 0);
+  return given.length === 0 ? 0 : Math.min(...given);
+}
+
+/** A line to the parent, which may have left. */
+function tell(message: ServerMessage): void {
+  try {
+    writeSync(CONTROL_FD, `${JSON.stringify(message)}\n`);
+  } catch {
+    // Nobody waits for it.
+  }
+}
+
+async function serveBy(
+  transport: 'dev-fuse' | 'fuse-native',
+  tree: Tree,
+  options: ServeOptions,
+  unmounting: Unmounting,
+): Promise<void> {
+  if (transport === 'fuse-native') {
+    const { serveFuseNative } = await import('./fuse-native.js');
+    await serveFuseNative(tree, options);
+    return;
+  }
+  const { mountArguments, serveDevFuse } = await import('./dev-fuse.js');
+  tell({ mount: mountArguments(options), unmount: unmounting });
+  serveDevFuse(FUSE_FD, tree, options);
+}
+
+/**
+ * `timeout=`: a process beside the server that sleeps, then unmounts; every use starts it anew. The server itself may
+ * be waiting in the kernel and has no timer, nor could it reap a child: the shell leaves the sleeper to init.
+ */
+class IdleTimer {
+  /** It is not started anew more often than this. */
+  static readonly STEP_MS = 500;
+  static readonly SLEEPER =
+    'seconds=$1; dir=$2; shift 2; while sleep "$seconds"; do "$@" -- "$dir" && exit; seconds=1; done';
+
+  readonly #seconds: number;
+  readonly #mountPoint: string;
+  #sleeper = 0;
+  #armed = 0;
+
+  constructor(seconds: number, mountPoint: string) {
+    this.#seconds = seconds;
+    this.#mountPoint = mountPoint;
+  }
+
+  touch(): void {
+    const now = Date.now();
+    const command = unmountCommand(false);
+    if (now - this.#armed < IdleTimer.STEP_MS || !command) return;
+    this.#armed = now;
+    this.stop();
+    const start = 'setsid sh -c "$0" pstorefuse "$@" </dev/null >/dev/null 2>&1 & echo $!';
+    const args = ['-c', start, IdleTimer.SLEEPER, String(this.#seconds), this.#mountPoint, ...command];
+    const { stdout } = spawnSync('sh', args, { env: environment(), encoding: 'utf8' });
+    this.#sleeper = Number(stdout);
+  }
+
+  stop(): void {
+    if (!(this.#sleeper > 0)) return;
+    try {
+      process.kill(-this.#sleeper, 'SIGTERM');
+    } catch {
+      // It has unmounted and ended.
+    }
+    this.#sleeper = 0;
+  }
+}

@@ -1,0 +1,351 @@
+// SOURCE arguments: parsed, recognised, and opened as backends.
+
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import type { Backend } from './backend/backend.js';
+import { TextCache } from './backend/cache.js';
+import { COMMON_KEYS, canonicalKey, SourceKeys } from './backend/keys.js';
+import type { BackendKind } from './backend/kind.js';
+import { KINDS, kindNamed } from './backend/registry.js';
+import { PstoreError } from './errors.js';
+import { openImage, reasonOf, sourceKind } from './storage/file.js';
+import { SliceStorage } from './storage/slice.js';
+import type { Storage } from './storage/storage.js';
+import { MOST_BACKENDS, type Mounted } from './tree/tree.js';
+import { Warnings } from './warnings.js';
+
+/** `[BACKEND:]PATH[,key=value]...`, taken apart. */
+export interface SourceSpec {
+  /** As it was written, for messages. */
+  readonly text: string;
+  readonly kind: BackendKind | undefined;
+  readonly path: string;
+  readonly keys: readonly (readonly [string, string])[];
+}
+
+/** Keys that any kind of backend knows. */
+export function isSourceKey(key: string): boolean {
+  const name = canonicalKey(key);
+  return (COMMON_KEYS as readonly string[]).includes(name) || KINDS.some((kind) => kind.keys.includes(name));
+}
+
+/** Cuts at single commas; `,,` is a comma in the text. */
+export function splitCommas(text: string): string[] {
+  const parts: string[] = [''];
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] !== ',') parts[parts.length - 1] += text[i];
+    else if (text[i + 1] === ',') {
+      parts[parts.length - 1] += ',';
+      i++;
+    } else parts.push('');
+  }
+  return parts;
+}
+
+/** @throws PstoreError EINVAL for an unknown or repeated key, or an unknown backend */
+export function parseSource(text: string): SourceSpec {
+  const [place = '', ...rest] = splitCommas(text);
+  const keys = rest.map((part) => splitKey(part, text));
+  const seen = new Set<string>();
+  for (const [key] of keys) {
+    const name = canonicalKey(key);
+    if (seen.has(name)) throw new PstoreError('EINVAL', `${text}: the key ${key} is given twice`);
+    if (!isSourceKey(key)) throw new PstoreError('EINVAL', unknownKey(text, key));
+    seen.add(name);
+  }
+  const { kind, path } = splitBackend(place, text);
+  if (path === '') throw new PstoreError('EINVAL', `"${text}": the path of an image is missing`);
+  if (kind) {
+    const foreign = keys.find(([key]) => !knows(kind, key));
+    if (foreign) throw new PstoreError('EINVAL', `${text}: the backend ${kind.name} has no key ${foreign[0]}`);
+  }
+  return { text, kind, path, keys };
+}
+
+function unknownKey(text: string, key: string): string {
+  const known = [...new Set([...COMMON_KEYS, ...KINDS.flatMap((kind) => kind.keys)])].sort();
+  return `${text}: unknown key "${key}"; known are ${known.join(', ')} (a comma in a path is written ,,)`;
+}
+
+function splitKey(part: string, text: string): readonly [string, string] {
+  const at = part.indexOf('=');
+  const key = at < 0 ? part : part.slice(0, at);
+  if (key === '')
+    throw new PstoreError('EINVAL', `${text}: a key is missing behind a comma (a comma in a path is written ,,)`);
+  return [key, at < 0 ? '' : part.slice(at + 1)];
+}
+
+function knows(kind: BackendKind, key: string): boolean {
+  const name = canonicalKey(key);
+  return kind.keys.includes(name) || (COMMON_KEYS as readonly string[]).includes(name);
+}
+
+function splitBackend(place: string, text: string): { kind: BackendKind | undefined; path: string } {
+  const colon = place.indexOf(':');
+  if (colon < 0 || place.startsWith('./') || place.startsWith('/')) return { kind: undefined, path: place };
+  const kind = kindNamed(place.slice(0, colon));
+  if (kind) return { kind, path: place.slice(colon + 1) };
+  if (statSync(place, { throwIfNoEntry: false })) return { kind: undefined, path: place };
+  if (place.slice(0, colon).includes('/')) return { kind: undefined, path: place };
+  throw new PstoreError(
+    'EINVAL',
+    `${text}: unknown backend "${place.slice(0, colon)}"; known are ${KINDS.map(({ name }) => name).join(', ')}`,
+  );
+}
+
+export interface OpenOptions {
+  /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
+  readonly sharedKeys: readonly (readonly [string, string])[];
+  /** How the image is opened. */
+  readonly mode: 'read' | 'try' | 'must';
+  readonly cache: TextCache;
+  /** Soft problems of geometry become errors. */
+  readonly strict: boolean;
+}
+
+/** A source that is open. */
+export interface OpenSource {
+  readonly spec: SourceSpec;
+  readonly kind: BackendKind;
+  readonly backend: Backend;
+  readonly keys: SourceKeys;
+  /** The bytes in use, to tell whether two sources are the same: device, inode, first and last byte. */
+  readonly identity: { readonly file: string; readonly from: number; readonly to: number };
+}
+
+/** @throws PstoreError with one sentence that says what is wrong with this source */
+export function openSource(spec: SourceSpec, options: OpenOptions): OpenSource {
+  const type = sourceKind(spec.path);
+  const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
+  const shared = options.sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
+  const all = new SourceKeys([...shared, ...spec.keys]);
+  const warnings = new Warnings();
+  if (type === 'folder' || spec.kind?.source === 'folder') return openFolder(spec, type, all, warnings, options);
+  const whole = openImage(spec.path, { mode: all.flag('ro') && options.mode !== 'must' ? 'read' : options.mode });
+  try {
+    if (all.flag('ro') && options.mode === 'must') {
+      throw new PstoreError('EROFS', `${spec.path}: the key ro is given, so nothing is written`, { path: spec.path });
+    }
+    const storage = partOf(whole, all);
+    if (storage.size === 0) throw new PstoreError('EBADMSG', `${spec.path}: the file is empty`, { path: spec.path });
+    const kind = spec.kind ?? recognise(spec, storage, all);
+    const keys = knownKeys(kind, shared, spec, options.strict);
+    if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !spec.path.endsWith('.gz')) {
+      warnings.add('read-only', `${spec.path} cannot be written: its records can be read, but not erased`);
+    }
+    const backend = kind.open({
+      path: spec.path,
+      storage,
+      keys,
+      warnings,
+      cache: options.cache,
+      readFile: readCompanion,
+    });
+    const from = storage instanceof SliceStorage ? storage.base : 0;
+    return { spec, kind, backend, keys, identity: { file: identityOf(spec.path), from, to: from + storage.size } };
+  } catch (error) {
+    whole.close();
+    throw error;
+  }
+}
+
+function openFolder(
+  spec: SourceSpec,
+  type: string,
+  all: SourceKeys,
+  warnings: Warnings,
+  options: OpenOptions,
+): OpenSource {
+  const kind = spec.kind;
+  if (type !== 'folder' || (kind && kind.source !== 'folder')) {
+    const wanted = type === 'folder' ? 'is a directory, not an image' : 'is a file, and this backend takes a folder';
+    throw new PstoreError('EISDIR', `${spec.path} ${wanted}; a folder of saved dumps is platform-dump:DIR`, {
+      path: spec.path,
+    });
+  }
+  if (!kind) {
+    throw new PstoreError(
+      'EISDIR',
+      `${spec.path} is a directory, not an image; a folder of saved dumps is platform-dump:${spec.path}`,
+      {
+        path: spec.path,
+      },
+    );
+  }
+  void all;
+  void warnings;
+  void options;
+  throw new PstoreError('ENODEV', `${kind.name} cannot be opened`);
+}
+
+/** The keys of `-o` that this kind knows, and those of the source. */
+function knownKeys(
+  kind: BackendKind,
+  shared: readonly (readonly [string, string])[],
+  spec: SourceSpec,
+  strict: boolean,
+): SourceKeys {
+  const foreign = spec.keys.find(([key]) => !knows(kind, key));
+  if (foreign) {
+    throw new PstoreError(
+      'EINVAL',
+      `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}`,
+    );
+  }
+  const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
+  return new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
+}
+
+function partOf(whole: Storage, keys: SourceKeys): Storage {
+  const offset = keys.size('offset');
+  const size = keys.size('size');
+  return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
+}
+
+function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): BackendKind {
+  let best: BackendKind | undefined;
+  let surest = 0;
+  for (const kind of KINDS) {
+    if (kind.source !== 'file') continue;
+    const sure = kind.probe(storage);
+    if (sure > surest) [best, surest] = [kind, sure];
+    if (sure >= 1) break;
+  }
+  if (best) return best;
+  const names = KINDS.filter((kind) => kind.source === 'file').map(({ name }) => name);
+  const sizes =
+    keys.has('kmsg_size') || keys.has('record_size') ? '' : ' and the sizes that its kernel had (kmsg_size=, …)';
+  const small =
+    storage.size < 4096
+      ? `${storage.size} bytes are too few for a crash-log partition`
+      : 'no zone signature is found in it';
+  throw new PstoreError(
+    'EBADMSG',
+    `${spec.path}: ${small}; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    { path: spec.path },
+  );
+}
+
+function identityOf(path: string): string {
+  const { dev, ino, rdev } = statSync(path);
+  return rdev !== 0 ? `device ${rdev}` : `${dev}:${ino}`;
+}
+
+/** Companion files (memory maps, symbol tables) larger than this are a mistake. */
+const MOST_COMPANION = 256 << 20;
+
+function readCompanion(path: string): Uint8Array {
+  try {
+    if (statSync(path).size > MOST_COMPANION)
+      throw new PstoreError('EFBIG', `${path} is larger than 256 MiB`, { path });
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof PstoreError) throw error;
+    throw new PstoreError('ENOENT', `${path} cannot be read: ${reasonOf(error)}`, { path, cause: error });
+  }
+}
+
+/** A source that did not open, and why. */
+export interface FailedSource {
+  readonly spec: SourceSpec;
+  readonly error: PstoreError;
+}
+
+/**
+ * Opens several sources in their order; one that fails does not hide the others.
+ * @param only exact names of backends in the order wanted, or null for all sources as they were given
+ * @throws PstoreError EINVAL for an unknown name in `only`, or for the same bytes given twice
+ */
+export function openSources(
+  texts: readonly string[],
+  options: OpenOptions,
+  only: readonly string[] | null = null,
+): { opened: OpenSource[]; failed: FailedSource[] } {
+  const unknown = only?.find((name) => !kindNamed(name));
+  if (unknown !== undefined) {
+    throw new PstoreError(
+      'EINVAL',
+      `unknown backend "${unknown}"; known are ${KINDS.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  const opened: OpenSource[] = [];
+  const failed: FailedSource[] = [];
+  const specs = texts.map(parseSource);
+  if (specs.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${specs.length} sources are too many`);
+  checkSameFile(specs, options);
+  for (const spec of specs) {
+    try {
+      if (only && spec.kind && !only.includes(spec.kind.name)) continue;
+      const source = openSource(spec, options);
+      if (only && !only.includes(source.kind.name)) source.backend.close();
+      else opened.push(source);
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      failed.push({ spec, error });
+    }
+  }
+  if (only) opened.sort((a, b) => only.indexOf(a.kind.name) - only.indexOf(b.kind.name));
+  return { opened, failed };
+}
+
+/** The same bytes twice would have two writers in one process. */
+function checkSameFile(specs: readonly SourceSpec[], options: OpenOptions): void {
+  const seen: { spec: SourceSpec; file: string; from: number; to: number }[] = [];
+  for (const spec of specs) {
+    if (!statSync(spec.path, { throwIfNoEntry: false })) continue;
+    const keys = new SourceKeys([...options.sharedKeys, ...spec.keys]);
+    const from = keys.size('offset') ?? 0;
+    const to = from + (keys.size('size') ?? Number.POSITIVE_INFINITY);
+    const file = identityOf(spec.path);
+    const twin = seen.find((other) => other.file === file && other.from < to && from < other.to);
+    if (twin) {
+      throw new PstoreError('EINVAL', `${spec.path} and ${twin.spec.path} are the same file; give it once`, {
+        path: spec.path,
+      });
+    }
+    seen.push({ spec, file, from, to });
+  }
+}
+
+/** Labels are letters, digits, `_`, `-` and `.`, and do not begin with a dot. */
+const LABEL = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/;
+
+/**
+ * Gives each backend the name of its directory: `label=`, else its own name, `.2` and so on for more of one name.
+ * @throws PstoreError EINVAL for a label that is not allowed or not unique
+ */
+export function labelled(sources: readonly OpenSource[]): (Mounted & { source: OpenSource })[] {
+  const taken = new Set<string>();
+  const given = sources.map(({ keys, spec }) => {
+    const label = keys.text('label');
+    if (label !== undefined && !LABEL.test(label)) {
+      throw new PstoreError(
+        'EINVAL',
+        `${spec.text}: a label has letters, digits, _, - and ., and does not begin with a dot`,
+      );
+    }
+    if (label !== undefined && taken.has(label))
+      throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is given twice`);
+    if (label !== undefined) taken.add(label);
+    return label;
+  });
+  return sources.map((source, i) => {
+    let label = given[i];
+    for (let n = 1; label === undefined; n++) {
+      const candidate = n === 1 ? source.backend.name : `${source.backend.name}.${n}`;
+      if (!taken.has(candidate)) label = candidate;
+    }
+    taken.add(label);
+    return { backend: source.backend, label, source };
+  });
+}
+
+/** The real path of a file, for comparing places; the path itself where it does not exist. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+export { TextCache };

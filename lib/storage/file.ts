@@ -1,0 +1,213 @@
+// A regular file or a block device as storage; and .gz files, which are unpacked into memory and only read.
+
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { fromSystem, PstoreError } from '../errors.js';
+import { takeWriterLock } from './lock.js';
+import { MemoryStorage } from './memory.js';
+import type { Storage } from './storage.js';
+
+/** An unpacked .gz larger than this is not held in memory. */
+const MOST_UNPACKED = 1 << 30;
+
+/** What a path is, told apart before it is opened: opening a FIFO would wait, and a device may do anything. */
+export function sourceKind(path: string): 'file' | 'block' | 'folder' {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new PstoreError('ENOENT', `${path}: there is no such file`, { path, cause: error });
+    }
+    throw fromSystem(error, `${path} cannot be looked at: ${reasonOf(error)}`, { path });
+  }
+  if (stats.isFile()) return 'file';
+  if (stats.isBlockDevice()) return 'block';
+  if (stats.isDirectory()) return 'folder';
+  const what = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a character device';
+  const advice = what === 'a character device' ? '; copy it into a file first (dd, nanddump)' : '';
+  throw new PstoreError('ENXIO', `${path} is ${what}, not a regular file or a block device${advice}`, { path });
+}
+
+/** The operating system's words for an error, without Node's. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const words: Readonly<Record<string, string>> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EBUSY: 'it is in use',
+    EIO: 'input/output error',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space is left',
+    ENOENT: 'there is no such file',
+    ELOOP: 'too many symbolic links',
+  };
+  return (code && words[code]) ?? message ?? String(error);
+}
+
+export interface FileOptions {
+  /** `read`: never written; `try`: for writing where the file can be; `must`: an error where it cannot. */
+  readonly mode: 'read' | 'try' | 'must';
+}
+
+/**
+ * Opens an image. For writing it takes the writer's lock, which dies with the process; a block device is opened
+ * exclusively, so that one that is mounted is refused.
+ * @throws PstoreError ENOENT, ENXIO for what is no image, EISDIR, EACCES, EBUSY when another writer holds it, EROFS
+ */
+export function openImage(path: string, { mode }: FileOptions): Storage {
+  const kind = sourceKind(path);
+  if (kind === 'folder') {
+    throw new PstoreError('EISDIR', `${path} is a directory, not an image; only platform-dump takes a folder`, {
+      path,
+    });
+  }
+  if (kind === 'file' && path.endsWith('.gz')) return unpack(path, mode);
+  if (mode === 'read') return new FileStorage(path, open(path, constants.O_RDONLY), false, kind);
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDWR | (kind === 'block' ? constants.O_EXCL : 0));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EBUSY') {
+      throw new PstoreError('EBUSY', `${path} is in use (mounted?); take ro to look at it only`, {
+        path,
+        cause: error,
+      });
+    }
+    if (mode === 'try' && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
+      return new FileStorage(path, open(path, constants.O_RDONLY), false, kind);
+    }
+    throw fromSystem(error, `${path} cannot be opened for writing: ${reasonOf(error)}`, { path });
+  }
+  try {
+    takeWriterLock(fd, path);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return new FileStorage(path, fd, true, kind);
+}
+
+function open(path: string, flags: number): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    throw fromSystem(error, `${path} cannot be opened: ${reasonOf(error)}`, { path });
+  }
+}
+
+function unpack(path: string, mode: FileOptions['mode']): Storage {
+  if (mode === 'must') {
+    throw new PstoreError('EROFS', `${path} is compressed and can only be read; unpack it first (gunzip)`, { path });
+  }
+  let packed: Buffer;
+  try {
+    packed = readFileSync(path);
+  } catch (error) {
+    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
+  }
+  try {
+    return new MemoryStorage(gunzipSync(packed, { maxOutputLength: MOST_UNPACKED }), { path, writable: false });
+  } catch (error) {
+    const large = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const why = large ? 'is larger than 1 GiB when unpacked; unpack it first (gunzip)' : 'is no whole gzip file';
+    throw new PstoreError('EBADMSG', `${path} ${why}`, { path, cause: error });
+  }
+}
+
+export class FileStorage implements Storage {
+  readonly path: string;
+  readonly size: number;
+  readonly writable: boolean;
+  readonly #fd: number;
+  readonly #kind: 'file' | 'block';
+
+  constructor(path: string, fd: number, writable: boolean, kind: 'file' | 'block') {
+    this.path = path;
+    this.#fd = fd;
+    this.#kind = kind;
+    this.writable = writable;
+    this.size = kind === 'file' ? fstatSync(fd).size : blockDeviceSize(fd, path);
+  }
+
+  read(target: Uint8Array, offset: number): number {
+    let filled = 0;
+    try {
+      while (filled < target.length) {
+        const got = readSync(this.#fd, target, filled, target.length - filled, offset + filled);
+        if (got === 0) break;
+        filled += got;
+      }
+    } catch (error) {
+      throw this.#failed('read', error, offset + filled);
+    }
+    return filled;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    if (!this.writable) throw new PstoreError('EROFS', `${this.path} is open for reading only`, { path: this.path });
+    if (offset < 0 || offset + bytes.length > this.size) {
+      throw new PstoreError('EIO', `${this.path}: a write of ${bytes.length} bytes at ${offset} leaves the image`, {
+        path: this.path,
+        offset,
+      });
+    }
+    // A file that was cut while it is in use must not grow again with a hole in it.
+    if (this.#kind === 'file' && fstatSync(this.#fd).size < offset + bytes.length) {
+      throw new PstoreError('EIO', `${this.path} was cut while in use: offset ${offset} is behind its end`, {
+        path: this.path,
+        offset,
+      });
+    }
+    let done = 0;
+    try {
+      while (done < bytes.length) done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done);
+    } catch (error) {
+      throw this.#failed('written', error, offset + done);
+    }
+  }
+
+  sync(): void {
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      throw this.#failed('brought to the medium', error, 0);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #failed(what: string, error: unknown, offset: number): PstoreError {
+    return fromSystem(error, `${this.path} could not be ${what} at offset ${offset}: ${reasonOf(error)}`, {
+      path: this.path,
+      offset,
+    });
+  }
+}
+
+/** Node has no ioctl: sysfs tells a block device's size, in sectors of 512 bytes. */
+function blockDeviceSize(fd: number, path: string): number {
+  const { rdev } = fstatSync(fd);
+  const major = Math.floor((rdev / 256) % 4096);
+  const minor = (rdev % 256) + Math.floor(rdev / 2 ** 20) * 256;
+  try {
+    return Number(readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'latin1')) * 512;
+  } catch (error) {
+    throw fromSystem(error, `${path}: its size cannot be found in /sys/dev/block/${major}:${minor}`, { path });
+  }
+}
