@@ -10,7 +10,7 @@ import { type FrontEnd, Reason, reasonName, reasonNumber } from '../format/recor
 import { type RamGeometry, type RamZone, ramZone, ramZones, runOf } from '../ram/geometry.js';
 import { type CheckedHeader, type EccCounts, NO_ERRORS, PersistentRamZone, type RepairedByte } from '../ram/zone.js';
 import type { Extent } from '../storage/extent.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import type { Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import {
   type Backend,
@@ -52,6 +52,8 @@ interface Shown {
   readonly state: RecordState;
   /** Bytes that reading gives, ECC notice included. */
   readonly size: number;
+  /** First byte of the zone; of ftrace, of the first that holds records. */
+  readonly offset: number;
   /** The zone's header when it was looked at. */
   readonly header: CheckedHeader;
   /** Bytes of the first line of a dump, which is not shown. */
@@ -70,6 +72,8 @@ type Looked = Shown | { readonly hidden: string };
 /** Bytes of a dump's first line that are compared to know the record again. */
 const LINE_BYTES = 64;
 const NANOSECONDS = 1_000_000_000n;
+/** Beyond it nanoseconds do not fit 64 bits. */
+const MOST_SECONDS = 9_223_372_035n;
 const MOST_MICROSECONDS = 999_999n;
 
 /** Tells the texts of several backends in one cache apart. */
@@ -87,7 +91,9 @@ export class RamoopsBackend implements Backend {
   readonly #slotOf = new Map<FrontEnd, number>();
   readonly #looked = new Map<number, Looked | undefined>();
   readonly #generations = new Map<number, number>();
-  /** Start and size of every zone as last read, in the order of the region; NOTHING where it is not live. */
+  /** Number of each kind's first zone among all zones of the region. */
+  readonly #firstIndex = new Map<FrontEnd, number>();
+  /** Start and size of every zone as last read, in the order of the region; 0 where it is not live. */
   readonly #starts: Uint32Array;
   readonly #sizes: Uint32Array;
   readonly #cachePrefix = `ramoops:${instances++}:`;
@@ -107,7 +113,11 @@ export class RamoopsBackend implements Backend {
       slot += type === 'dmesg' ? run.count : 1;
     }
     this.slots = slot;
-    const zones = this.geometry.runs.reduce((sum, run) => sum + run.count, 0);
+    let zones = 0;
+    for (const run of this.geometry.runs) {
+      this.#firstIndex.set(run.type, zones);
+      zones += run.count;
+    }
     this.#starts = new Uint32Array(zones);
     this.#sizes = new Uint32Array(zones);
     this.#readHeaders((zone, header) => this.#warnOf(zone, header));
@@ -141,18 +151,29 @@ export class RamoopsBackend implements Backend {
   /** Reads all headers. @returns the slots whose zones have changed */
   #readHeaders(each: (zone: RamZone, header: CheckedHeader) => void = () => {}): Set<number> {
     const changed = new Set<number>();
-    let index = 0;
-    for (const place of ramZones(this.geometry)) {
-      const header = this.zone(place).header();
-      each(place, header);
-      const [start, size] = header.state === 'live' ? [header.start, header.size] : [0, 0];
-      if (this.#starts[index] !== start || this.#sizes[index] !== size) {
-        changed.add(this.#slotOf.get(place.type)! + (place.type === 'dmesg' ? place.id : 0));
+    for (const run of this.geometry.runs) {
+      for (let id = 0; id < run.count; id++) {
+        const zone = this.#zoneOf(run.type, id);
+        const header = zone.header();
+        each(zone.zone, header);
+        if (this.#note(zone.zone, header)) changed.add(this.#slotOfZone(zone.zone));
       }
-      this.#starts[index] = start;
-      this.#sizes[index++] = size;
     }
     return changed;
+  }
+
+  /** Takes note of a header. @returns whether it differs from what was known */
+  #note({ type, id }: RamZone, header: CheckedHeader): boolean {
+    const index = this.#firstIndex.get(type)! + id;
+    const [start, size] = header.state === 'live' ? [header.start, header.size] : [0, 0];
+    const same = this.#starts[index] === start && this.#sizes[index] === size;
+    this.#starts[index] = start;
+    this.#sizes[index] = size;
+    return !same;
+  }
+
+  #slotOfZone({ type, id }: RamZone): number {
+    return this.#slotOf.get(type)! + (type === 'dmesg' ? id : 0);
   }
 
   // ── warnings ──
@@ -190,8 +211,6 @@ export class RamoopsBackend implements Backend {
     const shown = this.#shown(slot);
     if (!place || !shown) return undefined;
     const suffix = shown.state === 'undecodable' ? '.enc.z' : shown.state === 'salvaged' ? '.salvaged' : '';
-    const zones = place.type === 'ftrace' ? this.#zonesOf('ftrace') : [this.#zoneOf(place.type, place.id)];
-    const first = zones.find((zone) => zone.header().state === 'live') ?? zones[0]!;
     return {
       slot,
       type: place.type,
@@ -203,7 +222,7 @@ export class RamoopsBackend implements Backend {
       count: null,
       compressed: shown.compressed,
       state: shown.state,
-      offset: first.zone.offset,
+      offset: shown.offset,
       title: null,
       ecc: shown.ecc && eccWords(shown.ecc),
     };
@@ -257,7 +276,7 @@ export class RamoopsBackend implements Backend {
 
   #lookAtRing(zone: PersistentRamZone, header: CheckedHeader): Shown {
     const ecc = this.#eccOf(zone, header, zone.verify(header));
-    return { ...PLAIN, header, ecc, size: header.size + notice(ecc).length };
+    return { ...PLAIN, offset: zone.zone.offset, header, ecc, size: header.size + notice(ecc).length };
   }
 
   #lookAtDump(slot: number, zone: PersistentRamZone, header: CheckedHeader): Looked | undefined {
@@ -283,9 +302,10 @@ export class RamoopsBackend implements Backend {
     return {
       state: line.compressed && !decoded ? 'undecodable' : 'live',
       size: full?.length ?? header.size - line.length + notice(ecc).length,
+      offset: zone.zone.offset,
       header,
       skipped: line.length,
-      line: identity(beginning),
+      line: this.#lineOf(zone, header),
       mtimeNs: this.#timeOf(zone.zone, line),
       reason: reasonOf(text),
       compressed: decoded?.compression ?? null,
@@ -295,11 +315,12 @@ export class RamoopsBackend implements Backend {
 
   #timeOf(zone: RamZone, { seconds, microseconds }: DumpLine): bigint | null {
     const inRange = microseconds > MOST_MICROSECONDS ? MOST_MICROSECONDS : microseconds;
-    if (seconds < 0n || inRange !== microseconds) {
+    const hasTime = seconds > 0n && seconds <= MOST_SECONDS;
+    if ((seconds !== 0n && !hasTime) || inRange !== microseconds) {
       const time = `${seconds} s and ${microseconds} µs`;
       this.#warn('record-time', zone, `has a damaged time of ${time}, which is brought into range`);
     }
-    return seconds <= 0n ? null : BigInt.asIntN(64, seconds * NANOSECONDS + inRange * 1000n);
+    return hasTime ? seconds * NANOSECONDS + inRange * 1000n : null;
   }
 
   #salvaged(slot: number, zone: PersistentRamZone, header: CheckedHeader): Shown | undefined {
@@ -310,6 +331,7 @@ export class RamoopsBackend implements Backend {
       ...PLAIN,
       state: 'salvaged',
       size: found.bytes.length,
+      offset: zone.zone.offset,
       header,
       mtimeNs: found.line ? this.#timeOf(zone.zone, found.line) : null,
       reason: reasonOf(found.bytes),
@@ -385,7 +407,8 @@ export class RamoopsBackend implements Backend {
     const ecc =
       this.geometry.ecc === 0 ? null : counts.reduce<EccCounts>((sum, one) => total(sum, one ?? NO_ERRORS), NO_ERRORS);
     this.#source.cache.set(this.#cacheKey(slot), text);
-    return { ...PLAIN, size: text.length, header: headers[0]!, ecc };
+    const first = headers.findIndex((header) => header.state === 'live');
+    return { ...PLAIN, offset: zones[first]!.zone.offset, size: text.length, header: headers[first]!, ecc };
   }
 
   /** An empty ring stays in its place, because a zone's place tells its CPU. */
@@ -426,9 +449,9 @@ export class RamoopsBackend implements Backend {
     for (const zone of zones) {
       const header = zone.header();
       if (header.state === 'live' && this.#isStill(zone, header, slot)) zone.erase();
+      this.#note(zone.zone, zone.header());
     }
-    this.#forget(slot);
-    this.#readHeaders();
+    this.#looked.delete(slot);
   }
 
   /** Whether a zone holds the dump that was shown; rings go on being written and are one record all the time. */
@@ -442,16 +465,14 @@ export class RamoopsBackend implements Backend {
     );
   }
 
+  /** The first bytes of a dump as they are stored, by which it is known again. */
   #lineOf(zone: PersistentRamZone, header: CheckedHeader): string {
-    return identity(zone.zone.ecc > 0 ? zone.data(header).bytes : zone.beginning(header, LINE_BYTES));
+    return String.fromCharCode(...zone.beginning(header, LINE_BYTES));
   }
 
-  #forget(slot: number): void {
-    this.#looked.delete(slot);
-  }
-
+  /** The slot holds another record than before, or none. */
   #reused(slot: number): void {
-    this.#forget(slot);
+    this.#looked.delete(slot);
     this.#source.cache.delete(this.#cacheKey(slot));
     this.#generations.set(slot, this.generation(slot) + 1);
   }
@@ -479,8 +500,8 @@ export class RamoopsBackend implements Backend {
     }
     if (record.type === 'dmesg') this.#writeDump(zone, record);
     else zone.append(record.data);
-    this.#reused(this.#slotOf.get(record.type)! + (record.type === 'dmesg' ? id : 0));
-    this.#readHeaders();
+    this.#note(zone.zone, zone.header());
+    this.#reused(this.#slotOfZone(zone.zone));
   }
 
   #writeDump(zone: PersistentRamZone, record: NewRecord): void {
@@ -608,11 +629,6 @@ const PLAIN = {
 /** The kernel's notice at the end of a file; nothing without ECC. */
 function notice(ecc: EccCounts | null): Uint8Array {
   return new TextEncoder().encode(ecc ? `\nECC: ${eccWords(ecc)}\n` : '');
-}
-
-/** The first bytes of a dump, by which it is known again. */
-function identity(data: Uint8Array): string {
-  return String.fromCharCode(...data.subarray(0, LINE_BYTES));
 }
 
 /** `Oops`, `Panic`, … where the text begins as the front-end makes it. */

@@ -1,0 +1,337 @@
+// The backend ramoops: a dump of a persistent RAM region. Takes the sizes that were given, finds the others, and says
+// how sure it is.
+
+import { COMPRESSIONS } from '../compress/codec.js';
+import type { CompressionChoice } from '../compress/decompress.js';
+import { PstoreError } from '../errors.js';
+import { ABI_NAMES, type Abi } from '../format/abi.js';
+import { parseKallsyms } from '../format/kallsyms.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
+import type { FrontEnd } from '../format/record-type.js';
+import { type DetectedRam, detectRam, type GivenSizes, misfitOf, parityOf } from '../ram/detect.js';
+import {
+  layOutRam,
+  NO_RAM_ZONES,
+  RAM_ORDERS,
+  type RamGeometry,
+  type RamSizes,
+  ramZones,
+  runOf,
+} from '../ram/geometry.js';
+import { findRamMarks } from '../ram/marks.js';
+import { PersistentRamZone } from '../ram/zone.js';
+import { SliceStorage } from '../storage/slice.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { BackendInfo } from './backend.js';
+import type { SourceKeys } from './keys.js';
+import type { BackendKind, OpenContext } from './kind.js';
+import { RamoopsBackend } from './ramoops-records.js';
+import { inUnits } from './zone-source.js';
+
+/** The keys of the geometry, by what they set. */
+const GEOMETRY_KEYS = {
+  memSize: 'mem_size',
+  recordSize: 'record_size',
+  consoleSize: 'console_size',
+  ftraceSize: 'ftrace_size',
+  pmsgSize: 'pmsg_size',
+  ttySize: 'tty_size',
+  cpus: 'cpus',
+  ecc: 'ecc',
+  order: 'order',
+} as const satisfies Record<keyof RamSizes, string>;
+
+type Name = keyof typeof GEOMETRY_KEYS;
+const NAMES = Object.keys(GEOMETRY_KEYS) as Name[];
+
+/** Without these a geometry is not given. */
+const SIZE_NAMES = ['recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize'] as const;
+
+/** More CPUs than any kernel can be configured for. */
+const MOST_CPUS = 8192;
+/** ramoops.ecc=1 means this many parity bytes. */
+const DEFAULT_ECC = 16;
+
+interface Found {
+  readonly geometry: RamGeometry;
+  readonly endian: Abi['endian'];
+  readonly confidence: Readonly<Record<Name, number>>;
+  readonly certain: ReadonlySet<FrontEnd>;
+}
+
+export const ramoops: BackendKind = {
+  name: 'ramoops',
+  summary: 'a dump of the memory region of ramoops (persistent RAM)',
+  keys: [...Object.values(GEOMETRY_KEYS), 'kmsg_size', 'compress', 'abi', 'max_reason', 'kallsyms'],
+  source: 'file',
+  probe,
+  open,
+  format,
+};
+
+function open(context: OpenContext): RamoopsBackend {
+  const { keys, path, storage, warnings } = context;
+  if (storage.size <= RAM_HEADER_SIZE) {
+    throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
+  }
+  const found = findGeometry(context);
+  const kallsyms = keys.text('kallsyms');
+  return new RamoopsBackend({
+    path,
+    storage,
+    geometry: found.geometry,
+    abi: keys.abi() ?? (found.endian === 'little' ? ABI_NAMES.le64! : ABI_NAMES.be64!),
+    abiGiven: keys.has('abi'),
+    warnings,
+    cache: context.cache,
+    compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
+    maxReason: keys.number('max_reason', 1, 4) ?? 4,
+    symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
+    salvage: keys.flag('salvage'),
+    guessed: (type) => whyGuessed(type, found),
+    described: describe(found, keys),
+  });
+}
+
+// ── geometry ──
+
+function givenSizes(keys: SourceKeys): GivenSizes {
+  const size = (name: Name) => keys.size(GEOMETRY_KEYS[name]);
+  const kmsgSize = keys.size('kmsg_size');
+  const recordSize = size('recordSize') ?? kmsgSize;
+  if (kmsgSize !== undefined && kmsgSize !== recordSize) {
+    throw new PstoreError('EINVAL', `record_size=${recordSize} and kmsg_size=${kmsgSize} are two words for one size`);
+  }
+  const ecc = keys.number('ecc', 0, 127);
+  const given: { [name in Name]: RamSizes[name] | undefined } = {
+    memSize: size('memSize'),
+    recordSize,
+    consoleSize: size('consoleSize'),
+    ftraceSize: size('ftraceSize'),
+    pmsgSize: size('pmsgSize'),
+    ttySize: size('ttySize'),
+    cpus: keys.number('cpus', 1, MOST_CPUS),
+    ecc: ecc === 1 ? DEFAULT_ECC : ecc,
+    order: keys.choice('order', RAM_ORDERS),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function findGeometry(context: OpenContext): Found {
+  const { keys, storage, path, warnings } = context;
+  const given = givenSizes(keys);
+  const endian = keys.abi()?.endian;
+  if (given.memSize !== undefined && given.memSize > storage.size) {
+    const what = `${path} has ${storage.size} bytes of a region of ${given.memSize}`;
+    warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
+  }
+  const fitting = asGiven(storage, given, endian, path);
+  if (fitting?.misfit === 0) return fitting.found;
+  const bound = fitting ? undefined : detectRam(storage, given, endian);
+  const certainly = bound !== undefined && bound.misfit < 1;
+  const unbound = given.memSize === undefined ? {} : { memSize: given.memSize };
+  const free = certainly ? bound : detectRam(storage, unbound, endian);
+  if (!free) return fresh(context, given, endian, fitting?.found);
+  const found = fitting?.found ?? (bound ? detected(bound, path) : obeyed(given, free, path));
+  const misfit = fitting?.misfit ?? bound?.misfit ?? Number.POSITIVE_INFINITY;
+  if (free.misfit + 1 <= misfit) {
+    const sentence = `${path}: ${mismatch(given, free, found.geometry, storage)}`;
+    if (keys.flag('strict')) throw new PstoreError('EINVAL', sentence, { path });
+    warnings.add('geometry-mismatch', sentence);
+  }
+  warnOfGuess(found, warnings, path);
+  return found;
+}
+
+/** The geometry when all of it is given: no search is needed when it fits. */
+function asGiven(
+  storage: Storage,
+  given: GivenSizes,
+  endian: Abi['endian'] | undefined,
+  path: string,
+): { found: Found; misfit: number } | undefined {
+  if (SIZE_NAMES.some((name) => given[name] === undefined) || given.ecc === undefined) return undefined;
+  if (given.ftraceSize! > 0 && given.cpus === undefined) return undefined;
+  const sizes = { ...NO_RAM_ZONES, memSize: storage.size, ...given };
+  const open = given.order === undefined && given.ftraceSize! > 0 && given.pmsgSize! > 0 && sizes.ttySize === 0;
+  const candidates = (open ? RAM_ORDERS : [sizes.order]).flatMap((order) =>
+    (endian === undefined ? (['little', 'big'] as const) : [endian]).map((own) => {
+      const geometry = layOutRam({ ...sizes, order }, path);
+      // Without ECC every header fits; parity that agrees with the headers says that there is some.
+      const parity = geometry.ecc === 0 && parityOf(storage, geometry, own) > 0 ? 1 : 0;
+      return { geometry, endian: own, misfit: misfitOf(storage, geometry, own) + parity };
+    }),
+  );
+  const best = candidates.reduce((one, other) => (other.misfit < one.misfit ? other : one));
+  return { found: { ...best, confidence: CERTAIN, certain: new Set(ALL_KINDS) }, misfit: best.misfit };
+}
+
+const ALL_KINDS: readonly FrontEnd[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty'];
+const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
+
+function detected(found: DetectedRam, path: string): Found {
+  return { ...found, geometry: layOutRam(found.sizes, path) };
+}
+
+/** Given sizes that no header confirms, and the others as the image has them. */
+function obeyed(given: GivenSizes, free: DetectedRam, path: string): Found {
+  const geometry = layOutRam({ ...free.sizes, ...given }, path);
+  const confidence = Object.fromEntries(NAMES.map((name) => [name, given[name] === undefined ? 0 : 1]));
+  return { geometry, endian: free.endian, confidence: confidence as Record<Name, number>, certain: new Set() };
+}
+
+/** A region without any signature: an empty listing when its sizes are given. */
+function fresh(
+  { storage, path, warnings }: OpenContext,
+  given: GivenSizes,
+  endian: Abi['endian'] | undefined,
+  whole: Found | undefined,
+): Found {
+  const sizes = SIZE_NAMES.filter((name) => given[name] !== undefined);
+  if (sizes.length === 0) {
+    throw new PstoreError(
+      'EBADMSG',
+      `${path}: no signature of a ramoops zone is found in it; if it is a fresh region, give record_size=, ` +
+        'console_size=, ftrace_size=, pmsg_size= and ecc= as the kernel had them',
+      { path },
+    );
+  }
+  warnings.add('image-fresh', `${path}: no signature of a zone is found in it; it is shown as the sizes say, as empty`);
+  if (whole) return { ...whole, endian: endian ?? 'little' };
+  const geometry = layOutRam({ ...NO_RAM_ZONES, memSize: storage.size, ...given }, path);
+  const confidence = Object.fromEntries(NAMES.map((name) => [name, given[name] === undefined ? 0 : 1]));
+  const all = sizes.length === SIZE_NAMES.length;
+  return {
+    geometry,
+    endian: endian ?? 'little',
+    confidence: confidence as Record<Name, number>,
+    certain: new Set(all ? ALL_KINDS : []),
+  };
+}
+
+/** What fits the image, and what was given. */
+function mismatch(given: GivenSizes, free: DetectedRam, now: RamGeometry, storage: Storage): string {
+  const names = NAMES.filter((name) => given[name] !== undefined && now[name] !== free.sizes[name]);
+  const words = (sizes: RamSizes) => names.map((name) => keyText(name, sizes)).join(',');
+  const fits = (geometry: RamGeometry, endian: Abi['endian']) => {
+    const states = [...ramZones(geometry)].map((zone) => new PersistentRamZone(storage, zone, endian).header());
+    const good = states.filter(({ state, ecc }) => (state === 'live' || state === 'empty') && ecc.lost === 0).length;
+    return `${good} of ${states.length} zones have a valid header`;
+  };
+  const better = layOutRam(free.sizes, storage.path);
+  const one = names.length === 1 ? ['fits', 'does'] : ['fit', 'do'];
+  return (
+    `${words(free.sizes) || 'another machine'} ${one[0]} this image (${fits(better, free.endian)}), ` +
+    `${words(now) || 'the given one'} ${one[1]} not (${fits(now, free.endian)})`
+  );
+}
+
+function warnOfGuess(found: Found, warnings: OpenContext['warnings'], path: string): void {
+  const guessed = NAMES.filter((name) => found.confidence[name] < 1 && isTold(name, found.geometry));
+  if (guessed.length === 0) return;
+  const words = guessed.map((name) => keyText(name, found.geometry)).join(', ');
+  const what = guessed.length === 1 ? 'is only a guess' : 'are only guesses';
+  warnings.add('geometry-guess', `${path}: ${words} ${what}; give what the kernel had`);
+}
+
+function whyGuessed(type: FrontEnd, found: Found): string | undefined {
+  if (found.certain.has(type)) return undefined;
+  const keys = NAMES.filter((name) => found.confidence[name] < 1).map((name) => `${GEOMETRY_KEYS[name]}=`);
+  const own = type === 'dmesg' ? 'record_size=' : `${type}_size=`;
+  const wanted = keys.length > 0 ? keys.join(', ') : own;
+  return runOf(found.geometry, type)
+    ? `where the ${type} zones lie is only a guess, and a guess never places a write; give ${wanted} as the kernel had them`
+    : `no ${type} zone is found in it; give ${own} as the kernel had it`;
+}
+
+// ── description ──
+
+function keyText(name: Name, sizes: RamSizes): string {
+  const value = sizes[name];
+  const text = name === 'cpus' || name === 'ecc' || name === 'order' ? String(value) : inUnits(value as number);
+  return `${GEOMETRY_KEYS[name]}=${text}`;
+}
+
+/** Whether a key says something in this geometry. */
+function isTold(name: Name, sizes: RamSizes): boolean {
+  if (name === 'cpus') return sizes.ftraceSize > 0;
+  if (name === 'ttySize') return sizes.ttySize > 0;
+  if (name === 'order') return sizes.ftraceSize > 0 && sizes.pmsgSize > 0 && sizes.ttySize === 0;
+  return true;
+}
+
+function describe(
+  { geometry, endian, confidence }: Found,
+  keys: SourceKeys,
+): Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys'> {
+  const told = NAMES.filter((name) => isTold(name, geometry));
+  const dmesg = runOf(geometry, 'dmesg');
+  const abi = keys.text('abi') ?? (endian === 'big' ? 'be64' : undefined);
+  return {
+    geometry: {
+      ...Object.fromEntries(told.map((name) => [GEOMETRY_KEYS[name], geometry[name]])),
+      dmesg_zones: dmesg?.count ?? 0,
+      dmesg_zone_size: dmesg?.zoneSize ?? 0,
+    },
+    confidence: Object.fromEntries(told.map((name) => [GEOMETRY_KEYS[name], confidence[name]])),
+    kernelParameters: told
+      .filter((name) => name !== 'cpus' && name !== 'order' && name !== 'ttySize')
+      .map((name) =>
+        name === 'ecc'
+          ? `ramoops.ecc=${geometry.ecc}`
+          : `ramoops.${GEOMETRY_KEYS[name]}=0x${geometry[name].toString(16)}`,
+      ),
+    sourceKeys: [...told.map((name) => keyText(name, geometry)), ...(abi === undefined ? [] : [`abi=${abi}`])].join(
+      ',',
+    ),
+  };
+}
+
+// ── recognising and formatting ──
+
+/** How far a region is searched for a header when its first one says little. */
+const PROBED = 4 << 20;
+
+function probe(storage: Storage): number {
+  const head = readRange(storage, 0, 64);
+  if (head.length <= RAM_HEADER_SIZE) return 0;
+  const likely = Math.max(...(['little', 'big'] as const).map((endian) => probeHeader(head, storage.size, endian)));
+  if (likely >= 0.7 || storage.size < RAM_HEADER_SIZE * 2) return likely;
+  const part = new SliceStorage(storage, 0, Math.min(storage.size, PROBED));
+  const marks = findRamMarks(part);
+  let dumps = 0;
+  for (const offset of marks.plain) {
+    if (readDumpLine(readRange(part, offset + RAM_HEADER_SIZE, 64))) dumps++;
+  }
+  if (dumps > 0) return likely > 0 ? 1 : 0.6;
+  return marks.plain.size + marks.ftrace.size > 0 ? Math.max(likely, 0.2) : likely;
+}
+
+/** What the first zone's header and the bytes behind it say. */
+function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): number {
+  const { sig, start, size: used } = readRamHeader(head, endian);
+  if (start > used || used > size - RAM_HEADER_SIZE) return 0;
+  if (ftraceVersionCode(sig) !== undefined) return 0.6;
+  if (sig !== RAM_SIGNATURE) return 0;
+  if (used === 0) return 0.4;
+  return readDumpLine(head.subarray(RAM_HEADER_SIZE)) ? 1 : 0.7;
+}
+
+/** A header without data for every zone, with its parity, and 0xFF elsewhere: a kernel shows nothing for it. */
+function format(storage: Storage, keys: SourceKeys): void {
+  const sizes = { ...NO_RAM_ZONES, memSize: storage.size, ...givenSizes(keys) };
+  if (sizes.memSize > storage.size) {
+    throw new PstoreError(
+      'EINVAL',
+      `${storage.path} has ${storage.size} bytes, but mem_size=${sizes.memSize} is asked`,
+    );
+  }
+  const geometry = layOutRam(sizes, storage.path);
+  const endian = keys.abi()?.endian ?? 'little';
+  const blank = new Uint8Array(Math.min(storage.size, 1 << 20)).fill(0xff);
+  for (let at = 0; at < storage.size; at += blank.length) {
+    storage.write(blank.subarray(0, Math.min(blank.length, storage.size - at)), at);
+  }
+  for (const zone of ramZones(geometry)) new PersistentRamZone(storage, zone, endian).initialize();
+  storage.sync();
+}

@@ -1,0 +1,495 @@
+// The geometry of a persistent RAM region from its bytes alone: what makes the most valid zones wins.
+
+import type { Abi } from '../format/abi.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
+import type { FrontEnd } from '../format/record-type.js';
+import { MemoryStorage } from '../storage/memory.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import {
+  dmesgZones,
+  ftraceZoneSize,
+  layOutRam,
+  NO_RAM_ZONES,
+  RAM_ORDERS,
+  type RamGeometry,
+  type RamOrder,
+  type RamSizes,
+  ramZones,
+  roundDownToPowerOfTwo,
+} from './geometry.js';
+import { findRamMarks, type RamMarks } from './marks.js';
+import { isCodeword, MOST_PARITY } from './reed-solomon.js';
+import { PersistentRamZone } from './zone.js';
+
+export type GivenSizes = Partial<RamSizes>;
+
+export interface DetectedRam {
+  readonly sizes: RamSizes;
+  readonly endian: Abi['endian'];
+  /** 0 … 1 for each size: 1 was given, or no other value explains the image as well. */
+  readonly confidence: Readonly<Record<keyof RamSizes, number>>;
+  /** Kinds whose zones are the same in every geometry that explains the image as well. */
+  readonly certain: ReadonlySet<FrontEnd>;
+  /** What this geometry does not explain: 1 for each zone without a valid header, each header without a zone, …. */
+  readonly misfit: number;
+  /** Zones with a valid header. */
+  readonly fitting: number;
+}
+
+/** Smallest zone of a kind that is looked for; a kernel's own default is 4096. */
+const LEAST_ZONE = 256;
+/** Geometries that are looked at closely. */
+const MOST_KEPT = 192;
+/** Zones of one geometry that are looked at closely. */
+const MOST_ZONES = 2048;
+/** Steps of the search: an image that is made to keep us busy gets the best of what was seen by then. */
+const MOST_STEPS = 30_000_000;
+/** Images up to this size are held in memory while they are searched. */
+const IN_MEMORY = 64 << 20;
+/** A geometry that explains the image worse by less than this cannot be excluded. */
+const PROOF = 1;
+/** A region that ends before or behind the image must explain more than one that ends with it. */
+const OTHER_END = 0.25;
+
+/**
+ * @param given sizes that are known; they are kept
+ * @returns undefined when no zone header is found in the image
+ */
+export function detectRam(storage: Storage, given: GivenSizes, endian?: Abi['endian']): DetectedRam | undefined {
+  const marks = findRamMarks(storage, endian);
+  if (marks.plain.size + marks.ftrace.size === 0) return undefined;
+  const search = new Search(inMemory(storage), marks, given);
+  return search.result();
+}
+
+function inMemory(storage: Storage): Storage {
+  if (storage.size > IN_MEMORY) return storage;
+  return new MemoryStorage(readRange(storage, 0, storage.size), { path: storage.path, writable: false });
+}
+
+/** How well a geometry explains an image: 0 is perfectly. See DetectedRam.misfit. */
+export function misfitOf(storage: Storage, geometry: RamGeometry, endian: Abi['endian']): number {
+  const judge = new Judge(storage, endian);
+  return judge.zones(geometry).misfit;
+}
+
+/** Parity bytes of a block with which the zones' headers agree, whatever the geometry says of it; 0 without any. */
+export function parityOf(storage: Storage, geometry: RamGeometry, endian: Abi['endian']): number {
+  return new Judge(storage, endian).parities(geometry)[0]!;
+}
+
+interface Candidate {
+  readonly sizes: RamSizes;
+  /** As far as the places of headers tell. */
+  readonly misfit: number;
+}
+
+interface Judged {
+  readonly sizes: RamSizes;
+  readonly geometry: RamGeometry;
+  readonly misfit: number;
+  readonly fitting: number;
+  /** Between equals the lower one is likelier. */
+  readonly unlikely: number;
+}
+
+class Search {
+  readonly #storage: Storage;
+  readonly #marks: RamMarks;
+  readonly #given: GivenSizes;
+  readonly #judge: Judge;
+  /** All marks, ascending. */
+  readonly #offsets: readonly number[];
+  readonly #plain: readonly number[];
+  #kept: Candidate[] = [];
+  #worstKept = Number.POSITIVE_INFINITY;
+  #best = Number.POSITIVE_INFINITY;
+  #steps = 0;
+
+  constructor(storage: Storage, marks: RamMarks, given: GivenSizes) {
+    this.#storage = storage;
+    this.#marks = marks;
+    this.#given = given;
+    this.#judge = new Judge(storage, marks.endian);
+    this.#plain = [...marks.plain];
+    this.#offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
+  }
+
+  result(): DetectedRam | undefined {
+    const size = this.#given.memSize ?? this.#storage.size;
+    this.#collect(size, 0);
+    if (this.#best >= PROOF && this.#given.memSize === undefined) {
+      for (const other of otherEnds(this.#storage.size, this.#offsets.at(-1)!)) this.#collect(other, OTHER_END);
+    }
+    const judged = this.#kept
+      .flatMap((candidate) => this.#parities(candidate.sizes).map((ecc) => ({ ...candidate.sizes, ecc })))
+      .map((sizes) => this.#look(sizes))
+      .filter((seen) => seen !== undefined)
+      .sort((a, b) => a.misfit - b.misfit || a.unlikely - b.unlikely);
+    const best = judged[0];
+    if (!best) return undefined;
+    const rivals = judged.filter((other) => other.misfit < best.misfit + PROOF);
+    return {
+      sizes: best.sizes,
+      endian: this.#marks.endian,
+      confidence: this.#confidence(best, rivals),
+      certain: certainKinds(best, rivals),
+      misfit: best.misfit,
+      fitting: best.fitting,
+    };
+  }
+
+  // ── by the places of headers ──
+
+  /** Goes through the geometries that a region of this size can have, and keeps those that explain the headers best. */
+  #collect(memSize: number, handicap: number): void {
+    const sizes = powersOfTwo(memSize);
+    const { consoleSize, pmsgSize, recordSize, ttySize = 0 } = this.#given;
+    const choices = (value: number | undefined) => (value === undefined ? sizes : [roundDownToPowerOfTwo(value)]);
+    for (const ftrace of this.#ftraceChoices(sizes)) {
+      for (const order of this.#orders(ftrace.ftraceSize > 0, ttySize > 0)) {
+        for (const console of choices(consoleSize)) {
+          for (const pmsg of choices(pmsgSize)) {
+            const room = memSize - console - pmsg - ttySize - ftrace.ftraceSize;
+            if (room < 0) continue;
+            for (const record of choices(recordSize)) {
+              if (this.#steps > MOST_STEPS) return;
+              this.#consider(
+                {
+                  ...NO_RAM_ZONES,
+                  ...ftrace,
+                  memSize,
+                  recordSize: record,
+                  consoleSize: console,
+                  pmsgSize: pmsg,
+                  ttySize: roundDownToPowerOfTwo(ttySize),
+                  order,
+                },
+                room,
+                handicap,
+              );
+            }
+          }
+        }
+      }
+    }
+  }
+
+  #orders(ftrace: boolean, tty: boolean): readonly RamOrder[] {
+    if (tty) return ['pmsg-ftrace'];
+    if (this.#given.order !== undefined) return [this.#given.order];
+    return ftrace ? RAM_ORDERS : ['ftrace-pmsg'];
+  }
+
+  /** Sizes and counts of ftrace zones that the distances between their headers allow. */
+  #ftraceChoices(sizes: readonly number[]): Pick<RamSizes, 'ftraceSize' | 'cpus'>[] {
+    const { ftraceSize, cpus } = this.#given;
+    const own = ftraceSize === undefined ? sizes : [roundDownToPowerOfTwo(ftraceSize)];
+    const count = this.#marks.ftrace.size;
+    const choices = new Map<string, Pick<RamSizes, 'ftraceSize' | 'cpus'>>();
+    const add = (size: number, parts: number) => {
+      if (parts < 1 || (cpus !== undefined && parts !== cpus)) return;
+      if (size > 0 && ftraceZoneSize(size, parts) <= RAM_HEADER_SIZE) return;
+      choices.set(`${size}/${parts}`, { ftraceSize: size, cpus: parts });
+    };
+    if (own.includes(0) || count === 0) add(ftraceSize === undefined || count > 0 ? 0 : own[0]!, cpus ?? 1);
+    for (const size of count > 0 ? own.filter((one) => one > 0) : []) {
+      add(size, cpus ?? 1);
+      for (const distance of smallestDistances([...this.#marks.ftrace.keys()])) {
+        const most = Math.min(Math.floor(size / distance), count + 2);
+        for (let parts = Math.max(1, Math.floor(size / (distance + 2))); parts <= most; parts++) {
+          if (ftraceZoneSize(size, parts) === distance) add(size, parts);
+        }
+      }
+    }
+    return [...choices.values()];
+  }
+
+  #consider(sizes: RamSizes, room: number, handicap: number): void {
+    const dmesg = dmesgZones(room, sizes.recordSize);
+    if (sizes.recordSize > 0 && dmesg.count === 0 && room > 0) return;
+    if (sizes.recordSize > 0 && dmesg.zoneSize <= RAM_HEADER_SIZE) return;
+    this.#steps++;
+    const marks = this.#offsets.length;
+    const tail = this.#tail(sizes, dmesg.count * dmesg.zoneSize);
+    const zones = Math.min(dmesg.count, Math.ceil(this.#storage.size / (dmesg.zoneSize || 1))) + tail.zones;
+    // With each header at its place the misfit is smallest: no need to count when even that is too much.
+    const least = Math.max(0, zones + marks - 2 * Math.min(marks, zones)) + handicap;
+    if (least > this.#best + PROOF || least >= this.#worstKept) return;
+    const matched = tail.matched + this.#matchedDmesg(dmesg.count, dmesg.zoneSize);
+    const misfit = zones + marks - 2 * matched + handicap;
+    if (misfit > this.#best + PROOF || misfit >= this.#worstKept || matched === 0) return;
+    this.#best = Math.min(this.#best, misfit);
+    this.#kept.push({ sizes, misfit });
+    if (this.#kept.length >= 2 * MOST_KEPT) this.#prune();
+  }
+
+  #prune(): void {
+    this.#kept = this.#kept
+      .filter(({ misfit }) => misfit <= this.#best + PROOF)
+      .sort((a, b) => a.misfit - b.misfit)
+      .slice(0, MOST_KEPT);
+    if (this.#kept.length === MOST_KEPT) this.#worstKept = this.#kept.at(-1)!.misfit;
+  }
+
+  #matchedDmesg(count: number, zoneSize: number): number {
+    const { plain } = this.#marks;
+    if (count === 0) return 0;
+    // A region of many zones whose first ones are all missing is none.
+    if (count > 3 && !plain.has(zoneSize) && !plain.has(2 * zoneSize) && !plain.has(3 * zoneSize)) {
+      return plain.has(0) ? 1 : 0;
+    }
+    let matched = 0;
+    if (count <= this.#plain.length) {
+      this.#steps += count;
+      for (let i = 0; i < count; i++) if (plain.has(i * zoneSize)) matched++;
+    } else {
+      this.#steps += this.#plain.length;
+      for (const offset of this.#plain) if (offset % zoneSize === 0 && offset / zoneSize < count) matched++;
+    }
+    return matched;
+  }
+
+  /** The zones behind dmesg: how many begin in the image, and how many of them where a header stands. */
+  #tail(sizes: RamSizes, from: number): { zones: number; matched: number } {
+    const { plain, ftrace } = this.#marks;
+    let [zones, matched, at] = [0, 0, from];
+    const place = (size: number, marks: { has(offset: number): boolean }) => {
+      if (size === 0) return;
+      if (at + RAM_HEADER_SIZE <= this.#storage.size) zones++;
+      if (marks.has(at)) matched++;
+      at += size;
+    };
+    const perCpu = () => {
+      const size = sizes.ftraceSize > 0 ? ftraceZoneSize(sizes.ftraceSize, sizes.cpus) : 0;
+      for (let cpu = 0; size > 0 && cpu < sizes.cpus; cpu++) place(size, ftrace);
+    };
+    place(sizes.consoleSize, plain);
+    if (sizes.order === 'ftrace-pmsg') perCpu();
+    place(sizes.pmsgSize, plain);
+    place(sizes.ttySize, plain);
+    if (sizes.order === 'pmsg-ftrace') perCpu();
+    return { zones, matched };
+  }
+
+  // ── by what the zones hold ──
+
+  /** ECC sizes with which the parity at the zones' ends agrees with their headers; 0 without any. */
+  #parities(sizes: RamSizes): number[] {
+    if (this.#given.ecc !== undefined) return [this.#given.ecc];
+    const zones = this.#geometry({ ...sizes, ecc: 0 });
+    if (!zones) return [];
+    return this.#judge.parities(zones);
+  }
+
+  #geometry(sizes: RamSizes): RamGeometry | undefined {
+    try {
+      return layOutRam(sizes, this.#storage.path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #look(sizes: RamSizes): Judged | undefined {
+    const geometry = this.#geometry(sizes);
+    if (!geometry) return undefined;
+    const seen = this.#judge.zones(geometry);
+    const unexplained = this.#offsets.length - seen.explained(this.#marks);
+    const handicap = sizes.memSize === (this.#given.memSize ?? this.#storage.size) ? 0 : OTHER_END;
+    const last = geometry.runs.at(-1);
+    const rest = last ? sizes.memSize - last.offset - last.count * last.zoneSize : sizes.memSize;
+    return {
+      sizes,
+      geometry,
+      misfit: seen.misfit + unexplained + handicap,
+      fitting: seen.fitting,
+      unlikely: seen.unlikely + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
+    };
+  }
+
+  #confidence(best: Judged, rivals: readonly Judged[]): Record<keyof RamSizes, number> {
+    const one = (key: keyof RamSizes): number => {
+      if (this.#given[key] !== undefined) return 1;
+      const values = new Set(rivals.map((rival) => rival.sizes[key]));
+      return values.size === 1 ? 1 : 1 / values.size;
+    };
+    const keys = Object.keys(best.sizes) as (keyof RamSizes)[];
+    return Object.fromEntries(keys.map((key) => [key, one(key)])) as Record<keyof RamSizes, number>;
+  }
+}
+
+function certainKinds(best: Judged, rivals: readonly Judged[]): Set<FrontEnd> {
+  const place = ({ geometry }: Judged, type: FrontEnd) => {
+    const run = geometry.runs.find((one) => one.type === type);
+    return run ? `${run.offset} ${run.count} ${run.zoneSize} ${geometry.ecc}` : '';
+  };
+  const kinds = best.geometry.runs.map((run) => run.type);
+  return new Set(kinds.filter((type) => rivals.every((rival) => place(rival, type) === place(best, type))));
+}
+
+/** 0 and the powers of two that a zone of a region can have. */
+function powersOfTwo(memSize: number): number[] {
+  const sizes = [0];
+  for (let size = LEAST_ZONE; size <= memSize; size *= 2) sizes.push(size);
+  return sizes;
+}
+
+/** Region sizes that an image which was cut or padded may come from: powers of two, three times one, round ones. */
+function otherEnds(size: number, lastMark: number): number[] {
+  const ends = new Set<number>();
+  for (let power = 4096; power <= size * 16; power *= 2) {
+    for (const end of [power, 3 * power, Math.ceil(size / power) * power]) {
+      if (end !== size && end > lastMark && end <= size * 16) ends.add(end);
+    }
+  }
+  return [...ends];
+}
+
+/** A few of the smallest distances between neighbours. */
+function smallestDistances(offsets: readonly number[]): number[] {
+  const distances = new Set<number>();
+  for (let i = 1; i < offsets.length; i++) distances.add(offsets[i]! - offsets[i - 1]!);
+  return [...distances].sort((a, b) => a - b).slice(0, 4);
+}
+
+interface Seen {
+  readonly misfit: number;
+  readonly fitting: number;
+  readonly unlikely: number;
+  /** How many marks are headers of these zones. */
+  explained(marks: RamMarks): number;
+}
+
+/** What one zone says, in a geometry that has it. */
+interface ZoneVerdict {
+  readonly misfit: number;
+  readonly unlikely: number;
+}
+
+/** Looks at zones of geometries, each once. */
+class Judge {
+  readonly #storage: Storage;
+  readonly #endian: Abi['endian'];
+  readonly #verdicts = new Map<string, ZoneVerdict>();
+  /** For each header the parity sizes whose bytes stand in front of an end. */
+  readonly #parities = new Map<string, readonly number[]>();
+
+  constructor(storage: Storage, endian: Abi['endian']) {
+    this.#storage = storage;
+    this.#endian = endian;
+  }
+
+  zones(geometry: RamGeometry): Seen {
+    let [misfit, fitting, unlikely, looked] = [0, 0, 0, 0];
+    for (const zone of ramZones(geometry)) {
+      if (zone.offset + RAM_HEADER_SIZE > this.#storage.size || looked++ >= MOST_ZONES) break;
+      const key = `${zone.offset} ${zone.size} ${zone.ecc} ${zone.type}`;
+      let verdict = this.#verdicts.get(key);
+      if (!verdict) {
+        verdict = this.#verdict(new PersistentRamZone(this.#storage, zone, this.#endian));
+        this.#verdicts.set(key, verdict);
+      }
+      misfit += verdict.misfit;
+      unlikely += verdict.unlikely;
+      if (verdict.misfit === 0) fitting++;
+    }
+    return { misfit, fitting, unlikely, explained: (marks) => explainedMarks(geometry, marks) };
+  }
+
+  #verdict(zone: PersistentRamZone): ZoneVerdict {
+    const header = zone.header();
+    const { type } = zone.zone;
+    if (header.state !== 'live' && header.state !== 'empty') {
+      return { misfit: header.state === 'truncated' ? 0 : 1, unlikely: 0 };
+    }
+    const parity = header.ecc.lost;
+    if (header.state === 'empty' || type === 'ftrace') return { misfit: parity, unlikely: 0 };
+    const beginning = zone.beginning(header, 4096);
+    if (type === 'dmesg') {
+      const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && readDumpLine(zone.data(header).bytes));
+      return { misfit: parity + (isDump ? 0 : 1), unlikely: 0 };
+    }
+    const isDump = /^====[0-9]+\.[0-9]{6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));
+    const misplaced = type === 'console' ? !looksLikeConsole(beginning) : looksLikeConsole(beginning);
+    return { misfit: parity + (isDump ? 1 : 0), unlikely: misplaced ? 1 : 0 };
+  }
+
+  /** Parity sizes that most of a geometry's zones confirm; [0] when there are none. */
+  parities(geometry: RamGeometry): number[] {
+    const votes = new Map<number, number>();
+    let zones = 0;
+    for (const zone of ramZones(geometry)) {
+      if (zones >= 64 || zone.offset + zone.size > this.#storage.size) break;
+      zones++;
+      for (const ecc of this.#paritiesBefore(zone.offset, zone.offset + zone.size)) {
+        votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
+      }
+    }
+    const likely = [...votes].filter(([, count]) => count * 3 >= zones).sort((a, b) => b[1] - a[1]);
+    return likely.length > 0 ? likely.slice(0, 2).map(([ecc]) => ecc) : [0];
+  }
+
+  #paritiesBefore(offset: number, end: number): readonly number[] {
+    const key = `${offset} ${end}`;
+    let found = this.#parities.get(key);
+    if (!found) {
+      const header = readRange(this.#storage, offset, RAM_HEADER_SIZE);
+      const tail = readRange(this.#storage, end - MOST_PARITY, MOST_PARITY);
+      // A header of zeros agrees with any parity of zeros.
+      found = isSigned(header, this.#endian) ? matchingParities(header, tail) : [];
+      this.#parities.set(key, found);
+    }
+    return found;
+  }
+}
+
+function isSigned(bytes: Uint8Array, endian: Abi['endian']): boolean {
+  if (bytes.length < RAM_HEADER_SIZE) return false;
+  const { sig } = readRamHeader(bytes, endian);
+  return sig === RAM_SIGNATURE || ftraceVersionCode(sig) !== undefined;
+}
+
+/** One byte of parity is no proof of anything, and no use to anybody. */
+const LEAST_PARITY = 2;
+
+/** @param tail the bytes in front of the zone's end */
+function matchingParities(header: Uint8Array, tail: Uint8Array): number[] {
+  const found: number[] = [];
+  // All bytes of a codeword together are 0, because 1 is a root: only then is a closer look worth it.
+  let sum = header.reduce((all, byte) => all ^ byte, 0);
+  for (let ecc = 1; ecc <= tail.length; ecc++) {
+    const from = tail.length - ecc;
+    sum ^= tail[from]!;
+    if (sum === 0 && ecc >= LEAST_PARITY && isCodeword(header, tail.subarray(from))) found.push(ecc);
+  }
+  return found;
+}
+
+function explainedMarks(geometry: RamGeometry, marks: RamMarks): number {
+  let explained = 0;
+  for (const run of geometry.runs) {
+    if (run.type === 'ftrace') {
+      for (const offset of marks.ftrace.keys()) if (isInRun(run, offset)) explained++;
+    } else if (run.count === 1) {
+      if (marks.plain.has(run.offset)) explained++;
+    } else {
+      for (const offset of marks.plain) if (isInRun(run, offset)) explained++;
+    }
+  }
+  return explained;
+}
+
+function isInRun(run: { offset: number; count: number; zoneSize: number }, offset: number): boolean {
+  const at = offset - run.offset;
+  return at >= 0 && at % run.zoneSize === 0 && at / run.zoneSize < run.count;
+}
+
+/** Whether most lines begin as the kernel's console prints them: `[    1.234567]` or `<6>[`. */
+export function looksLikeConsole(text: Uint8Array): boolean {
+  const lines = String.fromCharCode(...text.subarray(0, 4096))
+    .split('\n')
+    .slice(1)
+    .filter((line) => line.length > 0);
+  const own = lines.filter((line) => /^(<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|^<[0-9]+>\[/.test(line)).length;
+  return lines.length > 0 && own * 2 > lines.length;
+}

@@ -1,0 +1,58 @@
+// Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
+
+import type { Abi } from '../format/abi.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from '../format/ramoops.js';
+import { readRange, type Storage } from '../storage/storage.js';
+
+export interface RamMarks {
+  readonly endian: Abi['endian'];
+  /** Offsets of valid headers with the plain signature, ascending. */
+  readonly plain: ReadonlySet<number>;
+  /** Offsets of valid headers of ftrace zones, ascending, with the version code of the kernel. */
+  readonly ftrace: ReadonlyMap<number, number>;
+}
+
+/** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
+const MOST_MARKS = 1 << 17;
+const CHUNK = 1 << 20;
+
+/** The signature's bytes 0x43474244, the highest first; ftrace zones have others in the lower three. */
+const TOP = RAM_SIGNATURE >>> 24;
+
+/**
+ * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
+ * @param endian looks for this byte order only; else for both, and the one with more headers is given
+ */
+export function findRamMarks(storage: Storage, endian?: Abi['endian']): RamMarks {
+  const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
+  const found = orders.map((order) => ({ endian: order, plain: new Set<number>(), ftrace: new Map<number, number>() }));
+  for (let base = 0; base < storage.size; base += CHUNK) {
+    const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
+    for (const marks of found) collect(bytes, base, storage.size, marks);
+    if (bytes.length < CHUNK) break;
+  }
+  return found.reduce((best, other) => (count(other) > count(best) ? other : best));
+}
+
+interface Collected {
+  endian: Abi['endian'];
+  plain: Set<number>;
+  ftrace: Map<number, number>;
+}
+
+function count({ plain, ftrace }: RamMarks): number {
+  return plain.size + ftrace.size;
+}
+
+function collect(bytes: Uint8Array, base: number, size: number, marks: Collected): void {
+  const top = marks.endian === 'little' ? 3 : 0;
+  const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
+  for (let at = 0; at < end; at += 2) {
+    if (bytes[at + top] !== TOP || count(marks) >= MOST_MARKS) continue;
+    const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
+    if (header.start > header.size || header.size > size - base - at - RAM_HEADER_SIZE) continue;
+    const version = ftraceVersionCode(header.sig);
+    if (header.sig === RAM_SIGNATURE) marks.plain.add(base + at);
+    else if (version !== undefined) marks.ftrace.set(base + at, version);
+  }
+}
