@@ -46,6 +46,8 @@ export interface RecordContent {
    * @throws PstoreError EIO when the medium does not give them any more
    */
   read(target: Uint8Array, position: number): number;
+  /** Lets go of what the content holds outside of memory; it is not read any more. Contents without it hold nothing such. */
+  close?(): void;
 }
 
 /** A zone, page or note as `info` explains it. */
@@ -95,6 +97,16 @@ export interface NewRecord {
   readonly cpu?: number;
 }
 
+/** A byte that repair() changed. */
+export interface RepairedByte {
+  /** As `dmesg zone 1`. */
+  readonly zone: string;
+  /** In the source. */
+  readonly offset: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface SpaceUsage {
   /** Bytes of all zones. */
   readonly bytes: number;
@@ -134,6 +146,8 @@ export interface Backend {
   erase(slot: number): void;
   /** Writes through the engine, durably. @throws PstoreError ENOTSUP where this kind cannot write */
   write?(record: NewRecord): void;
+  /** Writes into the image what ECC can repair. @throws PstoreError EROFS; ENOTSUP where the image has no ECC; EIO */
+  repair?(): RepairedByte[];
   /** Re-reads headers and nothing else. @returns whether anything that is shown has changed */
   refresh?(): boolean;
   space(): SpaceUsage;

@@ -8,7 +8,7 @@ import { findEncoding, ftraceText, mergeRings, type SymbolTable } from '../forma
 import { type DumpLine, ftraceVersionCode, kernelVersion, readDumpLine, writeDumpLine } from '../format/ramoops.js';
 import { type FrontEnd, Reason, reasonName, reasonNumber } from '../format/record-type.js';
 import { type RamGeometry, type RamZone, ramZone, ramZones, runOf } from '../ram/geometry.js';
-import { type CheckedHeader, type EccCounts, NO_ERRORS, PersistentRamZone, type RepairedByte } from '../ram/zone.js';
+import { type CheckedHeader, type EccCounts, NO_ERRORS, PersistentRamZone } from '../ram/zone.js';
 import type { Extent } from '../storage/extent.js';
 import type { Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
@@ -20,6 +20,7 @@ import {
   parseRecordName,
   type RecordContent,
   type RecordState,
+  type RepairedByte,
   type SpaceUsage,
 } from './backend.js';
 import type { TextCache } from './cache.js';
@@ -543,17 +544,21 @@ export class RamoopsBackend implements Backend {
    * @returns every byte that changed, zone by zone
    * @throws PstoreError EROFS; ENOTSUP without ECC; EIO
    */
-  repair(): { zone: RamZone; changes: RepairedByte[] }[] {
+  repair(): RepairedByte[] {
     this.#mustBeWritable('repaired');
     if (this.geometry.ecc === 0) {
       throw new PstoreError('ENOTSUP', `${this.path} has no ECC, so there is nothing to repair it by`, {
         path: this.path,
       });
     }
-    const repaired = [...ramZones(this.geometry)].map((zone) => ({ zone, changes: this.zone(zone).repair() }));
+    const repaired = [...ramZones(this.geometry)].flatMap((zone) =>
+      this.zone(zone)
+        .repair()
+        .map((change) => ({ zone: `${zone.type} zone ${zone.id}`, ...change })),
+    );
     for (const slot of [...this.#looked.keys()]) this.#reused(slot);
     this.#readHeaders();
-    return repaired.filter(({ changes }) => changes.length > 0);
+    return repaired;
   }
 
   refresh(): boolean {

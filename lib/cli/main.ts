@@ -18,6 +18,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,
   format: async () => (await import('./format.js')).format,
+  tee: async () => (await import('./tee.js')).tee,
+  repair: async () => (await import('./repair.js')).repair,
+  'vmcoredd-add': async () => (await import('./vmcoredd-add.js')).vmcoreddAdd,
 };
 
 /** @param argv the arguments behind our name. @returns the exit status */
@@ -78,7 +81,12 @@ async function parse(argv: readonly string[], commands: readonly Command[]): Pro
   let parser: Argv = yargs()
     .scriptName('pstorefuse')
     .usage('$0 [mount] SOURCE... MOUNTPOINT [-o OPTIONS] [-f]\n$0 COMMAND SOURCE ...')
-    .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false, 'camel-case-expansion': false, 'boolean-negation': false })
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'camel-case-expansion': false,
+      'boolean-negation': false,
+    })
     .help('help')
     .alias('h', 'help')
     .version(await version())

@@ -1,0 +1,59 @@
+// pstorefuse tee: standard input goes through to standard output, and the last of it is kept in a ring.
+
+import type { NewRecord } from '../backend/backend.js';
+import { PstoreError } from '../errors.js';
+import { type Command, EXIT, openAll, sourceOptions } from './command.js';
+import { OutputClosed, print } from './print.js';
+import { stdinChunks } from './stdin.js';
+
+const TYPES = ['tty', 'pmsg', 'console'] as const;
+const NEWLINE = 10;
+/** A line longer than this is kept in pieces. */
+const LONGEST_LINE = 64 << 10;
+
+export const tee: Command = {
+  usage: 'tee <source>',
+  summary: 'Pass standard input through, and keep the last of it in a ring',
+  examples: [['some-installer | $0 tee --type tty mmcblk0p7.raw', 'what was on the terminal survives']],
+  build: (yargs) =>
+    sourceOptions(yargs)
+      .positional('source', { type: 'string', describe: '[BACKEND:]PATH[,key=value]...' })
+      .option('type', { choices: TYPES, default: 'tty', describe: 'front-end' }),
+  run: (args) => {
+    const type = args.text('type') as NewRecord['type'];
+    const opened = openAll(args, [args.text('source')!], 'must');
+    try {
+      const { backend } = opened.mounted[0]!;
+      if (!backend.write) {
+        throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
+      }
+      const keep = (data: Uint8Array) => backend.write!({ type, reason: 0, timeNs: 0n, compress: 'none', data });
+      passThrough(keep);
+    } finally {
+      opened.close();
+    }
+    return EXIT.OK;
+  },
+};
+
+/** Whole lines are kept at once: a line and its newline are one write, and a ring never ends in half a line for long. */
+function passThrough(keep: (data: Uint8Array) => void): void {
+  let pending = new Uint8Array(0);
+  let reader = true;
+  for (const chunk of stdinChunks()) {
+    try {
+      if (reader) print(chunk);
+    } catch (error) {
+      // Whoever read along has left; what is kept is the point.
+      if (!(error instanceof OutputClosed)) throw error;
+      reader = false;
+    }
+    const text = new Uint8Array(pending.length + chunk.length);
+    text.set(pending);
+    text.set(chunk, pending.length);
+    const end = text.length > LONGEST_LINE ? text.length : text.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) keep(text.subarray(0, end));
+    pending = text.slice(end);
+  }
+  if (pending.length > 0) keep(pending);
+}

@@ -1,0 +1,100 @@
+// pstorefuse vmcoredd-add: a copy of a vmcore with one more device dump in it, by the kernel's rules.
+
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { addDeviceDump, planChunks } from '../backend/vmcoredd-add.js';
+import { fromSystem, PstoreError } from '../errors.js';
+import { openImage, reasonOf } from '../storage/file.js';
+import { type Command, EXIT } from './command.js';
+import { stdinChunks } from './stdin.js';
+
+export const vmcoreddAdd: Command = {
+  usage: 'vmcoredd-add <vmcore>',
+  summary: 'Copy a vmcore with one more device dump, read from standard input',
+  examples: [
+    ['$0 vmcoredd-add vmcore --name eth0-firmware --output vmcore.new < dump', 'the vmcore itself stays as it is'],
+  ],
+  build: (yargs) =>
+    yargs
+      .positional('vmcore', { type: 'string', describe: 'an ELF core' })
+      .option('name', {
+        type: 'string',
+        requiresArg: true,
+        demandOption: true,
+        describe: 'of the device, at most 44 bytes',
+      })
+      .option('output', {
+        type: 'string',
+        requiresArg: true,
+        demandOption: true,
+        describe: 'the new vmcore: must not exist',
+      }),
+  run: (args) => {
+    const vmcore = openImage(args.text('vmcore')!, { mode: 'read' });
+    const output = args.text('output')!;
+    const dump = spoolStdin();
+    try {
+      const plan = addDeviceDump(vmcore, args.text('name')!, dump.size);
+      writeNew(output, plan.size, planChunks(plan, vmcore, dump.read));
+    } finally {
+      dump.close();
+      vmcore.close();
+    }
+    return EXIT.OK;
+  },
+};
+
+interface Dump {
+  readonly size: number;
+  read(target: Uint8Array, position: number): number;
+  close(): void;
+}
+
+/** The plan needs the size before the first byte is written: what comes through a pipe is kept in a temporary file. */
+function spoolStdin(): Dump {
+  const path = join(tmpdir(), `pstorefuse-${process.pid}-dump`);
+  try {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    unlinkSync(path);
+    for (const chunk of stdinChunks()) writeFully(fd, chunk, null);
+    return {
+      size: fstatSync(fd).size,
+      read: (target, position) => readSync(fd, target, 0, target.length, position),
+      close: () => closeSync(fd),
+    };
+  } catch (error) {
+    throw fromSystem(error, `the dump cannot be kept in ${tmpdir()}: ${reasonOf(error)}`);
+  }
+}
+
+/** Zeros are left out, so that a sparse vmcore stays sparse. A file that could not be finished does not stay. */
+function writeNew(path: string, size: number, chunks: Iterable<Uint8Array>): void {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  } catch (error) {
+    const there = (error as NodeJS.ErrnoException).code === 'EEXIST';
+    const why = there ? 'is there already; name a new file' : `cannot be made: ${reasonOf(error)}`;
+    throw new PstoreError('EEXIST', `${path} ${why}`, { path, cause: error });
+  }
+  try {
+    ftruncateSync(fd, size);
+    let position = 0;
+    for (const chunk of chunks) {
+      if (chunk.some((byte) => byte !== 0)) writeFully(fd, chunk, position);
+      position += chunk.length;
+    }
+  } catch (error) {
+    unlinkSync(path);
+    throw fromSystem(error, `${path} cannot be written: ${reasonOf(error)}`, { path });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array, position: number | null): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
+  }
+}
