@@ -1,5 +1,7 @@
 // What the registry knows of a kind of backend: how to recognise a source, to open it, and to make a fresh one.
 
+import type { Firmware, Lockdown } from '../storage/firmware.js';
+import type { Scratch } from '../storage/spool.js';
 import type { Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import type { Backend } from './backend.js';
@@ -18,15 +20,32 @@ export interface OpenContext {
   readFile(path: string): Uint8Array;
 }
 
-export interface BackendKind {
+/** What a source that is a folder is opened with: it has no storage, but a firmware that keeps dumps. */
+export interface FolderContext {
+  /** The source as a person named it. */
+  readonly path: string;
+  readonly firmware: Firmware;
+  readonly keys: SourceKeys;
+  /** Where the backend says what is not as it should be. */
+  readonly warnings: Warnings;
+  /** Makes a temporary file, in the system's folder for these or the given one. @throws PstoreError ENOENT, EACCES, ENOSPC */
+  scratch(folder?: string): Scratch;
+  /** The machine's own lockdown, as it is now. */
+  lockdown(): Lockdown;
+}
+
+interface KindOfSource {
   /** As it stands before the colon of a SOURCE. */
   readonly name: string;
   /** One line for `--help`. */
   readonly summary: string;
   /** Keys that it knows beside COMMON_KEYS. */
   readonly keys: readonly string[];
-  /** What the path must be. */
-  readonly source: 'file' | 'folder';
+}
+
+/** A kind whose source is a file or a block device. */
+export interface BackendKind extends KindOfSource {
+  readonly source: 'file';
   /**
    * How sure this kind is that the storage is one of its own: 0 certainly not, 1 certainly. Reads little; never throws
    * for what the bytes are.
@@ -37,3 +56,14 @@ export interface BackendKind {
   /** Writes a fresh image over the whole storage. @throws PstoreError EINVAL for sizes that do not fit */
   format?(storage: Storage, keys: SourceKeys): void;
 }
+
+/** A kind whose source is a folder. */
+export interface FolderKind extends KindOfSource {
+  readonly source: 'folder';
+  /** How sure this kind is that the folder is one of its own, as of a file. */
+  probe(firmware: Firmware): number;
+  /** @throws PstoreError EACCES, EIO when the folder cannot be read, EINVAL for impossible keys */
+  open(context: FolderContext): Backend;
+}
+
+export type AnyKind = BackendKind | FolderKind;

@@ -276,6 +276,7 @@ class MtdoopsBackend implements Backend {
     this.#size = new Int32Array(this.slots).fill(NOT_MEASURED);
     this.#generation = new Uint32Array(this.slots);
     this.#scan();
+    this.#generation.fill(0);
   }
 
   // ── headers ──

@@ -1,0 +1,82 @@
+// A temporary file for what does not fit into memory. It has no name any more when it is handed out, so nothing is left
+// behind however the program ends.
+
+import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromSystem, PstoreError } from '../errors.js';
+import type { Scratch } from './spool.js';
+
+/** Another process may own a name already; as many in a row are no accident. */
+const MOST_ATTEMPTS = 100;
+let serial = 0;
+
+/**
+ * @param folder where the file is made; default the system's temporary folder
+ * @throws PstoreError ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC: the folder cannot hold one
+ */
+export function createScratch(folder = tmpdir()): Scratch {
+  const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
+  for (let attempt = 1; ; attempt++) {
+    const path = join(folder, `.pstorefuse-spool-${process.pid}-${Date.now().toString(36)}-${serial++}`);
+    let fd: number;
+    try {
+      fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
+      throw failed(folder, 'made', error);
+    }
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      closeSync(fd);
+      throw failed(folder, 'taken out of the folder again', error);
+    }
+    return new ScratchFile(fd, folder);
+  }
+}
+
+function failed(folder: string, what: string, error: unknown): PstoreError {
+  const reason = error instanceof Error ? error.message.replace(/^[A-Z]+: ([^,]*),.*$/s, '$1') : String(error);
+  return fromSystem(error, `${folder}: a spool file cannot be ${what}: ${reason}; spool= names another folder`, {
+    path: folder,
+  });
+}
+
+class ScratchFile implements Scratch {
+  readonly #fd: number;
+  readonly #folder: string;
+
+  constructor(fd: number, folder: string) {
+    this.#fd = fd;
+    this.#folder = folder;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done);
+      }
+    } catch (error) {
+      throw failed(this.#folder, 'written', error);
+    }
+  }
+
+  read(target: Uint8Array, offset: number): void {
+    let done = 0;
+    try {
+      while (done < target.length) {
+        const got = readSync(this.#fd, target, done, target.length - done, offset + done);
+        if (got === 0) break;
+        done += got;
+      }
+    } catch (error) {
+      throw failed(this.#folder, 'read', error);
+    }
+    if (done < target.length) throw new PstoreError('EIO', `${this.#folder}: the spool file was cut`);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
