@@ -78,6 +78,8 @@ export function parityOf(storage: Storage, geometry: RamGeometry, endian: Abi['e
   return new Judge(storage, endian).parities(geometry)[0]!;
 }
 
+type FtraceChoice = Pick<RamSizes, 'ftraceSize' | 'cpus'>;
+
 interface Candidate {
   readonly sizes: RamSizes;
   /** As far as the places of headers tell. */
@@ -117,15 +119,14 @@ class Search {
 
   result(): DetectedRam | undefined {
     const size = this.#given.memSize ?? this.#storage.size;
-    this.#collect(size, 0);
+    this.#collect(size, 0, this.#ftraceChoices(size, true));
+    if (this.#best >= PROOF && this.#marks.ftrace.size > 0) this.#collect(size, 0, this.#ftraceChoices(size, false));
     if (this.#best >= PROOF && this.#given.memSize === undefined) {
-      for (const other of otherEnds(this.#storage.size, this.#offsets.at(-1)!)) this.#collect(other, OTHER_END);
+      for (const other of otherEnds(this.#storage.size, this.#offsets.at(-1)!)) {
+        this.#collect(other, OTHER_END, this.#ftraceChoices(other, true));
+      }
     }
-    const judged = this.#kept
-      .flatMap((candidate) => this.#parities(candidate.sizes).map((ecc) => ({ ...candidate.sizes, ecc })))
-      .map((sizes) => this.#look(sizes))
-      .filter((seen) => seen !== undefined)
-      .sort((a, b) => a.misfit - b.misfit || a.unlikely - b.unlikely);
+    const judged = this.#judgeKept();
     const best = judged[0];
     if (!best) return undefined;
     const rivals = judged.filter((other) => other.misfit < best.misfit + PROOF);
@@ -139,14 +140,28 @@ class Search {
     };
   }
 
+  /** The geometries that were kept, best first. */
+  #judgeKept(): Judged[] {
+    const judge = (candidates: readonly Candidate[]) =>
+      candidates
+        .flatMap(({ sizes }) => this.#parities(sizes).map((ecc) => this.#look({ ...sizes, ecc })))
+        .filter((seen) => seen !== undefined);
+    const inOrder = (judged: Judged[]) => judged.sort((a, b) => a.misfit - b.misfit || a.unlikely - b.unlikely);
+    const isFirst = ({ misfit }: Candidate) => misfit < this.#best + PROOF;
+    const first = inOrder(judge(this.#kept.filter(isFirst)));
+    // Where a geometry explains everything, no other one can that lacks a header somewhere.
+    if (first[0]?.misfit === 0) return first;
+    return inOrder([...first, ...judge(this.#kept.filter((candidate) => !isFirst(candidate)))]);
+  }
+
   // ── by the places of headers ──
 
   /** Goes through the geometries that a region of this size can have, and keeps those that explain the headers best. */
-  #collect(memSize: number, handicap: number): void {
+  #collect(memSize: number, handicap: number, ftraceChoices: readonly FtraceChoice[]): void {
     const sizes = powersOfTwo(memSize);
     const { consoleSize, pmsgSize, recordSize, ttySize = 0 } = this.#given;
     const choices = (value: number | undefined) => (value === undefined ? sizes : [roundDownToPowerOfTwo(value)]);
-    for (const ftrace of this.#ftraceChoices(sizes)) {
+    for (const ftrace of ftraceChoices) {
       for (const order of this.#orders(ftrace.ftraceSize > 0, ttySize > 0)) {
         for (const console of choices(consoleSize)) {
           for (const pmsg of choices(pmsgSize)) {
@@ -181,20 +196,24 @@ class Search {
     return ftrace ? RAM_ORDERS : ['ftrace-pmsg'];
   }
 
-  /** Sizes and counts of ftrace zones that the distances between their headers allow. */
-  #ftraceChoices(sizes: readonly number[]): Pick<RamSizes, 'ftraceSize' | 'cpus'>[] {
+  /**
+   * Sizes and counts of ftrace zones that the distances between their headers allow.
+   * @param all whether every header of an ftrace zone is to be one of them; else some may be remains of other times
+   */
+  #ftraceChoices(memSize: number, all: boolean): FtraceChoice[] {
     const { ftraceSize, cpus } = this.#given;
-    const own = ftraceSize === undefined ? sizes : [roundDownToPowerOfTwo(ftraceSize)];
+    const own = ftraceSize === undefined ? powersOfTwo(memSize) : [roundDownToPowerOfTwo(ftraceSize)];
     const count = this.#marks.ftrace.size;
-    const choices = new Map<string, Pick<RamSizes, 'ftraceSize' | 'cpus'>>();
+    const choices = new Map<string, FtraceChoice>();
     const add = (size: number, parts: number) => {
       if (parts < 1 || (cpus !== undefined && parts !== cpus)) return;
       if (size > 0 && ftraceZoneSize(size, parts) <= RAM_HEADER_SIZE) return;
       choices.set(`${size}/${parts}`, { ftraceSize: size, cpus: parts });
     };
-    if (own.includes(0) || count === 0) add(ftraceSize === undefined || count > 0 ? 0 : own[0]!, cpus ?? 1);
+    if (count === 0) add(ftraceSize === undefined ? 0 : own[0]!, cpus ?? 1);
+    else if (own.includes(0) && (!all || ftraceSize !== undefined)) add(0, cpus ?? 1);
     for (const size of count > 0 ? own.filter((one) => one > 0) : []) {
-      add(size, cpus ?? 1);
+      if (cpus !== undefined || count === 1 || !all) add(size, cpus ?? 1);
       for (const distance of smallestDistances([...this.#marks.ftrace.keys()])) {
         const most = Math.min(Math.floor(size / distance), count + 2);
         for (let parts = Math.max(1, Math.floor(size / (distance + 2))); parts <= most; parts++) {

@@ -81,8 +81,9 @@ export class ReedSolomon {
    * Repairs a block and its parity in place.
    *
    * Beyond the limit a decoder cannot always tell: the verdict is that of the decoder that everybody uses (Berlekamp and
-   * Massey's, roots by trial, values by Forney's formula, then a check that they explain all syndromes). In a shortened
-   * codeword an error in the part that is not stored is none that can be repaired.
+   * Massey's, roots by trial, values by Forney's formula, then a check that they explain all syndromes; as in the
+   * kernel's lib/reed_solomon that check alone decides, so that now and then more than floor(parity / 2) errors are found).
+   * In a shortened codeword an error in the part that is not stored is none that can be repaired.
    * @param data at most 255 − parity bytes
    * @param parity the stored parity bytes
    * @returns bytes repaired, parity bytes included; 0 when there was no error; −1 when it cannot be repaired, and then
