@@ -4,10 +4,13 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import type { Backend } from './backend/backend.js';
 import { TextCache } from './backend/cache.js';
 import { COMMON_KEYS, canonicalKey, SourceKeys } from './backend/keys.js';
-import type { BackendKind } from './backend/kind.js';
+import type { AnyKind, BackendKind } from './backend/kind.js';
 import { KINDS, kindNamed } from './backend/registry.js';
 import { PstoreError } from './errors.js';
 import { openImage, reasonOf, sourceKind } from './storage/file.js';
+import { openFirmware } from './storage/firmware-folder.js';
+import { machineLockdown } from './storage/lockdown.js';
+import { createScratch } from './storage/scratch.js';
 import { SliceStorage } from './storage/slice.js';
 import type { Storage } from './storage/storage.js';
 import { MOST_BACKENDS, type Mounted } from './tree/tree.js';
@@ -17,7 +20,7 @@ import { Warnings } from './warnings.js';
 export interface SourceSpec {
   /** As it was written, for messages. */
   readonly text: string;
-  readonly kind: BackendKind | undefined;
+  readonly kind: AnyKind | undefined;
   readonly path: string;
   readonly keys: readonly (readonly [string, string])[];
 }
@@ -74,12 +77,12 @@ function splitKey(part: string, text: string): readonly [string, string] {
   return [key, at < 0 ? '' : part.slice(at + 1)];
 }
 
-function knows(kind: BackendKind, key: string): boolean {
+function knows(kind: AnyKind, key: string): boolean {
   const name = canonicalKey(key);
   return kind.keys.includes(name) || (COMMON_KEYS as readonly string[]).includes(name);
 }
 
-function splitBackend(place: string, text: string): { kind: BackendKind | undefined; path: string } {
+function splitBackend(place: string, text: string): { kind: AnyKind | undefined; path: string } {
   const colon = place.indexOf(':');
   if (colon < 0 || place.startsWith('./') || place.startsWith('/')) return { kind: undefined, path: place };
   const kind = kindNamed(place.slice(0, colon));
@@ -105,7 +108,7 @@ export interface OpenOptions {
 /** A source that is open. */
 export interface OpenSource {
   readonly spec: SourceSpec;
-  readonly kind: BackendKind;
+  readonly kind: AnyKind;
   readonly backend: Backend;
   readonly keys: SourceKeys;
   /** The bytes in use, to tell whether two sources are the same: device, inode, first and last byte. */
@@ -114,12 +117,13 @@ export interface OpenSource {
 
 /** @throws PstoreError with one sentence that says what is wrong with this source */
 export function openSource(spec: SourceSpec, options: OpenOptions): OpenSource {
-  const type = sourceKind(spec.path);
   const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
   const shared = options.sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
   const all = new SourceKeys([...shared, ...spec.keys]);
   const warnings = new Warnings();
-  if (type === 'folder' || spec.kind?.source === 'folder') return openFolder(spec, type, all, warnings, options);
+  if (spec.kind?.source === 'folder' || (!spec.kind && sourceKind(spec.path) === 'folder')) {
+    return openFolder(spec, shared, options, warnings);
+  }
   const whole = openImage(spec.path, { mode: all.flag('ro') && options.mode !== 'must' ? 'read' : options.mode });
   try {
     if (all.flag('ro') && options.mode === 'must') {
@@ -148,38 +152,28 @@ export function openSource(spec: SourceSpec, options: OpenOptions): OpenSource {
   }
 }
 
+/** A folder of dumps, or the device through which a firmware gives them. */
 function openFolder(
   spec: SourceSpec,
-  type: string,
-  all: SourceKeys,
-  warnings: Warnings,
+  shared: readonly (readonly [string, string])[],
   options: OpenOptions,
+  warnings: Warnings,
 ): OpenSource {
-  const kind = spec.kind;
-  if (type !== 'folder' || (kind && kind.source !== 'folder')) {
-    const wanted = type === 'folder' ? 'is a directory, not an image' : 'is a file, and this backend takes a folder';
-    throw new PstoreError('EISDIR', `${spec.path} ${wanted}; a folder of saved dumps is platform-dump:DIR`, {
-      path: spec.path,
-    });
+  const { path } = spec;
+  const firmware = openFirmware(path);
+  const kind = spec.kind ?? KINDS.find((candidate) => candidate.source === 'folder' && candidate.probe(firmware) > 0);
+  if (kind?.source !== 'folder') {
+    const advice = `if it is a folder of saved dumps, name its backend: platform-dump:${path}`;
+    throw new PstoreError('EISDIR', `${path} is a directory, not an image; ${advice}`, { path });
   }
-  if (!kind) {
-    throw new PstoreError(
-      'EISDIR',
-      `${spec.path} is a directory, not an image; a folder of saved dumps is platform-dump:${spec.path}`,
-      {
-        path: spec.path,
-      },
-    );
-  }
-  void all;
-  void warnings;
-  void options;
-  throw new PstoreError('ENODEV', `${kind.name} cannot be opened`);
+  const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec, options.strict);
+  const backend = kind.open({ path, firmware, keys, warnings, scratch: createScratch, lockdown: machineLockdown });
+  return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0 } };
 }
 
 /** The keys of `-o` that this kind knows, and those of the source. */
 function knownKeys(
-  kind: BackendKind,
+  kind: AnyKind,
   shared: readonly (readonly [string, string])[],
   spec: SourceSpec,
   strict: boolean,

@@ -1,14 +1,16 @@
 // All kinds of backends. A new one is one line here.
 
 import { blkoops } from './blkoops.js';
-import type { BackendKind } from './kind.js';
+import { fadump } from './fadump.js';
+import type { AnyKind } from './kind.js';
 import { mtdoops } from './mtdoops.js';
+import { platformDump } from './platform-dump.js';
 import { pstoreBlk } from './pstore_blk.js';
 import { ramoops } from './ramoops.js';
 import { vmcoredd } from './vmcoredd.js';
 
-export const KINDS: readonly BackendKind[] = [pstoreBlk, blkoops, ramoops, vmcoredd, mtdoops];
+export const KINDS: readonly AnyKind[] = [pstoreBlk, blkoops, ramoops, vmcoredd, fadump, mtdoops, platformDump];
 
-export function kindNamed(name: string): BackendKind | undefined {
+export function kindNamed(name: string): AnyKind | undefined {
   return KINDS.find((kind) => kind.name === name);
 }

@@ -32,7 +32,7 @@ export const format: Command = {
     ['$0 format new.raw --backend ramoops --size 256K --record-size 32K --console-size 32K --ecc 16', 'persistent RAM'],
   ],
   build: (yargs) => {
-    const formats = KINDS.filter((kind) => kind.format).map(({ name }) => name);
+    const formats = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
     let built = yargs
       .positional('image', { type: 'string', describe: 'the file to make, or a block device' })
       .option('backend', { choices: formats, default: 'pstore_blk', describe: 'kind of image' })
@@ -46,7 +46,9 @@ export const format: Command = {
   },
   run: (args) => {
     const path = args.text('image')!;
-    const kind = kindNamed(args.text('backend')!)!;
+    const kind = kindNamed(args.text('backend')!);
+    if (kind?.source !== 'file' || !kind.format)
+      throw new PstoreError('EINVAL', `no image can be made for ${kind?.name}`);
     const keys = keysOf(args, kind.keys, kind.name);
     const given = args.text('size');
     const size = given === undefined ? undefined : parseSize('--size', given);
@@ -54,7 +56,7 @@ export const format: Command = {
       throw new PstoreError('EINVAL', `--size ${given}: give 4K or more`);
     const { storage, created } = openTarget(path, size, args.flag('force'));
     try {
-      kind.format!(storage, keys);
+      kind.format(storage, keys);
     } catch (error) {
       if (created) unlinkSync(path);
       throw error;
