@@ -58,6 +58,8 @@ const CONGESTION_THRESHOLD = 48;
 const DAY_MS = 86_400_000;
 /** onActivity is not called more often. */
 const ACTIVITY_STEP_MS = 1000;
+/** More unlinks than will ever be on their way at one time. */
+const MOST_AT_WORK = 1000;
 /** Bytes of open records of live images that are held in memory, all together. */
 const MOST_HELD = 64 << 20;
 
@@ -104,6 +106,8 @@ export class FuseSession {
   #heldBytes = 0;
   /** By inode number: in which directories the kernel has been told of a name since it last dropped all names. */
   #told = new Uint8Array(0);
+  /** Names of records that were erased since then, newest last. */
+  readonly #erased = new Set<string>();
   #hasEpochs = false;
   #started = false;
   #ended = false;
@@ -158,17 +162,22 @@ export class FuseSession {
   /** @returns the negative errno that a failure is answered with */
   #failed(error: unknown, opcode: number): number {
     if (!(error instanceof PstoreError)) {
-      this.#fault(`a bug of pstorefuse at ${opcodeName(opcode)}: ${(error as Error)?.stack ?? error}`);
+      this.#bug(opcodeName(opcode), error);
       return errno('EIO');
     }
     if (error.errno === CODES.EIO.errno) this.#fault(error.message);
     return -error.errno;
   }
 
-  /** Says what no caller gets to see; the same fault again and again is said once. */
-  #fault(line: string): void {
-    if (line === this.#lastFault) return;
-    this.#lastFault = line;
+  #bug(where: string, error: unknown): void {
+    const { stack } = error as Error;
+    this.#fault(`a bug of pstorefuse at ${where}: ${stack ?? error}`, `${where}: ${error}`);
+  }
+
+  /** Says what no caller gets to see; the same fault again and again is said once. @param fault what it is known by */
+  #fault(line: string, fault = line): void {
+    if (fault === this.#lastFault) return;
+    this.#lastFault = fault;
     this.#options.log(line);
   }
 
@@ -249,7 +258,8 @@ export class FuseSession {
       if (this.#tree.refresh()) this.#dropNames();
     } catch (error) {
       // What was shown stays: it may be there again the next time.
-      this.#fault(error instanceof PstoreError ? error.message : `a bug of pstorefuse: ${(error as Error).stack}`);
+      if (error instanceof PstoreError) this.#fault(error.message);
+      else this.#bug('the refresh', error);
     }
   }
 
@@ -270,9 +280,11 @@ export class FuseSession {
   }
 
   #lookup(directory: number): number {
-    const ino = this.#tree.lookup(directory, this.#name(ARGUMENT));
+    const name = this.#name(ARGUMENT);
+    const ino = this.#tree.lookup(directory, name);
     const attr = ino === 0 ? undefined : this.#tree.attr(ino);
     if (!attr) {
+      if (this.#erased.has(name)) this.#dropNames();
       // A name that is not there: nothing but a refresh can bring it.
       this.#reply.bytes.fill(0, BODY, BODY + ENTRY_OUT.size);
       const at = BODY + ENTRY_OUT.entryValid;
@@ -309,6 +321,17 @@ export class FuseSession {
     if (!this.#hasEpochs) return;
     this.#notify(Notify.INC_EPOCH, 0);
     this.#told.fill(0);
+    this.#erased.clear();
+  }
+
+  /**
+   * The kernel drops the name that was unlinked, but some time after our answer: until the unlink returns, it would
+   * still be there for somebody who has already been told by its other name, or by a listing, that the record is gone.
+   * So it is remembered, and dropped before anybody is told.
+   */
+  #rememberErased(name: string): void {
+    this.#erased.add(name);
+    if (this.#erased.size > MOST_AT_WORK) this.#erased.delete(this.#erased.keys().next().value!);
   }
 
   /** Sends the message in `#notice` that answers nothing. @param body bytes behind the header */
@@ -393,6 +416,7 @@ export class FuseSession {
   #readdir(directory: number, entrySize: number): number {
     const asked = this.request.u32(ARGUMENT + READ_IN.length);
     this.#makeRoom(asked);
+    if (this.#erased.size > 0) this.#dropNames();
     const reply = this.#reply;
     const end = BODY + asked;
     const validMs = this.#validMs();
@@ -504,6 +528,7 @@ export class FuseSession {
   #unlink(directory: number): number {
     const name = this.#name(ARGUMENT);
     const ino = this.#tree.lookup(directory, name);
+    if (ino === 0 && this.#erased.has(name)) this.#dropNames();
     const open = this.#open.get(ino);
     const attr = open && this.#tree.attr(ino);
     const content = open && (open.held?.content ?? this.#tree.content(ino));
@@ -513,7 +538,9 @@ export class FuseSession {
       this.#dropAttributes(ino);
     }
     const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
+    // Now: a lookup that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
     if (((this.#told[ino] ?? 0) & other) !== 0) this.#dropNames();
+    else if (this.#told[ino]) this.#rememberErased(name);
     return 0;
   }
 
