@@ -12,6 +12,7 @@ const MIN_MATCH = 4;
 
 /** After 2^SKIP_SHIFT positions without a match the steps begin to grow: what does not compress is passed over. */
 const SKIP_SHIFT = 6;
+const SKIP_MAX = 32;
 
 /** A match of this length is taken without a look at the next position. */
 const GOOD_LENGTH = 64;
@@ -52,7 +53,7 @@ export class MatchFinder {
     while (at < start) {
       let length = this.longest(at, lastEnd);
       if (length < MIN_MATCH) {
-        at += 1 + ((at - literals) >> SKIP_SHIFT);
+        at += Math.min(SKIP_MAX, 1 + ((at - literals) >> SKIP_SHIFT));
         continue;
       }
       let distance = this.distance;

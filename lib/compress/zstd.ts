@@ -279,7 +279,10 @@ const FRESH = 4;
 /** Three u16: the lengths of the first three of four streams. */
 const JUMP_TABLE = 6;
 
-/** Accepts what ZSTD_decompressDCtx does, but for bytes behind the last frame. */
+/**
+ * Accepts what ZSTD_decompressDCtx does, but for bytes behind the last frame, and but for damaged streams that ask for
+ * more bits than there are: what the kernel makes of those is not defined.
+ */
 function decompress(input: Uint8Array, limit: number): Decompressed | undefined {
   const out = new Output(limit, u32(input, 0) === MAGIC ? input.length : 0);
   let at = 0;

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import t from 'tap';
+import { COMPRESSIONS, type Compression } from '../../lib/compress/codec.js';
+import {
+  beginsAsDump,
+  type CompressionChoice,
+  decodeRecord,
+  encodeRecord,
+  LIMIT_FACTOR,
+} from '../../lib/compress/decompress.js';
+import { inflateRaw } from '../../lib/platform.js';
+import { ACCIDENT, ascii, isSame, joined, LONG, OOPS, shown, vector } from '../builders/texts.js';
+import { goldenImage } from '../fixture-path.js';
+
+const ZONE = 0x10000;
+const LIMIT = LIMIT_FACTOR * ZONE;
+
+/** The stored bytes of a dmesg zone: 12 bytes of buffer header (datalen at 4), 40 of record header. */
+function stored(folder: string, zone: number): Uint8Array {
+  const image = goldenImage(folder);
+  const datalen = new DataView(image.buffer, image.byteOffset).getUint32(zone * ZONE + 4, true);
+  return image.subarray(zone * ZONE + 52, zone * ZONE + 12 + datalen);
+}
+
+t.test("records that a kernel wrote, s1 (deflate) and s6 (lz4): the kernel's text", (t) => {
+  for (const [folder, compression] of [
+    ['s1', 'deflate'],
+    ['s6-lz4', 'lz4'],
+  ] as const) {
+    for (const zone of [0, 1, 2]) {
+      const text = shown(folder, `dmesg-pstore_blk-${zone}`);
+      for (const choice of ['auto', compression] as const) {
+        const record = decodeRecord(stored(folder, zone), choice, LIMIT);
+        t.ok(isSame(record?.text, text), `${folder} ${zone} ${choice}`);
+        t.equal(record?.compression, compression);
+      }
+    }
+  }
+  t.end();
+});
+
+t.test('s7, written with lz4: not for a kernel with another one, but by auto', (t) => {
+  // SHA-256 of what lib/lz4 of Linux 6.1 makes of them.
+  const texts = [
+    '0948a9ae409b7ac3f3683f5915b3d5cdaec8e8ec40cb9724db30773816b9e0ab',
+    'f58051a09bb0334568d8d3d01f97a178f672e07a55a8339044d19b63843281ea',
+    '9b343469ca11b8b63c96119e65dc8ce004030b258ad03723b12fcd75e25ef37e',
+  ];
+  for (const [zone, hash] of texts.entries()) {
+    const bytes = stored('s7', zone);
+    t.ok(isSame(bytes, shown('s7', `dmesg-pstore_blk-${zone}.enc.z`)));
+    for (const choice of ['deflate', 'zstd', '842', 'none'] as const)
+      t.equal(decodeRecord(bytes, choice, LIMIT), undefined);
+    for (const [choice, name] of [
+      ['auto', 'lz4'],
+      ['lz4', 'lz4'],
+      ['lz4hc', 'lz4hc'],
+    ] as const) {
+      const record = decodeRecord(bytes, choice, LIMIT);
+      t.equal(record && createHash('sha256').update(record.text).digest('hex'), hash);
+      t.equal(record?.compression, name);
+    }
+  }
+  t.end();
+});
+
+t.test('auto finds what encodeRecord made, by any name, with and without the rest of a zone', (t) => {
+  for (const compression of COMPRESSIONS) {
+    const bytes = encodeRecord(OOPS, compression);
+    for (const padding of [0, 1, 2, 3, 7, 8, 1000]) {
+      const record = decodeRecord(joined(bytes, new Uint8Array(padding)), 'auto', LIMIT);
+      t.ok(isSame(record?.text, OOPS), `${compression}, ${padding} zeros behind it`);
+      t.equal(record?.compression, compression === 'lz4hc' ? 'lz4' : compression);
+    }
+    const followed = decodeRecord(joined(bytes, ascii('leftover')), 'auto', LIMIT);
+    t.equal(followed, undefined, `${compression}: not when something else follows`);
+    t.equal(decodeRecord(bytes, 'auto', OOPS.length - 1), undefined, 'the limit holds');
+    t.equal(decodeRecord(bytes, 'none', LIMIT), undefined);
+  }
+  t.end();
+});
+
+t.test('auto does not believe what does not begin as a dump; a name does', (t) => {
+  const text = ascii('no dump at all\n'.repeat(20));
+  for (const compression of COMPRESSIONS) {
+    const bytes = encodeRecord(text, compression);
+    t.equal(decodeRecord(bytes, 'auto', LIMIT), undefined);
+    const record = decodeRecord(bytes, compression, LIMIT);
+    t.ok(isSame(record?.text, text), compression);
+    t.equal(record?.compression, compression);
+  }
+  t.end();
+});
+
+t.test('an lz4 block that is a whole deflate stream by accident', (t) => {
+  const bytes = vector('accident.lz4');
+  const accident = inflateRaw(bytes, LIMIT);
+  t.equal(accident?.used, 10, 'it is one');
+  t.equal(accident?.output.length, 136);
+  const record = decodeRecord(bytes, 'auto', LIMIT);
+  t.equal(record?.compression, 'lz4');
+  t.ok(isSame(record?.text, ACCIDENT));
+  // A kernel with deflate alone takes it for what it seems to be.
+  t.equal(decodeRecord(bytes, 'deflate', LIMIT)?.text.length, 136);
+  t.end();
+});
+
+t.test('a name treats bytes behind the stream as crypto/<name>.c does', (t) => {
+  const ignored: CompressionChoice[] = ['deflate', '842'];
+  for (const compression of COMPRESSIONS) {
+    const bytes = encodeRecord(OOPS, compression);
+    for (const trailer of [new Uint8Array(1), new Uint8Array(64), ascii('leftover')]) {
+      const record = decodeRecord(joined(bytes, trailer), compression, LIMIT);
+      t.equal(isSame(record?.text, OOPS), ignored.includes(compression), compression);
+    }
+    t.ok(isSame(decodeRecord(bytes, compression, LIMIT)?.text, OOPS));
+  }
+  t.end();
+});
+
+t.test('no algorithm takes another one’s record', (t) => {
+  for (const written of COMPRESSIONS) {
+    const bytes = encodeRecord(LONG.subarray(0, 20000), written);
+    for (const read of COMPRESSIONS) {
+      const same = written === read || (written.startsWith('lz4') && read.startsWith('lz4'));
+      const record = decodeRecord(bytes, read satisfies Compression, LIMIT);
+      t.equal(record !== undefined && beginsAsDump(record.text), same, `${written} as ${read}`);
+    }
+  }
+  t.end();
+});
+
+t.test('what begins as a dump', (t) => {
+  const yes = ['Oops#1 Part1\n', 'Panic#12 Part1', 'Emergency#3 Part2\n', 'Shutdown#1 Part1', 'Unknown#1 Part1'];
+  const old = ['Restart#1 Part1\n', 'Halt#1 Part1\n', 'Poweroff#1 Part1\n', 'Kexec#2 Part10\n'];
+  const no = [
+    '',
+    'Oops',
+    'oops#1 Part1',
+    ' Oops#1 Part1',
+    'Oops# Part1',
+    'Oops#1Part1',
+    'Oops#1 part1',
+    '#1 Part1',
+    '<5>[ 0.0] Oops#1 Part1',
+  ];
+  for (const text of [...yes, ...old]) t.ok(beginsAsDump(ascii(text)), text);
+  for (const text of no) t.notOk(beginsAsDump(ascii(text)), JSON.stringify(text));
+  t.ok(beginsAsDump(OOPS));
+  t.end();
+});
