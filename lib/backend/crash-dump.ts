@@ -36,6 +36,8 @@ import { readRange, type Storage } from '../storage/storage.js';
 import { Window } from '../storage/window.js';
 import type { Warnings } from '../warnings.js';
 
+/** Program headers that are read: a vmcore has one for each range of memory. */
+export const MAX_PROGRAM_HEADERS = 1 << 20;
 /** PT_NOTE segments that are taken; a kernel has one for each CPU at most, and at most 8192 of these. */
 export const MAX_NOTE_AREAS = 16384;
 /** Notes that are walked, over all segments. */
@@ -169,7 +171,15 @@ export function findProgramHeaders(storage: Storage, header: ElfHeader, warnings
       storage.size,
     );
   }
-  return { offset, count: Math.min(room, declared) };
+  const count = Math.min(room, declared);
+  if (count > MAX_PROGRAM_HEADERS) {
+    warnings.add(
+      'header-damaged',
+      `${storage.path}: there are ${count} program headers, of which only the first ${MAX_PROGRAM_HEADERS} are read`,
+      offset,
+    );
+  }
+  return { offset, count: Math.min(count, MAX_PROGRAM_HEADERS) };
 }
 
 /** e_phnum, or what section header 0 says where e_phnum is PN_XNUM. */

@@ -169,7 +169,8 @@ interface Core {
 }
 
 function readCore(storage: Storage): Core {
-  const dump = openCrashDump(storage, new Warnings());
+  const problems = new Warnings();
+  const dump = openCrashDump(storage, problems);
   if (dump.format !== 'vmcore') {
     throw new PstoreError(
       'ENOTSUP',
@@ -177,8 +178,19 @@ function readCore(storage: Storage): Core {
       { path: storage.path },
     );
   }
+  const problem = problems.list[0];
+  if (problem) {
+    throw new PstoreError(
+      'EBADMSG',
+      `${problem.message}; a dump can be added to a vmcore with whole headers and notes only`,
+      {
+        path: storage.path,
+        offset: problem.offset ?? 0,
+      },
+    );
+  }
   const header = readCoreHeader(storage);
-  const { offset, count } = findProgramHeaders(storage, header, new Warnings());
+  const { offset, count } = findProgramHeaders(storage, header, problems);
   const programTable = readTable(storage, offset, count, header.phentsize);
   const programs = [...eachProgramHeader(storage, header, { offset, count })].map(([, program]) => program);
   let place: Place | undefined;
@@ -186,10 +198,10 @@ function readCore(storage: Storage): Core {
     const { area } = step;
     if (area.program === null) continue;
     const bounds = { program: area.program, segmentStart: area.offset, segmentEnd: area.declaredEnd };
-    if (area.declaredEnd > area.end || (step.kind === 'area-end' && step.end.kind === 'cut')) {
+    if (step.kind === 'area-end' && step.end.kind === 'cut') {
       throw new PstoreError(
         'EBADMSG',
-        `${storage.path}: the notes from ${area.offset} on are cut or damaged; add to a whole vmcore`,
+        `${storage.path}: the notes from ${area.offset} on are damaged; a dump can be added to whole notes only`,
         { path: storage.path, offset: area.offset },
       );
     }

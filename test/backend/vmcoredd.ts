@@ -646,6 +646,29 @@ t.test('a segment of 100 GiB of zeros holds no notes, and takes no time', (t) =>
   t.end();
 });
 
+t.test('a program header table of 100 GiB is read up to a limit', (t) => {
+  const head = elfHeaders(LE64, [], { phnum: 0xffff, shoff: 64 + 4096 });
+  const section = new Uint8Array(64);
+  section.fill(0xff, 44, 48);
+  const storage: Storage = {
+    path: 'sparse',
+    size: 100 * 2 ** 30,
+    writable: false,
+    read(target, offset) {
+      target.fill(0);
+      target.set((offset === 0 ? head : offset === 4160 ? section : new Uint8Array(0)).subarray(0, target.length));
+      return target.length;
+    },
+    write() {},
+    sync() {},
+    close() {},
+  };
+  const backend = open(storage);
+  t.equal(backend.slots, 0);
+  t.match(backend.warnings.list.at(-1), { code: 'header-damaged', message: /only the first 1048576 are read/ });
+  t.end();
+});
+
 t.test('a million notes, a third of them device dumps', (t) => {
   const three = concat(
     note(LE64, 'LINUX\0\0\0', 0x700, new Uint8Array(48).fill(0x61)),
