@@ -20,6 +20,10 @@ import { ReadSpans } from './read-spans.js';
 
 const NAME = 'platform-dump';
 const TYPE = 'dump';
+/** The lockdown that hides contents. */
+const LOCKED = 'confidentiality';
+/** How long the machine's lockdown is taken for unchanged, in milliseconds: a read should not cost another one. */
+const LOCKDOWN_HOLDS = 100;
 
 export const platformDump: FolderKind = {
   name: NAME,
@@ -101,6 +105,9 @@ class PlatformDumpBackend implements Backend {
   readonly #dumps: (Dump | undefined)[] = [];
   readonly #generations: number[] = [];
   readonly #slotsByName = new Map<string, number>();
+  #locked = false;
+  /** Milliseconds; when the machine's lockdown is looked at again. */
+  #lockedUntil = 0;
 
   constructor(context: FolderContext) {
     const { keys, firmware, warnings } = context;
@@ -270,7 +277,12 @@ class PlatformDumpBackend implements Backend {
   }
 
   #isLocked(): boolean {
-    return (this.#context.keys.choice('lockdown', LOCKDOWNS) ?? this.#context.lockdown()) === 'confidentiality';
+    const now = performance.now();
+    if (now >= this.#lockedUntil) {
+      this.#locked = (this.#context.keys.choice('lockdown', LOCKDOWNS) ?? this.#context.lockdown()) === LOCKED;
+      this.#lockedUntil = now + LOCKDOWN_HOLDS;
+    }
+    return this.#locked;
   }
 
   // ── contents ──
@@ -360,7 +372,9 @@ class PlatformDumpBackend implements Backend {
       zones: this.#zones(),
       details: {
         lockdown: `${keys.text('lockdown') ?? this.#context.lockdown()}${locked ? ': contents are not shown' : ''}`,
-        spool: `${this.#spool.bytes} of at most ${SPOOL_LIMIT} bytes in use`,
+        spool: this.#firmware.openFile
+          ? 'not needed: saved dumps can be read in any order'
+          : `${this.#spool.bytes} of at most ${SPOOL_LIMIT} bytes in use`,
         ...(this.#forced && { removal: 'forced: a dump need not have been read' }),
       },
     };

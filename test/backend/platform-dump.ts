@@ -333,6 +333,7 @@ t.test('lockdown hides contents, not names', async (t) => {
   const content = later.open(0);
   t.equal(content.read(new Uint8Array(10), 0), 10);
   mode = 'confidentiality';
+  await new Promise((done) => setTimeout(done, 150));
   t.throws(() => content.read(new Uint8Array(10), 0), { code: 'EPERM' }, 'a machine that is locked down later');
   t.throws(() => openFolder(folder, { keys: { lockdown: 'paranoia' } }), { code: 'EINVAL', message: /known are none/ });
   const { backend, firmware } = openScript([{ tag: 1n, size: 1e6 }], { keys: { lockdown: 'confidentiality' } });
@@ -414,6 +415,8 @@ t.test('spool=DIR is tried at once', async (t) => {
   const { backend } = openScript([{ tag: 1n, size: 100 }], { keys: { spool: join(folder, 'spool') } });
   t.equal(readAll(backend, 'platform-dump-1').length, 100);
   t.same(readdirSync(join(folder, 'spool')), []);
+  t.equal(backend.info().details.spool, `${1 << 20} of at most ${256 << 20} bytes in use`);
+  t.match(openFolder(folder).info().details.spool, /not needed/);
   backend.close();
   const missing = { keys: { spool: join(folder, 'none') } };
   t.throws(() => openScript([{ tag: 1n, size: 100 }], missing), { code: 'ENOENT', message: /spool/ });
