@@ -78,7 +78,7 @@ const NO_ANSWER = Number.MIN_SAFE_INTEGER;
 const BODY = OUT_HEADER.size;
 const ARGUMENT = IN_HEADER.size;
 
-/** The attributes that we have, and no other name begins so. */
+/** The namespace of the attributes that we have: no other begins with this letter. */
 const USER = 'u'.charCodeAt(0);
 const LONGEST_NAME = 255;
 
@@ -384,8 +384,9 @@ export class FuseSession {
 
   #getxattr(ino: number): number {
     const nameAt = ARGUMENT + GETXATTR_IN.size;
-    // `ls -l` asks each file for its ACL: no need to look at the record.
-    if (this.request.bytes[nameAt] !== USER) return errno('ENODATA');
+    // security.*, system.*, trusted.*: ENOTSUP as the kernel's pstorefs has it. `ls -l` asks each file for its context
+    // and its ACL, but a file system that says so only once.
+    if (this.request.bytes[nameAt] !== USER) return errno('ENOTSUP');
     const value = this.#tree.xattrs(ino).get(this.#name(nameAt));
     return value === undefined ? errno('ENODATA') : this.#giveXattr(value);
   }
