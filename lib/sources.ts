@@ -1,13 +1,13 @@
 // SOURCE arguments: parsed, recognised, and opened as backends.
 
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import type { Backend } from './backend/backend.js';
+import { type Backend, parseRecordName } from './backend/backend.js';
 import { TextCache } from './backend/cache.js';
 import { COMMON_KEYS, canonicalKey, SourceKeys } from './backend/keys.js';
 import type { AnyKind, BackendKind } from './backend/kind.js';
 import { KINDS, kindNamed } from './backend/registry.js';
 import { PstoreError } from './errors.js';
-import { openImage, reasonOf, sourceKind } from './storage/file.js';
+import { FileStorage, openImage, reasonOf, sourceKind } from './storage/file.js';
 import { openFirmware } from './storage/firmware-folder.js';
 import { machineLockdown } from './storage/lockdown.js';
 import { createScratch } from './storage/scratch.js';
@@ -87,7 +87,7 @@ function splitBackend(place: string, text: string): { kind: AnyKind | undefined;
   if (colon < 0 || place.startsWith('./') || place.startsWith('/')) return { kind: undefined, path: place };
   const kind = kindNamed(place.slice(0, colon));
   if (kind) return { kind, path: place.slice(colon + 1) };
-  if (statSync(place, { throwIfNoEntry: false })) return { kind: undefined, path: place };
+  if (exists(place)) return { kind: undefined, path: place };
   if (place.slice(0, colon).includes('/')) return { kind: undefined, path: place };
   throw new PstoreError(
     'EINVAL',
@@ -115,51 +115,75 @@ export interface OpenSource {
   readonly identity: { readonly file: string; readonly from: number; readonly to: number };
 }
 
+/** Images that are open for other sources: the writer's lock is on a descriptor, and parts of one file share it. */
+type OpenImages = Map<string, FileStorage>;
+
 /** @throws PstoreError with one sentence that says what is wrong with this source */
-export function openSource(spec: SourceSpec, options: OpenOptions): OpenSource {
-  const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
-  const shared = options.sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
-  const all = new SourceKeys([...shared, ...spec.keys]);
-  const warnings = new Warnings();
-  if (spec.kind?.source === 'folder' || (!spec.kind && sourceKind(spec.path) === 'folder')) {
-    return openFolder(spec, shared, options, warnings);
-  }
-  const whole = openImage(spec.path, { mode: all.flag('ro') && options.mode !== 'must' ? 'read' : options.mode });
+export function openSource(spec: SourceSpec, options: OpenOptions, images: OpenImages = new Map()): OpenSource {
   try {
-    if (all.flag('ro') && options.mode === 'must') {
-      throw new PstoreError('EROFS', `${spec.path}: the key ro is given, so nothing is written`, { path: spec.path });
-    }
+    return spec.kind?.source === 'folder' || (!spec.kind && sourceKind(spec.path) === 'folder')
+      ? openFolder(spec, options)
+      : openFile(spec, options, images);
+  } catch (error) {
+    throw naming(spec, error);
+  }
+}
+
+/** What is wrong with a key's value is said without knowing whose key it is. */
+function naming(spec: SourceSpec, error: unknown): unknown {
+  if (!(error instanceof PstoreError) || error.message.includes(spec.path)) return error;
+  return new PstoreError(error.code, `${spec.path}: ${error.message}`, error.data);
+}
+
+/** The keys of `-o` that the source does not give itself. */
+function sharedKeysFor(spec: SourceSpec, { sharedKeys }: OpenOptions): OpenOptions['sharedKeys'] {
+  const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
+  return sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
+}
+
+function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): OpenSource {
+  const { path } = spec;
+  const shared = sharedKeysFor(spec, options);
+  const all = new SourceKeys([...shared, ...spec.keys]);
+  const readOnly = all.flag('ro');
+  if (readOnly && options.mode === 'must') {
+    throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
+  }
+  const whole = openShared(path, readOnly ? 'read' : options.mode, images);
+  try {
+    if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
     const storage = partOf(whole, all);
-    if (storage.size === 0) throw new PstoreError('EBADMSG', `${spec.path}: the file is empty`, { path: spec.path });
-    const kind = spec.kind ?? recognise(spec, storage, all);
+    const kind = spec.kind ? (spec.kind as BackendKind) : recognise(spec, storage, all);
     const keys = knownKeys(kind, shared, spec, options.strict);
-    if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !spec.path.endsWith('.gz')) {
-      warnings.add('read-only', `${spec.path} cannot be written: its records can be read, but not erased`);
+    const warnings = new Warnings();
+    if (options.mode === 'try' && !whole.writable && !readOnly && !path.endsWith('.gz')) {
+      warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
     }
-    const backend = kind.open({
-      path: spec.path,
-      storage,
-      keys,
-      warnings,
-      cache: options.cache,
-      readFile: readCompanion,
-    });
+    const backend = kind.open({ path, storage, keys, warnings, cache: options.cache, readFile: readCompanion });
     const from = storage instanceof SliceStorage ? storage.base : 0;
-    return { spec, kind, backend, keys, identity: { file: identityOf(spec.path), from, to: from + storage.size } };
+    return { spec, kind, backend, keys, identity: { file: identityOf(path), from, to: from + storage.size } };
   } catch (error) {
     whole.close();
     throw error;
   }
 }
 
+function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages): Storage {
+  // Says what a path is that is no image, before it is looked at further.
+  sourceKind(path);
+  const key = `${mode} ${identityOf(path)}`;
+  const open = images.get(key);
+  if (open?.share()) return open;
+  const storage = openImage(path, { mode });
+  if (storage instanceof FileStorage) images.set(key, storage);
+  return storage;
+}
+
 /** A folder of dumps, or the device through which a firmware gives them. */
-function openFolder(
-  spec: SourceSpec,
-  shared: readonly (readonly [string, string])[],
-  options: OpenOptions,
-  warnings: Warnings,
-): OpenSource {
+function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const { path } = spec;
+  const warnings = new Warnings();
+  const shared = sharedKeysFor(spec, options);
   const firmware = openFirmware(path);
   const kind = spec.kind ?? KINDS.find((candidate) => candidate.source === 'folder' && candidate.probe(firmware) > 0);
   if (kind?.source !== 'folder') {
@@ -192,8 +216,17 @@ function knownKeys(
 function partOf(whole: Storage, keys: SourceKeys): Storage {
   const offset = keys.size('offset');
   const size = keys.size('size');
+  if (offset !== undefined && offset >= whole.size) {
+    throw new PstoreError('EINVAL', `${whole.path} has ${whole.size} bytes: offset=${offset} is behind its end`, {
+      path: whole.path,
+      offset,
+    });
+  }
   return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
 }
+
+/** pstore/zone and blkoops: a smaller partition is refused. */
+const LEAST_PARTITION = 4096;
 
 function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): BackendKind {
   let best: BackendKind | undefined;
@@ -205,16 +238,19 @@ function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): Backen
     if (sure >= 1) break;
   }
   if (best) return best;
-  const names = KINDS.filter((kind) => kind.source === 'file').map(({ name }) => name);
-  const sizes =
-    keys.has('kmsg_size') || keys.has('record_size') ? '' : ' and the sizes that its kernel had (kmsg_size=, …)';
-  const small =
-    storage.size < 4096
-      ? `${storage.size} bytes are too few for a crash-log partition`
-      : 'no zone signature is found in it';
+  if (storage.size < LEAST_PARTITION) {
+    throw new PstoreError(
+      'EBADMSG',
+      `${spec.path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
+      { path: spec.path },
+    );
+  }
+  const names = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
+  const given = keys.has('kmsg_size') || keys.has('record_size');
+  const sizes = given ? '' : ', and give the sizes that its kernel had (kmsg_size=, …)';
   throw new PstoreError(
     'EBADMSG',
-    `${spec.path}: ${small}; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    `${spec.path}: no signature of any known format is found in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
     { path: spec.path },
   );
 }
@@ -263,13 +299,14 @@ export function openSources(
   }
   const opened: OpenSource[] = [];
   const failed: FailedSource[] = [];
+  const images: OpenImages = new Map();
   const specs = texts.map(parseSource);
   if (specs.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${specs.length} sources are too many`);
   checkSameFile(specs, options);
   for (const spec of specs) {
     try {
       if (only && spec.kind && !only.includes(spec.kind.name)) continue;
-      const source = openSource(spec, options);
+      const source = openSource(spec, options, images);
       if (only && !only.includes(source.kind.name)) source.backend.close();
       else opened.push(source);
     } catch (error) {
@@ -285,10 +322,8 @@ export function openSources(
 function checkSameFile(specs: readonly SourceSpec[], options: OpenOptions): void {
   const seen: { spec: SourceSpec; file: string; from: number; to: number }[] = [];
   for (const spec of specs) {
-    if (!statSync(spec.path, { throwIfNoEntry: false })) continue;
-    const keys = new SourceKeys([...options.sharedKeys, ...spec.keys]);
-    const from = keys.size('offset') ?? 0;
-    const to = from + (keys.size('size') ?? Number.POSITIVE_INFINITY);
+    if (!exists(spec.path)) continue;
+    const { from, to } = placeOf(spec, options);
     const file = identityOf(spec.path);
     const twin = seen.find((other) => other.file === file && other.from < to && from < other.to);
     if (twin) {
@@ -297,6 +332,27 @@ function checkSameFile(specs: readonly SourceSpec[], options: OpenOptions): void
       });
     }
     seen.push({ spec, file, from, to });
+  }
+}
+
+/** The bytes that a source asks for. */
+function placeOf(spec: SourceSpec, options: OpenOptions): { from: number; to: number } {
+  try {
+    const keys = new SourceKeys([...options.sharedKeys, ...spec.keys]);
+    const from = keys.size('offset') ?? 0;
+    return { from, to: from + (keys.size('size') ?? Number.POSITIVE_INFINITY) };
+  } catch (error) {
+    throw naming(spec, error);
+  }
+}
+
+/** Whether there is anything; what cannot be looked at is told when it is opened. */
+function exists(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -311,15 +367,18 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
   const taken = new Set<string>();
   const given = sources.map(({ keys, spec }) => {
     const label = keys.text('label');
-    if (label !== undefined && !LABEL.test(label)) {
+    if (label === undefined) return undefined;
+    if (!LABEL.test(label)) {
       throw new PstoreError(
         'EINVAL',
-        `${spec.text}: a label has letters, digits, _, - and ., and does not begin with a dot`,
+        `${spec.text}: label=${label}: a label has letters, digits, _, - and ., and does not begin with a dot`,
       );
     }
-    if (label !== undefined && taken.has(label))
-      throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is given twice`);
-    if (label !== undefined) taken.add(label);
+    if (taken.has(label)) throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is given twice`);
+    if (sources.some(({ backend }) => parseRecordName(backend.name, label))) {
+      throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is the name of a record; take another one`);
+    }
+    taken.add(label);
     return label;
   });
   return sources.map((source, i) => {

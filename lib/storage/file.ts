@@ -134,6 +134,7 @@ export class FileStorage implements Storage {
   readonly writable: boolean;
   readonly #fd: number;
   readonly #kind: 'file' | 'block';
+  #users = 1;
 
   constructor(path: string, fd: number, writable: boolean, kind: 'file' | 'block') {
     this.path = path;
@@ -188,8 +189,14 @@ export class FileStorage implements Storage {
     }
   }
 
+  /** One more user of this descriptor, who will close it too. @returns false when the last one has closed it already */
+  share(): boolean {
+    if (this.#users > 0) this.#users++;
+    return this.#users > 0;
+  }
+
   close(): void {
-    closeSync(this.#fd);
+    if (--this.#users === 0) closeSync(this.#fd);
   }
 
   #failed(what: string, error: unknown, offset: number): PstoreError {
