@@ -139,13 +139,23 @@ class Handlers {
     const ino = this.#ino(from);
     const attr = this.#tree.attr(ino);
     if (!attr || this.#tree.isDirectory(ino)) throw new PstoreError('EPERM', `${from} cannot be renamed`);
-    const content = this.#tree.content(ino);
-    this.#tree.unlink(directory, name);
+    const content = this.#tree.open(ino);
+    try {
+      this.#tree.unlink(directory, name);
+    } catch (error) {
+      content.close?.();
+      throw error;
+    }
     this.#hidden.set(to, { attr: { ...attr, nlink: 0 }, content });
   }
 
   #unlink(path: string): void {
-    if (this.#hidden.delete(path)) return;
+    const hidden = this.#hidden.get(path);
+    if (hidden) {
+      hidden.content.close?.();
+      this.#hidden.delete(path);
+      return;
+    }
     const { directory, name } = this.#split(path);
     this.#tree.unlink(directory, name);
   }
@@ -155,7 +165,7 @@ class Handlers {
       throw new PstoreError(refusal('openForWriting', this.#options.readOnly), `${path} cannot be written`);
     }
     const hidden = this.#hidden.get(path);
-    const content = hidden ? hidden.content : this.#tree.content(this.#ino(path));
+    const content = hidden ? hidden.content : this.#tree.open(this.#ino(path));
     const fd = this.#nextFd++;
     this.#open.set(fd, content);
     return fd;
@@ -188,6 +198,7 @@ class Handlers {
         ),
       release: (_path: string, fd: number, done: Callback) =>
         this.#answer(done, () => {
+          this.#open.get(fd)?.close?.();
           this.#open.delete(fd);
           return [0];
         }),

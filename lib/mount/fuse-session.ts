@@ -481,9 +481,10 @@ export class FuseSession {
   /** Takes what is there now, because somebody else may write to the image; into memory while there is room. */
   #hold(ino: number, attr: Attr): OpenRecord['held'] {
     try {
-      const content = this.#tree.content(ino);
+      const content = this.#tree.open(ino);
       if (content.size > MOST_HELD - this.#heldBytes) return { attr, content, bytes: 0 };
       const copy = contentBytes(content);
+      content.close?.();
       this.#heldBytes += copy.length;
       return { attr, content: new Copy(copy), bytes: copy.length };
     } catch (error) {
@@ -505,6 +506,7 @@ export class FuseSession {
     const open = this.#open.get(ino);
     if (open && --open.opens === 0) {
       this.#heldBytes -= open.held?.bytes ?? 0;
+      open.held?.content.close?.();
       this.#open.delete(ino);
     }
     return 0;
@@ -515,9 +517,9 @@ export class FuseSession {
     const length = this.request.u32(ARGUMENT + READ_IN.length);
     const position = this.request.u64(ARGUMENT + READ_IN.offset);
     this.#makeRoom(length);
-    const content = this.#open.get(ino)?.held?.content ?? this.#tree.content(ino);
-    if (position >= content.size) return 0;
-    return content.read(this.#reply.bytes.subarray(BODY, BODY + length), position);
+    const target = this.#reply.bytes.subarray(BODY, BODY + length);
+    const held = this.#open.get(ino)?.held?.content;
+    return held ? held.read(target, position) : this.#tree.read(ino, target, position);
   }
 
   // ── changing ──
@@ -532,7 +534,7 @@ export class FuseSession {
     if (ino === 0 && this.#erased.has(name)) this.#dropNames();
     const open = this.#open.get(ino);
     const attr = open && this.#tree.attr(ino);
-    const content = open && (open.held?.content ?? this.#tree.content(ino));
+    const content = open && (open.held?.content ?? this.#tree.open(ino));
     this.#tree.unlink(directory, name);
     if (open && attr && content) {
       open.held = { attr: { ...attr, nlink: 0 }, content, bytes: open.held?.bytes ?? 0 };

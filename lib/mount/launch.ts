@@ -66,7 +66,7 @@ export async function launch(options: LaunchOptions): Promise<number> {
   const fuse = openFuse();
   const server = [process.execPath, ...process.execArgv, ...options.server];
   const child = spawn('sh', ['-c', 'eval "$PSTOREFUSE_SUPERVISOR"', 'pstorefuse', ...server], {
-    stdio: ['pipe', 'inherit', 'pipe', 'pipe', fuse ?? 'ignore'],
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe', fuse ?? 'ignore'],
     detached: true,
     // In the environment, so that a list of processes stays readable.
     env: { ...environment(), PSTOREFUSE_SUPERVISOR: SUPERVISOR },

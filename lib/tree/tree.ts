@@ -1,7 +1,7 @@
 // The pstorefs: inodes and names over any number of backends. Complete without FUSE; a record is one inode with one
 // name or two, and holds nothing that its backend cannot give again.
 
-import type { Backend, PstoreRecord, RecordContent } from '../backend/backend.js';
+import { type Backend, type PstoreRecord, parseRecordName, type RecordContent } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
 import { recordXattrs } from './xattr.js';
 
@@ -69,14 +69,10 @@ const DIRECTORY_MODE = 0o750;
 const RECORD_MODE = 0o444;
 
 const BLOCK_SIZE = 512;
+/** Positions in a listing that each backend has for itself: its slots may grow while somebody lists. */
+const LISTING_STRIDE = 2 ** 32;
 /** Records whose content is kept open between reads. */
 const OPEN_CONTENTS = 64;
-
-/** A record that was erased while somebody may still have it open. */
-interface Orphan {
-  readonly attr: Attr;
-  readonly content: RecordContent;
-}
 
 interface Place {
   readonly at: number;
@@ -89,10 +85,11 @@ export class Tree {
   /** First inode number of each backend's slots. */
   readonly #bases: number[] = [];
   readonly #firstSlots: number[];
+  /** What stands in the names of each backend's records where its own name would. */
+  readonly #shownAs: readonly string[];
   /** Inode numbers of slots that were reused, or came later. */
   readonly #laterInos = new Map<string, number>();
   readonly #laterPlaces = new Map<number, Place & { generation: number }>();
-  readonly #orphans = new Map<number, Orphan>();
   readonly #contents = new Map<number, RecordContent>();
   #nextIno = FIRST_RECORD_INO;
 
@@ -100,6 +97,7 @@ export class Tree {
     if (backends.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${backends.length} sources are too many`);
     this.backends = backends;
     this.options = options;
+    this.#shownAs = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);
     this.#firstSlots = backends.map(({ backend }) => backend.slots);
     for (const slots of this.#firstSlots) {
       this.#bases.push(this.#nextIno);
@@ -167,36 +165,37 @@ export class Tree {
 
   // ── names ──
 
-  /** A file's name as it stands in the tree: in layout flat a later backend of the same name goes by its label. */
+  /** A file's name as it stands in the tree: in layout flat no two records may have the same. */
   #shownName(at: number, name: string): string {
+    if (this.options.layout !== 'flat') return name;
     const { backend, label } = this.backends[at]!;
-    if (!this.#goesByLabel(at)) return name;
-    const swapped = name.replace(`-${backend.name}-`, `-${label}-`);
-    return swapped === name ? `${label}-${name}` : swapped;
-  }
-
-  #goesByLabel(at: number): boolean {
-    const { backend } = this.backends[at]!;
-    return (
-      this.options.layout === 'flat' &&
-      this.backends.findIndex((candidate) => candidate.backend.name === backend.name) !== at
-    );
+    if (parseRecordName(backend.name, name)) return renamed(name, backend.name, this.#shownAs[at]!);
+    // A dump with a name of its own, which may be that of an earlier source's record.
+    const isTaken = this.backends.slice(0, at).some((_, earlier) => this.#findSlot(earlier, name) !== undefined);
+    return isTaken ? `${label}-${name}` : name;
   }
 
   #findSlot(at: number, shown: string): number | undefined {
     const { backend, label } = this.backends[at]!;
-    if (!this.#goesByLabel(at)) return backend.find(shown);
-    const swapped = backend.find(shown.replace(`-${label}-`, `-${backend.name}-`));
-    if (swapped !== undefined) return swapped;
-    return shown.startsWith(`${label}-`) ? backend.find(shown.slice(label.length + 1)) : undefined;
+    if (this.options.layout !== 'flat') return backend.find(shown);
+    const names = [renamed(shown, this.#shownAs[at]!, backend.name), shown];
+    if (shown.startsWith(`${label}-`)) names.push(shown.slice(label.length + 1));
+    for (const name of names) {
+      const slot = backend.find(name);
+      if (slot !== undefined && this.#shownName(at, name) === shown) return slot;
+    }
+    return undefined;
+  }
+
+  #directoryNamed(name: string): number | undefined {
+    const at = this.options.layout === 'flat' ? -1 : this.backends.findIndex(({ label }) => label === name);
+    return at < 0 ? undefined : FIRST_DIRECTORY_INO + at;
   }
 
   /** @returns the inode number of a name in a directory, or 0 where there is none */
   lookup(directory: number, name: string): number {
-    if (directory === ROOT_INO && this.options.layout !== 'flat') {
-      const at = this.backends.findIndex((mounted) => mounted.label === name);
-      if (at >= 0) return FIRST_DIRECTORY_INO + at;
-    }
+    const subdirectory = directory === ROOT_INO ? this.#directoryNamed(name) : undefined;
+    if (subdirectory !== undefined) return subdirectory;
     for (const at of this.#backendsIn(directory)) {
       const slot = this.#findSlot(at, name);
       if (slot !== undefined) return this.#inoOf(at, slot);
@@ -222,23 +221,23 @@ export class Tree {
   *entries(directory: number, from = 0): Generator<Entry> {
     if (from <= 0) yield this.#directoryEntry('.', directory, 1);
     if (from <= 1) yield this.#directoryEntry('..', ROOT_INO, 2);
-    let position = 2;
     if (directory === ROOT_INO && this.options.layout !== 'flat') {
-      for (const [at, { label }] of this.backends.entries()) {
-        if (from <= position) yield this.#directoryEntry(label, FIRST_DIRECTORY_INO + at, position + 1);
-        position++;
+      for (let at = Math.max(0, from - 2); at < this.backends.length; at++) {
+        yield this.#directoryEntry(this.backends[at]!.label, FIRST_DIRECTORY_INO + at, 3 + at);
       }
     }
     for (const at of this.#backendsIn(directory)) {
       const { backend } = this.backends[at]!;
-      for (let slot = Math.max(0, from - position); slot < backend.slots; slot++) {
+      const first = (at + 1) * LISTING_STRIDE;
+      for (let slot = Math.max(0, from - first); slot < backend.slots; slot++) {
         const record = backend.record(slot);
         if (!record) continue;
         const attr = this.#recordAttr(this.#inoOf(at, slot), at, record);
         const name = this.#shownName(at, record.name);
-        yield { name, ino: attr.ino, isDirectory: false, attr, next: position + slot + 1 };
+        // A dump may bear the name of a directory: it is found in its own one.
+        if (directory === ROOT_INO && this.#directoryNamed(name) !== undefined) continue;
+        yield { name, ino: attr.ino, isDirectory: false, attr, next: first + slot + 1 };
       }
-      position += backend.slots;
     }
   }
 
@@ -252,7 +251,7 @@ export class Tree {
   attr(ino: number): Attr | undefined {
     if (this.isDirectory(ino)) return this.#directoryAttr(ino);
     const found = this.#recordOf(ino);
-    return found ? this.#recordAttr(ino, found.place.at, found.record) : this.#orphans.get(ino)?.attr;
+    return found && this.#recordAttr(ino, found.place.at, found.record);
   }
 
   #recordAttr(ino: number, at: number, record: PstoreRecord): Attr {
@@ -307,50 +306,54 @@ export class Tree {
 
   // ── contents ──
 
-  /** @throws PstoreError ENOENT when the record is gone, and what the backend throws */
-  content(ino: number): RecordContent {
-    const open = this.#contents.get(ino);
-    if (open && this.#placeOf(ino)) return open;
-    const orphan = this.#orphans.get(ino);
-    if (orphan) return orphan.content;
+  /**
+   * A record's bytes, for somebody who keeps them open: they can be read on after the record was erased.
+   * What is opened is to be closed, where the content can be.
+   * @throws PstoreError ENOENT when the record is gone, and what the backend throws
+   */
+  open(ino: number): RecordContent {
     const place = this.#placeOf(ino);
     if (!place) throw new PstoreError('ENOENT', `inode ${ino} is no record any more`);
-    const content = this.backends[place.at]!.backend.open(place.slot);
-    this.#contents.set(ino, content);
-    if (this.#contents.size > OPEN_CONTENTS) this.#contents.delete(this.#contents.keys().next().value!);
-    return content;
+    return this.backends[place.at]!.backend.open(place.slot);
   }
 
-  /** Fills `target` from byte `position` of a record on. @returns bytes given */
+  /**
+   * Fills `target` from byte `position` of a record on, for somebody who has not opened it.
+   * @returns bytes given
+   * @throws PstoreError ENOENT when the record is gone, and what the backend throws
+   */
   read(ino: number, target: Uint8Array, position: number): number {
-    return this.content(ino).read(target, position);
+    let content = this.#contents.get(ino);
+    if (!content || !this.#placeOf(ino)) {
+      this.#closeContent(ino);
+      content = this.open(ino);
+      this.#contents.set(ino, content);
+      if (this.#contents.size > OPEN_CONTENTS) this.#closeContent(this.#contents.keys().next().value!);
+    }
+    return content.read(target, position);
+  }
+
+  #closeContent(ino: number): void {
+    this.#contents.get(ino)?.close?.();
+    this.#contents.delete(ino);
   }
 
   // ── changing ──
 
   /**
    * Erases the record of this name, whichever of its names it is: all of them are gone at once.
-   * @param keep whether the erased record can still be read by its inode, until forget()
    * @returns the inode number
    * @throws PstoreError ENOENT, EISDIR, EROFS, EPERM, EBUSY, EIO
    */
-  unlink(directory: number, name: string, keep = false): number {
+  unlink(directory: number, name: string): number {
     const ino = this.lookup(directory, name);
     if (ino === 0) throw new PstoreError('ENOENT', `there is no record ${name}`);
     if (this.isDirectory(ino)) throw new PstoreError('EISDIR', `${name} is the directory of a backend`);
     if (this.options.readOnly) throw new PstoreError('EROFS', `the mount is read-only: ${name} was not erased`);
     const { at, slot } = this.#placeOf(ino)!;
-    const { backend } = this.backends[at]!;
-    const orphan = keep ? { attr: { ...this.attr(ino)!, nlink: 0 }, content: this.content(ino) } : undefined;
-    backend.erase(slot);
-    this.#contents.delete(ino);
-    if (orphan) this.#orphans.set(ino, orphan);
+    this.backends[at]!.backend.erase(slot);
+    this.#closeContent(ino);
     return ino;
-  }
-
-  /** Nobody has the inode open or knows its number any more. */
-  forget(ino: number): void {
-    this.#orphans.delete(ino);
   }
 
   /** Reads headers again where the sources may have changed. @returns whether anything that is shown has */
@@ -359,11 +362,29 @@ export class Tree {
     for (const { backend } of this.backends) {
       if (backend.refresh?.()) changed = true;
     }
-    if (changed) this.#contents.clear();
+    if (changed) for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
     return changed;
   }
 
   close(): void {
+    for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
     for (const { backend } of this.backends) backend.close();
   }
+}
+
+/** In one directory no two backends may look the same: a later one of a name goes by its label, or that with a number. */
+function flatNames(backends: readonly Mounted[]): string[] {
+  const taken = new Set<string>();
+  return backends.map(({ backend, label }) => {
+    let name = taken.has(backend.name) ? label : backend.name;
+    for (let n = 2; taken.has(name); n++) name = `${label}.${n}`;
+    taken.add(name);
+    return name;
+  });
+}
+
+/** `<type>-<from>-<id>` with another word in the middle; any other name as it is. */
+function renamed(name: string, from: string, to: string): string {
+  const at = name.lastIndexOf(`-${from}-`);
+  return at < 1 ? name : `${name.slice(0, at + 1)}${to}${name.slice(at + 1 + from.length)}`;
 }
