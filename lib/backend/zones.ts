@@ -71,6 +71,8 @@ interface FtraceRing {
   readonly datalen: number;
 }
 
+const encoder = new TextEncoder();
+
 /** Tells the texts of several backends in one cache apart. */
 let instances = 0;
 
@@ -271,9 +273,10 @@ export class ZoneBackend implements Backend {
     return row.datalen - dmesgHeaderSize(this.engine.abi);
   }
 
-  #firstLine(row: DmesgRow): Uint8Array {
+  /** ASCII: as many bytes as characters. */
+  #firstLine(row: DmesgRow): string {
     const backend = this.name === 'blkoops' ? 'blkoops: ' : '';
-    return new TextEncoder().encode(`${backend}${this.#reasonName(row.reason)}: Total ${row.counter} times\n`);
+    return `${backend}${this.#reasonName(row.reason)}: Total ${row.counter} times\n`;
   }
 
   #sizeOf(index: number, row: DmesgRow): number {
@@ -333,7 +336,7 @@ export class ZoneBackend implements Backend {
         return text;
       });
     }
-    return new PiecesContent(record.state === 'undecodable' ? [piece] : [this.#firstLine(row), piece]);
+    return new PiecesContent(record.state === 'undecodable' ? [piece] : [encoder.encode(this.#firstLine(row)), piece]);
   }
 
   #changed(index: number): PstoreError {
