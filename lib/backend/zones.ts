@@ -86,6 +86,8 @@ export class ZoneBackend implements Backend {
   /** Slots of the rings; the dmesg zones stand between console and ftrace. */
   readonly #ringSlots = new Map<RingType, number>();
   readonly #firstDmesg: number;
+  /** Bytes of a dmesg record's header. */
+  readonly #headerSize: number;
   readonly slots: number;
   /** Bytes of each dmesg zone's text, or one of the constants above. */
   readonly #textSize: Int32Array;
@@ -104,6 +106,7 @@ export class ZoneBackend implements Backend {
     this.warnings = source.warnings;
     this.engine = source.engine;
     this.storage = source.storage;
+    this.#headerSize = dmesgHeaderSize(source.engine.abi);
     const has = (type: RingType) => geometry.front.some((zone) => zone.type === type);
     let slot = 0;
     if (has('console')) this.#ringSlots.set('console', slot++);
@@ -141,7 +144,11 @@ export class ZoneBackend implements Backend {
         : parsed.id === 0
           ? this.#ringSlots.get(parsed.type as RingType)
           : undefined;
-    return slot !== undefined && this.record(slot)?.name === name ? slot : undefined;
+    if (slot === undefined) return undefined;
+    // Most records: what they are called needs no more than a look at their zone's state.
+    const plain = parsed.type === 'dmesg' && this.#isShown(parsed.id) && this.engine.dmesg.compressed(parsed.id) === 0;
+    if (plain) return parsed.suffix === '' ? slot : undefined;
+    return this.record(slot)?.name === name ? slot : undefined;
   }
 
   generation(slot: number): number {
@@ -154,8 +161,8 @@ export class ZoneBackend implements Backend {
   }
 
   #dmesgRecord(slot: number, index: number): PstoreRecord | undefined {
+    if (!this.#isShown(index)) return this.#salvagedRecord(slot, 'dmesg', index);
     const row = this.engine.dmesg.row(index);
-    if (!this.#isShown(row)) return this.#salvagedRecord(slot, 'dmesg', index);
     const size = this.#sizeOf(index, row);
     const state = this.#textSize[index] === UNDECODABLE ? 'undecodable' : 'live';
     return {
@@ -240,9 +247,11 @@ export class ZoneBackend implements Backend {
   }
 
   /** A live zone whose length leaves room for what it says it is: see #warnOfRows. */
-  #isShown(row: DmesgRow): boolean {
-    const header = dmesgHeaderSize(this.engine.abi);
-    return row.state === ZoneState.Live && row.datalen >= header && !(row.compressed === 1 && row.datalen === header);
+  #isShown(index: number): boolean {
+    const { dmesg } = this.engine;
+    if (dmesg.state(index) !== ZoneState.Live) return false;
+    const behindHeader = dmesg.datalen(index) - this.#headerSize;
+    return behindHeader > 0 || (behindHeader === 0 && dmesg.compressed(index) !== 1);
   }
 
   /** What a listing or `info` should say about single records; the kernel stops its listing at such a record. */
@@ -253,7 +262,7 @@ export class ZoneBackend implements Backend {
       const row = dmesg.row(index);
       const { offset } = kmsgZone(geometry, index);
       const what = `${this.path}: dmesg zone ${index} at offset ${offset}`;
-      if (!this.#isShown(row)) {
+      if (!this.#isShown(index)) {
         const why = `${what} has ${row.datalen} bytes, which leaves no record behind its header`;
         this.warnings.add('record-short', `${why}; it is skipped, where a kernel would end its listing`, offset);
       } else if (row.seconds < 0n || !isNanoseconds(row.nanoseconds)) {
@@ -270,7 +279,7 @@ export class ZoneBackend implements Backend {
   // ── text ──
 
   #storedLength(row: DmesgRow): number {
-    return row.datalen - dmesgHeaderSize(this.engine.abi);
+    return row.datalen - this.#headerSize;
   }
 
   /** ASCII: as many bytes as characters. */
@@ -289,7 +298,7 @@ export class ZoneBackend implements Backend {
 
   /** Finds out what the record was compressed with, and keeps its text at hand. */
   #decode(index: number, row: DmesgRow): Uint8Array | undefined {
-    const piece = this.engine.data(index, dmesgHeaderSize(this.engine.abi), this.#storedLength(row));
+    const piece = this.engine.data(index, this.#headerSize, this.#storedLength(row));
     const text = this.#decodePiece(piece, (compression) => {
       this.#algorithm[index] = COMPRESSIONS.indexOf(compression);
     });
@@ -326,7 +335,7 @@ export class ZoneBackend implements Backend {
   #openDmesg(record: PstoreRecord): RecordContent {
     const index = record.id;
     const row = this.engine.dmesg.row(index);
-    const piece = this.engine.data(index, dmesgHeaderSize(this.engine.abi), this.#storedLength(row));
+    const piece = this.engine.data(index, this.#headerSize, this.#storedLength(row));
     if (record.compressed !== null) {
       const key = this.#cacheKey(index);
       return new LazyContent(record.size, () => {
@@ -462,13 +471,13 @@ export class ZoneBackend implements Backend {
   // ── the whole ──
 
   space(): SpaceUsage {
-    const { geometry, dmesg, rings } = this.engine;
+    const { geometry, rings } = this.engine;
     let bytes = geometry.kmsgCount * geometry.kmsgSize;
     let freeBytes = 0;
     let freeSlots = 0;
     let records = 0;
     for (let index = 0; index < geometry.kmsgCount; index++) {
-      if (this.#isShown(dmesg.row(index))) records++;
+      if (this.#isShown(index)) records++;
       else {
         freeSlots++;
         freeBytes += geometry.kmsgSize;
@@ -494,8 +503,7 @@ export class ZoneBackend implements Backend {
       counters: engine.counters,
       nextZone: engine.geometry.kmsgCount > 0 ? engine.nextZone : null,
       zones: explainZones(this, (index) => {
-        const row = engine.dmesg.row(index);
-        if (!this.#isShown(row)) return undefined;
+        if (!this.#isShown(index)) return undefined;
         const record = this.#dmesgRecord(this.#firstDmesg + index, index)!;
         return { record, shortOfText: this.#textSize[index] === UNDECODABLE };
       }),

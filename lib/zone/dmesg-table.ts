@@ -64,6 +64,14 @@ export class DmesgTable {
     return this.#state[index] as ZoneState;
   }
 
+  datalen(index: number): number {
+    return this.#datalen[index]!;
+  }
+
+  compressed(index: number): number {
+    return this.#compressed[index]!;
+  }
+
   row(index: number): DmesgRow {
     return {
       state: this.state(index),
