@@ -229,63 +229,65 @@ export function padded(length: number): number {
   return (length + 7) & ~7;
 }
 
-const LITTLE = endianness() === 'LE';
-const HIGH = LITTLE ? 4 : 0;
-const LOW = LITTLE ? 0 : 4;
+/** Where the halves of a 64-bit field stand, in words of 4 bytes. */
+const HIGH = endianness() === 'LE' ? 1 : 0;
+const LOW = 1 - HIGH;
+const TWO_32 = 2 ** 32;
 const NANOSECONDS = 1_000_000_000n;
 const BLOCK = 512;
 const PREFERRED_BLOCK = 4096;
 
-/** A buffer for messages, with typed fields in the machine's byte order. */
+/**
+ * A buffer for messages, with typed fields in the machine's byte order. Every field stands at a multiple of its size,
+ * so that typed arrays reach it; 64-bit fields are taken as two words.
+ */
 export class Frame {
   readonly bytes: Buffer;
-  readonly #view: DataView;
+  readonly #words: Uint32Array;
+  readonly #halves: Uint16Array;
 
   /** @param size bytes; all zero at first */
   constructor(size: number) {
-    this.bytes = Buffer.alloc(size);
-    this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset, size);
-  }
-
-  u16(at: number): number {
-    return this.#view.getUint16(at, LITTLE);
+    const buffer = new ArrayBuffer(padded(size));
+    this.bytes = Buffer.from(buffer, 0, size);
+    this.#words = new Uint32Array(buffer);
+    this.#halves = new Uint16Array(buffer);
   }
 
   setU16(at: number, value: number): void {
-    this.#view.setUint16(at, value, LITTLE);
+    this.#halves[at >> 1] = value;
   }
 
   u32(at: number): number {
-    return this.#view.getUint32(at, LITTLE);
+    return this.#words[at >> 2]!;
   }
 
   setU32(at: number, value: number): void {
-    this.#view.setUint32(at, value, LITTLE);
+    this.#words[at >> 2] = value;
   }
 
-  i32(at: number): number {
-    return this.#view.getInt32(at, LITTLE);
-  }
-
+  /** Two's complement, as all integers here. */
   setI32(at: number, value: number): void {
-    this.#view.setInt32(at, value, LITTLE);
+    this.#words[at >> 2] = value;
   }
 
   /** Exact below 2^53, which is all that is needed here: larger ones stay larger. */
   u64(at: number): number {
-    return this.#view.getUint32(at + HIGH, LITTLE) * 2 ** 32 + this.#view.getUint32(at + LOW, LITTLE);
+    const word = at >> 2;
+    return this.#words[word + HIGH]! * TWO_32 + this.#words[word + LOW]!;
   }
 
   /** @param value a whole number from −2^53 to 2^53 */
   setU64(at: number, value: number): void {
-    this.#view.setUint32(at + LOW, value, LITTLE);
-    this.#view.setUint32(at + HIGH, Math.floor(value / 2 ** 32), LITTLE);
+    const word = at >> 2;
+    this.#words[word + LOW] = value;
+    this.#words[word + HIGH] = Math.floor(value / TWO_32);
   }
 
   /** Copies the 8 bytes of a field as they are. */
   copy64(at: number, from: Frame, fromAt: number): void {
-    this.#view.setUint32(at, from.#view.getUint32(fromAt));
-    this.#view.setUint32(at + 4, from.#view.getUint32(fromAt + 4));
+    this.#words[at >> 2] = from.#words[fromAt >> 2]!;
+    this.#words[(at >> 2) + 1] = from.#words[(fromAt >> 2) + 1]!;
   }
 
   /** A cache time-out in the two fields that the protocol has for it. */
@@ -296,29 +298,29 @@ export class Frame {
 
   /** struct fuse_attr. Times before 1970 have negative seconds and nanoseconds from 0 up. */
   setAttr(at: number, attr: Attr): void {
-    const { timeNs } = attr;
-    let seconds = timeNs / NANOSECONDS;
-    let nanoseconds = Number(timeNs - seconds * NANOSECONDS);
+    const { timeNs, size } = attr;
+    let seconds = Number(timeNs / NANOSECONDS);
+    let nanoseconds = Number(timeNs % NANOSECONDS);
     if (nanoseconds < 0) {
-      seconds -= 1n;
+      seconds -= 1;
       nanoseconds += 1e9;
     }
-    const wholeSeconds = Number(seconds);
     this.setU64(at + ATTR.ino, attr.ino);
-    this.setU64(at + ATTR.size, attr.size);
-    this.setU64(at + ATTR.blocks, Math.ceil(attr.size / BLOCK));
-    this.setU64(at + ATTR.atime, wholeSeconds);
-    this.setU64(at + ATTR.mtime, wholeSeconds);
-    this.setU64(at + ATTR.ctime, wholeSeconds);
-    this.setU32(at + ATTR.atimensec, nanoseconds);
-    this.setU32(at + ATTR.mtimensec, nanoseconds);
-    this.setU32(at + ATTR.ctimensec, nanoseconds);
-    this.setU32(at + ATTR.mode, attr.mode);
-    this.setU32(at + ATTR.nlink, attr.nlink);
-    this.setU32(at + ATTR.uid, attr.uid);
-    this.setU32(at + ATTR.gid, attr.gid);
-    this.setU32(at + ATTR.rdev, 0);
-    this.setU32(at + ATTR.blksize, PREFERRED_BLOCK);
-    this.setU32(at + ATTR.flags, 0);
+    this.setU64(at + ATTR.size, size);
+    this.setU64(at + ATTR.blocks, Math.ceil(size / BLOCK));
+    this.setU64(at + ATTR.atime, seconds);
+    this.setU64(at + ATTR.mtime, seconds);
+    this.setU64(at + ATTR.ctime, seconds);
+    const words = this.#words;
+    words[(at + ATTR.atimensec) >> 2] = nanoseconds;
+    words[(at + ATTR.mtimensec) >> 2] = nanoseconds;
+    words[(at + ATTR.ctimensec) >> 2] = nanoseconds;
+    words[(at + ATTR.mode) >> 2] = attr.mode;
+    words[(at + ATTR.nlink) >> 2] = attr.nlink;
+    words[(at + ATTR.uid) >> 2] = attr.uid;
+    words[(at + ATTR.gid) >> 2] = attr.gid;
+    words[(at + ATTR.rdev) >> 2] = 0;
+    words[(at + ATTR.blksize) >> 2] = PREFERRED_BLOCK;
+    words[(at + ATTR.flags) >> 2] = 0;
   }
 }

@@ -533,18 +533,27 @@ export class FuseSession {
     const ino = this.#tree.lookup(directory, name);
     if (ino === 0 && this.#erased.has(name)) this.#dropNames();
     const open = this.#open.get(ino);
-    const attr = open && this.#tree.attr(ino);
-    const content = open && (open.held?.content ?? this.#tree.open(ino));
-    this.#tree.unlink(directory, name);
-    if (open && attr && content) {
-      open.held = { attr: { ...attr, nlink: 0 }, content, bytes: open.held?.bytes ?? 0 };
-      this.#dropAttributes(ino);
-    }
+    if (open) this.#unlinkOpen(open, ino, () => this.#tree.unlink(directory, name));
+    else this.#tree.unlink(directory, name);
     const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
     // Now: a lookup that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
     if (((this.#told[ino] ?? 0) & other) !== 0) this.#dropNames();
     else if (this.#told[ino]) this.#rememberErased(name);
     return 0;
+  }
+
+  /** Erases a record that somebody reads: what he needs is taken before. */
+  #unlinkOpen(open: OpenRecord, ino: number, unlink: () => void): void {
+    const attr = this.#attr(ino);
+    const held = open.held ?? (attr && { attr, content: this.#tree.open(ino), bytes: 0 });
+    try {
+      unlink();
+    } catch (error) {
+      if (!open.held) held?.content.close?.();
+      throw error;
+    }
+    open.held = held && { ...held, attr: { ...held.attr, nlink: 0 } };
+    this.#dropAttributes(ino);
   }
 
   /**
