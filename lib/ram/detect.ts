@@ -43,7 +43,9 @@ const MOST_KEPT = 192;
 /** Zones of one geometry that are looked at closely. */
 const MOST_ZONES = 2048;
 /** Steps of the search: an image that is made to keep us busy gets the best of what was seen by then. */
-const MOST_STEPS = 30_000_000;
+const MOST_STEPS = 10_000_000;
+/** Most headers of ftrace zones that are taken for remains of other times. */
+const MOST_REMAINS = 16;
 /** Images up to this size are held in memory while they are searched. */
 const IN_MEMORY = 64 << 20;
 /** A geometry that explains the image worse by less than this cannot be excluded. */
@@ -215,8 +217,9 @@ class Search {
     for (const size of count > 0 ? own.filter((one) => one > 0) : []) {
       if (cpus !== undefined || count === 1 || !all) add(size, cpus ?? 1);
       for (const distance of smallestDistances([...this.#marks.ftrace.keys()])) {
+        // One or two headers may be damaged; where not all headers need to be explained, a few may be remains.
         const most = Math.min(Math.floor(size / distance), count + 2);
-        for (let parts = Math.max(1, Math.floor(size / (distance + 2))); parts <= most; parts++) {
+        for (let parts = Math.max(1, all ? count : most - MOST_REMAINS); parts <= most; parts++) {
           if (ftraceZoneSize(size, parts) === distance) add(size, parts);
         }
       }
@@ -281,6 +284,7 @@ class Search {
     };
     const perCpu = () => {
       const size = sizes.ftraceSize > 0 ? ftraceZoneSize(sizes.ftraceSize, sizes.cpus) : 0;
+      if (size > 0) this.#steps += sizes.cpus;
       for (let cpu = 0; size > 0 && cpu < sizes.cpus; cpu++) place(size, ftrace);
     };
     place(sizes.consoleSize, plain);
@@ -322,7 +326,11 @@ class Search {
       geometry,
       misfit: seen.misfit + unexplained + handicap,
       fitting: seen.fitting,
-      unlikely: seen.unlikely + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
+      unlikely:
+        seen.unlikely +
+        (handicap > 0 && roundDownToPowerOfTwo(sizes.memSize) !== sizes.memSize ? 0.1 : 0) +
+        geometry.runs.length * 0.01 +
+        (rest / sizes.memSize) * 0.001,
     };
   }
 
@@ -418,14 +426,13 @@ class Judge {
   #verdict(zone: PersistentRamZone): ZoneVerdict {
     const header = zone.header();
     const { type } = zone.zone;
-    if (header.state !== 'live' && header.state !== 'empty') {
-      return { misfit: header.state === 'truncated' ? 0 : 1, unlikely: 0 };
-    }
+    const cut = header.state === 'truncated' && header.start <= header.size;
+    if (header.state !== 'live' && header.state !== 'empty' && !cut) return { misfit: 1, unlikely: 0 };
     const parity = header.ecc.lost;
-    if (header.state === 'empty' || type === 'ftrace') return { misfit: parity, unlikely: 0 };
+    if (header.size === 0 || type === 'ftrace') return { misfit: parity, unlikely: 0 };
     const beginning = zone.beginning(header, 4096);
     if (type === 'dmesg') {
-      const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && readDumpLine(zone.data(header).bytes));
+      const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut && readDumpLine(zone.data(header).bytes));
       return { misfit: parity + (isDump ? 0 : 1), unlikely: 0 };
     }
     const isDump = /^====[0-9]+\.[0-9]{6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));
@@ -507,7 +514,6 @@ function isInRun(run: { offset: number; count: number; zoneSize: number }, offse
 export function looksLikeConsole(text: Uint8Array): boolean {
   const lines = String.fromCharCode(...text.subarray(0, 4096))
     .split('\n')
-    .slice(1)
     .filter((line) => line.length > 0);
   const own = lines.filter((line) => /^(<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|^<[0-9]+>\[/.test(line)).length;
   return lines.length > 0 && own * 2 > lines.length;
