@@ -193,6 +193,7 @@ t.test('a cut image, and one with something behind the region', async (t) => {
   const region = new Region({ mem: 64 * K, record: 8 * K, console: 8 * K, pmsg: 8 * K });
   for (const id of [0, 1]) region.dump(id, `====164099519${id}.000123-D\n`, ascii('Oops#1 Part1\nx\n'));
   region.ring('console', consoleText(20));
+  region.ring('pmsg', pmsgText(300));
   t.match(detect(region.bytes.slice(0, 53 * K))!.sizes, { memSize: 64 * K, recordSize: 8 * K });
   const cut = detect(region.bytes.slice(0, 60 * K))!;
   t.match(cut.sizes, { memSize: 64 * K, recordSize: 8 * K, consoleSize: 8 * K, pmsgSize: 8 * K });
