@@ -6,9 +6,9 @@ import { readRange, type Storage } from '../storage/storage.js';
 
 export interface RamMarks {
   readonly endian: Abi['endian'];
-  /** Offsets of valid headers with the plain signature, ascending. */
+  /** Offsets of plausible headers with the plain signature, ascending. */
   readonly plain: ReadonlySet<number>;
-  /** Offsets of valid headers of ftrace zones, ascending, with the version code of the kernel. */
+  /** Offsets of plausible headers of ftrace zones, ascending, with the version code of the kernel. */
   readonly ftrace: ReadonlyMap<number, number>;
 }
 
@@ -50,7 +50,8 @@ function collect(bytes: Uint8Array, base: number, size: number, marks: Collected
   for (let at = 0; at < end; at += 2) {
     if (bytes[at + top] !== TOP || count(marks) >= MOST_MARKS) continue;
     const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
-    if (header.start > header.size || header.size > size - base - at - RAM_HEADER_SIZE) continue;
+    // In an image that is cut the data of its last zone may go on beyond the end.
+    if (header.start > header.size || header.size > size) continue;
     const version = ftraceVersionCode(header.sig);
     if (header.sig === RAM_SIGNATURE) marks.plain.add(base + at);
     else if (version !== undefined) marks.ftrace.set(base + at, version);
