@@ -297,15 +297,21 @@ export class ZoneBackend implements Backend {
   }
 
   /** Finds out what the record was compressed with, and keeps its text at hand. */
-  #decode(index: number, row: DmesgRow): Uint8Array | undefined {
+  #decode(index: number, row: DmesgRow): void {
     const piece = this.engine.data(index, this.#headerSize, this.#storedLength(row));
-    const text = this.#decodePiece(piece, (compression) => {
-      this.#algorithm[index] = COMPRESSIONS.indexOf(compression);
-    });
+    let text: Uint8Array | undefined;
+    try {
+      text = this.#decodePiece(piece, (compression) => {
+        this.#algorithm[index] = COMPRESSIONS.indexOf(compression);
+      });
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      // A place that cannot be read must not take the other records with it.
+      this.warnings.add('record-undecodable', error.message, error.data.offset ?? null);
+    }
     const failed = row.compressed === 1 ? UNDECODABLE : STORED_AS_TEXT;
     this.#textSize[index] = text ? text.length : failed;
     if (text) this.#source.cache.set(this.#cacheKey(index), text);
-    return text;
   }
 
   #decodePiece(piece: Piece, found: (compression: Compression) => void): Uint8Array | undefined {
