@@ -1,0 +1,73 @@
+// One source of every kind at once in one tree: walked, read and erased end to end.
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { buildFadump } from '../builders/fadump.js';
+import { dumpBytes, SYSDUMP } from '../builders/platform-dump.js';
+import { goldenImage } from '../fixture-path.js';
+import { goldenBytes, goldenCases } from '../golden.js';
+import { imageFile, mounted, names, pstorefuse, run, scratchFolder, shell, TRANSPORTS } from '../mounted.js';
+
+const VIEWS = Object.fromEntries(goldenCases('zone', 'rfc5', 'ramoops').map((golden) => [golden.folder, golden.files]));
+
+for (const transport of TRANSPORTS) {
+  t.test(`seven kinds in one tree (${transport})`, (t) => {
+    const folder = scratchFolder(t);
+    const vmcore = join(folder, 'vmcore');
+    writeFileSync(vmcore, goldenImage('vmcoredd-1', 'vmcore-head.raw'));
+    const fadump = join(folder, 'fadump.bin');
+    writeFileSync(fadump, buildFadump({ endian: 'big', layout: 'new' }));
+    const dumps = join(folder, 'dumps');
+    mkdirSync(dumps);
+    const dump = dumpBytes({ name: SYSDUMP, sections: [3000n], data: 5000 });
+    writeFileSync(join(dumps, 'saved'), dump);
+    const images = Object.fromEntries(
+      ['v1', 's3', 'r2', 'mtdoops-1'].map((golden) => [golden, imageFile(folder, golden)]),
+    );
+    const sources = [
+      images.v1!,
+      images.s3!,
+      images.r2!,
+      images['mtdoops-1']!,
+      vmcore,
+      fadump,
+      `platform-dump:${dumps}`,
+    ];
+    const mountPoint = mounted(t, sources, ['--transport', transport]);
+
+    const labels = ['blkoops', 'fadump', 'mtdoops', 'platform-dump', 'pstore_blk', 'ramoops', 'vmcoredd'];
+    const linked = VIEWS.v1!.map(({ name }) => name);
+    t.same(names(mountPoint), [...labels, ...linked].sort(), 'a directory each, the first one linked into the root');
+    t.same(names(join(mountPoint, 'pstore_blk')), VIEWS.s3!.map(({ name }) => name).sort());
+    t.same(names(join(mountPoint, 'ramoops')), VIEWS.r2!.map(({ name }) => name).sort());
+    t.same(names(join(mountPoint, 'mtdoops')), ['dmesg-mtdoops-0', 'dmesg-mtdoops-1', 'dmesg-mtdoops-2']);
+    t.equal(names(join(mountPoint, 'vmcoredd')).length, 7);
+    t.same(names(join(mountPoint, 'fadump')), ['header-fadump-0', 'raw-fadump-0', 'regs-fadump-0']);
+    t.same(names(join(mountPoint, 'platform-dump')), [SYSDUMP]);
+
+    // One walk over everything, read to the end.
+    shell(`cp -r '${mountPoint}' '${folder}/copy'`);
+    for (const { name } of VIEWS.v1!)
+      t.ok(readFileSync(join(folder, 'copy', name)).equals(goldenBytes('v1', name)), name);
+    for (const { name } of VIEWS.r2!) {
+      t.ok(readFileSync(join(folder, 'copy', 'ramoops', name)).equals(goldenBytes('r2', name)), name);
+    }
+    t.ok(readFileSync(join(folder, 'copy', 'platform-dump', SYSDUMP)).equals(dump), 'the platform dump');
+    t.equal(readdirSync(join(folder, 'copy', 'vmcoredd')).length, 7);
+
+    const removed = run('sh', ['-c', `rm -rf '${mountPoint}'/* 2>&1`]).stdout;
+    t.match(removed, /vmcoredd/, 'rm says what stays');
+    t.same(names(mountPoint), labels, 'the directories stay');
+    for (const label of labels.filter((name) => name !== 'vmcoredd'))
+      t.same(names(join(mountPoint, label)), [], `${label} is empty`);
+    t.equal(names(join(mountPoint, 'vmcoredd')).length, 7, 'device dumps cannot be erased');
+    t.equal(pstorefuse('umount', mountPoint).status, 0);
+
+    for (const image of Object.values(images))
+      t.equal(pstorefuse('ls', image).stdout, '', `${image} holds no live record`);
+    t.same(readdirSync(dumps), [], 'the platform dump is gone');
+    t.ok(readFileSync(vmcore).equals(goldenImage('vmcoredd-1', 'vmcore-head.raw')), 'the vmcore is as it was');
+    t.end();
+  });
+}
