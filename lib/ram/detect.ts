@@ -123,12 +123,13 @@ class Search {
     const size = this.#given.memSize ?? this.#storage.size;
     this.#collect(size, 0, this.#ftraceChoices(size, true));
     if (this.#best >= PROOF && this.#marks.ftrace.size > 0) this.#collect(size, 0, this.#ftraceChoices(size, false));
-    if (this.#best >= PROOF && this.#given.memSize === undefined) {
+    let judged = this.#judgeKept();
+    if ((judged[0]?.misfit ?? PROOF) >= PROOF && this.#given.memSize === undefined) {
       for (const other of otherEnds(this.#storage.size, this.#offsets.at(-1)!)) {
         this.#collect(other, OTHER_END, this.#ftraceChoices(other, true));
       }
+      judged = this.#judgeKept();
     }
-    const judged = this.#judgeKept();
     const best = judged[0];
     if (!best) return undefined;
     const rivals = judged.filter((other) => other.misfit < best.misfit + PROOF);
