@@ -2,6 +2,8 @@
 
 import type { Argv } from 'yargs';
 import type { PstoreRecord } from '../backend/backend.js';
+import { COMMON_KEYS } from '../backend/keys.js';
+import { KINDS } from '../backend/registry.js';
 import { PstoreError } from '../errors.js';
 import { type MountOptions, parseMountOptions } from '../mount/options.js';
 import { labelled, type OpenSource, openSources, TextCache } from '../sources.js';
@@ -13,15 +15,14 @@ export const EXIT = {
   OK: 0,
   PARTLY: 1,
   USAGE: 64,
-  DATA: 65,
-  UNAVAILABLE: 69,
   SOFTWARE: 70,
-  MOUNT_FAILURE: 32,
 } as const;
 
 export interface Command {
   /** As yargs writes it: `cat <source> <name..>`. */
   readonly usage: string;
+  /** What yargs is to parse, where that differs. */
+  readonly pattern?: string;
   readonly summary: string;
   readonly examples: readonly (readonly [string, string])[];
   build(yargs: Argv): Argv;
@@ -45,6 +46,15 @@ export class Arguments {
     return String(value);
   }
 
+  /** @throws PstoreError EINVAL for a value that is none of `choices` */
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const value = this.text(name);
+    if (value !== undefined && !(choices as readonly string[]).includes(value)) {
+      throw new PstoreError('EINVAL', `--${name} ${value}: known are ${choices.join(', ')}`);
+    }
+    return value as T | undefined;
+  }
+
   list(name: string): string[] {
     const value = this.#values[name];
     if (value === undefined) return [];
@@ -59,16 +69,15 @@ export class Arguments {
 
 /** The options that every command with a SOURCE has. */
 export function sourceOptions(yargs: Argv): Argv {
+  const backends = KINDS.map(({ name }) => name).join(', ');
   return yargs
-    .option('o', { type: 'string', requiresArg: true, describe: 'keys for the source, as in kmsg_size=64K,ecc=16' })
-    .option('backend', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'only these backends, in this order: a,b, or all',
-    })
-    .option('strict', { type: 'boolean', describe: 'refuse what would otherwise be a warning' })
-    .option('salvage', { type: 'boolean', describe: 'show also what a kernel skips but a person can read' })
-    .option('no-cap', { type: 'boolean', describe: 'read a pstore_blk image beyond the 128 MiB that a kernel uses' });
+    .option('o', { type: 'string', requiresArg: true, describe: 'keys of the source: kmsg_size=64K,ecc=16' })
+    .option('backend', { type: 'string', requiresArg: true, describe: 'only these, in this order: a,b or all' })
+    .option('strict', { type: 'boolean', describe: 'refuse what would be a warning' })
+    .option('salvage', { type: 'boolean', describe: 'show also what a kernel skips' })
+    .option('no-cap', { type: 'boolean', describe: 'read pstore_blk beyond 128 MiB' })
+    .epilogue(`A source is [BACKEND:]PATH[,key=value]... with one of the backends\n${backends}.`)
+    .epilogue(`Keys: ${COMMON_KEYS.join(', ')},\nand those of the backend: see man pstorefuse.`);
 }
 
 /** `-o` and its like, as one set of options. */
@@ -94,9 +103,11 @@ export interface Opened {
  */
 export function openAll(args: Arguments, sources: readonly string[], mode: 'read' | 'must'): Opened {
   const options = mountOptionsOf(args);
+  // `ro` of a mount is a key of sources, too.
+  const sharedKeys = options.readOnly ? [...options.sourceKeys, ['ro', ''] as const] : options.sourceKeys;
   const { opened, failed } = openSources(
     sources,
-    { sharedKeys: options.sourceKeys, mode, cache: new TextCache(options.cache), strict: options.strict },
+    { sharedKeys, mode, cache: new TextCache(options.cache), strict: options.strict },
     options.backends,
   );
   const close = () => {
@@ -136,6 +147,27 @@ export function* listRecords(mounted: readonly Mounted[]): Generator<Listed> {
       if (record) yield { mounted: each, record };
     }
   }
+}
+
+/**
+ * Does something with each record that is named, and says of which it could not be done.
+ * @returns the exit status: 0, or 1 where a part is done, or that of the last failure where nothing is
+ */
+export function withEach(names: readonly string[], opened: Opened, act: (found: Listed) => void): number {
+  let failures = 0;
+  let last: PstoreError | undefined;
+  for (const name of names) {
+    try {
+      act(findRecord(opened.mounted, name));
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      complain(error.message);
+      failures++;
+      last = error;
+    }
+  }
+  if (!last) return EXIT.OK;
+  return failures === names.length ? last.exit : EXIT.PARTLY;
 }
 
 /**

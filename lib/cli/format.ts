@@ -1,7 +1,8 @@
 // pstorefuse format: makes a fresh image, for which a kernel shows nothing and which tells its own geometry.
 
-import { closeSync, constants, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, truncateSync, unlinkSync } from 'node:fs';
 import { canonicalKey, parseSize, SourceKeys } from '../backend/keys.js';
+import type { BackendKind } from '../backend/kind.js';
 import { KINDS, kindNamed } from '../backend/registry.js';
 import { fromSystem, PstoreError } from '../errors.js';
 import { openImage, reasonOf, sourceKind } from '../storage/file.js';
@@ -21,21 +22,25 @@ const SIZE_OPTIONS = [
   'ecc',
   'abi',
 ] as const;
-/** A file of at most this size is made when none is given and the image does not exist. */
+/** No larger file is made. */
 const MOST_SIZE = 2 ** 44;
+
+const FORMATS = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
 
 export const format: Command = {
   usage: 'format <image>',
   summary: 'Make a fresh image',
   examples: [
-    ['$0 format new.raw --size 1M --kmsg-size 64K', 'a pstore_blk partition of dmesg zones'],
-    ['$0 format new.raw --backend ramoops --size 256K --record-size 32K --console-size 32K --ecc 16', 'persistent RAM'],
+    ['$0 format new.raw --size 1M --kmsg-size 64K', 'dmesg zones only'],
+    ['$0 format new.raw --backend ramoops --size 256K --record-size 32K --ecc 16', 'persistent RAM'],
   ],
   build: (yargs) => {
-    const formats = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
     let built = yargs
-      .positional('image', { type: 'string', describe: 'the file to make, or a block device' })
-      .option('backend', { choices: formats, default: 'pstore_blk', describe: 'kind of image' })
+      .option('backend', {
+        type: 'string',
+        requiresArg: true,
+        describe: `${FORMATS.join(', ')}; default ${FORMATS[0]}`,
+      })
       .option('size', { type: 'string', requiresArg: true, describe: 'bytes of the image' })
       .option('force', { type: 'boolean', describe: 'overwrite what is there' })
       .option('o', { type: 'string', requiresArg: true, describe: 'further keys of the backend' })
@@ -46,20 +51,15 @@ export const format: Command = {
   },
   run: (args) => {
     const path = args.text('image')!;
-    const kind = kindNamed(args.text('backend')!);
-    if (kind?.source !== 'file' || !kind.format)
-      throw new PstoreError('EINVAL', `no image can be made for ${kind?.name}`);
-    const keys = keysOf(args, kind.keys, kind.name);
+    const kind = kindNamed(args.choice('backend', FORMATS) ?? FORMATS[0]!) as BackendKind;
+    const keys = keysOf(args, kind);
     const given = args.text('size');
     const size = given === undefined ? undefined : parseSize('--size', given);
-    if (size !== undefined && (size < 1 || size > MOST_SIZE))
-      throw new PstoreError('EINVAL', `--size ${given}: give 4K or more`);
-    const { storage, created } = openTarget(path, size, args.flag('force'));
+    if (size !== undefined && size > MOST_SIZE) throw new PstoreError('EINVAL', `--size ${given} is more than 16T`);
+    const storage = openTarget(path, size, args.flag('force'), (bytes) => checkSizes(kind, keys, path, bytes));
     try {
-      kind.format(storage, keys);
-    } catch (error) {
-      if (created) unlinkSync(path);
-      throw error;
+      kind.format!(storage, keys);
+      storage.sync();
     } finally {
       storage.close();
     }
@@ -67,47 +67,68 @@ export const format: Command = {
   },
 };
 
-function keysOf(args: Arguments, known: readonly string[], backend: string): SourceKeys {
-  const keys: [string, string][] = [];
+/** @throws PstoreError EINVAL for a key that is unknown or given twice */
+function keysOf(args: Arguments, kind: BackendKind): SourceKeys {
+  const keys = new Map<string, string>();
+  const add = (name: string, value: string) => {
+    const key = canonicalKey(name);
+    if (!kind.keys.includes(key)) throw new PstoreError('EINVAL', `the backend ${kind.name} has no key ${name}`);
+    if (keys.has(key)) throw new PstoreError('EINVAL', `the key ${name} is given twice`);
+    keys.set(key, value);
+  };
   for (const option of [...SIZE_OPTIONS, 'dmesg-size']) {
     const value = args.text(option);
-    if (value !== undefined) keys.push([canonicalKey(option.replace('-', '_')), value]);
+    if (value !== undefined) add(option.replace('-', '_'), value);
   }
   for (const part of args.list('o').flatMap((text) => text.split(','))) {
     const at = part.indexOf('=');
-    keys.push(at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]);
+    add(at < 0 ? part : part.slice(0, at), at < 0 ? '' : part.slice(at + 1));
   }
-  const foreign = keys.find(([key]) => !known.includes(canonicalKey(key)));
-  if (foreign) throw new PstoreError('EINVAL', `the backend ${backend} has no key ${foreign[0]}`);
   return new SourceKeys(keys);
 }
 
-/** @throws PstoreError EEXIST when something is there that is not blank and --force is not given */
-function openTarget(path: string, size: number | undefined, force: boolean): { storage: Storage; created: boolean } {
+/** The first write of a format that is only tried. */
+class SizesFit extends Error {}
+
+/** Sizes are refused before anything is made or cut. @throws PstoreError EINVAL */
+function checkSizes(kind: BackendKind, keys: SourceKeys, path: string, size: number): void {
+  const write = () => {
+    throw new SizesFit();
+  };
+  try {
+    kind.format!({ path, size, writable: true, read: () => 0, write, sync: write, close: () => {} }, keys);
+  } catch (error) {
+    if (!(error instanceof SizesFit)) throw error;
+  }
+}
+
+/**
+ * Opens what is to be formatted; a file is made, or brought to its size.
+ * @param check is given the size before anything changes
+ * @throws PstoreError EEXIST when something is there that is not blank and --force is not given
+ */
+function openTarget(path: string, size: number | undefined, force: boolean, check: (size: number) => void): Storage {
   if (!exists(path)) {
     if (size === undefined) throw new PstoreError('EINVAL', `${path} does not exist: give its --size`);
+    check(size);
     create(path, size);
-    return { storage: openImage(path, { mode: 'must' }), created: true };
+    return openImage(path, { mode: 'must' });
   }
-  const isFile = sourceKind(path) === 'file';
   const storage = openImage(path, { mode: 'must' });
   try {
     if (!force && !isBlank(storage)) {
       throw new PstoreError('EEXIST', `${path} is there and not blank; take --force to overwrite it`, { path });
     }
-    if (size === undefined || size === storage.size) return { storage, created: false };
-    if (!isFile && size < storage.size) return { storage: new SliceStorage(storage, 0, size), created: false };
-    if (!isFile)
-      throw new PstoreError('EINVAL', `${path} has ${storage.size} bytes, fewer than --size ${size}`, { path });
+    check(size ?? storage.size);
+    if (size === undefined || size === storage.size) return storage;
+    if (sourceKind(path) === 'block') return new SliceStorage(storage, 0, size);
+    truncateSync(path, size);
   } catch (error) {
     storage.close();
-    throw error;
+    throw fromSystem(error, `${path} cannot be brought to ${size} bytes: ${reasonOf(error)}`, { path });
   }
   storage.close();
-  const fd = openSync(path, constants.O_RDWR);
-  ftruncateSync(fd, size);
-  closeSync(fd);
-  return { storage: openImage(path, { mode: 'must' }), created: false };
+  return openImage(path, { mode: 'must' });
 }
 
 function exists(path: string): boolean {
@@ -121,11 +142,14 @@ function exists(path: string): boolean {
 }
 
 function create(path: string, size: number): void {
+  let made = false;
   try {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644);
+    made = true;
     ftruncateSync(fd, size);
     closeSync(fd);
   } catch (error) {
+    if (made) unlinkSync(path);
     throw fromSystem(error, `${path} cannot be made: ${reasonOf(error)}`, { path, exit: 73 });
   }
 }

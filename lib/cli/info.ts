@@ -4,7 +4,7 @@ import type { BackendInfo, ZoneInfo } from '../backend/backend.js';
 import { inUnits } from '../backend/zone-source.js';
 import { abiName } from '../format/abi.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions } from './command.js';
-import { print, printable } from './print.js';
+import { json, print, printable } from './print.js';
 
 export const info: Command = {
   usage: 'info <source..>',
@@ -15,7 +15,6 @@ export const info: Command = {
   ],
   build: (yargs) =>
     sourceOptions(yargs)
-      .positional('source', { type: 'string', array: true, describe: '[BACKEND:]PATH[,key=value]...' })
       .option('json', { type: 'boolean', describe: 'an object, or an array of them for several sources' })
       .option('all', { type: 'boolean', describe: 'each unused zone too' }),
   run: (args) => {
@@ -23,7 +22,7 @@ export const info: Command = {
     try {
       if (args.flag('json')) {
         const objects = opened.mounted.map(jsonInfo);
-        print(`${JSON.stringify(objects.length === 1 ? objects[0] : objects, null, 1)}\n`);
+        print(`${json(objects.length === 1 ? objects[0] : objects, 1)}\n`);
       } else {
         for (const [i, mounted] of opened.mounted.entries()) {
           if (i > 0) print('\n');
@@ -64,34 +63,37 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
     source: sourceOf(mounted, found),
     counters: found.counters,
     nextZone: found.nextZone,
-    details: found.details,
     zones,
     warnings: backend.warnings.list,
+    ...(Object.keys(found.details).length > 0 && { details: found.details }),
   };
 }
 
 function printInfo(mounted: Mounted, all: boolean): void {
+  const lines = [...infoLines(mounted)];
+  const width = Math.max(...lines.map(([label]) => label.length)) + 2;
+  for (const [label, text] of lines) print(`${printable(`${label}:`.padEnd(width))}${printable(text)}\n`);
+  printZones(mounted.backend.info().zones, all);
+  for (const { message } of mounted.backend.warnings.list) print(`warning: ${printable(message)}\n`);
+}
+
+/** Label and value. */
+function* infoLines(mounted: Mounted): Generator<readonly [string, string]> {
   const { backend, source } = mounted;
   const found = backend.info();
-  const size = source.identity.to - source.identity.from;
-  const line = (label: string, text: string) => print(`${`${label}:`.padEnd(18)}${printable(text)}\n`);
-  line('file', `${backend.path} (${size} bytes)`);
-  line('backend', `${backend.name}, format ${found.format}`);
+  yield ['file', `${backend.path} (${source.identity.to - source.identity.from} bytes)`];
+  yield ['backend', `${backend.name}, format ${found.format}`];
   if (found.abi) {
     const { endian, wordBits, align } = found.abi;
-    line(
-      'machine',
-      `${endian}-endian, ${wordBits} bits, 64-bit integers aligned to ${align} (abi=${abiName(found.abi)})`,
-    );
+    const machine = `${endian}-endian, ${wordBits} bits, 64-bit integers aligned to ${align}`;
+    yield ['machine', `${machine} (abi=${abiName(found.abi)})`];
   }
-  for (const [key, value] of Object.entries(found.geometry)) line(key, geometryText(value, found.confidence[key]));
-  if (found.counters) line('counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`);
-  if (found.nextZone !== null) line('next zone', String(found.nextZone));
-  for (const [label, text] of Object.entries(found.details)) line(label, text);
-  line('source', sourceOf(mounted, found));
-  if (found.kernelParameters.length > 0) line('kernel parameters', found.kernelParameters.join(' '));
-  printZones(found.zones, all);
-  for (const { message } of backend.warnings.list) print(`warning: ${printable(message)}\n`);
+  for (const [key, value] of Object.entries(found.geometry)) yield [key, geometryText(value, found.confidence[key])];
+  if (found.counters) yield ['counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`];
+  if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
+  yield* Object.entries(found.details);
+  yield ['source', sourceOf(mounted, found)];
+  if (found.kernelParameters.length > 0) yield ['kernel parameters', found.kernelParameters.join(' ')];
 }
 
 function geometryText(value: number | string, confidence: number | undefined): string {
@@ -103,7 +105,7 @@ function geometryText(value: number | string, confidence: number | undefined): s
 
 /** A line a zone; runs of unused zones are one line. */
 function printZones(zones: Iterable<ZoneInfo>, all: boolean): void {
-  print('zones:\n');
+  print(`  ${'zone'.padEnd(11)}${'index'.padStart(7)}${'offset'.padStart(14)}${'size'.padStart(12)}  state\n`);
   let run: { first: ZoneInfo; last: ZoneInfo; count: number } | undefined;
   const flush = () => {
     if (!run) return;
@@ -125,7 +127,7 @@ function printZones(zones: Iterable<ZoneInfo>, all: boolean): void {
 }
 
 function zoneLine(zone: ZoneInfo, index: string, size: number): string {
-  const place = `${zone.type.padEnd(8)}${index.padStart(7)}${String(zone.offset).padStart(12)}${String(size).padStart(10)}`;
-  const reason = zone.reason === null ? '' : `  ${printable(zone.reason)}`;
-  return `  ${place}  ${zone.state}${reason}\n`;
+  const place = `${index.padStart(7)}${String(zone.offset).padStart(14)}${String(size).padStart(12)}`;
+  const reason = zone.reason === null ? '' : `: ${printable(zone.reason)}`;
+  return `  ${printable(zone.type).padEnd(11)}${place}  ${zone.state}${reason}\n`;
 }

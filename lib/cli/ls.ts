@@ -2,7 +2,7 @@
 
 import type { Listed } from './command.js';
 import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
-import { print, printable } from './print.js';
+import { json, print, printable } from './print.js';
 
 export const ls: Command = {
   usage: 'ls <source..>',
@@ -13,7 +13,6 @@ export const ls: Command = {
   ],
   build: (yargs) =>
     sourceOptions(yargs)
-      .positional('source', { type: 'string', array: true, describe: '[BACKEND:]PATH[,key=value]...' })
       .option('json', { type: 'boolean', describe: 'an array of objects' })
       .option('l', { alias: 'long', type: 'boolean', describe: 'size, time, reason and count too' }),
   run: (args) => {
@@ -53,7 +52,7 @@ function printJson(records: Iterable<Listed>): void {
   let separator = '[\n';
   let lines = '';
   for (const each of records) {
-    lines += separator + JSON.stringify(jsonRecord(each));
+    lines += separator + json(jsonRecord(each));
     separator = ',\n';
     if (lines.length > 1 << 16) {
       print(lines);
@@ -75,7 +74,7 @@ function longLine(record: Listed['record']): string {
   const time = record.mtimeNs === null ? '-' : localTime(record.mtimeNs);
   const count = record.count === null ? '' : `#${record.count}`;
   const reason = record.reason === null ? '-' : `${record.reason}${count}`;
-  return `${String(record.size).padStart(9)} ${time.padEnd(19)} ${reason.padEnd(12)}`;
+  return `${String(record.size).padStart(10)} ${time.padEnd(19)} ${reason.padEnd(12)}`;
 }
 
 /** `2021-09-14 09:39:05`, in the local time zone as `ls -l` has it. */

@@ -3,10 +3,10 @@
 import { fileURLToPath } from 'node:url';
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
-import { launch } from '../mount/launch.js';
-import { isRoot } from '../mount/programs.js';
+import { launch, WITH_FUSE } from '../mount/launch.js';
+import { completePath } from '../mount/programs.js';
 import { Arguments, type Command, EXIT } from './command.js';
-import { isMountHelper, mountCommand, WITH_FUSE, WITHOUT_FUSE, wantsForeground } from './mount.js';
+import { helperStatus, isMountHelper, mountCommand, wantsForeground, withoutHelperFlags } from './mount.js';
 import { complain, OutputClosed, print, relay } from './print.js';
 
 /** Commands beside mount: a name is a command, and a file of that name is `./name`. */
@@ -25,24 +25,28 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 /** @param argv the arguments behind our name. @returns the exit status */
 export async function main(argv: readonly string[]): Promise<number> {
+  completePath();
   const name = argv[0];
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const asks = before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
   if (name === undefined || asks || Object.hasOwn(COMMANDS, name))
     return await runCommand(argv, await commandsFor(name));
-  const server = fileURLToPath(new URL('../../bin/pstorefuse-server.js', import.meta.url));
+  const isHelper = isMountHelper();
+  const args = isHelper ? withoutHelperFlags(argv) : argv;
   const status = await launch({
-    server: [server, isRoot() ? WITH_FUSE : WITHOUT_FUSE, ...argv],
-    foreground: wantsForeground(argv),
+    server: fileURLToPath(new URL('../../bin/pstorefuse-server.js', import.meta.url)),
+    args,
+    foreground: wantsForeground(args),
     relay,
     complain,
   });
-  return status !== EXIT.OK && isMountHelper() ? (status === EXIT.USAGE ? 1 : EXIT.MOUNT_FAILURE) : status;
+  return isHelper ? helperStatus(status) : status;
 }
 
 /** The one command that is called, or all of them for the help. */
 async function commandsFor(name: string | undefined): Promise<Command[]> {
   if (name !== undefined && Object.hasOwn(COMMANDS, name)) return [await COMMANDS[name]!()];
+  if (name === 'mount') return [mountCommand(false)];
   const others = await Promise.all(Object.values(COMMANDS).map((load) => load()));
   return [mountCommand(false), ...others];
 }
@@ -54,7 +58,7 @@ export async function serverMain(argv: readonly string[]): Promise<number> {
   return await runCommand(args, [mountCommand(fuse === WITH_FUSE)]);
 }
 
-/** yargs says what is wrong with the arguments. */
+/** What is wrong with the arguments. */
 class UsageError extends Error {}
 
 async function runCommand(argv: readonly string[], commands: readonly Command[]): Promise<number> {
@@ -67,7 +71,8 @@ async function runCommand(argv: readonly string[], commands: readonly Command[])
       return error.exit;
     }
     if (error instanceof UsageError) {
-      complain(`${error.message}; pstorefuse --help shows how it goes`);
+      const form = commands.length === 1 ? `it goes: pstorefuse ${commands[0]!.usage}` : 'see pstorefuse --help';
+      complain(`${error.message}; ${form}`);
       return EXIT.USAGE;
     }
     complain(`a bug of pstorefuse, please report it: ${(error as Error).stack ?? error}`);
@@ -75,34 +80,53 @@ async function runCommand(argv: readonly string[], commands: readonly Command[])
   }
 }
 
+/** yargs' own words for what is wrong with arguments, in ours. */
+const WORDS: Readonly<Record<string, string | { one: string; other: string }>> = {
+  'Not enough non-option arguments: got %s, need at least %s': both('there are not enough arguments (%s of %s)'),
+  'Unknown argument: %s': both('there is no place for %s'),
+  'Missing required argument: %s': both('%s must be given'),
+  'Not enough arguments following: %s': 'a value is missing behind -%s',
+};
+
+function both(text: string): { one: string; other: string } {
+  return { one: text, other: text };
+}
+
 async function parse(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   const { default: yargs } = await import('yargs');
   let status: number = EXIT.OK;
   let parser: Argv = yargs()
     .scriptName('pstorefuse')
-    .usage('$0 [mount] SOURCE... MOUNTPOINT [-o OPTIONS] [-f]\n$0 COMMAND SOURCE ...')
+    .usage('$0 [mount] SOURCE... MOUNTPOINT [-o OPTIONS] [-f]')
+    .usage('$0 COMMAND ...')
+    .example('$0 mmcblk0p7.raw /mnt', 'every record becomes a file; rm erases it')
+    .example('$0 COMMAND --help', 'the options of a command')
     .parserConfiguration({
       'parse-numbers': false,
       'parse-positional-numbers': false,
       'camel-case-expansion': false,
       'boolean-negation': false,
+      // Else the word behind an unknown option would be taken for its value.
+      'unknown-options-as-args': true,
     })
+    .updateStrings(WORDS as Record<string, string>)
     .help('help')
     .alias('h', 'help')
     .version(await version())
     .alias('V', 'version')
     .locale('en')
-    .wrap(process.stdout.columns ? Math.min(100, process.stdout.columns) : 80)
+    // Cutting lines by itself, it cuts words.
+    .wrap(null)
     .strict()
     .demandCommand(1, 'a command or a source is missing')
     .exitProcess(false)
     .showHelpOnFail(false)
-    .fail((message: string, error: Error | undefined) => {
-      throw error ?? new UsageError(message);
+    .fail((message: string | undefined, error: Error | undefined) => {
+      throw error && error.name !== 'YError' ? error : new UsageError(message ?? error?.message);
     });
   for (const command of commands) {
     parser = parser.command(
-      command.usage,
+      command.pattern ?? command.usage,
       command.summary,
       (builder) => {
         let built = command.build(builder as Argv);
@@ -110,6 +134,7 @@ async function parse(argv: readonly string[], commands: readonly Command[]): Pro
         return built;
       },
       async (values) => {
+        refuseUnknownOptions(values, argv);
         status = await command.run(new Arguments(values));
       },
     );
@@ -119,6 +144,15 @@ async function parse(argv: readonly string[], commands: readonly Command[]): Pro
     if (output !== '') print(`${output}\n`);
   });
   return status;
+}
+
+/** @throws UsageError for an option that yargs does not know, and hands on as if it were no option */
+function refuseUnknownOptions(values: Readonly<Record<string, unknown>>, argv: readonly string[]): void {
+  const end = argv.indexOf('--');
+  const before = new Set(end < 0 ? argv : argv.slice(0, end));
+  const isOption = (value: unknown) => typeof value === 'string' && /^-./.test(value) && before.has(value);
+  const unknown = Object.values(values).flat().find(isOption);
+  if (unknown !== undefined) throw new UsageError(`there is no option ${unknown}`);
 }
 
 /** `-oro` is `-o ro`, as other FUSE programs take it. */

@@ -3,61 +3,94 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { PstoreError } from '../errors.js';
-import { parseMountOptions, TRANSPORTS } from '../mount/options.js';
+import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
+import { parseSource } from '../sources.js';
+import { sourceKind } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions } from './command.js';
 import { complain } from './print.js';
-
-/** First argument of the server: whether it has got the descriptor of /dev/fuse. */
-export const WITH_FUSE = 'fuse';
-export const WITHOUT_FUSE = 'no-fuse';
 
 /** @param hasFuse whether descriptor 4 is /dev/fuse */
 export function mountCommand(hasFuse: boolean): Command {
   return {
-    usage: 'mount <source..>',
+    usage: '[mount] <source..> <mountpoint>',
+    // yargs takes the first word for the command's name.
+    pattern: 'mount <source..>',
     summary: 'Mount sources: [mount] SOURCE... MOUNTPOINT',
     examples: [
-      ['$0 mmcblk0p7.raw /mnt', 'every record becomes a file; rm erases it in the image'],
-      ['$0 ramoops:mem.bin,ecc=16 pmsg.raw /mnt -o layout=subdirs', 'several sources, a directory each'],
+      ['$0 mmcblk0p7.raw /mnt', 'every record becomes a file'],
+      ['$0 ramoops:mem.bin,ecc=16 pmsg.raw /mnt', 'a directory for each source'],
+      ['$0 mmcblk0p7.raw /mnt -o ro,uid=1000', 'nothing is erased'],
     ],
     build: (yargs) =>
       sourceOptions(yargs)
-        .positional('source', { type: 'string', array: true, describe: 'sources, and behind them the mount point' })
         .option('f', { alias: 'foreground', type: 'boolean', describe: 'stay in the foreground' })
-        .option('d', { alias: 'debug', type: 'boolean', describe: 'say what is done, and stay in the foreground' })
-        .option('s', { type: 'boolean', describe: 'accepted for the sake of other FUSE programs' })
-        .option('transport', { choices: TRANSPORTS, describe: 'how to reach the kernel' }),
+        .option('d', { alias: 'debug', type: 'boolean', describe: 'the same, and say what is done' })
+        .option('s', { type: 'boolean', describe: 'accepted, as by other FUSE programs' })
+        .option('transport', { type: 'string', requiresArg: true, describe: TRANSPORTS.join(', ') })
+
+        .epilogue(`Options of the mount, behind -o too: ${inLines(MOUNT_OPTIONS)}.`),
     run: (args) => runServer(args, hasFuse),
   };
 }
 
+/** A list that fits a terminal. */
+function inLines(words: readonly string[]): string {
+  const half = Math.ceil(words.length / 2);
+  return [words.slice(0, half), words.slice(half)].map((line) => line.join(', ')).join(',\n');
+}
+
 async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
   const positional = args.list('source');
-  const mountPoint = positional.pop();
-  if (mountPoint === undefined || positional.length === 0) {
-    throw new PstoreError('EINVAL', 'give a source and a mount point: pstorefuse SOURCE... MOUNTPOINT');
-  }
-  if (args.flag('d')) {
-    const { default: debug } = await import('debug');
-    debug.enable(process.env.DEBUG ?? 'pstorefuse:*');
+  const mountPoint = positional.pop()!;
+  if (positional.length === 0) throw new PstoreError('EINVAL', alone(mountPoint));
+  const [first] = positional;
+  if (positional.length === 1 && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
+    throw new PstoreError('ENOENT', noCommand(first!));
   }
   const transport = args.text('transport');
   const base = mountOptionsOf(args);
-  const mount =
-    transport === undefined ? base : { ...base, transport: parseMountOptions([`transport=${transport}`]).transport };
-  const complete = await serve({
+  await serve({
     sources: positional,
     mountPoint,
-    mount,
+    mount: transport === undefined ? base : { ...base, transport: parseTransport(transport) },
     hasFuse,
     report: {
       warning: (_, { message }) => complain(`warning: ${message}`),
       failure: ({ error }) => complain(error.message),
       log: complain,
+      debug: args.flag('d') ? await debugOutput() : undefined,
     },
   });
-  return complete ? EXIT.OK : EXIT.PARTLY;
+  return EXIT.OK;
+}
+
+/** What a single argument was taken for, when it is all there is. */
+function alone(word: string): string {
+  const form = 'pstorefuse SOURCE... MOUNTPOINT';
+  const { path } = parseSource(word);
+  if (isMissing(path)) return noCommand(word);
+  return `${word} is taken for a source, and the mount point behind it is missing: ${form}`;
+}
+
+function noCommand(word: string): string {
+  return `${word} is neither a command nor a file; see pstorefuse --help`;
+}
+
+function isMissing(path: string): boolean {
+  try {
+    sourceKind(path);
+    return false;
+  } catch (error) {
+    return error instanceof PstoreError && error.code === 'ENOENT';
+  }
+}
+
+async function debugOutput(): Promise<(line: string) => void> {
+  const { default: debug } = await import('debug');
+  debug.enable(process.env.DEBUG ?? 'pstorefuse:*');
+  const log = debug('pstorefuse:mount');
+  return (line) => log('%s', line);
 }
 
 /** Options whose value is the next argument. */
@@ -69,7 +102,7 @@ export function wantsForeground(argv: readonly string[]): boolean {
     const arg = argv[i]!;
     if (arg === '--') return false;
     if (WITH_VALUE.has(arg)) i++;
-    else if (arg === '--foreground' || arg === '--debug' || /^-[dfs]*[df][dfs]*$/.test(arg)) return true;
+    else if (arg === '--foreground' || arg === '--debug' || /^-[dfs]*[df][dfs]*o?$/.test(arg)) return true;
   }
   return false;
 }
@@ -82,4 +115,20 @@ export function isMountHelper(): boolean {
   } catch {
     return false;
   }
+}
+
+/** mount(8): exit statuses of its helpers. */
+const INVOCATION = 1;
+const MOUNT_FAILURE = 32;
+const SOME_SUCCEEDED = 64;
+
+export function helperStatus(status: number): number {
+  if (status === EXIT.PARTLY) return SOME_SUCCEEDED;
+  if (status === EXIT.USAGE) return INVOCATION;
+  return status === EXIT.OK ? status : MOUNT_FAILURE;
+}
+
+/** mount(8) calls its helpers with `-n`, `-v`, `-s` and `-t TYPE` too, which say nothing to us. */
+export function withoutHelperFlags(argv: readonly string[]): string[] {
+  return argv.filter((arg, i) => !/^-[nvst]+$/.test(arg) && !/^-[nvs]*t$/.test(argv[i - 1] ?? ''));
 }

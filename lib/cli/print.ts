@@ -1,6 +1,9 @@
 // The one place that prints. Standard output is for what was asked, standard error for everything else.
 
 import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { fromSystem } from '../errors.js';
+import { reasonOf } from '../storage/file.js';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -17,7 +20,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') throw new OutputClosed();
       // A pipe that somebody has made non-blocking is full: the reader needs a moment.
-      if (code !== 'EAGAIN') throw error;
+      if (code !== 'EAGAIN') throw fromSystem(error, `the output cannot be written: ${reasonOf(error)}`, { exit: 74 });
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
   }
@@ -28,9 +31,9 @@ export function print(what: string | Uint8Array): void {
   writeAll(STDOUT, typeof what === 'string' ? Buffer.from(what) : what);
 }
 
-/** One sentence on standard error, with our name in front. */
+/** One sentence on standard error, with our name in front: one line, whatever stands in the names that it tells. */
 export function complain(sentence: string): void {
-  relay(Buffer.from(`pstorefuse: ${sentence}\n`));
+  relay(Buffer.from(`pstorefuse: ${printable(sentence)}\n`));
 }
 
 /** Bytes to standard error as they are. Nobody reading them is no reason to stop. */
@@ -42,7 +45,30 @@ export function relay(bytes: Uint8Array): void {
   }
 }
 
+export function isTerminal(): boolean {
+  return isatty(STDOUT);
+}
+
 /** Escape sequences in what comes from an image must not reach a terminal. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, escaped);
+}
+
+/** The same for texts of many lines, which come in pieces: lines and tabs stay. */
+export function printableText(): (bytes: Uint8Array) => string {
+  const decoder = new TextDecoder();
+  return (bytes) =>
+    decoder.decode(bytes, { stream: true }).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
+
+/** JSON escapes only a part of the control characters by itself. @param space as JSON.stringify() takes it */
+export function json(value: unknown, space = 0): string {
+  return JSON.stringify(value, null, space).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
 }

@@ -10,6 +10,7 @@ import { type Arguments, type Command, EXIT, openAll, sourceOptions } from './co
 import { stdinChunks, stdinTail } from './stdin.js';
 
 const TYPES = ['dmesg', 'console', 'pmsg', 'tty'] as const;
+const STORED = [...COMPRESSIONS, 'none'];
 
 export const record: Command = {
   usage: 'record <source>',
@@ -20,13 +21,16 @@ export const record: Command = {
   ],
   build: (yargs) =>
     sourceOptions(yargs)
-      .positional('source', { type: 'string', describe: '[BACKEND:]PATH[,key=value]...' })
-      .option('type', { choices: TYPES, default: 'dmesg', describe: 'front-end' })
+      .option('type', { type: 'string', requiresArg: true, describe: `${TYPES.join(', ')}; default dmesg` })
       .option('reason', { type: 'string', requiresArg: true, describe: 'oops, panic, emergency, shutdown (dmesg)' })
-      .option('compress', { choices: [...COMPRESSIONS, 'none'], describe: 'how the record is stored (dmesg)' })
+      .option('compress', {
+        type: 'string',
+        requiresArg: true,
+        describe: `${STORED.join(', ')}; default deflate (dmesg)`,
+      })
       .option('time', { type: 'string', requiresArg: true, describe: 'ISO time of the record; default now (dmesg)' }),
   run: (args) => {
-    const type = args.text('type') as NewRecord['type'];
+    const type = args.choice('type', TYPES) ?? 'dmesg';
     const fixed = type === 'dmesg' ? dmesgOptions(args) : ringOptions(args);
     const opened = openAll(args, [args.text('source')!], 'must');
     try {
@@ -59,7 +63,7 @@ function dmesgOptions(args: Arguments): Fixed {
   return {
     reason,
     timeNs: time === undefined ? nowNs() : parseTime(time),
-    compress: args.text('compress') ?? 'deflate',
+    compress: args.choice('compress', STORED) ?? 'deflate',
   };
 }
 

@@ -9,9 +9,7 @@ export const repair: Command = {
   summary: 'Write into a ramoops image what its ECC can repair',
   examples: [['$0 repair ramoops:mem.bin', 'each repaired byte is named; looking alone never repairs']],
   build: (yargs) =>
-    sourceOptions(yargs)
-      .positional('source', { type: 'string', describe: '[BACKEND:]PATH[,key=value]...' })
-      .option('json', { type: 'boolean', describe: 'an array of {zone, offset, from, to}' }),
+    sourceOptions(yargs).option('json', { type: 'boolean', describe: 'an array of {zone, offset, from, to}' }),
   run: (args) => {
     const opened = openAll(args, [args.text('source')!], 'must');
     try {

@@ -1,9 +1,8 @@
 // pstorefuse tee: standard input goes through to standard output, and the last of it is kept in a ring.
 
-import type { NewRecord } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
 import { type Command, EXIT, openAll, sourceOptions } from './command.js';
-import { OutputClosed, print } from './print.js';
+import { complain, OutputClosed, print } from './print.js';
 import { stdinChunks } from './stdin.js';
 
 const TYPES = ['tty', 'pmsg', 'console'] as const;
@@ -16,23 +15,35 @@ export const tee: Command = {
   summary: 'Pass standard input through, and keep the last of it in a ring',
   examples: [['some-installer | $0 tee --type tty mmcblk0p7.raw', 'what was on the terminal survives']],
   build: (yargs) =>
-    sourceOptions(yargs)
-      .positional('source', { type: 'string', describe: '[BACKEND:]PATH[,key=value]...' })
-      .option('type', { choices: TYPES, default: 'tty', describe: 'front-end' }),
+    sourceOptions(yargs).option('type', {
+      type: 'string',
+      requiresArg: true,
+      describe: `${TYPES.join(', ')}; default tty`,
+    }),
   run: (args) => {
-    const type = args.text('type') as NewRecord['type'];
+    const type = args.choice('type', TYPES) ?? 'tty';
     const opened = openAll(args, [args.text('source')!], 'must');
     try {
       const { backend } = opened.mounted[0]!;
       if (!backend.write) {
         throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
       }
-      const keep = (data: Uint8Array) => backend.write!({ type, reason: 0, timeNs: 0n, compress: 'none', data });
-      passThrough(keep);
+      let failure: PstoreError | undefined;
+      passThrough((data) => {
+        if (failure) return;
+        try {
+          backend.write!({ type, reason: 0, timeNs: 0n, compress: 'none', data });
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+          // Whoever writes to us must not be stopped by it.
+          complain(error.message);
+          failure = error;
+        }
+      });
+      return failure?.exit ?? EXIT.OK;
     } finally {
       opened.close();
     }
-    return EXIT.OK;
   },
 };
 

@@ -2,12 +2,10 @@
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { PstoreError } from '../errors.js';
 import { MOUNT_TYPE, mountAt } from '../mount/mountinfo.js';
-import { unmount } from '../mount/mountpoint.js';
+import { placeOf, unmount } from '../mount/mountpoint.js';
 import { environment } from '../mount/programs.js';
-import { realPath } from '../sources.js';
 import { type Command, EXIT } from './command.js';
 
 /** How long the server may take to let go of the image. */
@@ -17,11 +15,10 @@ export const umount: Command = {
   usage: 'umount <mountpoint>',
   summary: 'Unmount',
   examples: [['$0 umount /mnt', 'and wait until the image is free']],
-  build: (yargs) => yargs.positional('mountpoint', { type: 'string', describe: 'where pstorefuse has mounted' }),
+  build: (yargs) => yargs,
   run: (args) => {
     const path = args.text('mountpoint')!;
-    // A dead mount cannot be looked at: its place is found by its name.
-    const mounted = mountAt(realPath(resolve(path))) ?? mountAt(resolve(path));
+    const mounted = mountAt(placeOf(path));
     if (!mounted) throw new PstoreError('EINVAL', `${path} is not mounted`, { path });
     if (mounted.type !== MOUNT_TYPE) {
       throw new PstoreError('EINVAL', `${path} is mounted, but not by pstorefuse (${mounted.type}): take umount`, {

@@ -17,7 +17,6 @@ export const vmcoreddAdd: Command = {
   ],
   build: (yargs) =>
     yargs
-      .positional('vmcore', { type: 'string', describe: 'an ELF core' })
       .option('name', {
         type: 'string',
         requiresArg: true,

@@ -3,7 +3,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { CODES, PstoreError } from '../errors.js';
 import type { Tree } from '../tree/tree.js';
-import { Frame, OUT_HEADER } from './fuse-protocol.js';
+import { Frame, IN_HEADER, OUT_HEADER, opcodeName } from './fuse-protocol.js';
 import { FuseSession, MAX_READ, type SessionOptions } from './fuse-session.js';
 import type { ServeOptions } from './transport.js';
 
@@ -16,7 +16,7 @@ const POLL_MS = 0.2;
 const QUICK_POLLS = 2000;
 const SLOW_POLL_MS = 10;
 
-export type DevFuseOptions = SessionOptions & Pick<ServeOptions, 'onReady'>;
+export type DevFuseOptions = SessionOptions & Pick<ServeOptions, 'onReady'> & Partial<Pick<ServeOptions, 'debug'>>;
 
 /** Arguments of mount(8) for a server that reads from descriptor 3. */
 export function mountArguments({ mountPoint, fsname, readOnly, mount }: ServeOptions): string[] {
@@ -61,12 +61,18 @@ export function serveDevFuse(fd: number, tree: Tree, options: DevFuseOptions): v
       }
       continue;
     }
+    options.debug?.(describe(session.request));
     session.handle(length);
     if (!ready && session.started) {
       ready = true;
       options.onReady();
     }
   }
+}
+
+/** A request in a line, for `-d`. */
+function describe(request: Frame): string {
+  return `${opcodeName(request.u32(IN_HEADER.opcode))} of inode ${request.u64(IN_HEADER.nodeid)}`;
 }
 
 /** Reading from /dev/fuse says EPERM until mount(8) has put a file system behind it. */

@@ -10,8 +10,9 @@ import type { Callback, Options } from 'fuse-native';
 import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { type Refused, refusal } from '../tree/refusals.js';
-import { type Attr, ROOT_INO, type Tree } from '../tree/tree.js';
-import { mountAt } from './mountinfo.js';
+import type { Attr, Tree } from '../tree/tree.js';
+import { mountAt, readMounts } from './mountinfo.js';
+import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
 
 const require = createRequire(import.meta.url);
@@ -22,7 +23,7 @@ const RTLD_NODELETE = 0x1000;
 const WATCH_MS = 250;
 const NANOSECONDS_PER_MS = 1_000_000n;
 /** libfuse renames an open file to such a name before it is unlinked, so that it can be read on. */
-const HIDDEN = /^\/(?:.*\/)?\.fuse_hidden[0-9a-f]+$/;
+const HIDDEN = /^\/(?:.*\/)?\.fuse_hidden[0-9a-f]{16}$/;
 const BLOCK_SIZE = 512;
 /** open(2): write-only and read-write; and cutting to nothing. */
 const O_ACCMODE = 3;
@@ -64,13 +65,16 @@ function negative(code: ErrorCode): number {
   return -CODES[code].errno;
 }
 
+type Handler = (...args: never[]) => void;
+
 /** One client's view of the tree by paths, as libfuse's high-level interface has it. */
 class Handlers {
   readonly #tree: Tree;
   readonly #options: ServeOptions;
-  readonly #open = new Map<number, RecordContent>();
+  readonly #open = new Map<number, { readonly ino: number; readonly content: RecordContent }>();
   /** Erased records that somebody still reads, under the names that libfuse gave them. */
   readonly #hidden = new Map<string, { attr: Attr; content: RecordContent }>();
+  readonly #snapshots = new Snapshots();
   #nextFd = 1;
   #refreshed = Date.now();
 
@@ -99,7 +103,13 @@ class Handlers {
     const { updateMs } = this.#options;
     if (updateMs === 0 || Date.now() - this.#refreshed < updateMs) return;
     this.#refreshed = Date.now();
-    this.#tree.refresh();
+    try {
+      this.#tree.refresh();
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      // What was shown stays: it may be there again the next time.
+      this.#options.log(error.message);
+    }
   }
 
   #ino(path: string): number {
@@ -133,12 +143,15 @@ class Handlers {
     this.#answer(done, () => [negative(refusal(what, this.#options.readOnly))]);
   }
 
+  /** Nothing is renamed; but libfuse calls an unlink of an open file so, to have it unlinked at its release. */
   #rename(from: string, to: string): void {
-    if (!HIDDEN.test(to)) throw new PstoreError(refusal('rename', this.#options.readOnly), `${from} cannot be renamed`);
     const { directory, name } = this.#split(from);
     const ino = this.#ino(from);
     const attr = this.#tree.attr(ino);
-    if (!attr || this.#tree.isDirectory(ino)) throw new PstoreError('EPERM', `${from} cannot be renamed`);
+    const isOpen = [...this.#open.values()].some((open) => open.ino === ino);
+    if (!HIDDEN.test(to) || !isOpen || !attr) {
+      throw new PstoreError(refusal('rename', this.#options.readOnly), `${from} cannot be renamed`);
+    }
     const content = this.#tree.open(ino);
     try {
       this.#tree.unlink(directory, name);
@@ -164,15 +177,20 @@ class Handlers {
     if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) {
       throw new PstoreError(refusal('openForWriting', this.#options.readOnly), `${path} cannot be written`);
     }
-    const hidden = this.#hidden.get(path);
-    const content = hidden ? hidden.content : this.#tree.open(this.#ino(path));
+    // A name that begins with a dot shows what libfuse has hidden, but it is nobody's to open.
+    const ino = this.#ino(path);
     const fd = this.#nextFd++;
-    this.#open.set(fd, content);
+    this.#open.set(fd, { ino, content: this.#openContent(ino) });
     return fd;
   }
 
+  #openContent(ino: number): RecordContent {
+    const content = this.#tree.open(ino);
+    return this.#options.updateMs > 0 ? this.#snapshots.take(content) : content;
+  }
+
   /** Handlers by fuse-native's names. */
-  table(): Record<string, (...args: never[]) => void> {
+  table(): Record<string, Handler> {
     const refuse =
       (what: Refused) =>
       (...args: unknown[]) =>
@@ -194,11 +212,11 @@ class Handlers {
       ) =>
         this.#answer(
           (code, count) => done(code < 0 ? code : (count as number)),
-          () => [0, this.#open.get(fd)?.read(buffer.subarray(0, length), position) ?? negative('EIO')],
+          () => [0, this.#open.get(fd)?.content.read(buffer.subarray(0, length), position) ?? negative('EIO')],
         ),
       release: (_path: string, fd: number, done: Callback) =>
         this.#answer(done, () => {
-          this.#open.get(fd)?.close?.();
+          this.#open.get(fd)?.content.close?.();
           this.#open.delete(fd);
           return [0];
         }),
@@ -241,10 +259,8 @@ class Handlers {
     const names: string[] = [];
     const stats: unknown[] = [];
     for (const entry of this.#tree.entries(directory)) {
-      const attr = this.#tree.attr(entry.name === '..' ? ROOT_INO : entry.ino);
-      if (!attr) continue;
       names.push(entry.name);
-      stats.push(this.#stat(attr));
+      stats.push(this.#stat(entry.attr));
     }
     return [0, names, stats];
   }
@@ -308,9 +324,11 @@ function libfuseOptions({ mount, fsname, readOnly }: ServeOptions): Options {
   const extra = [
     'use_ino',
     'readdir_ino',
+    // Each use of a name asks anew, and brings the attributes. Asking for them without the name would fail for
+    // whoever reads a record that was erased by its other name: a read to the end does ask.
     'entry_timeout=0',
-    'attr_timeout=0',
     'negative_timeout=0',
+    'attr_timeout=86400',
     'default_permissions',
   ];
   if (readOnly) extra.push('ro');
@@ -343,29 +361,37 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
       handlers.listxattr(signal, path, list);
     }
   }
-  const fuse = new PstoreFuse(options.mountPoint, handlers.table(), libfuseOptions(options));
+  const fuse = new PstoreFuse(options.mountPoint, traced(handlers.table(), options.debug), libfuseOptions(options));
   await new Promise<void>((resolve, reject) => {
     fuse.mount((error) => (error ? reject(mountFailure(error, options.mountPoint)) : resolve()));
   });
   options.onReady();
+  // By its number: it may be moved, or something else be mounted above it.
   const mounted = mountAt(options.mountPoint)?.id;
   await new Promise<void>((resolve) => {
     const watch = setInterval(() => {
-      if (mountAt(options.mountPoint)?.id === mounted) return;
+      if (readMounts().some(({ id }) => id === mounted)) return;
       clearInterval(watch);
       resolve();
     }, WATCH_MS);
   });
 }
 
+/** Says what is asked, for `-d`. */
+function traced(table: Record<string, Handler>, debug: ServeOptions['debug']): Record<string, Handler> {
+  if (!debug) return table;
+  return Object.fromEntries(
+    Object.entries(table).map(([name, handler]) => [
+      name,
+      (...args: unknown[]) => {
+        debug(`${name} ${args[0]}`);
+        handler(...(args as never[]));
+      },
+    ]),
+  );
+}
+
 function mountFailure(error: Error, mountPoint: string): PstoreError {
-  if (!existsSync('/dev/fuse')) {
-    return new PstoreError(
-      'ENODEV',
-      'there is no /dev/fuse: the kernel has no FUSE, or the module is not loaded (modprobe fuse)',
-      { cause: error },
-    );
-  }
   return new PstoreError('ENODEV', `${mountPoint} could not be mounted by libfuse: ${error.message}`, {
     path: mountPoint,
     cause: error,

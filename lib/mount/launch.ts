@@ -11,22 +11,27 @@ export type ServerMessage =
   /** Please run mount(8) with the descriptor of /dev/fuse: arguments, and how to unmount. */
   | { readonly mount: readonly string[]; readonly unmount: Unmounting }
   /** The mount answers. */
-  | { readonly ready: true; readonly unmount: Unmounting };
+  | { readonly ready: true; readonly complete: boolean; readonly unmount: Unmounting };
 
-/** What the supervisor needs to know to unmount. */
+/** What the supervisor needs to know to unmount. The words of a command have no spaces. */
 export interface Unmounting {
   readonly command: readonly string[];
   readonly lazyCommand: readonly string[];
   readonly mountPoint: string;
 }
 
+/** First argument of the server: whether it is given the descriptor of /dev/fuse. */
+export const WITH_FUSE = 'fuse';
+export const WITHOUT_FUSE = 'no-fuse';
 /** Descriptors of the server: 3 is the pipe to the parent, 4 is /dev/fuse where root has opened it. */
 export const CONTROL_FD = 3;
 export const FUSE_FD = 4;
 
 export interface LaunchOptions {
-  /** Script and arguments of the server, for this same Node. */
-  readonly server: readonly string[];
+  /** Script of the server, for this same Node. */
+  readonly server: string;
+  /** Arguments of the mount, as a person gave them. */
+  readonly args: readonly string[];
   readonly foreground: boolean;
   /** Prints what the server said on its standard error. */
   readonly relay: (text: Uint8Array) => void;
@@ -42,13 +47,14 @@ const SUPERVISOR = `
 "$@" </dev/null &
 server=$!
 exec 3>&- 4>&-
-IFS= read -r command; IFS= read -r lazy; IFS= read -r dir
-exec </dev/null
+dir=
 stop() {
   [ -n "$dir" ] || { kill "$server"; return; }
   $command -- "$dir" 2>/dev/null || $lazy -- "$dir" 2>/dev/null || umount -f -- "$dir" 2>/dev/null || kill "$server"
 }
 trap stop TERM INT HUP
+IFS= read -r command; IFS= read -r lazy; dir=$(cat; printf .); dir=\${dir%.}
+exec </dev/null
 while :; do
   wait "$server"; status=$?
   kill -0 "$server" 2>/dev/null || break
@@ -57,15 +63,24 @@ done
 exit "$status"
 `;
 
+/** Some sources failed, the rest is mounted. */
+const PARTLY = 1;
 /** mount(8)'s failure, by its own exit codes. */
 const MOUNT_FAILED = 69;
 const BUG = 70;
 
+/** The mount answers, with all its sources or without some. */
+interface Ready {
+  readonly complete: boolean;
+}
+
 /** @returns the exit status of the command */
 export async function launch(options: LaunchOptions): Promise<number> {
   const fuse = openFuse();
-  const server = [process.execPath, ...process.execArgv, ...options.server];
-  const child = spawn('sh', ['-c', 'eval "$PSTOREFUSE_SUPERVISOR"', 'pstorefuse', ...server], {
+  const server = [options.server, fuse === undefined ? WITHOUT_FUSE : WITH_FUSE, ...options.args];
+  const command = [process.execPath, ...process.execArgv, ...server];
+  const child = spawn('sh', ['-c', 'eval "$PSTOREFUSE_SUPERVISOR"', 'pstorefuse', ...command], {
+    // Whoever reads our standard output waits for its end: the server must not hold it.
     stdio: ['pipe', 'ignore', 'pipe', 'pipe', fuse ?? 'ignore'],
     detached: true,
     // In the environment, so that a list of processes stays readable.
@@ -85,20 +100,18 @@ export async function launch(options: LaunchOptions): Promise<number> {
   process.on('SIGINT', forward);
   process.on('SIGTERM', forward);
   process.on('SIGHUP', forward);
-  const ready = handleMessages(child, fuse, options);
-  const first = await Promise.race([ended, ready]);
+  const first = await Promise.race([ended, handleMessages(child, fuse, options)]);
   if (fuse !== undefined) closeSync(fuse);
-  if (typeof first === 'number' && first !== READY) {
+  if (typeof first === 'number') {
     child.kill('SIGTERM');
     return first;
   }
-  if (options.foreground) return await ended;
+  const good = first.complete ? 0 : PARTLY;
+  if (options.foreground) return (await ended) || good;
   child.stderr!.destroy();
   child.unref();
-  return 0;
+  return good;
 }
-
-const READY = 0;
 
 /** /dev/fuse, where root can open it; why it cannot be opened is the server's to say. */
 function openFuse(): number | undefined {
@@ -110,28 +123,41 @@ function openFuse(): number | undefined {
   }
 }
 
-/** @returns 0 when the mount answers, or the exit status of a mount that could not be made */
-function handleMessages(child: ChildProcess, fuse: number | undefined, options: LaunchOptions): Promise<number> {
-  let told = false;
+/** @returns that the mount answers, or the exit status when it could not be made */
+function handleMessages(
+  child: ChildProcess,
+  fuse: number | undefined,
+  options: LaunchOptions,
+): Promise<Ready | number> {
+  const supervisor = child.stdin as Writable;
+  // Only what is mounted: below it may be a mount that is not ours.
   const tell = ({ command, lazyCommand, mountPoint }: Unmounting) => {
-    if (!told) (child.stdin as Writable).end(`${command.join(' ')}\n${lazyCommand.join(' ')}\n${mountPoint}\n`);
-    told = true;
+    if (!supervisor.writableEnded) supervisor.end(`${command.join(' ')}\n${lazyCommand.join(' ')}\n${mountPoint}`);
   };
+  let isMounting = false;
   return new Promise((resolve) => {
+    const handle = (message: ServerMessage) => {
+      if ('ready' in message) {
+        tell(message.unmount);
+        resolve({ complete: message.complete });
+        return;
+      }
+      isMounting = true;
+      runMount(message.mount, fuse!, options, (status) => {
+        if (status === 0) tell(message.unmount);
+        else resolve(status);
+        supervisor.end();
+      });
+    };
     let pending = '';
     const control = child.stdio[CONTROL_FD] as Readable;
     control.setEncoding('utf8').on('data', (text: string) => {
-      pending += text;
-      const lines = pending.split('\n');
+      const lines = (pending + text).split('\n');
       pending = lines.pop()!;
-      for (const line of lines) {
-        const message = JSON.parse(line) as ServerMessage;
-        tell(message.unmount);
-        if ('ready' in message) resolve(READY);
-        else runMount(message.mount, fuse!, options, (status) => status !== 0 && resolve(status));
-      }
+      for (const line of lines) handle(JSON.parse(line) as ServerMessage);
     });
-    control.on('close', () => (child.stdin as Writable).end());
+    // A server that has died while its mount is made leaves a dead one, of which the supervisor is yet to be told.
+    control.on('close', () => isMounting || supervisor.end());
   });
 }
 

@@ -1,12 +1,15 @@
 // Checks a mount point before anything is mounted on it, and unmounts.
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync, realpathSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { accessSync, constants, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 import { MOUNT_TYPE, mountAt } from './mountinfo.js';
 import { environment, findProgram, isRoot } from './programs.js';
+
+/** inode(7): the sticky bit. */
+const S_ISVTX = 0o1000;
 
 export interface MountPointOptions {
   readonly nonempty: boolean;
@@ -20,7 +23,7 @@ export interface MountPointOptions {
  */
 export function checkMountPoint(path: string, { nonempty, images }: MountPointOptions): string {
   const absolute = detachDead(path);
-  let stats: ReturnType<typeof statSync>;
+  let stats: Stats;
   try {
     stats = statSync(absolute);
   } catch (error) {
@@ -32,7 +35,7 @@ export function checkMountPoint(path: string, { nonempty, images }: MountPointOp
       cause: error,
     });
   }
-  if (!stats?.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
+  if (!stats.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
   const real = realpathSync(absolute);
   const there = mountAt(real);
   if (there?.type === MOUNT_TYPE) {
@@ -56,7 +59,22 @@ export function checkMountPoint(path: string, { nonempty, images }: MountPointOp
       { path },
     );
   }
+  checkOwner(real, path, stats);
   return real;
+}
+
+/** fusermount(1) lets a user mount where he may write; in a folder such as /tmp itself only where it is his own. */
+function checkOwner(real: string, path: string, { mode, uid }: Stats): void {
+  if (isRoot()) return;
+  try {
+    accessSync(real, constants.W_OK);
+    if ((mode & S_ISVTX) === 0 || uid === process.getuid!()) return;
+  } catch {
+    // It may not be written.
+  }
+  throw new PstoreError('EACCES', `the mount point ${path} belongs to somebody else; take a directory of your own`, {
+    path,
+  });
 }
 
 function isEmpty(real: string, path: string): boolean {
@@ -73,20 +91,51 @@ function isEmpty(real: string, path: string): boolean {
 /** A mount whose server was killed answers ENOTCONN to everything: it is taken away first. */
 function detachDead(path: string): string {
   const absolute = resolve(path);
-  try {
-    statSync(absolute);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') return absolute;
-    const real = join(realpathSync(dirname(absolute)), absolute.slice(dirname(absolute).length));
-    if (mountAt(real)?.type === MOUNT_TYPE) unmount(real, { lazy: true });
+  for (let tries = 0; isDead(absolute); tries++) {
+    const real = placeOf(absolute);
+    const dead = mountAt(real);
+    if (dead?.type !== MOUNT_TYPE || tries === MOST_DEAD) {
+      throw new PstoreError('EBUSY', `${path} is a dead mount of ${dead?.type ?? 'another program'}; umount it first`, {
+        path,
+        exit: 73,
+      });
+    }
+    unmount(real, { lazy: true });
   }
   return absolute;
 }
 
-/** The command that unmounts for this user: `umount` for root, else the set-uid `fusermount`. */
+/** Dead mounts, one above the other, that are taken away. */
+const MOST_DEAD = 100;
+
+function isDead(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOTCONN';
+  }
+}
+
+/** The real path of a mount point, which may be dead and not to be looked at. */
+export function placeOf(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    // Its folder can be looked at.
+  }
+  try {
+    return join(realpathSync(dirname(absolute)), basename(absolute));
+  } catch {
+    return absolute;
+  }
+}
+
+/** Words of the command that unmounts for this user: `umount` for root, else the set-uid `fusermount`. */
 export function unmountCommand(lazy: boolean): string[] | undefined {
-  if (isRoot()) return [findProgram('umount') ?? 'umount', '-i', ...(lazy ? ['-l'] : [])];
-  const fusermount = findProgram('fusermount3', 'fusermount');
+  if (isRoot()) return ['umount', '-i', ...(lazy ? ['-l'] : [])];
+  const fusermount = ['fusermount3', 'fusermount'].find((name) => findProgram(name) !== undefined);
   return fusermount === undefined ? undefined : [fusermount, '-u', ...(lazy ? ['-z'] : [])];
 }
 

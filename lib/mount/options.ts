@@ -1,6 +1,6 @@
 // The options of a mount (`-o`), told apart from the keys of sources.
 
-import { parseNumber, parseSize } from '../backend/keys.js';
+import { canonicalKey, parseNumber, parseSize } from '../backend/keys.js';
 import { PstoreError } from '../errors.js';
 import { isSourceKey, splitCommas } from '../sources.js';
 import type { Layout } from '../tree/tree.js';
@@ -67,15 +67,27 @@ const IGNORED = new Set([
   'user',
   'nouser',
   'users',
+  'nousers',
   'owner',
+  'noowner',
   'group',
+  'nogroup',
+  'symfollow',
+  'nosymfollow',
+  'mand',
+  'nomand',
+  'iversion',
+  'noiversion',
+  'comment',
+  'helper',
+  'uhelper',
   'default_permissions',
   'auto_unmount',
 ]);
 
 type Building = { -readonly [name in keyof MountOptions]: MountOptions[name] };
 
-type Setter = (options: Building, value: string, name: string) => void;
+type Setter = (options: Building, value: string) => void;
 
 const LAYOUTS: readonly Layout[] = ['both', 'flat', 'subdirs'];
 const MOST_ID = 0xffff_fffe;
@@ -140,12 +152,39 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
   },
   transport: (options, value) => {
-    options.transport = oneOf('transport', value, TRANSPORTS);
+    options.transport = parseTransport(value);
   },
 };
 
 /** Options of the mount that need a value. */
 const WITH_VALUE = new Set(['layout', 'backend', 'uid', 'gid', 'umask', 'fsname', 'cache', 'timeout', 'transport']);
+
+/** @throws PstoreError EINVAL for a value that is missing, or that does not belong there */
+function checkValue(name: string, value: string | null): void {
+  if (WITH_VALUE.has(name) && (value ?? '') === '') {
+    throw new PstoreError('EINVAL', `-o ${name}: a value is missing, as in ${name}=…`);
+  }
+  if (!WITH_VALUE.has(name) && value !== null) {
+    throw new PstoreError('EINVAL', `-o ${name}=${value}: the option ${name} takes no value`);
+  }
+}
+
+/** @throws PstoreError EINVAL for a key that is given twice with different values */
+function addKey(keys: Map<string, string>, name: string, value: string): void {
+  const key = canonicalKey(name);
+  if ((keys.get(key) ?? value) !== value) {
+    throw new PstoreError('EINVAL', `-o ${name}=${value}: the key ${name} is given twice`);
+  }
+  keys.set(key, value);
+}
+
+/** All that mean something to us, for the help. */
+export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTERS);
+
+/** @throws PstoreError EINVAL */
+export function parseTransport(text: string): Transport {
+  return oneOf('transport', text, TRANSPORTS);
+}
 
 /** `a,b` or `all`. @returns null for all */
 export function parseBackends(text: string, separator: ',' | ':'): string[] | null {
@@ -181,19 +220,16 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     if (part === '') continue;
     const at = part.indexOf('=');
     const name = at < 0 ? part : part.slice(0, at);
-    const value = at < 0 ? '' : part.slice(at + 1);
+    const value = at < 0 ? null : part.slice(at + 1);
     if (Object.hasOwn(SETTERS, name)) {
-      if (WITH_VALUE.has(name) && value === '')
-        throw new PstoreError('EINVAL', `-o ${name}: a value is missing, as in ${name}=…`);
-      SETTERS[name]!(options, value, name);
-    } else if (KERNEL_FLAGS.has(name)) kernelFlags.push(part);
-    else if (isSourceKey(name)) sourceKeys.set(name, value);
-    else if (!IGNORED.has(name) && !name.startsWith('x-') && !name.startsWith('X-') && name !== 'comment') {
-      const known = [...Object.keys(SETTERS), ...KERNEL_FLAGS].join(', ');
-      throw new PstoreError(
-        'EINVAL',
-        `-o ${part}: nobody knows the option "${name}"; known are ${known}, and the keys of sources`,
-      );
+      checkValue(name, value);
+      SETTERS[name]!(options, value ?? '');
+    } else if (KERNEL_FLAGS.has(name)) {
+      checkValue(name, value);
+      kernelFlags.push(name);
+    } else if (isSourceKey(name)) addKey(sourceKeys, name, value ?? '');
+    else if (!IGNORED.has(name) && !/^[xX]-/.test(name)) {
+      throw new PstoreError('EINVAL', `-o ${part}: there is no option ${name}; pstorefuse mount --help lists them`);
     }
   }
   return { ...options, sourceKeys: [...sourceKeys] };

@@ -11,6 +11,11 @@ export function searchPath(): string {
   return [...own, ...STANDARD.filter((folder) => !own.includes(folder))].join(delimiter);
 }
 
+/** From now on programs are found whatever PATH we were started with. */
+export function completePath(): void {
+  process.env.PATH = searchPath();
+}
+
 /** The environment for a program that we call. */
 export function environment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: searchPath() };

@@ -1,16 +1,25 @@
 // The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { nowNs } from '../platform.js';
-import { type FailedSource, labelled, type OpenSource, openSources, realPath, TextCache } from '../sources.js';
+import {
+  type FailedSource,
+  labelled,
+  type OpenSource,
+  openSources,
+  parseSource,
+  realPath,
+  TextCache,
+} from '../sources.js';
 import { Tree } from '../tree/tree.js';
 import type { Warning } from '../warnings.js';
+import { checkFuse } from './device.js';
 import { CONTROL_FD, FUSE_FD, type ServerMessage, type Unmounting } from './launch.js';
 import { checkMountPoint, unmountCommand } from './mountpoint.js';
 import type { MountOptions, Transport } from './options.js';
-import { environment, isRoot } from './programs.js';
+import { environment } from './programs.js';
 import type { ServeOptions } from './transport.js';
 
 export interface ServerOptions {
@@ -27,17 +36,19 @@ export interface Report {
   warning(source: OpenSource, warning: Warning): void;
   failure(failed: FailedSource): void;
   log(line: string): void;
+  /** `-d`: what is done. */
+  readonly debug: ((line: string) => void) | undefined;
 }
 
 /**
  * Serves until it is unmounted.
- * @returns whether every source was opened
  * @throws PstoreError what keeps the mount from being made
  */
-export async function serve(options: ServerOptions): Promise<boolean> {
+export async function serve(options: ServerOptions): Promise<void> {
   const { mount, report } = options;
-  const images = options.sources.map((text) => realPath(text.replace(/^[a-z_-]+:(?=.)/, '').split(',')[0]!));
+  const images = options.sources.map((text) => realPath(parseSource(text).path));
   const mountPoint = checkMountPoint(options.mountPoint, { nonempty: mount.nonempty, images });
+  checkFuse(mount);
   const transport = chooseTransport(mount.transport, options.hasFuse);
   const { opened, failed } = openSources(
     options.sources,
@@ -71,6 +82,10 @@ export async function serve(options: ServerOptions): Promise<boolean> {
     const fsname = mount.fsname ?? (opened.length === 1 ? realPath(opened[0]!.spec.path) : 'pstorefuse');
     const idle = mount.idleSeconds === null ? undefined : new IdleTimer(mount.idleSeconds, mountPoint);
     const unmounting = unmountingOf(mountPoint);
+    for (const { label, backend, source } of mounted) {
+      report.debug?.(`${backend.path} as ${label}, a source of ${source.kind.name}, ${backend.slots} slots`);
+    }
+    report.debug?.(`mounting at ${mountPoint} by ${transport}`);
     const served: ServeOptions = {
       mountPoint,
       fsname: transport === 'fuse-native' && /[,\\]/.test(fsname) && mount.fsname === null ? 'pstorefuse' : fsname,
@@ -78,37 +93,28 @@ export async function serve(options: ServerOptions): Promise<boolean> {
       updateMs: updateMsOf(opened),
       mount,
       onReady: () => {
-        tell({ ready: true, unmount: unmounting });
+        tell({ ready: true, complete: failed.length === 0, unmount: unmounting });
+        report.debug?.('the mount answers');
         idle?.touch();
       },
       onActivity: () => idle?.touch(),
       log: report.log,
+      debug: report.debug,
     };
     await serveBy(transport, tree, served, unmounting);
+    report.debug?.('unmounted');
     idle?.stop();
   } finally {
     close();
   }
-  return failed.length === 0;
 }
 
 /** dev-fuse where root has the device, fuse-native for everybody else. */
 function chooseTransport(wanted: Transport, hasFuse: boolean): 'dev-fuse' | 'fuse-native' {
-  if (wanted === 'fuse-native') return wanted;
-  if (hasFuse) return 'dev-fuse';
-  if (!existsSync('/dev/fuse')) {
-    throw new PstoreError(
-      'ENODEV',
-      'there is no /dev/fuse: the kernel has no FUSE, or its module is not loaded (modprobe fuse)',
-    );
+  if (wanted === 'dev-fuse' && !hasFuse) {
+    throw new PstoreError('EPERM', 'the transport dev-fuse is for root only; take --transport fuse-native');
   }
-  if (wanted === 'dev-fuse') {
-    const why = isRoot() ? '/dev/fuse cannot be opened' : 'only root can use it';
-    throw new PstoreError('ENODEV', `the transport dev-fuse cannot be used: ${why}; take --transport fuse-native`, {
-      exit: 77,
-    });
-  }
-  return 'fuse-native';
+  return wanted === 'auto' ? (hasFuse ? 'dev-fuse' : 'fuse-native') : wanted;
 }
 
 function unmountingOf(mountPoint: string): Unmounting {
@@ -153,8 +159,8 @@ async function serveBy(
 class IdleTimer {
   /** It is not started anew more often than this. */
   static readonly STEP_MS = 500;
-  static readonly SLEEPER =
-    'seconds=$1; dir=$2; shift 2; while sleep "$seconds"; do "$@" -- "$dir" && exit; seconds=1; done';
+  static readonly SLEEPER = `server=$1; seconds=$2; dir=$3; shift 3
+while sleep "$seconds" && kill -0 "$server"; do "$@" -- "$dir" && exit; seconds=1; done`;
 
   readonly #seconds: number;
   readonly #mountPoint: string;
@@ -173,7 +179,8 @@ class IdleTimer {
     this.#armed = now;
     this.stop();
     const start = 'setsid sh -c "$0" pstorefuse "$@" </dev/null >/dev/null 2>&1 & echo $!';
-    const args = ['-c', start, IdleTimer.SLEEPER, String(this.#seconds), this.#mountPoint, ...command];
+    const numbers = [process.pid, this.#seconds].map(String);
+    const args = ['-c', start, IdleTimer.SLEEPER, ...numbers, this.#mountPoint, ...command];
     const { stdout } = spawnSync('sh', args, { env: environment(), encoding: 'utf8' });
     this.#sleeper = Number(stdout);
   }

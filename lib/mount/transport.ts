@@ -17,4 +17,6 @@ export interface ServeOptions {
   readonly onActivity: () => void;
   /** A line for the person who runs it: a fault that no caller gets to see. */
   readonly log: (line: string) => void;
+  /** Takes a line about each request, with `-d`. */
+  readonly debug: ((line: string) => void) | undefined;
 }

@@ -1,0 +1,64 @@
+// Whether this user can mount at all: /dev/fuse, fusermount, and what root has allowed. Asked before libfuse is, which
+// says it in words and lines of its own.
+
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { PstoreError } from '../errors.js';
+import { reasonOf } from '../storage/file.js';
+import type { MountOptions } from './options.js';
+import { findProgram, isRoot } from './programs.js';
+
+const DEVICE = '/dev/fuse';
+/** Documentation/admin-guide/devices.txt: character device 10, 229, in the encoding of st_rdev. */
+const FUSE_RDEV = (10 << 8) | 229;
+const CONFIGURATION = '/etc/fuse.conf';
+
+/** @throws PstoreError ENODEV when there is no FUSE here; EACCES, EPERM when this user may not use it so */
+export function checkFuse(mount: MountOptions): void {
+  checkDevice();
+  if (isRoot()) return;
+  // libfuse 2 calls it by this name.
+  if (findProgram('fusermount') === undefined) {
+    throw new PstoreError(
+      'ENODEV',
+      'a user who is not root needs the program fusermount to mount, and it is not there; install the package fuse3',
+    );
+  }
+  const option = mount.allowOther ? 'allow_other' : mount.allowRoot ? 'allow_root' : undefined;
+  if (option !== undefined && !allowsOthers()) {
+    throw new PstoreError(
+      'EPERM',
+      `-o ${option} is for root only, unless ${CONFIGURATION} has a line user_allow_other`,
+    );
+  }
+}
+
+function checkDevice(): void {
+  let fd: number;
+  try {
+    fd = openSync(DEVICE, constants.O_RDWR);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM') {
+      const advice = isRoot() ? 'a container may keep it away' : `root can allow it with chmod 666 ${DEVICE}`;
+      throw new PstoreError('EACCES', `${DEVICE} may not be opened; ${advice}`, { path: DEVICE, cause: error });
+    }
+    const why = code === 'ENOENT' ? `there is no ${DEVICE}` : `${DEVICE} cannot be opened (${reasonOf(error)})`;
+    throw new PstoreError('ENODEV', `${why}: the kernel has no FUSE, or its module is not loaded (modprobe fuse)`, {
+      path: DEVICE,
+      cause: error,
+    });
+  }
+  const { rdev } = fstatSync(fd);
+  closeSync(fd);
+  if (rdev !== FUSE_RDEV) {
+    throw new PstoreError('ENODEV', `${DEVICE} is not the device of FUSE (character device 10, 229)`, { path: DEVICE });
+  }
+}
+
+function allowsOthers(): boolean {
+  try {
+    return /^\s*user_allow_other\s*$/m.test(readFileSync(CONFIGURATION, 'utf8'));
+  } catch {
+    return false;
+  }
+}
