@@ -8,7 +8,7 @@ import { ABI_NAMES, type Abi } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
 import type { FrontEnd } from '../format/record-type.js';
-import { type DetectedRam, detectRam, type GivenSizes, misfitOf, parityOf } from '../ram/detect.js';
+import { type DetectedRam, detectRam, type Fit, fitOf, type GivenSizes } from '../ram/detect.js';
 import {
   layOutRam,
   NO_RAM_ZONES,
@@ -125,23 +125,22 @@ function findGeometry(context: OpenContext): Found {
     const what = `${path} has ${storage.size} bytes of a region of ${given.memSize}`;
     warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
   }
-  const fitting = asGiven(storage, given, endian, path);
-  if (fitting?.misfit === 0) return fitting.found;
-  const bound = fitting ? undefined : detectRam(storage, given, endian);
-  const certainly = bound !== undefined && bound.misfit < 1;
-  const unbound = given.memSize === undefined ? {} : { memSize: given.memSize };
-  const free = certainly ? bound : detectRam(storage, unbound, endian);
-  if (!free) return fresh(context, given, endian, fitting?.found);
-  const found = fitting?.found ?? (bound ? detected(bound, path) : obeyed(given, free, path));
-  const misfit = fitting?.misfit ?? bound?.misfit ?? Number.POSITIVE_INFINITY;
-  if (free.misfit + 1 <= misfit) {
-    const sentence = `${path}: ${mismatch(given, free, found.geometry, storage)}`;
-    if (keys.flag('strict')) throw new PstoreError('EINVAL', sentence, { path });
-    warnings.add('geometry-mismatch', sentence);
+  const whole = asGiven(storage, given, endian, path);
+  if (whole?.fit.misfit === 0 && whole.fit.parity === given.ecc) return whole.found;
+  const bound = whole ? undefined : detectRam(storage, given, endian);
+  const free = bound && bound.misfit < 1 ? bound : detectRam(storage, unbound(given), endian);
+  if (!free) return fresh(context, given, endian, whole?.found);
+  const found = whole?.found ?? (bound ? detected(bound, path) : obeyed(given, free, path));
+  const sentence = free === bound ? undefined : mismatch(storage, given, found, detected(free, path));
+  if (sentence !== undefined) {
+    if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${sentence}`, { path });
+    warnings.add('geometry-mismatch', `${path}: ${sentence}`);
   }
   warnOfGuess(found, warnings, path);
   return found;
 }
+
+const unbound = ({ memSize }: GivenSizes): GivenSizes => (memSize === undefined ? {} : { memSize });
 
 /** The geometry when all of it is given: no search is needed when it fits. */
 function asGiven(
@@ -149,21 +148,16 @@ function asGiven(
   given: GivenSizes,
   endian: Abi['endian'] | undefined,
   path: string,
-): { found: Found; misfit: number } | undefined {
+): { found: Found; fit: Fit } | undefined {
   if (SIZE_NAMES.some((name) => given[name] === undefined) || given.ecc === undefined) return undefined;
   if (given.ftraceSize! > 0 && given.cpus === undefined) return undefined;
   const sizes = { ...NO_RAM_ZONES, memSize: storage.size, ...given };
   const open = given.order === undefined && given.ftraceSize! > 0 && given.pmsgSize! > 0 && sizes.ttySize === 0;
-  const candidates = (open ? RAM_ORDERS : [sizes.order]).flatMap((order) =>
-    (endian === undefined ? (['little', 'big'] as const) : [endian]).map((own) => {
-      const geometry = layOutRam({ ...sizes, order }, path);
-      // Without ECC every header fits; parity that agrees with the headers says that there is some.
-      const parity = geometry.ecc === 0 && parityOf(storage, geometry, own) > 0 ? 1 : 0;
-      return { geometry, endian: own, misfit: misfitOf(storage, geometry, own) + parity };
-    }),
-  );
-  const best = candidates.reduce((one, other) => (other.misfit < one.misfit ? other : one));
-  return { found: { ...best, confidence: CERTAIN, certain: new Set(ALL_KINDS) }, misfit: best.misfit };
+  const geometries = (open ? RAM_ORDERS : [sizes.order]).map((order) => layOutRam({ ...sizes, order }, path));
+  const marks = findRamMarks(storage, endian);
+  const candidates = geometries.map((geometry) => ({ geometry, fit: fitOf(storage, geometry, marks) }));
+  const { geometry, fit } = candidates.reduce((one, other) => (other.fit.misfit < one.fit.misfit ? other : one));
+  return { found: { geometry, endian: marks.endian, confidence: CERTAIN, certain: new Set(ALL_KINDS) }, fit };
 }
 
 const ALL_KINDS: readonly FrontEnd[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty'];
@@ -209,20 +203,35 @@ function fresh(
   };
 }
 
-/** What fits the image, and what was given. */
-function mismatch(given: GivenSizes, free: DetectedRam, now: RamGeometry, storage: Storage): string {
-  const names = NAMES.filter((name) => given[name] !== undefined && now[name] !== free.sizes[name]);
+/**
+ * What fits the image, and what was given and does not. Zones that are damaged are no mismatch: headers that stand where
+ * no zone is, or many zones without one, or parity of another size are.
+ */
+function mismatch(storage: Storage, given: GivenSizes, found: Found, better: Found): string | undefined {
+  const [now, best] = [found, better].map(({ geometry, endian }) =>
+    fitOf(storage, geometry, findRamMarks(storage, endian)),
+  );
+  const names = NAMES.filter((name) => {
+    const differs = given[name] !== undefined && found.geometry[name] !== better.geometry[name];
+    return differs && (isTold(name, found.geometry) || isTold(name, better.geometry));
+  });
   const words = (sizes: RamSizes) => names.map((name) => keyText(name, sizes)).join(',');
-  const fits = (geometry: RamGeometry, endian: Abi['endian']) => {
-    const states = [...ramZones(geometry)].map((zone) => new PersistentRamZone(storage, zone, endian).header());
-    const good = states.filter(({ state, ecc }) => (state === 'live' || state === 'empty') && ecc.lost === 0).length;
-    return `${good} of ${states.length} zones have a valid header`;
+  if (names.length === 1 && names[0] === 'ecc' && now!.parity !== found.geometry.ecc) {
+    return `the parity in this image is that of ${words(better.geometry)}, not of ${words(found.geometry)}`;
+  }
+  const missing = now!.misfit - (now!.marks - now!.explained);
+  const zones = found.geometry.runs.reduce((sum, run) => sum + run.count, 0);
+  const elsewhere = now!.explained < best!.explained && best!.misfit + 1 <= now!.misfit;
+  const tooMany = best!.misfit < 1 && missing >= Math.max(2, zones / 4);
+  if (names.length === 0 || !(elsewhere || tooMany)) return undefined;
+  const [fits, does] = names.length === 1 ? ['fits', 'does'] : ['fit', 'do'];
+  const headers = (fit: Fit, { geometry }: Found) => {
+    const count = geometry.runs.reduce((sum, run) => sum + run.count, 0);
+    return `${fit.explained} of ${fit.marks} zone headers, for ${count} zones`;
   };
-  const better = layOutRam(free.sizes, storage.path);
-  const one = names.length === 1 ? ['fits', 'does'] : ['fit', 'do'];
   return (
-    `${words(free.sizes) || 'another machine'} ${one[0]} this image (${fits(better, free.endian)}), ` +
-    `${words(now) || 'the given one'} ${one[1]} not (${fits(now, free.endian)})`
+    `${words(better.geometry)} ${fits} this image (${headers(best!, better)}), ` +
+    `${words(found.geometry)} ${does} not (${headers(now!, found)})`
   );
 }
 

@@ -42,7 +42,8 @@ const CHUNK = 4096;
 
 /**
  * The encoding that fits best. In rings of one CPU each every record of ring i has CPU i; in a single ring, which all
- * CPUs may share, CPUs are small numbers. Timestamps mostly go on. Nothing else in an image tells it.
+ * CPUs may share, CPUs are small numbers. Timestamps mostly go on, and a function and its caller are mostly in the same
+ * part of the address space. Nothing else in an image tells it.
  * @param rings unwrapped, in the order of the zones; empty ones in their places
  * @param abi decides the byte order, and the word size where the data fit both
  * @param certain whether the word size of `abi` is known, so that others are not tried
@@ -75,11 +76,11 @@ function fitOf(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: A
       const offset = ring.length - i * encoding.recordSize;
       const cpu = reader.cpu(offset);
       const ts = reader.roughTimestamp(offset);
-      if (rings.length > 1 || cpu === 0) right += cpu === zone ? 2 : 0;
-      else right += cpu < LIKELY_CPUS ? 1.5 : 0;
+      if (rings.length === 1 ? cpu < LIKELY_CPUS : cpu === zone) right += 2;
+      if (reader.hasLikelyAddresses(offset)) right += 2;
       if (before === undefined || ts >= before) right++;
       before = ts;
-      records += 3;
+      records += 5;
     }
   });
   return records === 0 ? 0 : right / records;
@@ -144,6 +145,16 @@ class Reader {
     if (high !== otherHigh) return high < otherHigh;
     const shift = this.#encoding.cpu === 'ts' ? TS_CPU_BITS : 0;
     return this.low(record) >>> shift < other.low(otherRecord) >>> shift;
+  }
+
+  /** Whether both addresses are in the same part of the address space: 4 GiB, or 256 MiB of a 32-bit machine. */
+  hasLikelyAddresses(record: number): boolean {
+    if (this.#encoding.wordBits === 32) {
+      const top = this.#wordLow(record, 0) >>> 28;
+      return top !== 0 && top === this.#wordLow(record, 1) >>> 28;
+    }
+    const top = this.#fields.u32(record + this.#high);
+    return top !== 0 && top === this.#fields.u32(record + 8 + this.#high);
   }
 
   /** `ip` (0) or `parent_ip` (1), as hexadecimal digits without leading zeros. */

@@ -69,15 +69,29 @@ function inMemory(storage: Storage): Storage {
   return new MemoryStorage(readRange(storage, 0, storage.size), { path: storage.path, writable: false });
 }
 
-/** How well a geometry explains an image: 0 is perfectly. See DetectedRam.misfit. */
-export function misfitOf(storage: Storage, geometry: RamGeometry, endian: Abi['endian']): number {
-  const judge = new Judge(storage, endian);
-  return judge.zones(geometry).misfit;
+/** How well a geometry that was given explains an image. */
+export interface Fit {
+  /** As DetectedRam.misfit. */
+  readonly misfit: number;
+  /** Headers in the image, and how many of them stand where the geometry has a zone. */
+  readonly marks: number;
+  readonly explained: number;
+  /** Parity bytes of a block with which the zones' headers agree, whatever the geometry says of it; 0 without any. */
+  readonly parity: number;
 }
 
-/** Parity bytes of a block with which the zones' headers agree, whatever the geometry says of it; 0 without any. */
-export function parityOf(storage: Storage, geometry: RamGeometry, endian: Abi['endian']): number {
-  return new Judge(storage, endian).parities(geometry)[0]!;
+/** @param marks of findRamMarks, in the byte order in which the geometry is to be looked at */
+export function fitOf(storage: Storage, geometry: RamGeometry, marks: RamMarks): Fit {
+  const judge = new Judge(storage, marks.endian);
+  const seen = judge.zones(geometry);
+  const all = marks.plain.size + marks.ftrace.size;
+  const explained = seen.explained(marks);
+  return {
+    misfit: seen.misfit + all - explained,
+    marks: all,
+    explained,
+    parity: judge.parities(geometry)[0]!,
+  };
 }
 
 type FtraceChoice = Pick<RamSizes, 'ftraceSize' | 'cpus'>;
@@ -365,12 +379,10 @@ function powersOfTwo(memSize: number): number[] {
 /** Region sizes that an image which was cut or padded may come from: powers of two, three times one, round ones. */
 function otherEnds(size: number, lastMark: number): number[] {
   const ends = new Set<number>();
-  for (let power = 4096; power <= size * 16; power *= 2) {
-    for (const end of [power, 3 * power, Math.ceil(size / power) * power]) {
-      if (end !== size && end > lastMark && end <= size * 16) ends.add(end);
-    }
-  }
-  return [...ends];
+  const next = 2 * roundDownToPowerOfTwo(size);
+  for (const end of [next / 2, (next / 4) * 3, next, (next / 2) * 3, next * 2]) ends.add(end);
+  for (const round of [1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20]) ends.add(Math.ceil(size / round) * round);
+  return [...ends].filter((end) => end !== size && end > lastMark);
 }
 
 /** A few of the smallest distances between neighbours. */
