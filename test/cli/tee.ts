@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { PROGRAM, pstorefuse, run, scratchFolder, shell } from '../mounted.js';
+
+const TYPES = ['tty', 'pmsg', 'console'] as const;
+const SIZES = ['--tty-size', '4K', '--pmsg-size', '4K', '--console-size', '8K'];
+
+for (const backend of ['pstore_blk', 'ramoops']) {
+  t.test(`${backend}: what goes through is kept, the last of it`, (t) => {
+    const image = join(scratchFolder(t), 'image.raw');
+    const dmesg = backend === 'ramoops' ? ['--record-size', '8K'] : ['--kmsg-size', '8K'];
+    const made = pstorefuse('format', image, '--backend', backend, '--size', '64K', ...dmesg, ...SIZES);
+    t.equal(made.status, 0, made.stderr);
+    // The kinds of ramoops' zones cannot be told while they are empty.
+    const keys = backend === 'ramoops' ? ',record_size=8K,console_size=8K,pmsg_size=4K,tty_size=4K' : '';
+    const source = image + keys;
+    const written: Record<string, string> = {};
+    for (const type of TYPES) {
+      const lines = Array.from({ length: 300 }, (_, i) => `${type} line ${i}: a few words\n`).join('');
+      const { status, stdout, stderr } = run(process.execPath, [PROGRAM, 'tee', '--type', type, source], {
+        input: lines,
+      });
+      t.equal(status, 0, stderr);
+      t.equal(stderr, '', 'nothing is said when all is well');
+      t.equal(stdout, lines, 'standard output is standard input');
+      written[type] = lines;
+    }
+    for (const type of TYPES) {
+      const kept = pstorefuse('cat', source, `${type}-${backend}-0`).stdout;
+      t.ok(kept.length > 4000 && written[type]!.endsWith(kept), `${type}: the last ${kept.length} bytes`);
+    }
+    t.end();
+  });
+}
+
+t.test('a line without a newline at the end is kept, and a reader that leaves does not matter', (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  pstorefuse('format', image, '--size', '64K', '--tty-size', '4K', '--kmsg-size', '8K');
+  shell(`(seq 1 2000; printf 'login: ') | '${process.execPath}' '${PROGRAM}' tee '${image}' | head -n 1`);
+  t.match(pstorefuse('cat', image, 'tty-pstore_blk-0').stdout, /1999\n2000\nlogin: $/);
+  t.end();
+});
+
+t.test('any text is kept as the ring keeps it', (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  let all = Buffer.alloc(0);
+  pstorefuse('format', image, '--size', '64K', '--tty-size', '4K', '--kmsg-size', '8K');
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 6000 }), (bytes) => {
+      run(process.execPath, [PROGRAM, 'tee', '--type', 'tty', image], { input: bytes });
+      all = Buffer.concat([all, bytes]);
+      const area = 4096 - 12;
+      const kept = Buffer.from(pstorefuse('cat', image, 'tty-pstore_blk-0').stdout, 'latin1');
+      return kept.equals(all.subarray(Math.max(0, all.length - area)));
+    }),
+    { numRuns: 8, endOnFailure: true },
+  );
+  t.end();
+});
+
+t.test('without a tty zone it is said what to give, and nothing is written', (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  pstorefuse('format', image, '--size', '64K', '--kmsg-size', '8K');
+  const before = readFileSync(image);
+  const { status, stderr } = run(process.execPath, [PROGRAM, 'tee', image], { input: 'text\n' });
+  t.not(status, 0);
+  t.match(stderr, /^pstorefuse: .*image\.raw.*tty_size=.*\n$/);
+  t.ok(readFileSync(image).equals(before));
+  t.end();
+});

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { goldenImage } from '../fixture-path.js';
+import { PROGRAM, pstorefuse, run, scratchFolder } from '../mounted.js';
+
+function add(vmcore: string, output: string, name: string, input: string | Uint8Array) {
+  return run(process.execPath, [PROGRAM, 'vmcoredd-add', vmcore, '--name', name, '--output', output], { input });
+}
+
+/** The golden vmcore's head, with the memory behind it as a hole. */
+function goldenVmcore(folder: string): string {
+  const path = join(folder, 'vmcore');
+  writeFileSync(path, goldenImage('vmcoredd-1', 'vmcore-head.raw'));
+  truncateSync(path, 72_351_744);
+  return path;
+}
+
+t.test('a dump is added behind the others, and the vmcore itself stays as it is', (t) => {
+  const folder = scratchFolder(t);
+  const vmcore = goldenVmcore(folder);
+  const sum = createHash('sha256').update(readFileSync(vmcore)).digest('hex');
+  const output = join(folder, 'vmcore.new');
+  const dump = Buffer.from('firmware log of a network card\n'.repeat(300));
+  const { status, stdout, stderr } = add(vmcore, output, 'eth1-firmware', dump);
+  t.equal(status, 0, stderr);
+  t.equal(stdout + stderr, '');
+  t.equal(createHash('sha256').update(readFileSync(vmcore)).digest('hex'), sum);
+  const listed = JSON.parse(pstorefuse('ls', '--json', output).stdout) as {
+    name: string;
+    title: string;
+    size: number;
+  }[];
+  t.same(
+    listed.slice(0, 7),
+    JSON.parse(pstorefuse('ls', '--json', vmcore).stdout),
+    'the earlier dumps are where they were',
+  );
+  t.equal(listed[7]!.title, 'eth1-firmware');
+  const text = pstorefuse('cat', output, 'device-vmcoredd-7').stdout;
+  t.equal(text, dump.toString('latin1').padEnd(listed[7]!.size, '\0'), 'the data, and zeros to the end of the page');
+  t.ok(statSync(output).blocks * 512 < 1 << 20, 'what is a hole stays a hole');
+  t.end();
+});
+
+t.test('what the kernel refuses leaves no file', (t) => {
+  const folder = scratchFolder(t);
+  const vmcore = goldenVmcore(folder);
+  const output = join(folder, 'vmcore.new');
+  for (const [name, input, status] of [
+    ['', 'data', 64],
+    ['empty', '', 64],
+  ] as const) {
+    const refused = add(vmcore, output, name, input);
+    t.equal(refused.status, status, refused.stderr);
+    t.match(refused.stderr, /^pstorefuse: .*\n$/);
+    t.notOk(existsSync(output));
+  }
+  writeFileSync(output, 'mine');
+  const there = add(vmcore, output, 'name', 'data');
+  t.equal(there.status, 73);
+  t.match(there.stderr, /^pstorefuse: .*vmcore\.new is there already.*\n$/);
+  t.equal(readFileSync(output, 'latin1'), 'mine');
+  writeFileSync(join(folder, 'no-core'), 'this is no vmcore'.repeat(500));
+  t.equal(add(join(folder, 'no-core'), join(folder, 'x'), 'name', 'data').status, 65);
+  t.end();
+});
