@@ -232,7 +232,8 @@ function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): Backen
   let best: BackendKind | undefined;
   let surest = 0;
   for (const kind of KINDS) {
-    if (kind.source !== 'file') continue;
+    // A key that only some kinds know tells which kind is meant.
+    if (kind.source !== 'file' || !spec.keys.every(([key]) => knows(kind, key))) continue;
     const sure = kind.probe(storage);
     if (sure > surest) [best, surest] = [kind, sure];
     if (sure >= 1) break;

@@ -7,10 +7,11 @@ import { abiName, DEFAULT_ABI } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
 import { BUFFER_HEADER_SIZE, type Generation, writeBufferHeader, zoneSignature } from '../format/zone.js';
 import { SliceStorage } from '../storage/slice.js';
-import type { Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type Detected, detectZones, fittingMarks } from '../zone/detect.js';
 import { ZoneEngine } from '../zone/engine.js';
+import { PROVEN } from '../zone/evidence.js';
 import {
   allZones,
   kmsgZone,
@@ -46,6 +47,8 @@ export const ZONE_KEYS = [
   'kallsyms',
   'no_cap',
 ] as const;
+
+const FRONT_SIZES = ['pmsgSize', 'consoleSize', 'ttySize', 'ftraceSize'] as const;
 
 /** More CPUs than any kernel can be configured for. */
 const MOST_CPUS = 8192;
@@ -120,8 +123,7 @@ function givenSizes(keys: SourceKeys): Partial<Record<keyof ZoneSizes, number>> 
 function findGeometry(context: OpenContext, storage: Storage, generation: Generation): Found {
   const { keys, path, warnings } = context;
   const given = givenSizes(keys);
-  const until = given.kmsgSize === undefined ? undefined : SHORT_SEARCH;
-  const detected = detectZones(storage, generation, until);
+  const detected = detect(storage, generation, given);
   const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
   if (!detected && !anyGiven) throw noSignature(path, generation);
   const sizes: ZoneSizes = { ...NO_ZONES, ...detected?.sizes, ...given };
@@ -130,10 +132,10 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   }
   // The partition's size, cut to whole pages: what is behind the last whole one can only be salvaged.
   const total = Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
-  const frontGiven = (['pmsgSize', 'consoleSize', 'ftraceSize'] as const).every((name) => given[name] !== undefined);
-  const anyFrontGiven =
-    frontGiven || (['pmsgSize', 'consoleSize', 'ttySize', 'ftraceSize'] as const).some((n) => (given[n] ?? 0) > 0);
-  const kmsgOffset = frontGiven || anyFrontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
+  const frontGiven =
+    (['pmsgSize', 'consoleSize', 'ftraceSize'] as const).every((name) => given[name] !== undefined) ||
+    FRONT_SIZES.some((name) => (given[name] ?? 0) > 0);
+  const kmsgOffset = frontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
   const geometry = layOut(generation, total, sizes, path, kmsgOffset);
   const found: Found = {
     geometry,
@@ -148,6 +150,15 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   };
   checkAgainstImage(found, keys.flag('strict'), warnings, path);
   return found;
+}
+
+/** With the zone size given, the beginning of a large image tells the rest; unless no record stands there. */
+function detect(storage: Storage, generation: Generation, sizes: Partial<ZoneSizes>): Detected | undefined {
+  if (sizes.kmsgSize !== undefined && storage.size > SHORT_SEARCH) {
+    const detected = detectZones(storage, { generation, sizes, until: SHORT_SEARCH });
+    if (detected?.abiProven) return detected;
+  }
+  return detectZones(storage, { generation, sizes });
 }
 
 function noSignature(path: string, generation: Generation): PstoreError {
@@ -181,23 +192,25 @@ function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, pa
 }
 
 function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['given']): Generator<string> {
-  if (geometry.kmsgSize > 0) {
-    const now = fittingMarks(detected.marks, geometry.kmsgOffset, geometry.kmsgSize);
-    const better = detected.sizes.kmsgSize;
-    const best = better > 0 ? fittingMarks(detected.marks, detected.kmsgOffset, better) : now;
+  const { kmsgOffset = geometry.total, marks } = detected;
+  const better = detected.sizes.kmsgSize;
+  if (geometry.kmsgSize > 0 && better > 0) {
+    const now = fittingMarks(marks, geometry.kmsgOffset, geometry.kmsgSize);
+    const best = fittingMarks(marks, kmsgOffset, better);
     if (now.fit < best.fit) {
       if (geometry.kmsgSize !== better && given.has('kmsgSize')) {
         yield `zones of ${inWords(better)} fit this image (${best.fit} of ${best.of} record headers), ` +
           `zones of ${inWords(geometry.kmsgSize)} do not (${now.fit} of ${now.of}); give kmsg_size=${inUnits(better)}`;
       } else {
-        yield `the dmesg zones of this image begin at ${detected.kmsgOffset} (${best.fit} of ${best.of} record headers), ` +
+        yield `the dmesg zones of this image begin at ${kmsgOffset} (${best.fit} of ${best.of} record headers), ` +
           `not at ${geometry.kmsgOffset} (${now.fit} of ${now.of}), where the given sizes put them`;
       }
     }
   }
+  if (!FRONT_SIZES.some((name) => given.has(name))) return;
   const placed = new Map(geometry.front.map((zone) => [zone.offset, zone.type]));
-  for (const mark of detected.marks) {
-    if (mark.type === 'dmesg' || mark.offset >= detected.kmsgOffset || placed.get(mark.offset) === mark.type) continue;
+  for (const mark of marks) {
+    if (mark.type === 'dmesg' || mark.offset >= kmsgOffset || placed.get(mark.offset) === mark.type) continue;
     yield `a ${mark.type} zone begins at ${mark.offset} in this image, but not with the given sizes`;
     return;
   }
@@ -233,11 +246,19 @@ function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
     { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
   )[type];
   const key = SIZE_KEYS[name];
-  if (found.confidence[key] === 1) return undefined;
   const size = found.geometry[name];
-  return size > 0
-    ? `${key}=${inUnits(size)} is only a guess, and a guess never places a write; give ${key}= as the kernel had it`
-    : `no ${type} zone is found in it; give ${key}= as the kernel had it`;
+  if (size === 0 && !found.given.has(name)) return `no ${type} zone is found in it; give ${key}= as the kernel had it`;
+  if (found.confidence[key] !== PROVEN) {
+    return `${key}=${inUnits(size)} is only a guess, and a guess never places a write; give ${key}= as the kernel had it`;
+  }
+  const frontGiven = FRONT_SIZES.some((front) => found.given.has(front));
+  if (type === 'dmesg' && found.detected?.kmsgOffsetProven === false && !frontGiven) {
+    return (
+      `that the dmesg zones begin at ${found.geometry.kmsgOffset} is only a guess, and a guess never places a write; ` +
+      'give pmsg_size=, console_size= and ftrace_size= as the kernel had them'
+    );
+  }
+  return undefined;
 }
 
 function describe(
@@ -276,11 +297,25 @@ function describe(
 /** How sure this generation is that a storage is its own: by the share of headers that speak for it. */
 export function probeZones(storage: Storage, generation: Generation): number {
   if (storage.size < PARTITION_MULTIPLE) return 0;
-  const detected = detectZones(storage, generation);
+  const detected = detectZones(storage, { generation });
   if (!detected) return 0;
-  const strong = detected.marks.filter((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg')).length;
-  const formatted = detected.marks.filter((mark) => mark.signed && mark.generation === generation).length;
-  return strong > 0 ? 0.9 : formatted > 0 ? 0.8 : 0.3;
+  const strong = detected.marks.some((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg'));
+  return strong ? 0.9 : isFormatted(storage, detected) ? 0.8 : 0.1;
+}
+
+/**
+ * Zones that were formatted and never written: all of them, with 0xFF behind their headers. Empty zones of ramoops have
+ * the same signature, but are of several sizes, or have held something.
+ */
+function isFormatted(storage: Storage, { marks, sizes, kmsgOffset, generation }: Detected): boolean {
+  if (kmsgOffset === undefined) return false;
+  const count = Math.floor((storage.size - kmsgOffset) / sizes.kmsgSize);
+  return (
+    marks.length === count &&
+    marks.every(({ offset }) =>
+      readRange(storage, offset + BUFFER_HEADER_SIZE[generation], 64).every((byte) => byte === 0xff),
+    )
+  );
 }
 
 /** The buffer header of every zone, and 0xFF elsewhere: a kernel shows nothing for it, and it tells its own geometry. */
