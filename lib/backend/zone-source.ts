@@ -193,16 +193,16 @@ function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, pa
 
 function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['given']): Generator<string> {
   const { kmsgOffset = geometry.total, marks } = detected;
-  const better = detected.sizes.kmsgSize;
-  if (geometry.kmsgSize > 0 && better > 0) {
+  if (geometry.kmsgSize > 0 && detected.stride) {
+    const { base, size: better } = detected.stride;
     const now = fittingMarks(marks, geometry.kmsgOffset, geometry.kmsgSize);
-    const best = fittingMarks(marks, kmsgOffset, better);
+    const best = fittingMarks(marks, base, better);
     if (now.fit < best.fit) {
       if (geometry.kmsgSize !== better && given.has('kmsgSize')) {
         yield `zones of ${inWords(better)} fit this image (${best.fit} of ${best.of} record headers), ` +
           `zones of ${inWords(geometry.kmsgSize)} do not (${now.fit} of ${now.of}); give kmsg_size=${inUnits(better)}`;
       } else {
-        yield `the dmesg zones of this image begin at ${kmsgOffset} (${best.fit} of ${best.of} record headers), ` +
+        yield `the dmesg zones of this image begin at ${base} (${best.fit} of ${best.of} record headers), ` +
           `not at ${geometry.kmsgOffset} (${now.fit} of ${now.of}), where the given sizes put them`;
       }
     }

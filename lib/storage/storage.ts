@@ -1,5 +1,7 @@
 // Bytes on a medium: the interface that every layer above reads and writes through. Knows no format.
 
+import { PstoreError } from '../errors.js';
+
 export interface Storage {
   /** What to call it in messages. */
   readonly path: string;
@@ -11,7 +13,7 @@ export interface Storage {
   /**
    * Fills `target` from byte `offset` on.
    * @returns bytes read: less than asked only where the medium ends
-   * @throws PstoreError EIO
+   * @throws PstoreError EIO, or ENOMSG, where this place cannot be read; EAGAIN where the medium is not there for now
    */
   read(target: Uint8Array, offset: number): number;
 
@@ -28,6 +30,11 @@ export interface Storage {
   erase?(offset: number, length: number): void;
 
   close(): void;
+}
+
+/** Whether just the place that was asked for is broken, and others may well be read or written. */
+export function isBrokenPlace(error: unknown): boolean {
+  return error instanceof PstoreError && (error.code === 'EIO' || error.code === 'ENOMSG');
 }
 
 /** `length` bytes from `offset` on, or fewer where the medium ends. */

@@ -11,6 +11,9 @@ export const ZONE_MULTIPLE = 512;
 /** pstore/zone caps a partition at 128 MiB; blkoops has no cap. */
 export const PSTORE_BLK_CAP = 128 << 20;
 
+/** More dmesg zones than this are not kept track of: 128 MiB of the smallest ones have 2^18. */
+const MOST_ZONES = 1 << 22;
+
 /** Sizes in bytes; 0 means that there is no such zone. */
 export interface ZoneSizes {
   readonly kmsgSize: number;
@@ -79,12 +82,17 @@ export function layOut(
   if (taken > total) {
     throw impossible(`the zones in front take ${taken} bytes, but the image has only ${total}; give smaller sizes`);
   }
-  const kmsgCount =
-    sizes.kmsgSize > 0
-      ? Math.floor((kmsgOffset === undefined ? total - taken : total - kmsgOffset) / sizes.kmsgSize)
-      : 0;
-  if (sizes.kmsgSize > 0 && kmsgCount < 1 && taken === 0) {
-    throw impossible(`kmsg_size=${sizes.kmsgSize} is larger than the image of ${total} bytes; give a smaller size`);
+  // The kernel takes the sizes as they were given from the whole, even where the ftrace zones leave some bytes of theirs.
+  const rest = kmsgOffset === undefined || kmsgOffset === end ? total - taken : total - kmsgOffset;
+  const kmsgCount = sizes.kmsgSize > 0 ? Math.floor(rest / sizes.kmsgSize) : 0;
+  if (sizes.kmsgSize > 0 && kmsgCount < 1 && kmsgOffset === undefined) {
+    const where = taken > 0 ? `the ${rest} bytes that the zones in front leave` : `the image of ${total} bytes`;
+    throw impossible(`kmsg_size=${sizes.kmsgSize} is larger than ${where}; give smaller sizes`);
+  }
+  if (kmsgCount > MOST_ZONES) {
+    throw impossible(
+      `kmsg_size=${sizes.kmsgSize} gives ${kmsgCount} zones, more than ${MOST_ZONES}; give a larger size`,
+    );
   }
   return { ...sizes, generation, total, front, kmsgOffset: kmsgOffset ?? end, kmsgCount: Math.max(0, kmsgCount) };
 }
