@@ -48,8 +48,8 @@ export interface RepairedByte {
 /** ECC blocks that are read at once. */
 const CHUNK_BLOCKS = 512;
 
-/** Version code with which a fresh ftrace zone is signed: Linux 6.1. A kernel of another version takes it for unused. */
-export const FTRACE_VERSION = 0x60100;
+/** Version code with which a fresh ftrace zone is signed: Linux 6.1.192. A kernel of another version takes it for unused. */
+export const FTRACE_VERSION = 0x601c0;
 
 export class PersistentRamZone {
   readonly zone: RamZone;
