@@ -225,19 +225,25 @@ function partOf(whole: Storage, keys: SourceKeys): Storage {
   return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
 }
 
-/** pstore/zone and blkoops: a smaller partition is refused. */
-const LEAST_PARTITION = 4096;
-
-function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): BackendKind {
+function likeliest(kinds: readonly BackendKind[], storage: Storage): BackendKind | undefined {
   let best: BackendKind | undefined;
   let surest = 0;
-  for (const kind of KINDS) {
-    // A key that only some kinds know tells which kind is meant.
-    if (kind.source !== 'file' || !spec.keys.every(([key]) => knows(kind, key))) continue;
+  for (const kind of kinds) {
     const sure = kind.probe(storage);
     if (sure > surest) [best, surest] = [kind, sure];
     if (sure >= 1) break;
   }
+  return best;
+}
+
+/** pstore/zone and blkoops: a smaller partition is refused. */
+const LEAST_PARTITION = 4096;
+
+function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): BackendKind {
+  const files = KINDS.filter((kind) => kind.source === 'file');
+  // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
+  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
+  const best = likeliest(meant, storage) ?? likeliest(files, storage);
   if (best) return best;
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
@@ -246,7 +252,7 @@ function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): Backen
       { path: spec.path },
     );
   }
-  const names = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
+  const names = files.filter((kind) => kind.format).map(({ name }) => name);
   const given = keys.has('kmsg_size') || keys.has('record_size');
   const sizes = given ? '' : ', and give the sizes that its kernel had (kmsg_size=, …)';
   throw new PstoreError(
