@@ -1,5 +1,7 @@
 // The server of a mount: started by the command pstorefuse, not by a person.
 
-import { serverMain } from '../lib/cli/main.js';
+import { fileURLToPath } from 'node:url';
+import { serverMain } from '../lib/cli/server-main.js';
 
-process.exit(await serverMain(process.argv.slice(2)));
+const packageFile = fileURLToPath(new URL('../../package.json', import.meta.url));
+serverMain(process.argv.slice(2), packageFile).then(process.exit);

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // The command pstorefuse.
 
+import { fileURLToPath } from 'node:url';
 import { main } from '../lib/cli/main.js';
 
-process.exit(await main(process.argv.slice(2)));
+const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const installation = { packageFile: place('../../package.json'), server: place('pstorefuse-server.js') };
+main(process.argv.slice(2), installation).then(process.exit);

@@ -8,15 +8,10 @@ import { PstoreError } from '../errors.js';
 import { type MountOptions, parseMountOptions } from '../mount/options.js';
 import { labelled, type OpenSource, openSources, TextCache } from '../sources.js';
 import type { Mounted } from '../tree/tree.js';
+import { EXIT } from './exit.js';
 import { complain } from './print.js';
 
-/** Exit statuses of sysexits.h, and 1: a part failed, the rest is done. */
-export const EXIT = {
-  OK: 0,
-  PARTLY: 1,
-  USAGE: 64,
-  SOFTWARE: 70,
-} as const;
+export { EXIT };
 
 export interface Command {
   /** As yargs writes it: `cat <source> <name..>`. */

@@ -1,0 +1,9 @@
+// The exit statuses of the command.
+
+/** Exit statuses of sysexits.h, and 1: a part failed, the rest is done. */
+export const EXIT = {
+  OK: 0,
+  PARTLY: 1,
+  USAGE: 64,
+  SOFTWARE: 70,
+} as const;

@@ -1,0 +1,123 @@
+// The arguments of a command: parsed by yargs, and what becomes of what a command throws.
+
+import { readFileSync } from 'node:fs';
+import type { Argv } from 'yargs';
+import { PstoreError } from '../errors.js';
+import { Arguments, type Command, EXIT } from './command.js';
+import { complain, OutputClosed, print } from './print.js';
+
+/** What is wrong with the arguments. */
+class UsageError extends Error {}
+
+/**
+ * Parses the arguments and runs the command.
+ * @param packageFile path of package.json, which has our version
+ * @returns the exit status
+ */
+export async function runCommand(
+  argv: readonly string[],
+  commands: readonly Command[],
+  packageFile: string,
+): Promise<number> {
+  try {
+    return await parse(argv, commands, packageFile);
+  } catch (error) {
+    if (error instanceof OutputClosed) return EXIT.OK;
+    if (error instanceof PstoreError) {
+      complain(error.message);
+      return error.exit;
+    }
+    if (error instanceof UsageError) {
+      const form = commands.length === 1 ? `it goes: pstorefuse ${commands[0]!.usage}` : 'see pstorefuse --help';
+      complain(`${error.message}; ${form}`);
+      return EXIT.USAGE;
+    }
+    complain(`a bug of pstorefuse, please report it: ${(error as Error).stack ?? error}`);
+    return EXIT.SOFTWARE;
+  }
+}
+
+/** yargs' own words for what is wrong with arguments, in ours. */
+const WORDS: Readonly<Record<string, string | { one: string; other: string }>> = {
+  'Not enough non-option arguments: got %s, need at least %s': both('there are not enough arguments (%s of %s)'),
+  'Unknown argument: %s': both('there is no place for %s'),
+  'Missing required argument: %s': both('%s must be given'),
+  'Not enough arguments following: %s': 'a value is missing behind -%s',
+};
+
+function both(text: string): { one: string; other: string } {
+  return { one: text, other: text };
+}
+
+async function parse(argv: readonly string[], commands: readonly Command[], packageFile: string): Promise<number> {
+  const { default: yargs } = await import('yargs');
+  let status: number = EXIT.OK;
+  let parser: Argv = yargs()
+    .scriptName('pstorefuse')
+    .usage('$0 [mount] SOURCE... MOUNTPOINT [-o OPTIONS] [-f]')
+    .usage('$0 COMMAND ...')
+    .example('$0 mmcblk0p7.raw /mnt', 'every record becomes a file; rm erases it')
+    .example('$0 COMMAND --help', 'the options of a command')
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'camel-case-expansion': false,
+      'boolean-negation': false,
+      // Else the word behind an unknown option would be taken for its value.
+      'unknown-options-as-args': true,
+    })
+    .updateStrings(WORDS as Record<string, string>)
+    .help('help')
+    .alias('h', 'help')
+    .version(version(packageFile))
+    .alias('V', 'version')
+    .locale('en')
+    // Cutting lines by itself, it cuts words.
+    .wrap(null)
+    .strict()
+    .demandCommand(1, 'a command or a source is missing')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message: string | undefined, error: Error | undefined) => {
+      throw error && error.name !== 'YError' ? error : new UsageError(message ?? error?.message);
+    });
+  for (const command of commands) {
+    parser = parser.command(
+      command.pattern ?? command.usage,
+      command.summary,
+      (builder) => {
+        let built = command.build(builder as Argv);
+        for (const [example, text] of command.examples) built = built.example(example, text);
+        return built;
+      },
+      async (values) => {
+        refuseUnknownOptions(values, argv);
+        status = await command.run(new Arguments(values));
+      },
+    );
+  }
+  await parser.parseAsync(splitShortOptions(argv), {}, (error: unknown, _: unknown, output: string) => {
+    if (error) throw error;
+    if (output !== '') print(`${output}\n`);
+  });
+  return status;
+}
+
+/** @throws UsageError for an option that yargs does not know, and hands on as if it were no option */
+function refuseUnknownOptions(values: Readonly<Record<string, unknown>>, argv: readonly string[]): void {
+  const end = argv.indexOf('--');
+  const before = new Set(end < 0 ? argv : argv.slice(0, end));
+  const isOption = (value: unknown) => typeof value === 'string' && /^-./.test(value) && before.has(value);
+  const unknown = Object.values(values).flat().find(isOption);
+  if (unknown !== undefined) throw new UsageError(`there is no option ${unknown}`);
+}
+
+/** `-oro` is `-o ro`, as other FUSE programs take it. */
+function splitShortOptions(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.flatMap((arg, i) => ((end < 0 || i < end) && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]));
+}
+
+function version(packageFile: string): string {
+  return (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
+}
