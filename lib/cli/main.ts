@@ -3,7 +3,8 @@
 import { launch } from '../mount/launch.js';
 import { completePath } from '../mount/programs.js';
 import type { Command } from './command.js';
-import { helperStatus, isMountHelper, wantsForeground, withoutHelperFlags } from './mount-call.js';
+import { EXIT } from './exit.js';
+import { helperArguments, helperStatus, isMountHelper, wantsForeground } from './mount-call.js';
 import { complain, relay } from './print.js';
 
 /** Where our own files are. */
@@ -39,7 +40,8 @@ export async function main(argv: readonly string[], { packageFile, server }: Ins
     return await runCommand(argv, await commandsFor(name), packageFile);
   }
   const isHelper = isMountHelper();
-  const args = isHelper ? withoutHelperFlags(argv) : argv;
+  const args = isHelper ? helperArguments(argv) : argv;
+  if (!args) return EXIT.OK;
   const status = await launch({
     server,
     args,

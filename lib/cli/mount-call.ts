@@ -19,13 +19,29 @@ export function wantsForeground(argv: readonly string[]): boolean {
   return false;
 }
 
-/** mount(8) called us, as mount.fuse or as mount.fuse.pstorefuse: its own exit statuses hold then. */
+/** Called by such a name as mount(8) gives its helpers: `/sbin/mount.fuse.pstorefuse`. */
+function hasHelperName(): boolean {
+  return basename(process.argv[1] ?? '').startsWith('mount.');
+}
+
+/** mount(8) called us, by such a name or as mount.fuse does, through a shell: its own exit statuses hold then. */
 export function isMountHelper(): boolean {
-  if (basename(process.argv[1] ?? '').startsWith('mount.')) return true;
+  return hasHelperName() || isMount(process.ppid) || isMount(parentOf(process.ppid));
+}
+
+function isMount(pid: number): boolean {
+  return fromProc(pid, 'comm').trim() === 'mount';
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s*(\d+)$/m.exec(fromProc(pid, 'status'))?.[1] ?? 0);
+}
+
+function fromProc(pid: number, file: string): string {
   try {
-    return readFileSync(`/proc/${process.ppid}/comm`, 'latin1').trim() === 'mount';
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch {
-    return false;
+    return '';
   }
 }
 
@@ -40,7 +56,13 @@ export function helperStatus(status: number): number {
   return status === EXIT.OK ? status : MOUNT_FAILURE;
 }
 
-/** mount(8) calls its helpers with `-n`, `-v`, `-s` and `-t TYPE` too, which say nothing to us. */
-export function withoutHelperFlags(argv: readonly string[]): string[] {
-  return argv.filter((arg, i) => !/^-[nvst]+$/.test(arg) && !/^-[nvs]*t$/.test(argv[i - 1] ?? ''));
+/**
+ * mount(8) calls its helpers with `-n`, `-v`, `-s` and `-t TYPE` too, which say nothing to us.
+ * @returns undefined for `-f`: to mount(8) that is to do everything but the mount
+ */
+export function helperArguments(argv: readonly string[]): readonly string[] | undefined {
+  if (!hasHelperName()) return argv;
+  const isFlags = (arg: string) => /^-[fnvs]*t?$/.test(arg) && arg !== '-';
+  if (argv.some((arg) => isFlags(arg) && arg.includes('f'))) return undefined;
+  return argv.filter((arg, i) => !isFlags(arg) && !/^-[nvs]*t$/.test(argv[i - 1] ?? ''));
 }
