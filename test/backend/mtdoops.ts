@@ -201,6 +201,8 @@ t.test('any number of oopses, reboots and sizes: as the kernel left it', async (
   });
   fc.assert(
     fc.property(devices, ({ oopses, old, firstSeq, ...options }) => {
+      // The kernel takes 0xC0000000 itself for newer than nothing, and finds the record before it after a boot.
+      fc.pre(firstSeq + oopses - 1 !== 0xc0000000);
       const device = new MtdDevice({ ...options, size: 262144 }, firstSeq);
       const texts = new Map<number, string>();
       for (let i = 0; i < oopses; i++) {
