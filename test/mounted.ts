@@ -35,6 +35,51 @@ export function pstorefuse(...args: string[]): SpawnSyncReturns<string> {
   return run(process.execPath, [PROGRAM, ...args]);
 }
 
+/** How a program ended, and what it said. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CallOptions {
+  readonly cwd?: string;
+  readonly input?: string | Uint8Array;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Runs a program beside the test, to its end. */
+export function call(program: string, args: readonly string[], options: CallOptions = {}): Promise<Ended> {
+  const { input, ...rest } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [...args], { ...rest, timeout: LIMIT_MS, killSignal: 'SIGKILL' });
+    const said = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('latin1').on('data', (text: string) => {
+        said[name] += text;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, ...said }));
+    // A program may end without reading it.
+    child.stdin.on('error', () => {}).end(input ?? '');
+  });
+}
+
+/** Runs pstorefuse beside the test. */
+export function pstorefuseBeside(args: readonly string[], options: CallOptions = {}): Promise<Ended> {
+  return call(process.execPath, [PROGRAM, ...args], options);
+}
+
+/** Does something with each, at most `width` at a time. */
+export async function eachOf<T>(items: readonly T[], act: (item: T) => Promise<void>, width = 3): Promise<void> {
+  const queue = items.values();
+  const worker = async () => {
+    for (const item of queue) await act(item);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
+
 /** A shell command's output. @throws with what it said, when it fails */
 export function shell(script: string, cwd?: string): string {
   const { status, stdout, stderr } = run('sh', ['-c', script], cwd === undefined ? {} : { cwd });

@@ -1,0 +1,271 @@
+// Every bad input is answered with one clear sentence on standard error, and changes no byte of any image.
+
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { goldenImage, ROOT } from '../fixture-path.js';
+import { call, type Ended, eachOf, PROGRAM, pstorefuseBeside, shell } from '../mounted.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-bad-'));
+chmodSync(folder, 0o755);
+process.chdir(folder);
+
+const S1 = goldenImage('s1');
+const V1 = goldenImage('v1');
+const FILES: Record<string, Uint8Array> = {
+  's1.raw': S1,
+  'v1.raw': V1,
+  empty: new Uint8Array(0),
+  'small-s1': S1.subarray(0, 2000),
+  'small-v1': V1.subarray(0, 4095),
+  'uneven-s1': S1.subarray(0, 70_000),
+  'uneven-v1': V1.subarray(0, 70_000),
+  zeros: new Uint8Array(1 << 20),
+  text: Buffer.from('no image, but a text\n'.repeat(1000)),
+  'cut.gz': readFileSync(new URL(import.meta.url)).subarray(0, 100),
+  'two\nlines': V1.subarray(0, 4000),
+};
+for (const [name, bytes] of Object.entries(FILES)) writeFileSync(name, bytes);
+for (const name of ['mnt', 'full', 'folder', 'holds']) mkdirSync(name);
+writeFileSync('full/file', '');
+writeFileSync('holds/v1.raw', V1);
+symlinkSync('s1.raw', 'link');
+linkSync('s1.raw', 'hard');
+symlinkSync('loop', 'loop');
+shell('mkfifo fifo');
+const server = createServer();
+await new Promise<void>((resolve) => server.listen('socket', resolve));
+t.teardown(() => {
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** All bytes that stand in the folder. */
+function fingerprint(): string {
+  const hash = createHash('sha256');
+  for (const entry of readdirSync('.', { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    hash.update(`${path} ${entry.isFile() ? statSync(path).size : ''}\n`);
+    if (entry.isFile()) hash.update(readFileSync(path));
+  }
+  return hash.digest('hex');
+}
+
+const before = fingerprint();
+
+/** One sentence of ours, one line, that says what it is about. */
+function complains(t: Test, ended: Ended, status: number, said: RegExp, names: string): void {
+  t.equal(ended.status, status, `exit status; ${ended.stderr}`);
+  t.match(ended.stderr, said);
+  t.match(ended.stderr, /^pstorefuse: [^\n]+\n$/, 'one line with our name in front');
+  t.ok(ended.stderr.includes(names), `names ${names}`);
+  t.equal(ended.stdout, '', 'nothing on standard output');
+}
+
+type Case = [args: string, status: number, said: RegExp, names?: string];
+
+async function table(t: Test, cases: readonly Case[]): Promise<void> {
+  await eachOf(cases, async ([line, status, said, names]) => {
+    const args = line.split(' ').filter((word) => word !== '');
+    const ended = await pstorefuseBeside(args);
+    t.test(line, (t) => {
+      complains(t, ended, status, said, names ?? args[1] ?? '');
+      t.end();
+    });
+  });
+}
+
+t.test('images', (t) =>
+  table(t, [
+    ['ls nothing', 66, /there is no such file/],
+    ['ls s1.raw/x', 66, /there is no such file/],
+    ['ls loop', 74, /too many symbolic links|cannot be looked at/],
+    ['ls folder', 66, /is a directory, not an image/],
+    ['ls empty', 65, /the file is empty/],
+    ['ls pstore_blk:empty', 65, /the file is empty/, 'empty'],
+    ['ls small-s1', 65, /2000 bytes are too few/],
+    ['ls pstore_blk:small-s1,kmsg_size=512', 65, /2000 bytes are too few/, 'small-s1'],
+    ['ls small-v1', 65, /4095 bytes are too few/],
+    ['ls blkoops:small-v1,kmsg_size=512', 65, /4095 bytes are too few/, 'small-v1'],
+    ['ls uneven-s1', 65, /70000 bytes are not a multiple of 4096/],
+    ['ls uneven-v1', 65, /70000 bytes are not a multiple of 4096/],
+    ['ls zeros', 65, /no signature/],
+    ['ls text', 65, /no signature/],
+    ['ls pstore_blk:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
+    ['ls blkoops:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
+    ['ls cut.gz', 65, /is no whole gzip file/],
+    ['ls fifo', 66, /is a FIFO/],
+    ['ls socket', 66, /is a socket/],
+    ['ls /dev/null', 66, /is a character device/],
+    ['ls /dev/zero', 66, /is a character device/],
+    ['info fifo', 66, /is a FIFO/],
+    ['rm fifo x', 66, /is a FIFO/],
+    ['format fifo --size 1M --kmsg-size 64K', 66, /is a FIFO/],
+    ['format /dev/null --size 1M --kmsg-size 64K --force', 66, /is a character device/],
+    ['ls s1.raw link', 64, /are the same file; give it once/, 'link'],
+    ['ls s1.raw hard', 64, /are the same file/, 'hard'],
+    ['ls s1.raw ./s1.raw', 64, /are the same file/, 's1.raw'],
+  ]),
+);
+
+t.test('keys and sizes', (t) =>
+  table(t, [
+    ['ls s1.raw,foo=1', 64, /unknown key "foo"/],
+    ['ls s1.raw,kmsg_size=64K,kmsg_size=64K', 64, /given twice/],
+    ['ls s1.raw,kmsg_size=64K,dmesg_size=64K', 64, /given twice/],
+    ['ls s1.raw,', 64, /a key is missing/],
+    ['ls ram:s1.raw', 64, /unknown backend "ram"; known are pstore_blk, blkoops, ramoops/],
+    ['ls --backend ram s1.raw', 64, /unknown backend "ram"; known are pstore_blk/, 'ram'],
+    ['ls s1.raw,kmsg_size=1000', 64, /kmsg_size=1000 is not a multiple of 512/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=64', 64, /did you mean kmsg_size=64K/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=1M', 64, /larger than the image/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=64K,pmsg_size=512K', 64, /s1\.raw/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=-4096', 64, /give a number of bytes/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=99999999999999999999', 64, /give a number of bytes/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=many', 64, /give a number of bytes/, 's1.raw'],
+    ['ls s1.raw,cpus=0', 64, /cpus=0/, 's1.raw'],
+    ['ls s1.raw,offset=1M', 64, /offset=1048576 is behind its end/, 's1.raw'],
+    ['ls s1.raw,offset=256K,size=512K', 64, /leaves it/, 's1.raw'],
+    ['ls s1.raw,kmsg_size=128K --strict', 64, /zones of 64 KiB fit this image/, 's1.raw'],
+    ['ls s1.raw -o kmsg_size=1000', 64, /not a multiple of 512/, 's1.raw'],
+    ['ls s1.raw -o foo', 64, /there is no option foo/, 'foo'],
+    ['ls s1.raw -o kmsg_size=64K,kmsg_size=32K', 64, /given twice/, 'kmsg_size'],
+  ]),
+);
+
+t.test('arguments', (t) =>
+  table(t, [
+    ['', 64, /a command or a source is missing/, '--help'],
+    ['nothing', 64, /nothing is neither a command nor a file/, 'nothing'],
+    ['s1.raw', 64, /s1\.raw is taken for a source, and the mount point behind it is missing/, 's1.raw'],
+    ['mount s1.raw', 64, /the mount point behind it is missing/, 's1.raw'],
+    ['lss s1.raw', 66, /lss is neither a command nor a file/, 'lss'],
+    ['ls', 64, /not enough arguments.*pstorefuse ls <source..>/, 'ls'],
+    ['cat s1.raw', 64, /not enough arguments.*pstorefuse cat <source> <name..>/, 'cat'],
+    ['ls --foo s1.raw', 64, /there is no option --foo/, '--foo'],
+    ['ls -a s1.raw', 64, /there is no option -a/, '-a'],
+    ['ls s1.raw -o', 64, /a value is missing behind -o/, '-o'],
+    ['umount a b', 64, /there is no place for b/, 'b'],
+    ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9/],
+    ['cat s1.raw dmesg-pstore_blk-00', 66, /there is no record/],
+    ['cat s1.raw ../v1.raw', 66, /there is no record/],
+    ['rm s1.raw dmesg-pstore_blk-9', 66, /there is no record/],
+    ['rm s1.raw,ro dmesg-pstore_blk-0', 77, /the key ro is given, so nothing is written/, 's1.raw'],
+    ['rm s1.raw dmesg-pstore_blk-0 -o ro', 77, /the key ro is given, so nothing is written/],
+    ['record s1.raw', 64, /give --reason/, '--reason'],
+    ['record s1.raw --reason bang', 64, /--reason bang: known are oops, panic/, 'bang'],
+    ['record s1.raw --reason oops --compress foo', 64, /--compress foo: known are deflate/, 'foo'],
+    ['record s1.raw --reason oops --time yesterday', 64, /--time yesterday: give an ISO time/, 'yesterday'],
+    ['record s1.raw --type x', 64, /--type x: known are dmesg/, '--type'],
+    ['record s1.raw --type pmsg --reason oops', 64, /--reason goes with --type dmesg only/, '--reason'],
+    ['record zeros --reason oops', 65, /no signature/],
+    ['record folder --reason oops', 66, /is a directory/],
+    ['format s1.raw', 73, /is there and not blank; take --force/],
+    ['format s1.raw --size 4M', 73, /not blank/],
+    ['format s1.raw --force --size 4M --kmsg-size 1000', 64, /not a multiple of 512/],
+    ['format s1.raw --force --size 5000 --kmsg-size 512', 64, /multiple of 4096/],
+    ['format new.raw', 64, /does not exist: give its --size/],
+    ['format new.raw --size 1M', 64, /new\.raw/],
+    ['format new.raw --size 1M --kmsg-size 2M', 64, /new\.raw/],
+    ['format new.raw --size 1M --backend vmcoredd', 64, /--backend vmcoredd: known are pstore_blk/, 'vmcoredd'],
+    ['format new.raw --size 1M --kmsg-size 64K --ecc 16', 64, /has no key ecc/, 'ecc'],
+    ['format new.raw --size 1M --kmsg-size 64K --dmesg-size 64K', 64, /given twice/, 'dmesg_size'],
+    ['format nowhere/new.raw --size 1M --kmsg-size 64K', 73, /cannot be made/],
+    ['umount mnt', 64, /mnt is not mounted/],
+    ['umount nothing', 64, /nothing is not mounted/],
+    ['umount /proc', 64, /mounted, but not by pstorefuse \(proc\)/],
+  ]),
+);
+
+t.test('mount points', (t) =>
+  table(t, [
+    ['v1.raw nothing', 66, /the mount point nothing does not exist; make it first/, 'nothing'],
+    ['v1.raw s1.raw', 73, /the mount point s1\.raw is not a directory/, 's1.raw'],
+    ['v1.raw full', 73, /the mount point full is not empty/, 'full'],
+    ['holds/v1.raw holds', 73, /the mount point holds holds the image .*holds\/v1\.raw/, 'holds'],
+    ['blkoops:holds/v1.raw,ro holds', 73, /holds the image/, 'holds'],
+    ['nothing.raw mnt', 66, /there is no such file/, 'nothing.raw'],
+    ['zeros mnt', 65, /no signature/, 'zeros'],
+    ['s1.raw link mnt', 64, /are the same file/, 'link'],
+    ['v1.raw mnt -o foo', 64, /there is no option foo/, 'foo'],
+    ['v1.raw mnt -o layout=x', 64, /layout=x: known are both, flat, subdirs/, 'layout'],
+    ['v1.raw mnt --transport x', 64, /transport=x: known are auto, dev-fuse, fuse-native/, 'transport'],
+    ['v1.raw mnt --frob', 64, /there is no option --frob/, '--frob'],
+    ['v1.raw,foo mnt', 64, /unknown key "foo"/, 'v1.raw'],
+    ['nothing.raw v1.raw mnt --strict', 66, /there is no such file/, 'nothing.raw'],
+  ]),
+);
+
+t.test('a name with a newline does not make two lines of it', async (t) => {
+  const ended = await pstorefuseBeside(['ls', 'two\nlines']);
+  complains(t, ended, 65, /two\\x0alines: 4000 bytes are too few/, 'two');
+});
+
+t.test('no permission', async (t) => {
+  const skip = process.getuid!() !== 0 && 'only root can become another user';
+  for (const [args, said] of [
+    ['ls shut.raw', /shut\.raw cannot be opened: permission denied/],
+    ['rm open.raw dmesg-blkoops-0', /open\.raw cannot be opened for writing: permission denied/],
+    ['ls shut/v1.raw', /shut\/v1\.raw cannot be looked at: permission denied/],
+    ['format shut/new.raw --size 1M --kmsg-size 64K', /shut\/new\.raw/],
+  ] as const) {
+    const ended = skip ? undefined : await asNobody(args);
+    t.test(args, { skip }, (t) => {
+      complains(t, ended!, 77, said, args.split(' ')[1]!);
+      t.end();
+    });
+  }
+});
+
+/** In a folder of its own, where the user finds Node and the program wherever they are: in a private mount namespace. */
+async function asNobody(args: string): Promise<Ended> {
+  const script = `
+    set -e
+    mkdir -p rights/shut rights/program; cd rights
+    cp ../v1.raw shut.raw; cp ../v1.raw open.raw; cp ../v1.raw shut/v1.raw
+    chmod 600 shut.raw; chmod 644 open.raw; chmod 700 shut
+    touch node; mount --bind "$1" node; mount --bind "$2" program
+    shift 2
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups ./node program/dist/bin/pstorefuse.js "$@"`;
+  const ended = await call('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, ROOT, ...args.split(' ')]);
+  rmSync('rights', { recursive: true, force: true });
+  return ended;
+}
+
+t.test('a closed standard output', async (t) => {
+  const lines = [
+    'ls s1.raw',
+    'ls --json s1.raw',
+    'cat s1.raw dmesg-pstore_blk-0 dmesg-pstore_blk-1',
+    'info s1.raw',
+    '--help',
+  ];
+  await eachOf(lines, async (line) => {
+    const args = [process.execPath, PROGRAM, ...line.split(' ')];
+    const left = await call('sh', ['-c', '{ "$0" "$@"; echo "status $?" >&2; } | head -0', ...args]);
+    t.match(left, { stdout: '', stderr: 'status 0\n' }, `${line}: a reader that has left`);
+    const closed = await call('sh', ['-c', 'exec "$0" "$@" >&-', ...args]);
+    t.match(closed, { status: 0, stderr: '' }, `${line}: none at all`);
+  });
+  const full = await call('sh', ['-c', 'exec "$0" "$@" >/dev/full', process.execPath, PROGRAM, 'ls', 's1.raw']);
+  complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
+});
+
+t.test('no byte has changed, and nothing was made', (t) => {
+  t.equal(fingerprint(), before);
+  t.end();
+});
