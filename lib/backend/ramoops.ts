@@ -8,7 +8,7 @@ import { ABI_NAMES, type Abi } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
 import type { FrontEnd } from '../format/record-type.js';
-import { type DetectedRam, detectRam, type Fit, fitOf, type GivenSizes } from '../ram/detect.js';
+import { type DetectedRam, detectRam, type Fit, fitOf, type GivenSizes, zoneParities } from '../ram/detect.js';
 import {
   layOutRam,
   NO_RAM_ZONES,
@@ -126,7 +126,7 @@ function findGeometry(context: OpenContext): Found {
     warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
   }
   const whole = asGiven(storage, given, endian, path);
-  if (whole?.fit.misfit === 0 && whole.fit.parity === given.ecc) return whole.found;
+  if (whole && whole.fit.misfit < 1 && whole.fit.parity === given.ecc) return whole.found;
   const bound = whole ? undefined : detectRam(storage, given, endian);
   const free = bound && bound.misfit < 1 ? bound : detectRam(storage, unbound(given), endian);
   if (!free) return fresh(context, given, endian, whole?.found);
@@ -313,6 +313,8 @@ function probe(storage: Storage): number {
     if (readDumpLine(readRange(part, offset + RAM_HEADER_SIZE, 64))) dumps++;
   }
   if (dumps > 0) return likely > 0 ? 1 : 0.6;
+  const [first, second] = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
+  if (second !== undefined && zoneParities(part, first!, second, marks.endian).length > 0) return 0.95;
   return marks.plain.size + marks.ftrace.size > 0 ? Math.max(likely, 0.2) : likely;
 }
 
@@ -320,7 +322,7 @@ function probe(storage: Storage): number {
 function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): number {
   const { sig, start, size: used } = readRamHeader(head, endian);
   if (start > used || used > size - RAM_HEADER_SIZE) return 0;
-  if (ftraceVersionCode(sig) !== undefined) return 0.6;
+  if (ftraceVersionCode(sig) !== undefined) return used === 0 ? 0.3 : 0.6;
   if (sig !== RAM_SIGNATURE) return 0;
   if (used === 0) return 0.4;
   return readDumpLine(head.subarray(RAM_HEADER_SIZE)) ? 1 : 0.7;

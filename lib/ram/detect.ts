@@ -50,6 +50,8 @@ const MOST_REMAINS = 16;
 const IN_MEMORY = 64 << 20;
 /** A geometry that explains the image worse by less than this cannot be excluded. */
 const PROOF = 1;
+/** Misfit of an ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
+const TRACED_PARITY = 0.01;
 /** A region that ends before or behind the image must explain more than one that ends with it. */
 const OTHER_END = 0.25;
 
@@ -167,7 +169,7 @@ class Search {
     const isFirst = ({ misfit }: Candidate) => misfit < this.#best + PROOF;
     const first = inOrder(judge(this.#kept.filter(isFirst)));
     // Where a geometry explains everything, no other one can that lacks a header somewhere.
-    if (first[0]?.misfit === 0) return first;
+    if (first[0] && first[0].misfit < PROOF / 2) return first;
     return inOrder([...first, ...judge(this.#kept.filter((candidate) => !isFirst(candidate)))]);
   }
 
@@ -431,7 +433,7 @@ class Judge {
       }
       misfit += verdict.misfit;
       unlikely += verdict.unlikely;
-      if (verdict.misfit === 0) fitting++;
+      if (verdict.misfit < PROOF) fitting++;
     }
     return { misfit, fitting, unlikely, explained: (marks) => explainedMarks(geometry, marks) };
   }
@@ -442,7 +444,8 @@ class Judge {
     const cut = header.state === 'truncated' && header.start <= header.size;
     if (header.state !== 'live' && header.state !== 'empty' && !cut) return { misfit: 1, unlikely: 0 };
     const parity = header.ecc.lost;
-    if (header.size === 0 || type === 'ftrace') return { misfit: parity, unlikely: 0 };
+    if (type === 'ftrace') return { misfit: parity * TRACED_PARITY, unlikely: 0 };
+    if (header.size === 0) return { misfit: parity, unlikely: 0 };
     const beginning = zone.beginning(header, 4096);
     if (type === 'dmesg') {
       const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut && readDumpLine(zone.data(header).bytes));
@@ -457,8 +460,10 @@ class Judge {
   parities(geometry: RamGeometry): number[] {
     const votes = new Map<number, number>();
     let zones = 0;
+    const onlyFtrace = geometry.runs.every((run) => run.type === 'ftrace');
     for (const zone of ramZones(geometry)) {
       if (zones >= 64 || zone.offset + zone.size > this.#storage.size) break;
+      if (zone.type === 'ftrace' && !onlyFtrace) continue;
       zones++;
       for (const ecc of this.#paritiesBefore(zone.offset, zone.offset + zone.size)) {
         votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
@@ -472,14 +477,21 @@ class Judge {
     const key = `${offset} ${end}`;
     let found = this.#parities.get(key);
     if (!found) {
-      const header = readRange(this.#storage, offset, RAM_HEADER_SIZE);
-      const tail = readRange(this.#storage, end - MOST_PARITY, MOST_PARITY);
-      // A header of zeros agrees with any parity of zeros.
-      found = isSigned(header, this.#endian) ? matchingParities(header, tail) : [];
+      found = zoneParities(this.#storage, offset, end, this.#endian);
       this.#parities.set(key, found);
     }
     return found;
   }
+}
+
+/**
+ * Sizes of parity with which the bytes in front of a zone's end agree with its header. Nothing else leaves such bytes.
+ * @param offset of the zone's header
+ */
+export function zoneParities(storage: Storage, offset: number, end: number, endian: Abi['endian']): number[] {
+  const header = readRange(storage, offset, RAM_HEADER_SIZE);
+  // A header of zeros agrees with any parity of zeros.
+  return isSigned(header, endian) ? matchingParities(header, readRange(storage, end - MOST_PARITY, MOST_PARITY)) : [];
 }
 
 function isSigned(bytes: Uint8Array, endian: Abi['endian']): boolean {

@@ -477,8 +477,13 @@ t.test('probing', async (t) => {
   t.equal(probe(new Uint8Array(4096)), 0);
   t.equal(probe(new Uint8Array(5)), 0);
   const region = new Region(SIZES);
+  t.ok(probe(region.bytes) < 0.5, 'nothing but headers, which pstore_blk has too');
+  t.ok(probe(new Region({ ...SIZES, ecc: 16 }).bytes) > 0.9, 'their parity only ramoops has');
   region.ring('console', ascii('[    1.000000] a\n'));
   t.ok(probe(region.bytes) > 0, 'no dumps yet');
+  const noDmesg = new Region({ mem: 8 * K, record: 0, console: 8 * K });
+  noDmesg.ring('console', ascii('[    1.000000] a\n'));
+  t.ok(probe(noDmesg.bytes) > 0.5);
 });
 
 // ── damage ──

@@ -160,6 +160,27 @@ t.test('damaged headers: ECC reads them, and without ECC the others outvote them
   }
 });
 
+t.test('ftrace zones whose parity a traced kernel left wrong', async (t) => {
+  const sizes: RegionSizes = { mem: 64 * K, record: 16 * K, console: 8 * K, ftrace: 8 * K, cpus: 4, ecc: 32 };
+  const region = new Region(sizes);
+  region.dump(0, '====1640995190.000123-D\n', ascii('Oops#1 Part1\n'));
+  region.ring('console', consoleText(20));
+  for (const zone of region.zones.filter(({ type }) => type === 'ftrace')) {
+    region.ring('ftrace', new Uint8Array(240).fill(zone.id), zone.id);
+    region.bytes.fill(0x11, zone.offset + zone.size - 32, zone.offset + zone.size);
+  }
+  const found = detect(region.bytes)!;
+  t.match(found.sizes, {
+    memSize: 64 * K,
+    recordSize: 16 * K,
+    consoleSize: 8 * K,
+    ftraceSize: 8 * K,
+    cpus: 4,
+    ecc: 32,
+  });
+  t.ok(found.misfit < 1);
+});
+
 t.test('what is ambiguous is a guess', async (t) => {
   const empty = detect(new Region({ mem: 64 * K, record: 8 * K }).bytes)!;
   t.ok(empty.confidence.consoleSize < 1 && empty.confidence.pmsgSize < 1);
