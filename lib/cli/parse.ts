@@ -91,31 +91,40 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
         return built;
       },
       async (values) => {
-        refuseUnknownOptions(values, argv);
-        status = await command.run(new Arguments(values));
+        status = await command.run(argumentsOf(values));
       },
     );
   }
-  await parser.parseAsync(splitShortOptions(argv), {}, (error: unknown, _: unknown, output: string) => {
+  await parser.parseAsync(prepared(argv), {}, (error: unknown, _: unknown, output: string) => {
     if (error) throw error;
     if (output !== '') print(`${output}\n`);
   });
   return status;
 }
 
-/** @throws UsageError for an option that yargs does not know, and hands on as if it were no option */
-function refuseUnknownOptions(values: Readonly<Record<string, unknown>>, argv: readonly string[]): void {
+/** In front of each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
+const LITERAL = '\0';
+
+/** `-oro` is `-o ro`, as other FUSE programs take it; behind `--` nothing is an option. */
+function prepared(argv: readonly string[]): string[] {
   const end = argv.indexOf('--');
-  const before = new Set(end < 0 ? argv : argv.slice(0, end));
-  const isOption = (value: unknown) => typeof value === 'string' && /^-./.test(value) && before.has(value);
-  const unknown = Object.values(values).flat().find(isOption);
-  if (unknown !== undefined) throw new UsageError(`there is no option ${unknown}`);
+  const options = end < 0 ? argv : argv.slice(0, end);
+  const literals = end < 0 ? [] : argv.slice(end + 1).map((arg) => LITERAL + arg);
+  return [...options.flatMap((arg) => (/^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg])), ...literals];
 }
 
-/** `-oro` is `-o ro`, as other FUSE programs take it. */
-function splitShortOptions(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  return argv.flatMap((arg, i) => ((end < 0 || i < end) && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]));
+/**
+ * What yargs made of prepared() arguments.
+ * @throws UsageError for an option that yargs does not know, and hands on as if it were no option
+ */
+function argumentsOf(values: Readonly<Record<string, unknown>>): Arguments {
+  const taken = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(taken);
+    if (typeof value !== 'string') return value;
+    if (/^-./.test(value)) throw new UsageError(`there is no option ${value}`);
+    return value.startsWith(LITERAL) ? value.slice(LITERAL.length) : value;
+  };
+  return new Arguments(Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(value)])));
 }
 
 function version(packageFile: string): string {
