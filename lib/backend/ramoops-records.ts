@@ -281,7 +281,8 @@ export class RamoopsBackend implements Backend {
   }
 
   #lookAtDump(slot: number, zone: PersistentRamZone, header: CheckedHeader): Looked | undefined {
-    const whole = zone.zone.ecc > 0 ? zone.data(header) : undefined;
+    const wraps = header.start > 0 && header.start < header.size;
+    const whole = zone.zone.ecc > 0 || wraps ? zone.data(header) : undefined;
     const beginning = whole?.bytes ?? zone.beginning(header, 4096);
     const line = readDumpLine(beginning);
     if (!line) {

@@ -70,11 +70,12 @@ export const ramoops: BackendKind = {
 };
 
 function open(context: OpenContext): RamoopsBackend {
-  const { keys, path, storage, warnings } = context;
+  const { keys, path, warnings } = context;
+  const storage = region(context);
   if (storage.size <= RAM_HEADER_SIZE) {
     throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
   }
-  const found = findGeometry(context);
+  const found = findGeometry({ ...context, storage });
   const kallsyms = keys.text('kallsyms');
   return new RamoopsBackend({
     path,
@@ -91,6 +92,12 @@ function open(context: OpenContext): RamoopsBackend {
     guessed: (type) => whyGuessed(type, found),
     described: describe(found, keys),
   });
+}
+
+/** The part of the storage that is the region. */
+function region({ storage, keys }: OpenContext): Storage {
+  const memSize = keys.size(GEOMETRY_KEYS.memSize) ?? storage.size;
+  return memSize < storage.size ? new SliceStorage(storage, 0, memSize) : storage;
 }
 
 // ── geometry ──

@@ -111,20 +111,20 @@ export class PersistentRamZone {
     return this.#decodeBlocks(size, () => {});
   }
 
-  /** A live zone's data, oldest first, repaired where ECC can. */
-  data(header: RamHeader): { bytes: Uint8Array; ecc: EccCounts } {
-    const { start, size } = header;
-    let plain: Uint8Array = new Uint8Array(size);
+  /** A live zone's data, oldest first, repaired where ECC can; of a zone that is cut, what is there of it. */
+  data({ start, size }: RamHeader): { bytes: Uint8Array; ecc: EccCounts } {
+    const present = Math.max(0, Math.min(size, this.#storage.size - this.dataOffset));
+    let plain: Uint8Array = new Uint8Array(this.#codec ? present : 0);
     let ecc = NO_ERRORS;
     if (this.#codec) {
-      ecc = this.#decodeBlocks(size, (chunk, at) => plain.set(chunk.subarray(0, size - at), at));
+      ecc = this.#decodeBlocks(present, (chunk, at) => plain.set(chunk.subarray(0, present - at), at));
     } else {
-      plain = readRange(this.#storage, this.dataOffset, size);
+      plain = readRange(this.#storage, this.dataOffset, present);
     }
-    if (start === 0 || start === size) return { bytes: plain, ecc };
-    const bytes = new Uint8Array(size);
+    if (start === 0 || start >= present) return { bytes: plain, ecc };
+    const bytes = new Uint8Array(present);
     bytes.set(plain.subarray(start));
-    bytes.set(plain.subarray(0, start), size - start);
+    bytes.set(plain.subarray(0, start), present - start);
     return { bytes, ecc };
   }
 

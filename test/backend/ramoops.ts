@@ -557,6 +557,34 @@ t.test('a cut image', async (t) => {
   throws(t, 'ENOSPC', /beyond the end of the image/, () => open(cut, keysOf(sizes)).write(ring('pmsg', ascii('x'))));
 });
 
+t.test('mem_size: the beginning of a larger image, and a region larger than any image', async (t) => {
+  const region = new Region(SIZES);
+  region.dump(0, '====1.000000-D\n', ascii('Oops#1 Part1\nx\n'));
+  region.ring('console', ascii('[    1.000000] a console line\n'));
+  const large = new Uint8Array(256 * K);
+  for (const at of [0, 128 * K]) large.set(region.bytes, at);
+  const backend = open(large, { mem_size: '64K' });
+  t.same(names(backend), ['console-ramoops-0', 'dmesg-ramoops-0']);
+  t.same(codes(backend), []);
+  const huge = open(region.bytes, { ...keysOf(SIZES), mem_size: '1T', record_size: '512G', salvage: true });
+  t.match(states(huge), /^dmesg0 truncated/);
+  t.equal(huge.space().bytes > 2 ** 39, true);
+});
+
+t.test('a dump whose line lies across the end of the ring', async (t) => {
+  const region = new Region(SIZES);
+  const { area, offset } = region.zone('dmesg');
+  const line = ascii('====1.000000-D\nOops#1 Part1\n');
+  const start = area - 5;
+  region.bytes.set(line.subarray(0, 5), offset + 12 + start);
+  region.bytes.set(line.subarray(5), offset + 12);
+  region.header('dmesg', 0, start, area);
+  const backend = open(region.bytes, keysOf(SIZES));
+  const shown = read(backend, 'dmesg-ramoops-0');
+  t.match(latin1(shown), /^Oops#1 Part1\n\0+$/);
+  t.equal(shown.length, area - 15);
+});
+
 t.test('records that do not decompress, and times that cannot be', async (t) => {
   const region = new Region(SIZES);
   region.dump(0, '====1.000000-C\n', ascii('no stream at all'));
