@@ -52,7 +52,7 @@ const FRONT_SIZES = ['pmsgSize', 'consoleSize', 'ttySize', 'ftraceSize'] as cons
 
 /** More CPUs than any kernel can be configured for. */
 const MOST_CPUS = 8192;
-/** How far headers are searched when the zone size is given and only the machine is to be found. */
+/** How far headers are searched when only the format and the machine are to be found. */
 const SHORT_SEARCH = 8 << 20;
 
 interface Found {
@@ -297,10 +297,17 @@ function describe(
 /** How sure this generation is that a storage is its own: by the share of headers that speak for it. */
 export function probeZones(storage: Storage, generation: Generation): number {
   if (storage.size < PARTITION_MULTIPLE) return 0;
+  // Most images say at their beginning what they are.
+  if (storage.size > SHORT_SEARCH && isSure(detectZones(storage, { generation, until: SHORT_SEARCH }))) return SURE;
   const detected = detectZones(storage, { generation });
   if (!detected) return 0;
-  const strong = detected.marks.some((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg'));
-  return strong ? 0.9 : isFormatted(storage, detected) ? 0.8 : 0.1;
+  return isSure(detected) ? SURE : isFormatted(storage, detected) ? 0.8 : 0.1;
+}
+
+const SURE = 0.9;
+
+function isSure(detected: Detected | undefined): boolean {
+  return detected?.marks.some((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg')) ?? false;
 }
 
 /**

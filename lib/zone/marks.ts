@@ -8,6 +8,7 @@ import {
   MAX_DMESG_HEADER_SIZE,
   ZONE_SIGNATURE,
 } from '../format/zone.js';
+import { findBytes } from '../platform.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 
 /** A place that looks like the beginning of a zone. */
@@ -36,9 +37,13 @@ const CHUNK = 1 << 20;
 const BLOCK = 4096;
 /** Bytes behind a mark that are needed to judge it. */
 const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;
-/** All signatures and the magic, by the byte that is searched for first: `G` of DBGC, and 0xfc of the magic. */
-const SIGNATURE_BYTE = 0x47;
-const MAGIC_BYTE = 0xfc;
+/** The magic, and the three bytes that all front-ends' signatures share (the lowest one has the type), as they stand. */
+const PATTERNS = (['little', 'big'] as const).map((endian) => ({
+  endian,
+  signature: wordBytes(ZONE_SIGNATURE, endian).subarray(endian === 'little' ? 1 : 0, endian === 'little' ? 4 : 3),
+  signatureAt: endian === 'little' ? 1 : 0,
+  magic: wordBytes(DMESG_MAGIC, endian),
+}));
 /** A hostile image may consist of nothing but marks: no more than these are kept, then the search ends. */
 const LEAST_KEPT = 4096;
 const BYTES_PER_MARK = 256;
@@ -57,12 +62,11 @@ export function findMarks(storage: Storage, until: number): Mark[] {
     const from = Math.max(0, base - REACH);
     const chunk = buffer.subarray(0, readAround(storage, buffer, from));
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    for (const { at, endian } of places(chunk, view)) {
-      if (marks.size >= most) break;
-      if (from + at >= until || marks.has(from + at)) continue;
+    findPlaces(chunk, (at, endian) => {
+      if (marks.size >= most || from + at >= until || marks.has(from + at)) return;
       const mark = markAt(view, at, from, endian);
       if (mark) marks.set(mark.offset, mark);
-    }
+    });
   }
   return [...marks.values()].sort((a, b) => a.offset - b.offset);
 }
@@ -88,18 +92,16 @@ function readAround(storage: Storage, target: Uint8Array, offset: number): numbe
   return length;
 }
 
-/** Where a signature stands, or a dmesg magic behind a header of either generation. */
-function* places(chunk: Uint8Array, view: DataView): Generator<{ at: number; endian: 'little' | 'big' }> {
-  for (let at = chunk.indexOf(SIGNATURE_BYTE); at >= 0; at = chunk.indexOf(SIGNATURE_BYTE, at + 1)) {
-    if (chunk[at - 1] === 0x42 && chunk[at + 1] === 0x43) yield { at: at - 2, endian: 'little' };
-    else if (chunk[at - 1] === 0x43 && chunk[at + 1] === 0x42) yield { at: at - 1, endian: 'big' };
-  }
-  for (let at = chunk.indexOf(MAGIC_BYTE); at >= 0; at = chunk.indexOf(MAGIC_BYTE, at + 1)) {
-    const endian = chunk[at + 1] === 0x4d ? 'little' : 'big';
-    const first = endian === 'little' ? at - 2 : at - 1;
-    if (first < 0 || first + 4 > chunk.length || view.getUint32(first, endian === 'little') !== DMESG_MAGIC) continue;
-    yield { at: first - BUFFER_HEADER_SIZE.blkoops, endian };
-    yield { at: first - BUFFER_HEADER_SIZE.pstore_blk, endian };
+/** Calls `found` where a signature stands, or a dmesg magic behind a header of either generation. */
+function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => void): void {
+  for (const { endian, signature, signatureAt, magic } of PATTERNS) {
+    for (let at = findBytes(chunk, signature, 0); at >= 0; at = findBytes(chunk, signature, at + 1)) {
+      found(at - signatureAt, endian);
+    }
+    for (let at = findBytes(chunk, magic, 0); at >= 0; at = findBytes(chunk, magic, at + 1)) {
+      found(at - BUFFER_HEADER_SIZE.blkoops, endian);
+      found(at - BUFFER_HEADER_SIZE.pstore_blk, endian);
+    }
   }
 }
 
@@ -124,6 +126,12 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   // A formatted zone has lengths 0 and then 0xFF: in blkoops the third word is already that.
   const made = datalen !== 0 ? null : third === 0xffffffff ? 'blkoops' : third === 0 ? 'pstore_blk' : null;
   return { ...common, type, generation: made, signed: true, formatted: made !== null && fourth === 0xffffffff };
+}
+
+function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, word, endian === 'little');
+  return bytes;
 }
 
 function bitsIn(word: number): number {
