@@ -5,5 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { main } from '../lib/cli/main.js';
 
 const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const installation = { packageFile: place('../../package.json'), server: place('pstorefuse-server.js') };
+const installation = {
+  packageFile: place('../../package.json'),
+  server: place('pstorefuse-server.js'),
+  commands: () => import('./pstorefuse-commands.js'),
+};
 main(process.argv.slice(2), installation).then(process.exit);

@@ -2,7 +2,6 @@
 
 import { launch } from '../mount/launch.js';
 import { completePath } from '../mount/programs.js';
-import type { Command } from './command.js';
 import { EXIT } from './exit.js';
 import { helperArguments, helperStatus, isMountHelper, wantsForeground } from './mount-call.js';
 import { complain, relay } from './print.js';
@@ -13,30 +12,34 @@ export interface Installation {
   readonly packageFile: string;
   /** Script of the server. */
   readonly server: string;
+  /** Loads all commands but mount. */
+  commands(): Promise<typeof import('./commands.js')>;
 }
 
 /** Commands beside mount: a name is a command, and a file of that name is `./name`. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  umount: async () => (await import('./umount.js')).umount,
-  ls: async () => (await import('./ls.js')).ls,
-  cat: async () => (await import('./cat.js')).cat,
-  rm: async () => (await import('./rm.js')).rm,
-  info: async () => (await import('./info.js')).info,
-  record: async () => (await import('./record.js')).record,
-  format: async () => (await import('./format.js')).format,
-  tee: async () => (await import('./tee.js')).tee,
-  repair: async () => (await import('./repair.js')).repair,
-  'vmcoredd-add': async () => (await import('./vmcoredd-add.js')).vmcoreddAdd,
-};
+export const COMMAND_NAMES = [
+  'umount',
+  'ls',
+  'cat',
+  'rm',
+  'info',
+  'record',
+  'format',
+  'tee',
+  'repair',
+  'vmcoredd-add',
+] as const;
+
+export type CommandName = (typeof COMMAND_NAMES)[number];
 
 /** @param argv the arguments behind our name. @returns the exit status */
-export async function main(argv: readonly string[], { packageFile, server }: Installation): Promise<number> {
+export async function main(argv: readonly string[], { packageFile, server, commands }: Installation): Promise<number> {
   completePath();
   const name = argv[0];
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const asks = before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
-  if (name === undefined || asks || Object.hasOwn(COMMANDS, name)) {
-    const { runCommand } = await import('./parse.js');
+  if (name === undefined || asks || isCommand(name)) {
+    const { commandsFor, runCommand } = await commands();
     return await runCommand(argv, await commandsFor(name), packageFile);
   }
   const isHelper = isMountHelper();
@@ -52,11 +55,6 @@ export async function main(argv: readonly string[], { packageFile, server }: Ins
   return isHelper ? helperStatus(status) : status;
 }
 
-/** The one command that is called, or all of them for the help. */
-async function commandsFor(name: string | undefined): Promise<Command[]> {
-  if (name !== undefined && Object.hasOwn(COMMANDS, name)) return [await COMMANDS[name]!()];
-  const { mountCommand } = await import('./mount.js');
-  if (name === 'mount') return [mountCommand(false)];
-  const others = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  return [mountCommand(false), ...others];
+export function isCommand(name: string): name is CommandName {
+  return (COMMAND_NAMES as readonly string[]).includes(name);
 }
