@@ -7,6 +7,7 @@ import { MemoryStorage } from '../storage/memory.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import {
   dmesgZones,
+  ECC_BLOCK,
   ftraceZoneSize,
   layOutRam,
   NO_RAM_ZONES,
@@ -448,7 +449,9 @@ class Judge {
     if (header.size === 0) return { misfit: parity, unlikely: 0 };
     const beginning = zone.beginning(header, 4096);
     if (type === 'dmesg') {
-      const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut && readDumpLine(zone.data(header).bytes));
+      // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
+      const repaired = () => zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
+      const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut && readDumpLine(repaired()));
       return { misfit: parity + (isDump ? 0 : 1), unlikely: 0 };
     }
     const isDump = /^====[0-9]+\.[0-9]{6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));

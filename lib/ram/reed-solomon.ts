@@ -167,8 +167,19 @@ function generatorPolynomial(parity: number): Uint8Array {
  */
 function errorPlaces(locator: Uint8Array, degree: number, length: number): number[] | undefined {
   const places: number[] = [];
+  // The logarithm of each term of the locator at the place before the first; from place to place a term of degree i
+  // grows by a^i.
+  const powers = [...locator.keys()].slice(1, degree + 1).filter((i) => locator[i] !== 0);
+  const logs = Int32Array.from(powers, (i) => LOG[locator[i]!]!);
   for (let power = CODEWORD - 1; power >= 0 && places.length < degree; power--) {
-    if (valueAt(locator, degree, (CODEWORD - power) % CODEWORD) !== 0) continue;
+    let sum = locator[0]!;
+    for (let i = 0; i < logs.length; i++) {
+      let log = logs[i]! + powers[i]!;
+      if (log >= CODEWORD) log -= CODEWORD;
+      logs[i] = log;
+      sum ^= EXP[log]!;
+    }
+    if (sum !== 0) continue;
     if (power >= length) return undefined;
     places.push(power);
   }
