@@ -128,7 +128,7 @@ export async function fileRows(all: readonly Contender[], plan: FilesPlan): Prom
   const counted = `${set.names.length} files of ${Math.round(set.bytes / set.names.length / 1024)} KiB`;
   return rows.map((id) => ({
     id,
-    title: `${TITLES[id]} (${id === 'large' ? `${large.bytes >> 20} MiB, the note of a vmcore` : counted})`,
+    title: `${TITLES[id]} (${id === 'large' ? `${Math.round(large.bytes / 2 ** 20)} MiB, the note of a vmcore` : counted})`,
     values: Object.fromEntries(Object.entries(samples.get(id)!).map(([name, values]) => [name, median(values)])),
     base: BASE,
     unit: 'ms',

@@ -143,15 +143,15 @@ export function compressedImage(work: string, records: number, size: number): { 
   return { image, streams };
 }
 
-/** A vmcore with one device dump of `bytes` bytes in its note, and the dump as a file. */
-export function largeSet(work: string, bytes: number): FileSet {
+/** A vmcore with one device dump, whose note is `total` bytes (whole pages), and the dump as a file. */
+export function largeSet(work: string, total: number): FileSet {
   const name = 'large';
   const image = join(work, 'vmcore');
-  const shown = 'vmcoredd-bench-0';
+  const shown = 'device-vmcoredd-0';
   const block = logText(1 << 20, 1);
   const page = 4096;
   // ELF header, one PT_NOTE and one empty PT_LOAD; the note stands on the next page.
-  const total = Math.ceil((64 + bytes) / page) * page;
+  const bytes = total - 64;
   const head = Buffer.alloc(page);
   head.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]);
   head.writeUInt16LE(4, 16);

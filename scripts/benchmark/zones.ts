@@ -2,7 +2,16 @@
 // against inflating them, and memory.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, copyFileSync, fdatasyncSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fdatasyncSync,
+  openSync,
+  readSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import { openSources, TextCache } from '../../lib/sources.js';
@@ -108,7 +117,7 @@ export function eraseRow(all: readonly Contender[], { rounds, work, isQuick }: Z
   const copied: FileSet = { ...set, image };
   const at = join(work, 'mnt');
   const list = join(work, 'paths');
-  const zoneSize = Math.ceil(((set.bytes / records) | 0) / 4096) * 4096 + 4096;
+  const zoneSize = statSync(set.image).size / records;
   const raw = () => {
     copyFileSync(set.image, image);
     const fd = openSync(image, 'r+');
@@ -116,7 +125,7 @@ export function eraseRow(all: readonly Contender[], { rounds, work, isQuick }: Z
     const header = Buffer.alloc(12);
     const ms = time(() => {
       for (let index = 0; index < records; index++) {
-        writeSync(fd, header, 0, header.length, index * Math.min(zoneSize, 4096));
+        writeSync(fd, header, 0, header.length, index * zoneSize);
         fdatasyncSync(fd);
       }
     });
