@@ -201,6 +201,8 @@ function residentOf(
   contender.mount(set, at);
   try {
     if (command.length > 0) run(command[0]!, command.slice(1));
+    // The parent and mount(8) are to be gone.
+    spawnSync('sleep', ['0.5']);
     const pids = processesOf(at);
     const sizes = pids.map((pid) => statusOf(pid, 'VmRSS'));
     return { server: Math.max(...sizes), all: sizes.reduce((sum, size) => sum + size, 0) };
