@@ -73,6 +73,8 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
   });
   engine.recover();
   warnOfHiddenZones(engine, found, warnings, path);
+  // There may be hundreds of thousands of marks, which nobody needs any more.
+  const kept: Found = { ...found, detected: found.detected && { ...found.detected, marks: [] } };
   const kallsyms = keys.text('kallsyms');
   return new ZoneBackend({
     path,
@@ -83,8 +85,8 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
-    guessed: (type) => whyGuessed(type, found),
-    describe: () => describe(found, abiName(abi), keys.has('abi')),
+    guessed: (type) => whyGuessed(type, kept),
+    describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
 }
 

@@ -46,6 +46,8 @@ export function serveDevFuse(fd: number, tree: Tree, options: DevFuseOptions): v
   const session = new FuseSession(tree, options, (bytes, length) => send(fd, bytes, length, options.log));
   const { bytes } = session.request;
   const wait = new MountWait();
+  // What opening the sources has left behind, while mount(8) starts.
+  globalThis.gc?.();
   let ready = false;
   while (!session.ended) {
     let length: number;
