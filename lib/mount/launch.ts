@@ -47,25 +47,26 @@ export interface LaunchOptions {
 
 /**
  * The supervisor: reads how and what to unmount from its standard input, unmounts when it is told to end, and takes a
- * mount away whose server has died. The shell is small, and has an event loop where the server has none.
+ * mount away whose server has died. The shell is small, and has an event loop where the server has none. It says
+ * nothing: where its words would go, nobody listens any more.
  */
 const SUPERVISOR = `
 "$@" </dev/null &
 server=$!
-exec 3>&- 4>&-
+exec 3>&- 4>&- 2>/dev/null
 dir=
 stop() {
   [ -n "$dir" ] || { kill "$server"; return; }
-  $command -- "$dir" 2>/dev/null || $lazy -- "$dir" 2>/dev/null || umount -f -- "$dir" 2>/dev/null || kill "$server"
+  $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir" || kill "$server"
 }
 trap stop TERM INT HUP
 IFS= read -r command; IFS= read -r lazy; dir=$(cat; printf .); dir=\${dir%.}
 exec </dev/null
 while :; do
   wait "$server"; status=$?
-  kill -0 "$server" 2>/dev/null || break
+  kill -0 "$server" || break
 done
-[ "$status" = 0 ] || [ -z "$dir" ] || $lazy -- "$dir" 2>/dev/null
+[ "$status" = 0 ] || [ -z "$dir" ] || $lazy -- "$dir"
 exit "$status"
 `;
 

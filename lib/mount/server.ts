@@ -1,6 +1,6 @@
 // The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { nowNs } from '../platform.js';
@@ -144,6 +144,7 @@ async function serveBy(
 ): Promise<void> {
   if (transport === 'fuse-native') {
     const { serveFuseNative } = await import('./fuse-native.js');
+    unmountOnSignals(unmounting);
     await serveFuseNative(tree, options);
     return;
   }
@@ -153,14 +154,34 @@ async function serveBy(
 }
 
 /**
+ * Without this, libfuse would take the signals, and stop to answer without unmounting. Nothing is waited for: umount(8)
+ * itself may ask the mount.
+ */
+function unmountOnSignals({ command, lazyCommand, mountPoint }: Unmounting): void {
+  const run = ([program, ...args]: readonly string[]) =>
+    spawn(program!, [...args, '--', mountPoint], { env: environment(), stdio: 'ignore' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => run(command).on('close', (status) => status !== 0 && run(lazyCommand)));
+  }
+}
+
+/**
  * `timeout=`: a process beside the server that sleeps, then unmounts; every use starts it anew. The server itself may
  * be waiting in the kernel and has no timer, nor could it reap a child: the shell leaves the sleeper to init.
  */
 class IdleTimer {
   /** It is not started anew more often than this. */
   static readonly STEP_MS = 500;
-  static readonly SLEEPER = `server=$1; seconds=$2; dir=$3; shift 3
-while sleep "$seconds" && kill -0 "$server"; do "$@" -- "$dir" && exit; seconds=1; done`;
+  /** Uses that came too soon to be told, or to start it anew, in seconds. */
+  static readonly SLACK = 1.5;
+  /** While umount(8) runs it is not stopped: it may ask the mount itself, which is a use that starts a new sleeper. */
+  static readonly SLEEPER = `server=$1; seconds=$2; dir=$3; shift 3; stopped=
+while sleep "$seconds" && kill -0 "$server"; do
+  trap 'stopped=1' TERM
+  (trap '' TERM; exec "$@" -- "$dir") && exit
+  [ -z "$stopped" ] || exit
+  trap - TERM
+done`;
 
   readonly #seconds: number;
   readonly #mountPoint: string;
@@ -179,7 +200,7 @@ while sleep "$seconds" && kill -0 "$server"; do "$@" -- "$dir" && exit; seconds=
     this.#armed = now;
     this.stop();
     const start = 'setsid sh -c "$0" pstorefuse "$@" </dev/null >/dev/null 2>&1 & echo $!';
-    const numbers = [process.pid, this.#seconds].map(String);
+    const numbers = [process.pid, this.#seconds + IdleTimer.SLACK].map(String);
     const args = ['-c', start, IdleTimer.SLEEPER, ...numbers, this.#mountPoint, ...command];
     const { stdout } = spawnSync('sh', args, { env: environment(), encoding: 'utf8' });
     this.#sleeper = Number(stdout);
