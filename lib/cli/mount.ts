@@ -5,7 +5,7 @@ import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
 import { parseSource } from '../sources.js';
 import { sourceKind } from '../storage/file.js';
-import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions } from './command.js';
+import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions, warn } from './command.js';
 import { complain } from './print.js';
 
 /** @param hasFuse whether descriptor 4 is /dev/fuse */
@@ -54,7 +54,7 @@ async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
     mount: transport === undefined ? base : { ...base, transport: parseTransport(transport) },
     hasFuse,
     report: {
-      warning: (_, { message }) => complain(`warning: ${message}`),
+      warnings: warn,
       failure: ({ error }) => complain(error.message),
       log: complain,
       debug: args.flag('d') ? await debugOutput() : undefined,

@@ -14,7 +14,6 @@ import {
   TextCache,
 } from '../sources.js';
 import { Tree } from '../tree/tree.js';
-import type { Warning } from '../warnings.js';
 import { checkFuse } from './device.js';
 import { CONTROL_FD, FUSE_FD, type ServerMessage, type Unmounting } from './launch.js';
 import { checkMountPoint, unmountCommand } from './mountpoint.js';
@@ -33,7 +32,7 @@ export interface ServerOptions {
 
 /** What is said to the person before the mount answers. */
 export interface Report {
-  warning(source: OpenSource, warning: Warning): void;
+  warnings(source: OpenSource): void;
   failure(failed: FailedSource): void;
   log(line: string): void;
   /** `-d`: what is done. */
@@ -67,9 +66,7 @@ export async function serve(options: ServerOptions): Promise<void> {
     if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
     if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
     for (const failure of failed) report.failure(failure);
-    for (const source of opened) {
-      for (const warning of source.backend.warnings.list) report.warning(source, warning);
-    }
+    for (const source of opened) report.warnings(source);
     const mounted = labelled(opened);
     const tree = new Tree(mounted, {
       layout: mount.layout,
