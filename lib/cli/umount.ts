@@ -40,7 +40,7 @@ function waitUntilFree(source: string): void {
   } catch {
     return;
   }
-  spawnSync('flock', ['--wait', String(WAIT_SECONDS), '3'], {
+  spawnSync('flock', ['-w', String(WAIT_SECONDS), '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],
     env: environment(),
   });
