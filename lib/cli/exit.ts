@@ -5,5 +5,6 @@ export const EXIT = {
   OK: 0,
   PARTLY: 1,
   USAGE: 64,
+  NO_INPUT: 66,
   SOFTWARE: 70,
 } as const;

@@ -35,6 +35,10 @@ export type CommandName = (typeof COMMAND_NAMES)[number];
 /** @param argv the arguments behind our name. @returns the exit status */
 export async function main(argv: readonly string[], { packageFile, server, commands }: Installation): Promise<number> {
   completePath();
+  if (!hasDirectory()) {
+    complain('the current directory does not exist any more; change to another one');
+    return EXIT.NO_INPUT;
+  }
   const name = argv[0];
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const asks = before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
@@ -53,6 +57,16 @@ export async function main(argv: readonly string[], { packageFile, server, comma
     complain,
   });
   return isHelper ? helperStatus(status) : status;
+}
+
+/** Without a current directory no relative path can be found, and some libraries do not even load. */
+function hasDirectory(): boolean {
+  try {
+    process.cwd();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function isCommand(name: string): name is CommandName {

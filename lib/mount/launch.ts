@@ -48,12 +48,13 @@ export interface LaunchOptions {
 /**
  * The supervisor: reads how and what to unmount from its standard input, unmounts when it is told to end, and takes a
  * mount away whose server has died. The shell is small, and has an event loop where the server has none. It says
- * nothing: where its words would go, nobody listens any more.
+ * nothing: where its words would go, nobody listens any more. It keeps no file system busy.
  */
 const SUPERVISOR = `
 "$@" </dev/null &
 server=$!
 exec 3>&- 4>&- 2>/dev/null
+cd /
 dir=
 stop() {
   [ -n "$dir" ] || { kill "$server"; return; }

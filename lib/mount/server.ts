@@ -98,6 +98,8 @@ export async function serve(options: ServerOptions): Promise<void> {
       log: report.log,
       debug: report.debug,
     };
+    // The file system that we were called from is not to be kept busy; a folder's files are yet to be found by its path.
+    if (opened.every(({ kind }) => kind.source === 'file')) process.chdir('/');
     await serveBy(transport, tree, served, unmounting);
     report.debug?.('unmounted');
     idle?.stop();

@@ -265,6 +265,14 @@ t.test('a closed standard output', async (t) => {
   complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
 });
 
+t.test('a current directory that is gone', async (t) => {
+  for (const line of ['ls s1.raw', 's1.raw mnt', '--help']) {
+    const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
+    const ended = await call('sh', ['-c', script, 'sh', process.execPath, PROGRAM, ...line.split(' ')]);
+    complains(t, ended, 66, /the current directory does not exist any more; change to another one/, 'directory');
+  }
+});
+
 t.test('no byte has changed, and nothing was made', (t) => {
   t.equal(fingerprint(), before);
   t.end();

@@ -516,6 +516,13 @@ give(len(os.listdir(root)))
     const ended = await call('sh', ['-c', script, mountPoint, process.execPath, PROGRAM, image, mountPoint, ...by]);
     t.equal(ended.stdout, 'blkoops\ndmesg-blkoops-0\ndmesg-blkoops-1\ndmesg-blkoops-2\nstatus 0, said: \n');
     await unmount(t, mountPoint);
+    const from = join(folder, 'elsewhere');
+    shell(`mkdir '${from}' && mount -t tmpfs none '${from}'`);
+    const inIt = await pstorefuseBeside(['../v1.raw', '../mnt', ...by], { cwd: from });
+    t.match(inIt, { status: 0, stderr: '' }, 'by relative paths');
+    t.match(await call('umount', [from]), { status: 0, stderr: '' }, 'where it was called from is not in use');
+    t.match(shell(`grep ' ${mountPoint} ' /proc/self/mounts`), image, 'the source is an absolute path');
+    await unmount(t, mountPoint);
     const bare = await call('env', ['-i', process.execPath, PROGRAM, image, mountPoint, ...by]);
     t.match(bare, { status: 0, stderr: '' }, 'with no environment at all');
     t.ok(isMounted(mountPoint));
