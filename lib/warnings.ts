@@ -47,4 +47,9 @@ export class Warnings {
     if (this.list.length >= Warnings.LIMIT) this.dropped++;
     else this.list.push({ code, message, offset });
   }
+
+  addAll(others: Warnings): void {
+    for (const { code, message, offset } of others.list) this.add(code, message, offset);
+    this.dropped += others.dropped;
+  }
 }

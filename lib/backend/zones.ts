@@ -274,6 +274,11 @@ export class ZoneBackend implements Backend {
         this.warnings.add('record-flag', `${flag}; it is taken for 1 when the record decompresses, else for 0`, offset);
       }
     }
+    if (!this.engine.ringFollowsTimes) {
+      const why = 'the times of the dmesg zones do not follow the ring: several records in one second, or a clock that';
+      const next = `by the kernel's rule the next record goes to zone ${this.engine.nextZone}, and may replace the newest`;
+      this.warnings.add('ring-same-second', `${this.path}: ${why} went back; ${next}`);
+    }
   }
 
   // ── text ──
@@ -419,7 +424,7 @@ export class ZoneBackend implements Backend {
       if (this.engine.dmesg.state(record.id) === ZoneState.Live) this.engine.dmesg.setErased(record.id);
     } else {
       for (const ring of this.#rings(record.type as RingType)) {
-        ring.erase();
+        this.engine.eraseRing(ring);
         if (ring.state === 'live') ring.state = 'erased';
       }
       if (record.type === 'ftrace') this.#forgetFtrace();
@@ -436,8 +441,11 @@ export class ZoneBackend implements Backend {
     const doubt = this.#source.guessed(record.type);
     if (doubt) throw new PstoreError('EINVAL', `${this.path}: ${doubt}`, { path: this.path });
     if (record.type !== 'dmesg') {
-      this.engine.writeRing(record.type, record.data, record.cpu ?? 0);
+      const flushed = this.engine.writeRing(record.type, record.data, record.cpu ?? 0);
+      const slot = this.#ringSlots.get(record.type);
+      if (slot !== undefined) this.#salvaged.delete(slot);
       if (record.type === 'ftrace') this.#forgetFtrace();
+      if (!flushed) throw this.#notWritten(undefined);
       return;
     }
     const compress = record.compress as Compression | 'none';
@@ -445,12 +453,12 @@ export class ZoneBackend implements Backend {
     const written = this.engine.write({ reason: record.reason, timeNs: record.timeNs, ...dump });
     this.#dumps++;
     this.#zoneChanged(written.zone);
-    if (!written.flushed) {
-      throw new PstoreError('EIO', `${this.path}: the record could not be written and is lost when this program ends`, {
-        path: this.path,
-        offset: kmsgZone(this.engine.geometry, written.zone).offset,
-      });
-    }
+    if (!written.flushed) throw this.#notWritten(kmsgZone(this.engine.geometry, written.zone).offset);
+  }
+
+  #notWritten(offset: number | undefined): PstoreError {
+    const what = `${this.path}: the record could not be written and is lost when this program ends`;
+    return new PstoreError('EIO', what, offset === undefined ? { path: this.path } : { path: this.path, offset });
   }
 
   #zoneChanged(index: number): void {

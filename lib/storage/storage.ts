@@ -37,6 +37,11 @@ export function isBrokenPlace(error: unknown): boolean {
   return error instanceof PstoreError && (error.code === 'EIO' || error.code === 'ENOMSG');
 }
 
+/** Whether what could not be written may be kept in memory and written later: neither read-only nor just this place. */
+export function isHoldable(error: unknown): error is PstoreError {
+  return error instanceof PstoreError && error.code !== 'ENOMSG' && error.code !== 'EROFS';
+}
+
 /** `length` bytes from `offset` on, or fewer where the medium ends. */
 export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
   const wanted = Math.max(0, Math.min(length, storage.size - offset));

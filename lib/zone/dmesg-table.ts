@@ -84,17 +84,22 @@ export class DmesgTable {
     };
   }
 
-  /** @returns whether anything differs from what stood there */
-  set(index: number, row: DmesgRow): boolean {
-    const same =
+  /** Whether this is what stands there. */
+  has(index: number, row: DmesgRow): boolean {
+    return (
       this.#state[index] === row.state &&
       this.#datalen[index] === row.datalen &&
       this.#counter[index] === row.counter &&
       this.#reason[index] === row.reason &&
       this.#compressed[index] === row.compressed &&
       this.#seconds[index] === row.seconds &&
-      this.#nanoseconds[index] === row.nanoseconds;
-    if (same) return false;
+      this.#nanoseconds[index] === row.nanoseconds
+    );
+  }
+
+  /** @returns whether anything differs from what stood there */
+  set(index: number, row: DmesgRow): boolean {
+    if (this.has(index, row)) return false;
     this.#state[index] = row.state;
     this.#datalen[index] = row.datalen;
     this.#counter[index] = row.counter;

@@ -6,7 +6,6 @@ import type { Abi } from '../format/abi.js';
 import { Reason, reasonName } from '../format/record-type.js';
 import {
   BUFFER_HEADER_SIZE,
-  type BufferHeader,
   DMESG_MAGIC,
   type DmesgHeader,
   dmesgHeaderSize,
@@ -17,25 +16,13 @@ import {
   zoneSignature,
 } from '../format/zone.js';
 import type { Piece } from '../storage/extent.js';
-import type { Storage } from '../storage/storage.js';
-import type { Warnings } from '../warnings.js';
-import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
+import { isHoldable, type Storage } from '../storage/storage.js';
+import { Warnings } from '../warnings.js';
+import { DmesgTable, ZoneState } from './dmesg-table.js';
+import { FlushMode, flush } from './flush.js';
 import { kmsgZone, type Zone, type ZoneGeometry } from './geometry.js';
+import { followsTimes, type Recovered, recoverDmesg } from './recovery.js';
 import { Ring } from './ring.js';
-
-/** How much of a zone a write brings to the medium. */
-export const FlushMode = {
-  /** Memory only. */
-  None: 0,
-  /** A piece of the data, then the buffer header. */
-  Part: 1,
-  /** The buffer header only. */
-  Meta: 2,
-  /** The zone as a whole (mainline), or header and data (blkoops). */
-  All: 3,
-} as const;
-
-export type FlushMode = (typeof FlushMode)[keyof typeof FlushMode];
 
 export interface EngineOptions {
   /** Highest dump reason that is stored; default 4, all of them. */
@@ -64,16 +51,7 @@ export interface Written {
   readonly flushed: boolean;
 }
 
-/** Zones smaller than this are read many at a time, headers and data together. */
-const BATCH_BELOW = 2048;
-const BATCH_BYTES = 1 << 20;
-
 const NANOSECONDS = 1_000_000_000n;
-
-/** Whether this failure means "not there for now" or "broken as a whole": the record is then held in memory. */
-function isHoldable(error: unknown): error is PstoreError {
-  return error instanceof PstoreError && error.code !== 'ENOMSG' && error.code !== 'EROFS';
-}
 
 export class ZoneEngine {
   readonly geometry: ZoneGeometry;
@@ -114,7 +92,12 @@ export class ZoneEngine {
     return this.#next;
   }
 
-  /** The counters that the next records carry on from. */
+  /** Whether the zones' times are in the order of the ring, so that the next record goes over the oldest one. */
+  get ringFollowsTimes(): boolean {
+    return this.dmesg.length === 0 || followsTimes(this.dmesg, this.#next);
+  }
+
+  /** The counters (u32) that the next records carry on from. */
   get counters(): { oops: number; panic: number } {
     return { oops: this.#oops, panic: this.#panics };
   }
@@ -133,148 +116,79 @@ export class ZoneEngine {
     return this.geometry.kmsgSize - this.#bufferHeaderSize - dmesgHeaderSize(this.abi);
   }
 
+  // ── recovery ──
+
   /**
    * Reads all headers, then moves what was written before into the ring's next places.
-   * @throws PstoreError when the storage cannot be read; the engine then stays unrecovered and may be asked again
+   * @throws PstoreError EAGAIN while the storage is not there, EIO when nothing can be read; the engine then stays
+   *   unrecovered, keeps what it holds, and may be asked again
    */
   recover(): void {
-    if (this.#recovered) return;
+    if (!this.#recovered) this.#recoverFrom(this.#storage);
+  }
+
+  #recoverFrom(storage: Storage): void {
+    const warnings = new Warnings();
+    const found = recoverDmesg(storage, this.geometry, this.abi, this.dmesg, () => false);
+    for (const ring of this.rings) ring.recover(warnings, storage);
     const held = [...this.#dirty];
-    this.#scan(this.#storage);
-    for (const ring of this.rings) ring.recover(this.#warnings);
     this.#dirty.clear();
     this.#recovered = true;
-    for (const [, buffer] of held) this.#move(buffer);
-    for (const ring of this.rings) ring.flushHeld();
+    this.#adopt(found);
+    this.#warnings.addAll(warnings);
+    for (const [index, buffer] of held) this.#move(index, buffer);
+    for (const ring of this.rings) this.#flushRing(ring, storage);
+  }
+
+  /** Takes over what recovery found. */
+  #adopt(found: Recovered, onChange: (index: number) => void = () => {}): boolean {
+    let changed = false;
+    for (let index = 0; index < this.geometry.kmsgCount; index++) {
+      if (!this.dmesg.set(index, found.table.row(index))) continue;
+      changed = true;
+      onChange(index);
+    }
+    this.#next = found.next;
+    this.#oops = found.oops;
+    this.#panics = found.panics;
+    this.#warnings.addAll(found.warnings);
+    return changed;
   }
 
   /**
    * Reads all headers again.
    * @param onChange called for each dmesg zone whose header differs from what was known
    * @returns whether any zone differs
+   * @throws PstoreError EAGAIN, EIO; what was known then stays
    */
   refresh(onChange: (index: number) => void): boolean {
-    const dmesg = this.#scan(this.#storage, onChange);
+    const found = recoverDmesg(this.#storage, this.geometry, this.abi, this.dmesg, (index) => this.#dirty.has(index));
+    const dmesg = this.#adopt(found, onChange);
     let rings = false;
-    for (const ring of this.rings) rings = ring.refresh() || rings;
+    for (const ring of this.rings) rings = ring.recover(this.#warnings) || rings;
     return dmesg || rings;
   }
 
-  /** Rules 1 to 5 of recovery. */
-  #scan(storage: Storage, onChange: (index: number) => void = () => {}): boolean {
-    this.#next = 0;
-    this.#oops = 0;
-    this.#panics = 0;
-    let newest = 0n;
-    let stopped = false;
-    let changed = false;
-    const headers = this.#headers(storage);
-    for (let index = 0; index < this.geometry.kmsgCount; index++) {
-      if (this.#dirty.has(index) && this.#recovered) continue;
-      let difference: boolean;
-      if (stopped) {
-        difference = this.dmesg.setState(index, ZoneState.NotLookedAt);
-      } else {
-        const row = this.#readRow(headers(index), index);
-        difference = this.dmesg.set(index, row);
-        if (row.state === ZoneState.Unsigned && this.geometry.generation === 'blkoops') {
-          stopped = true;
-          this.#next = index;
-        } else if (row.state === ZoneState.Erased || row.state === ZoneState.Live) {
-          if (row.seconds >= newest) {
-            newest = row.seconds;
-            this.#next = (index + 1) % this.geometry.kmsgCount;
-          }
-          this.#count(row);
-        }
-      }
-      if (difference) {
-        changed = true;
-        onChange(index);
-      }
+  /**
+   * A record that was held since before the recovery goes to the ring's next place, with the next counter. Where that
+   * fails it stays in memory.
+   */
+  #move(index: number, buffer: Uint8Array): void {
+    const header = readDmesgHeader(buffer.subarray(this.#bufferHeaderSize), this.abi);
+    const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
+    const from = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
+    try {
+      this.write({
+        reason: header.reason,
+        timeNs: header.seconds * NANOSECONDS + header.nanoseconds,
+        compressed: header.compressed === 1,
+        bytes: buffer.subarray(from, this.#bufferHeaderSize + datalen),
+      });
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      this.#hold(index, buffer);
+      this.dmesg.set(index, { ...header, state: ZoneState.Live, datalen });
     }
-    return changed;
-  }
-
-  #count(row: DmesgRow): void {
-    if (row.reason === Reason.Oops) this.#oops = Math.max(this.#oops, row.counter);
-    else if (row.reason === Reason.Panic || this.geometry.generation === 'blkoops') {
-      this.#panics = Math.max(this.#panics, row.counter);
-    }
-  }
-
-  /** Gives the bytes of a zone's two headers; fewer where the storage ends or is broken. */
-  #headers(storage: Storage): (index: number) => Uint8Array {
-    const wanted = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
-    const { kmsgOffset, kmsgSize, kmsgCount } = this.geometry;
-    const read = (target: Uint8Array, offset: number): number => {
-      try {
-        return storage.read(target, offset);
-      } catch (error) {
-        if (error instanceof PstoreError && error.code === 'ENOMSG') return 0;
-        throw error;
-      }
-    };
-    if (kmsgSize >= BATCH_BELOW) {
-      const target = new Uint8Array(wanted);
-      return (index) => {
-        const got = read(target, kmsgOffset + index * kmsgSize);
-        return got === wanted ? target : target.subarray(0, got);
-      };
-    }
-    const perBatch = Math.floor(BATCH_BYTES / kmsgSize);
-    const batch = new Uint8Array(Math.min(kmsgCount, perBatch) * kmsgSize);
-    let first = -1;
-    let got = 0;
-    return (index) => {
-      if (first < 0 || index < first || index >= first + perBatch) {
-        first = index;
-        got = read(batch, kmsgOffset + index * kmsgSize);
-      }
-      const at = (index - first) * kmsgSize;
-      return batch.subarray(at, Math.min(at + wanted, got));
-    };
-  }
-
-  #readRow(bytes: Uint8Array, index: number): DmesgRow {
-    const bare = (state: ZoneState): DmesgRow => ({ ...NO_HEADER, state });
-    if (bytes.length < this.#bufferHeaderSize + dmesgHeaderSize(this.abi)) {
-      this.#warn(index, 'zone-truncated', 'cannot be read: the image ends here, or the place is broken');
-      return bare(ZoneState.Unreadable);
-    }
-    const buffer = readBufferHeader(bytes, this.geometry.generation, this.abi);
-    if (buffer.sig !== zoneSignature('dmesg')) return bare(ZoneState.Unsigned);
-    const area = this.geometry.kmsgSize - this.#bufferHeaderSize;
-    if (buffer.datalen > area) {
-      this.#warn(index, 'zone-overtop', `says that it holds ${buffer.datalen} bytes, but has room for ${area}`);
-      return { ...NO_HEADER, state: ZoneState.Overtop, datalen: buffer.datalen };
-    }
-    const header = readDmesgHeader(bytes.subarray(this.#bufferHeaderSize), this.abi);
-    if (header.magic !== DMESG_MAGIC) {
-      if (buffer.datalen > 0) {
-        const found = `0x${header.magic.toString(16)}`;
-        this.#warn(index, 'zone-invalid', `has the magic ${found} where 0x${DMESG_MAGIC.toString(16)} should be`);
-      }
-      return { ...NO_HEADER, state: ZoneState.Invalid, datalen: buffer.datalen };
-    }
-    return {
-      state: buffer.datalen === 0 ? ZoneState.Erased : ZoneState.Live,
-      datalen: buffer.datalen,
-      counter: header.counter,
-      reason: header.reason,
-      compressed: header.compressed,
-      seconds: header.seconds,
-      nanoseconds: header.nanoseconds,
-    };
-  }
-
-  #warn(index: number, code: 'zone-overtop' | 'zone-invalid' | 'zone-truncated', what: string): void {
-    const { offset } = kmsgZone(this.geometry, index);
-    this.#warnings.add(
-      code,
-      `${this.#storage.path}: dmesg zone ${index} at offset ${offset} ${what}; the zone is skipped, as a kernel does`,
-      offset,
-    );
   }
 
   /** Where a dmesg zone's data stands, `length` bytes from `from` on, counted behind the buffer header. */
@@ -285,31 +199,57 @@ export class ZoneEngine {
     return { storage: this.#storage, offset: kmsgZone(this.geometry, index).offset + start, length };
   }
 
+  // ── writing ──
+
   /**
-   * Stores a dump in the ring's next zone, or in the next one behind it that the storage does not call broken.
+   * Stores a dump in the ring's next zone. Where mainline's storage calls a zone broken, the next one is tried; each try
+   * takes a counter.
    * @throws PstoreError ENOSPC for another part than the first, or where there are no dmesg zones; EINVAL for a reason
    *   that is not kept; EPERM for a panic without a path that works in one; EBUSY when all zones are broken; EROFS
    */
   write(dump: DmesgDump): Written {
+    if (dump.reason === Reason.Panic) this.#onPanic = true;
     this.#checkAcceptable(dump);
-    const storage = this.#pathFor(dump.reason);
+    const storage = this.#writePath();
     for (let i = 0; i < this.geometry.kmsgCount; i++) {
       const index = (this.#next + i) % this.geometry.kmsgCount;
       const header = this.#dumpHeader(dump);
       const buffer = this.#zoneBuffer(header, dump.bytes);
-      try {
-        if (this.#recovered) this.#flush(storage, kmsgZone(this.geometry, index), buffer, FlushMode.All);
-        else this.#hold(index, buffer);
-      } catch (error) {
-        if (error instanceof PstoreError && error.code === 'ENOMSG') continue;
-        if (!isHoldable(error)) throw error;
-        this.#hold(index, buffer);
-      }
-      if (this.#recovered && this.#dirty.get(index) !== buffer) this.#dirty.delete(index);
-      this.#accept(index, header, buffer);
-      return { zone: index, flushed: !this.#dirty.has(index) };
+      const flushed = this.#flushOrHold(storage, index, buffer);
+      this.#takeCounter(header);
+      if (flushed === undefined) continue;
+      const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
+      this.dmesg.set(index, { ...header, state: ZoneState.Live, datalen });
+      this.#next = (index + 1) % this.geometry.kmsgCount;
+      if (this.#onPanic) this.flushDirty();
+      return { zone: index, flushed };
     }
     throw this.#error('EBUSY', `all ${this.geometry.kmsgCount} dmesg zones are broken: the record could not be stored`);
+  }
+
+  /** @returns whether the zone is on the medium now; undefined when this zone is broken and the next is to be tried */
+  #flushOrHold(storage: Storage, index: number, buffer: Uint8Array): boolean | undefined {
+    if (this.#recovered) {
+      try {
+        this.#flushAll(storage, index, buffer);
+        this.#dirty.delete(index);
+        return true;
+      } catch (error) {
+        if (!(error instanceof PstoreError) || error.code === 'EROFS') throw error;
+        // Where RFC v5 finds a zone without a signature it looks no further: a zone must not be left out there.
+        if (error.code === 'ENOMSG' && this.geometry.generation === 'pstore_blk') return undefined;
+      }
+    }
+    this.#hold(index, buffer);
+    return false;
+  }
+
+  /** Mainline writes the zone as a whole, RFC v5 what is used of it. */
+  #flushAll(storage: Storage, index: number, buffer: Uint8Array): void {
+    const { generation } = this.geometry;
+    const used = this.#bufferHeaderSize + readBufferHeader(buffer, generation, this.abi).datalen;
+    const bytes = generation === 'blkoops' ? buffer.subarray(0, used) : buffer;
+    flush(storage, kmsgZone(this.geometry, index), { mode: FlushMode.All, bytes });
   }
 
   #checkAcceptable(dump: DmesgDump): void {
@@ -329,50 +269,60 @@ export class ZoneEngine {
     }
   }
 
-  /** From the first panic on only the panic path is used; what was not recovered by then is recovered through it. */
-  #pathFor(reason: number): Storage {
-    if (reason === Reason.Panic) {
-      if (!this.#panicStorage) throw this.#error('EPERM', 'the device has no write that works in a panic');
-      this.#onPanic = true;
-    }
+  /** The path that works now: from the first panic on it is the panic path only. */
+  get #path(): Storage {
     if (!this.#onPanic) return this.#storage;
-    const storage = this.#panicStorage!;
-    if (!this.#recovered) {
-      const held = [...this.#dirty];
+    if (!this.#panicStorage)
+      throw this.#error('EPERM', 'a panic has begun, and the device has no path that works then');
+    return this.#panicStorage;
+  }
+
+  /** In a panic, what was not recovered by then is recovered first. */
+  #writePath(): Storage {
+    const storage = this.#path;
+    if (this.#onPanic && !this.#recovered) {
       try {
-        this.#scan(storage);
+        this.#recoverFrom(storage);
       } catch (error) {
-        if (isHoldable(error)) return storage;
-        throw error;
+        // The record is held, then: better than to write over another one.
+        if (!(error instanceof PstoreError)) throw error;
       }
-      this.#dirty.clear();
-      this.#recovered = true;
-      for (const [, buffer] of held) this.#move(buffer);
     }
     return storage;
   }
 
   #dumpHeader(dump: DmesgDump): DmesgHeader {
-    const oops = dump.reason === Reason.Oops;
-    const panic = dump.reason === Reason.Panic || (!oops && this.geometry.generation === 'blkoops');
     const remainder = ((dump.timeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+    const counted = this.#counterOf(dump.reason);
     return {
       magic: DMESG_MAGIC,
       seconds: (dump.timeNs - remainder) / NANOSECONDS,
       nanoseconds: remainder,
       compressed: dump.compressed ? 1 : 0,
-      counter: oops ? this.#oops + 1 : panic ? this.#panics + 1 : 0,
+      counter: counted === undefined ? 0 : (counted === 'oops' ? this.#oops + 1 : this.#panics + 1) | 0,
       reason: dump.reason,
     };
+  }
+
+  /** Which counter a record of this reason takes, if any. */
+  #counterOf(reason: number): 'oops' | 'panic' | undefined {
+    if (reason === Reason.Oops) return 'oops';
+    return reason === Reason.Panic || this.geometry.generation === 'blkoops' ? 'panic' : undefined;
+  }
+
+  #takeCounter({ reason, counter }: DmesgHeader): void {
+    const counted = this.#counterOf(reason);
+    if (counted === 'oops') this.#oops = counter >>> 0;
+    else if (counted === 'panic') this.#panics = counter >>> 0;
   }
 
   /** A whole zone in memory: what does not fit is cut off. */
   #zoneBuffer(header: DmesgHeader, record: Uint8Array): Uint8Array {
     const { generation, kmsgSize } = this.geometry;
-    const blkoops = generation === 'blkoops';
-    const headerBytes = writeDmesgHeader(header, this.abi, blkoops ? 0xff : 0);
+    const fill = generation === 'blkoops' ? 0xff : 0;
+    const headerBytes = writeDmesgHeader(header, this.abi, fill);
     const length = Math.min(record.length, this.dmesgRoom);
-    const buffer = new Uint8Array(kmsgSize).fill(blkoops ? 0xff : 0);
+    const buffer = new Uint8Array(kmsgSize).fill(fill);
     const datalen = headerBytes.length + length;
     buffer.set(writeBufferHeader({ sig: zoneSignature('dmesg'), datalen, start: 0 }, generation, this.abi));
     buffer.set(headerBytes, this.#bufferHeaderSize);
@@ -385,83 +335,75 @@ export class ZoneEngine {
     this.#dirty.set(index, buffer);
   }
 
-  /** The record is in the zone, on the medium or in memory: the ring and the counters move on. */
-  #accept(index: number, header: DmesgHeader, buffer: Uint8Array): void {
-    const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
-    const row: DmesgRow = { ...header, state: ZoneState.Live, datalen };
-    this.dmesg.set(index, row);
-    this.#count(row);
-    this.#next = (index + 1) % this.geometry.kmsgCount;
-  }
-
-  /** A record that was held since before the recovery goes to the ring's next place, with the next counter. */
-  #move(buffer: Uint8Array): void {
-    const { generation } = this.geometry;
-    const header = readDmesgHeader(buffer.subarray(this.#bufferHeaderSize), this.abi);
-    const { datalen } = readBufferHeader(buffer, generation, this.abi);
-    const from = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
-    this.write({
-      reason: header.reason,
-      timeNs: header.seconds * NANOSECONDS + header.nanoseconds,
-      compressed: header.compressed === 1,
-      bytes: buffer.subarray(from, this.#bufferHeaderSize + datalen),
-    });
-  }
-
   /**
-   * Brings held zones to the storage.
-   * @returns how many are still held
+   * Brings what is held to the storage, the oldest first.
+   * @returns how many zones are still held
    */
   flushDirty(): number {
-    if (!this.#recovered) return this.#dirty.size;
-    const storage = this.#onPanic ? this.#panicStorage! : this.#storage;
-    for (const [index, buffer] of this.#dirty) {
-      try {
-        this.#flush(storage, kmsgZone(this.geometry, index), buffer, FlushMode.All);
-        this.#dirty.delete(index);
-      } catch (error) {
-        if (!(error instanceof PstoreError)) throw error;
+    if (this.#recovered) {
+      const storage = this.#path;
+      for (const [index, buffer] of this.#dirty) {
+        try {
+          this.#flushAll(storage, index, buffer);
+          this.#dirty.delete(index);
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+        }
       }
+      for (const ring of this.rings) this.#flushRing(ring, storage);
     }
-    return this.#dirty.size;
-  }
-
-  #flush(storage: Storage, zone: Zone, buffer: Uint8Array, mode: FlushMode): void {
-    if (mode === FlushMode.None) return;
-    const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
-    const whole = this.geometry.generation === 'blkoops' ? this.#bufferHeaderSize + datalen : zone.size;
-    storage.write(buffer.subarray(0, mode === FlushMode.Meta ? this.#bufferHeaderSize : whole), zone.offset);
-    storage.sync();
+    return this.#dirty.size + this.rings.filter((ring) => ring.dirty).length;
   }
 
   /**
    * Appends to a ring.
-   * @throws PstoreError ENOSPC without such a zone, EBUSY once a panic has begun, EROFS, EIO
+   * @returns whether it is on the medium; false while it is only held in memory
+   * @throws PstoreError ENOSPC without such a zone, EBUSY once a panic has begun; EROFS, ENOMSG
    */
-  writeRing(type: Zone['type'], bytes: Uint8Array, index = 0): void {
+  writeRing(type: Zone['type'], bytes: Uint8Array, index = 0): boolean {
     if (this.#onPanic) throw this.#error('EBUSY', 'a panic has begun: other front-ends are no longer written');
     const ring = this.rings.find((candidate) => candidate.zone.type === type && candidate.zone.index === index);
     if (!ring) throw this.#error('ENOSPC', `there is no ${type} zone ${index}; give ${type}_size= where there is one`);
-    if (this.#recovered) ring.append(bytes);
-    else ring.hold(bytes);
+    ring.hold(bytes);
+    if (!this.#recovered) return false;
+    try {
+      ring.flushHeld();
+    } catch (error) {
+      if (!isHoldable(error)) throw error;
+    }
+    return !ring.dirty;
   }
+
+  /** Tries to bring what a ring holds to the medium; what does not get there is held on, or lost where it never can. */
+  #flushRing(ring: Ring, storage: Storage): void {
+    try {
+      ring.flushHeld(storage);
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+    }
+  }
+
+  // ── erasing ──
 
   /**
    * Erases the record that was shown in a dmesg zone: FLUSH_META with datalen 0, or the device's own erase.
    * @returns false when the zone has been reused or emptied since, and nothing was written
+   * @throws PstoreError EROFS, EIO, EAGAIN, ENOMSG; EPERM in a panic without a path that works in one
    */
   erase(index: number): boolean {
     const shown = this.dmesg.row(index);
     if (shown.state !== ZoneState.Live) return false;
-    const zone = kmsgZone(this.geometry, index);
     if (this.#dirty.delete(index)) {
       this.dmesg.setErased(index);
       return true;
     }
+    const storage = this.#path;
+    const { generation } = this.geometry;
+    const zone = kmsgZone(this.geometry, index);
     const headerSize = this.#bufferHeaderSize;
     const bytes = new Uint8Array(headerSize + dmesgHeaderSize(this.abi));
-    const got = this.#storage.read(bytes, zone.offset);
-    const buffer = readBufferHeader(bytes, this.geometry.generation, this.abi);
+    const got = storage.read(bytes, zone.offset);
+    const buffer = readBufferHeader(bytes, generation, this.abi);
     const header = readDmesgHeader(bytes.subarray(headerSize), this.abi);
     const same =
       got === bytes.length &&
@@ -471,28 +413,23 @@ export class ZoneEngine {
       header.seconds === shown.seconds &&
       header.nanoseconds === shown.nanoseconds;
     if (!same || buffer.datalen === 0) return false;
-    if (this.#storage.erase) this.#storage.erase(zone.offset, headerSize + buffer.datalen);
-    else this.flushMeta(zone, { ...buffer, datalen: 0 });
-    this.#storage.sync();
+    if (storage.erase) {
+      storage.erase(zone.offset, Math.min(headerSize + buffer.datalen, zone.size));
+      storage.sync();
+    } else {
+      const empty = writeBufferHeader({ ...buffer, datalen: 0 }, generation, this.abi);
+      flush(storage, zone, { mode: FlushMode.Meta, header: empty });
+    }
     this.dmesg.setErased(index);
     return true;
   }
 
-  /** FLUSH_META: the buffer header and nothing else. */
-  flushMeta(zone: Zone, header: BufferHeader): void {
-    this.#storage.write(writeBufferHeader(header, this.geometry.generation, this.abi), zone.offset);
+  /** Erases a ring: FLUSH_META with datalen and start 0. @returns and throws like erase() */
+  eraseRing(ring: Ring): boolean {
+    return ring.erase(this.#path);
   }
 
   #error(code: ErrorCode, what: string): PstoreError {
     return new PstoreError(code, `${this.#storage.path}: ${what}`, { path: this.#storage.path });
   }
 }
-
-const NO_HEADER: Omit<DmesgRow, 'state'> = {
-  datalen: 0,
-  counter: 0,
-  reason: 0,
-  compressed: 0,
-  seconds: 0n,
-  nanoseconds: 0n,
-};

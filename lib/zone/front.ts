@@ -55,13 +55,28 @@ export function findFront(evidence: FrontEvidence): Front {
   const text = textMarks(marks, given);
   const firstTrace = marks.find(({ type, offset }) => type === 'ftrace' && offset >= firstByteBehind(text));
   const { least, exact } = textEnd(text, given, firstTrace?.offset ?? limit);
-  const ftraceMarks = marks.filter(({ type, offset }) => type === 'ftrace' && offset >= least);
-  const ftrace = given.ftraceSize === 0 ? undefined : findFtrace(ftraceMarks, { ...evidence, least, start: exact });
+  const ftrace = given.ftraceSize === 0 ? undefined : findFtraceFrom(least, exact, marks, text, evidence);
   const hidden = ftrace ?? (kmsgOffset === undefined ? undefined : hiddenFtrace(least, kmsgOffset, given));
   const anchors: Anchor[] = TEXT_KINDS.flatMap((kind) => (text[kind] ? { kind, offset: text[kind].offset } : []));
   if (hidden) anchors.push({ kind: 'ftrace', offset: hidden.offset });
   anchors.push({ kind: 'dmesg', offset: limit });
   return place(text, anchors, ftrace, evidence);
+}
+
+/** Where the length of the zone before leaves no good place for them, that length is damaged. */
+function findFtraceFrom(
+  least: number,
+  start: number | undefined,
+  marks: readonly Mark[],
+  text: Partial<Record<TextKind, Mark>>,
+  evidence: FrontEvidence,
+): FtraceZones | undefined {
+  const from = (offset: number) => marks.filter((mark) => mark.type === 'ftrace' && mark.offset >= offset);
+  const believed = findFtrace(from(least), { ...evidence, least, start });
+  if (believed && believed.misfit < 1) return believed;
+  const behind = firstByteBehind(text);
+  const other = findFtrace(from(behind), { ...evidence, least: behind, start: undefined });
+  return believed && !(other && other.misfit < believed.misfit) ? believed : other;
 }
 
 function textMarks(marks: readonly Mark[], given: Partial<ZoneSizes>): Partial<Record<TextKind, Mark>> {
@@ -134,7 +149,8 @@ function place(
     const bound = anchors.find(({ kind: other }) => KINDS.indexOf(other) > KINDS.indexOf(kind))!;
     const room = Math.max(0, Math.floor((bound.offset - end) / ZONE_MULTIPLE) * ZONE_MULTIPLE);
     const known = given[name] ?? (text[kind] && wrappedTextSize(text[kind], bound.offset));
-    sizes[name] = known ?? (kind === 'tty' && !text.tty && !ftrace ? 0 : room);
+    const noTty = kind === 'tty' && !text.tty && (!ftrace || given.ftraceSize !== undefined);
+    sizes[name] = known ?? (noTty ? 0 : room);
     if (known === undefined && room > 0 && sizes[name] > 0) {
       const shown = bound.kind !== 'ftrace' || ftrace?.certain === true;
       certain &&= formatted || (shown && isNextTo(kind, bound.kind, given));

@@ -18,6 +18,8 @@ export interface FtraceZones {
   readonly certain: boolean;
   /** The word size that the records fit, or undefined without records. */
   readonly wordBits: 32 | 64 | undefined;
+  /** How much of the evidence speaks against it. */
+  readonly misfit: number;
 }
 
 export interface FtraceEvidence {
@@ -40,6 +42,10 @@ const HEADER = BUFFER_HEADER_SIZE.pstore_blk;
 const MOST_MARKS = 1024;
 /** Numbers of CPUs that are tried where no header tells the distance of two zones. */
 const MOST_CPUS = 1024;
+/** Numbers of CPUs that are tried where hardly anything tells it. */
+const LIKELY_CPUS = 32;
+/** How far before the only header the first zone is looked for, a multiple of 512. */
+const MOST_BEFORE = 1 << 20;
 /** Bytes of a ring's newest records that tell its CPU. */
 const SAMPLE = 4096;
 
@@ -54,21 +60,24 @@ interface Ring {
 export function findFtrace(marks: readonly Mark[], evidence: FtraceEvidence): FtraceZones | undefined {
   if (marks.length === 0) return undefined;
   const { rings, wordBits } = readRings(marks.slice(0, MOST_MARKS), evidence);
-  let best: { zones: FtraceZones; misfit: number } | undefined;
-  for (const { size, proof } of sizeCandidates(rings, evidence)) {
-    for (const { offset, proof: placed } of offsetCandidates(rings, size, evidence)) {
+  let best: FtraceZones | undefined;
+  for (const { size, offset: at, proof } of sizeCandidates(rings, evidence)) {
+    const offsets = at === undefined ? offsetCandidates(rings, size, evidence) : [{ offset: at, proof: false }];
+    for (const { offset, proof: placed } of offsets) {
       const { cpus, misfit } = judge(rings, size, offset, evidence);
       if (best && misfit >= best.misfit) continue;
-      const counted = evidence.kmsgOffset !== undefined;
-      best = { zones: { offset, size, cpus, certain: misfit < 1 && proof && placed && counted, wordBits }, misfit };
-      if (misfit === 0) return best.zones;
+      const certain = misfit < 1 && proof && placed && evidence.kmsgOffset !== undefined;
+      best = { offset, size, cpus, certain, wordBits, misfit };
+      if (misfit === 0) return best;
     }
   }
-  return best?.zones;
+  return best;
 }
 
 interface Candidate {
   readonly size: number;
+  /** Where the first zone begins, if that is not to be told from the size. */
+  readonly offset?: number;
   /** Whether the image proves it, if it fits. */
   readonly proof: boolean;
 }
@@ -96,9 +105,24 @@ function* sizeCandidates(rings: readonly Ring[], evidence: FtraceEvidence): Gene
     yield { size: rings[i]!.mark.offset - rings[i - 1]!.mark.offset, proof: false };
   }
   const { offset } = first.mark;
+  const other = known[0] && known[0] !== first ? known[0] : undefined;
+  for (let apart = other?.cpu ?? 0; apart > 0; apart--) {
+    yield { size: (other!.mark.offset - offset) / apart, proof: false };
+  }
   const cpu = first.cpu ?? 0;
   for (let count = cpu + 1; count <= MOST_CPUS; count++) {
     yield { size: (limit - offset) / (count - cpu), proof: false };
+  }
+  // Not the first zone, by its CPU or its odd place: the first may begin at any place before.
+  const from = Math.max(Math.ceil(evidence.least / ZONE_MULTIPLE) * ZONE_MULTIPLE, offset - MOST_BEFORE);
+  for (let at = from; at < offset; at += ZONE_MULTIPLE) {
+    yield { size: (offset - at) / (cpu > 0 ? cpu : 1), proof: false };
+    if (kmsgOffset === undefined || cpu > 0) continue;
+    for (let count = 2; count <= LIKELY_CPUS; count++) {
+      const size = (kmsgOffset - at) / count;
+      if (Number.isInteger(size) && size > HEADER && (offset - at) % size === 0)
+        yield { size, offset: at, proof: false };
+    }
   }
 }
 
@@ -118,6 +142,7 @@ function* offsetCandidates(
   if (start !== undefined && fits(start)) yield { offset: start, proof: true };
   const { offset } = rings[0]!.mark;
   if (fits(offset)) yield { offset, proof: formatted };
+  else if (fits(offset - size)) yield { offset: offset - size, proof: false };
 }
 
 /** How much of the evidence this division contradicts. */
@@ -189,7 +214,7 @@ export function hiddenFtrace(
       const offset = from + i * ZONE_MULTIPLE;
       const size = (kmsgOffset - offset) / cpus;
       if (Number.isInteger(size) && size > HEADER && isDivision(size, cpus)) {
-        return { offset, size, cpus, certain: false, wordBits: undefined };
+        return { offset, size, cpus, certain: false, wordBits: undefined, misfit: 0 };
       }
     }
     if (given.cpus !== undefined) break;

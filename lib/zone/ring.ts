@@ -3,8 +3,9 @@
 import type { Abi } from '../format/abi.js';
 import { BUFFER_HEADER_SIZE, readBufferHeader, writeBufferHeader, zoneSignature } from '../format/zone.js';
 import type { Extent } from '../storage/extent.js';
-import type { Storage } from '../storage/storage.js';
+import { isBrokenPlace, isHoldable, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
+import { FlushMode, flush } from './flush.js';
 import type { Zone } from './geometry.js';
 
 const HEADER = BUFFER_HEADER_SIZE.pstore_blk;
@@ -22,7 +23,7 @@ export class Ring {
   start = 0;
   readonly #storage: Storage;
   readonly #abi: Abi;
-  /** What was written before the storage could be read. */
+  /** What was written and is not on the medium yet. */
   #held = new Uint8Array(0);
 
   constructor(zone: Zone, storage: Storage, abi: Abi) {
@@ -37,11 +38,28 @@ export class Ring {
     return this.zone.offset + HEADER;
   }
 
-  /** Reads the header. A zone that cannot be shown is no failure. */
-  recover(warnings: Warnings): void {
+  /** Whether something of it is only in memory. */
+  get dirty(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /**
+   * Reads the header. A zone that cannot be shown is no failure, and is warned of when it was not known to be so.
+   * @param storage the path to the medium that works now
+   * @returns whether the header differs from what was known
+   * @throws PstoreError EAGAIN while the medium is not there
+   */
+  recover(warnings: Warnings, storage = this.#storage): boolean {
+    const { state, datalen, start } = this;
+    this.#read(storage);
+    const changed = state !== this.state || datalen !== this.datalen || start !== this.start;
+    if (changed) this.#warn(warnings);
+    return changed;
+  }
+
+  #warn(warnings: Warnings): void {
     const { type, index, offset } = this.zone;
     const what = `${this.#storage.path}: ${type} zone ${index} at offset ${offset}`;
-    this.#read();
     if (this.state === 'overtop') {
       warnings.add(
         'zone-overtop',
@@ -60,16 +78,14 @@ export class Ring {
     }
   }
 
-  /** @returns whether the header differs from what was known */
-  refresh(): boolean {
-    const { state, datalen, start } = this;
-    this.#read();
-    return state !== this.state || datalen !== this.datalen || start !== this.start;
-  }
-
-  #read(): void {
+  #read(storage: Storage): void {
     const bytes = new Uint8Array(HEADER);
-    const got = this.#storage.read(bytes, this.zone.offset);
+    let got = 0;
+    try {
+      got = storage.read(bytes, this.zone.offset);
+    } catch (error) {
+      if (!isBrokenPlace(error)) throw error;
+    }
     const header = readBufferHeader(bytes, 'pstore_blk', this.#abi);
     this.datalen = header.datalen;
     this.start = header.start;
@@ -95,67 +111,77 @@ export class Ring {
     return this.wrapped ? [part(this.start, this.datalen), part(0, this.start)] : [part(0, this.datalen)];
   }
 
-  /** Keeps bytes in memory until the storage is there: the last of them that fit. */
+  /** Keeps bytes in memory, behind those that are kept already: the last of them that fit. */
   hold(bytes: Uint8Array): void {
     const all = new Uint8Array(this.#held.length + bytes.length);
     all.set(this.#held);
     all.set(bytes, this.#held.length);
-    this.#held = all.subarray(Math.max(0, all.length - this.area));
-  }
-
-  flushHeld(): void {
-    const held = this.#held;
-    this.#held = new Uint8Array(0);
-    if (held.length > 0) this.append(held);
+    this.#held = all.slice(-this.area);
   }
 
   /**
-   * Appends at `start` and goes on at 0 where the area ends; of more than the area holds, the last bytes stay. Flushes
-   * the new bytes, then the buffer header.
-   * @throws PstoreError EROFS, EIO
+   * Brings what is kept in memory to the medium; it stays in memory when that fails.
+   * @throws PstoreError EAGAIN, EIO, ENOSPC; EROFS and ENOMSG, after which it is not kept any more
    */
-  append(bytes: Uint8Array): void {
+  flushHeld(storage = this.#storage): void {
+    if (!this.dirty) return;
+    try {
+      this.append(this.#held, storage);
+    } catch (error) {
+      if (isHoldable(error)) throw error;
+      this.#held = new Uint8Array(0);
+      throw error;
+    }
+    this.#held = new Uint8Array(0);
+  }
+
+  /**
+   * Appends at `start` and goes on at 0 where the area ends; of more than the area holds, the last bytes stay.
+   * FLUSH_PART: the new bytes, then the buffer header.
+   * @throws PstoreError EROFS, EIO, ENOSPC, ENOMSG, EAGAIN
+   */
+  append(bytes: Uint8Array, storage = this.#storage): void {
     if (bytes.length === 0) return;
     const fresh = this.state !== 'live';
-    let start = fresh ? 0 : Math.min(this.start, this.datalen);
-    let datalen = fresh ? 0 : this.datalen;
-    let rest = bytes.subarray(Math.max(0, bytes.length - this.area));
-    const full = datalen >= this.area;
+    const start = fresh ? 0 : Math.min(this.start, this.datalen);
+    const datalen = fresh ? 0 : this.datalen;
+    const kept = bytes.subarray(Math.max(0, bytes.length - this.area));
     const room = this.area - start;
-    let wrapped = full;
-    if (room < rest.length) {
-      if (room > 0) this.#storage.write(rest.subarray(0, room), this.dataOffset + start);
-      rest = rest.subarray(room);
-      start = 0;
-      wrapped = true;
-    }
-    this.#storage.write(rest, this.dataOffset + start);
-    start += rest.length;
-    datalen = wrapped ? this.area : Math.max(datalen, start);
-    this.#flushHeader(datalen, start);
+    const wraps = room < kept.length;
+    const behind = wraps ? kept.subarray(room) : kept;
+    const pieces = wraps
+      ? [
+          { from: start, bytes: kept.subarray(0, room) },
+          { from: 0, bytes: behind },
+        ]
+      : [{ from: start, bytes: behind }];
+    const end = (wraps ? 0 : start) + behind.length;
+    const length = wraps || datalen >= this.area ? this.area : Math.max(datalen, end);
+    flush(storage, this.zone, { mode: FlushMode.Part, header: this.#header(length, end), pieces });
+    this.datalen = length;
+    this.start = end;
     this.state = 'live';
   }
 
   /**
    * FLUSH_META with datalen and start 0.
    * @returns false when the ring is not the one that was shown any more, and nothing was written
+   * @throws PstoreError EROFS, EIO, ENOMSG, EAGAIN
    */
-  erase(): boolean {
+  erase(storage = this.#storage): boolean {
     const { state, datalen, start } = this;
     if (state !== 'live') return false;
-    this.#read();
+    this.#read(storage);
     const same = (this.state as RingState) === 'live' && this.datalen === datalen && this.start === start;
     if (!same) return false;
-    this.#flushHeader(0, 0);
+    flush(storage, this.zone, { mode: FlushMode.Meta, header: this.#header(0, 0) });
+    this.datalen = 0;
+    this.start = 0;
     this.state = 'erased';
     return true;
   }
 
-  #flushHeader(datalen: number, start: number): void {
-    const header = { sig: zoneSignature(this.zone.type), datalen, start };
-    this.#storage.write(writeBufferHeader(header, 'pstore_blk', this.#abi), this.zone.offset);
-    this.#storage.sync();
-    this.datalen = datalen;
-    this.start = start;
+  #header(datalen: number, start: number): Uint8Array {
+    return writeBufferHeader({ sig: zoneSignature(this.zone.type), datalen, start }, 'pstore_blk', this.#abi);
   }
 }

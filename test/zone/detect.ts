@@ -254,7 +254,7 @@ t.test('one flipped bit in a header does not change how the others are read', as
     fc.property(shape, fc.nat(), fc.nat(), (made, which, bit) => {
       const image = build({ ...made, records: Math.max(3, made.records) });
       const used = image.places.filter(({ offset }) => hasSignature(image, offset));
-      const { kind, offset } = used[which % used.length]!;
+      const { kind, index, offset } = used[which % used.length]!;
       // A ring's signature may become another kind's, and nanoseconds those of another machine: nothing can tell.
       const time = image.bufferHeaderSize + (image.abi.endsWith('align4') ? 12 : 16);
       const bits =
@@ -265,7 +265,12 @@ t.test('one flipped bit in a header does not change how the others are read', as
             );
       const at = bits[bit % bits.length]!;
       image.bytes[offset + (at >> 3)]! ^= 1 << (at & 7);
-      assert.deepEqual(files(open(image, {})), files(open(image, { ...image.keys, abi: image.abi })));
+      // The damaged zone itself: a length beyond its zone is not one beyond the room that it might have.
+      const others = (keys: Readonly<Record<string, string>>) => {
+        const { [`${kind}-${image.format}-${index}`]: _, ...rest } = files(open(image, keys));
+        return kind === 'ftrace' ? Object.keys(rest).filter((name) => !name.startsWith('ftrace')) : rest;
+      };
+      assert.deepEqual(others({}), others({ ...image.keys, abi: image.abi }));
     }),
     { numRuns: 250 },
   );
