@@ -318,7 +318,7 @@ function fill(buffer: Buffer, bytes: Buffer): number {
 }
 
 /** Options that fuse-native has no words for, or drops because they are 0, go behind the subtype. */
-function libfuseOptions({ mount, fsname, readOnly }: ServeOptions): Options {
+function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions): Options {
   if (fsname.includes(','))
     throw new PstoreError('EINVAL', `fsname=${fsname}: a comma cannot stand in it with fuse-native`);
   const extra = [
@@ -332,6 +332,8 @@ function libfuseOptions({ mount, fsname, readOnly }: ServeOptions): Options {
     'default_permissions',
   ];
   if (readOnly) extra.push('ro');
+  // Who opened a record before its place was written again must not read the new one from the kernel's cache.
+  if (updateMs > 0) extra.push('direct_io');
   if (mount.nonempty) extra.push('nonempty');
   extra.push('nosuid', 'nodev', ...mount.kernelFlags.filter((flag) => LIBFUSE_FLAGS.has(flag)));
   return {

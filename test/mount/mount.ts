@@ -313,6 +313,40 @@ give(texts)
     await unmount(t, mountPoint);
   });
 
+  test('who has a record of a live image open reads on when its place is written again', async (t) => {
+    const { folder, mountPoint } = place(t);
+    const image = imageFile(folder, 's2');
+    await mount(t, [`${image},kmsg_size=64K,update_ms=100`, mountPoint, ...by]);
+    const said = await python<unknown[]>(
+      `
+import time
+path = os.path.join(root, 'dmesg-pstore_blk-0')
+def read(name):
+    with open(name, 'rb') as f: return f.read()
+before = read(path)
+fd = os.open(path, os.O_RDONLY)
+text = os.read(fd, 1000)
+# A machine that knows nothing of us writes the record of zone 2 to zone 0.
+with open(args[0], 'r+b') as image:
+    image.seek(131072)
+    zone = image.read(65536)
+    image.seek(0)
+    image.write(zone)
+time.sleep(0.3)
+after = read(path)
+while True:
+    more = os.read(fd, 4096)
+    if not more: break
+    text += more
+give([after != before, after == read(os.path.join(root, 'dmesg-pstore_blk-2')), text == before])
+`,
+      mountPoint,
+      image,
+    );
+    t.same(said, [true, true, true], 'a new opener gets the new record, the old one the old to its end');
+    await unmount(t, mountPoint);
+  });
+
   // ── refusing ──
 
   const REFUSED = `
