@@ -61,8 +61,11 @@ stop() {
   $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir" || kill "$server"
 }
 trap stop TERM INT HUP
-IFS= read -r command; IFS= read -r lazy; dir=$(cat; printf .); dir=\${dir%.}
+told=$(cat; printf .)
 exec </dev/null
+line='
+'
+told=\${told%.}; command=\${told%%"$line"*}; told=\${told#*"$line"}; lazy=\${told%%"$line"*}; dir=\${told#*"$line"}
 while :; do
   wait "$server"; status=$?
   kill -0 "$server" || break
@@ -102,13 +105,15 @@ export async function launch(options: LaunchOptions): Promise<number> {
     child.on('close', (code) => resolve(code ?? BUG));
   });
   child.stderr!.on('data', options.relay);
-  // The supervisor may be gone before it was told what to unmount: its end is what counts.
-  (child.stdin as Writable).on('error', () => {});
-  const forward = () => child.kill('SIGTERM');
+  const supervisor = new Supervisor(child.stdin as Writable);
+  const forward = () => {
+    child.kill('SIGTERM');
+    supervisor.nothing();
+  };
   process.on('SIGINT', forward);
   process.on('SIGTERM', forward);
   process.on('SIGHUP', forward);
-  const first = await Promise.race([ended, handleMessages(child, fuse, options)]);
+  const first = await Promise.race([ended, handleMessages(child, supervisor, fuse, options)]);
   if (fuse !== undefined) closeSync(fuse);
   if (typeof first === 'number') {
     child.kill('SIGTERM');
@@ -131,30 +136,60 @@ function openFuse(): number | undefined {
   }
 }
 
+/** What the supervisor reads: how to unmount what is mounted, and only that; below it may be a mount that is not ours. */
+class Supervisor {
+  readonly #input: Writable;
+  #isMounting = false;
+
+  constructor(input: Writable) {
+    this.#input = input;
+    // It may be gone before it was told: its end is what counts.
+    input.on('error', () => {});
+  }
+
+  /** mount(8) is at work: until it has ended, nobody knows whether there is something to unmount. */
+  mounting(): void {
+    this.#isMounting = true;
+  }
+
+  tell({ command, lazyCommand, mountPoint }: Unmounting): void {
+    if (!this.#input.writableEnded) {
+      this.#input.end(`${command.join(' ')}\n${lazyCommand.join(' ')}\n${mountPoint}`);
+    }
+  }
+
+  refused(): void {
+    this.#isMounting = false;
+    this.nothing();
+  }
+
+  /** Nothing is mounted yet, and nothing will be. */
+  nothing(): void {
+    if (!this.#isMounting) this.#input.end();
+  }
+}
+
 /** @returns that the mount answers, or the exit status when it could not be made */
 function handleMessages(
   child: ChildProcess,
+  supervisor: Supervisor,
   fuse: number | undefined,
   options: LaunchOptions,
 ): Promise<Ready | number> {
-  const supervisor = child.stdin as Writable;
-  // Only what is mounted: below it may be a mount that is not ours.
-  const tell = ({ command, lazyCommand, mountPoint }: Unmounting) => {
-    if (!supervisor.writableEnded) supervisor.end(`${command.join(' ')}\n${lazyCommand.join(' ')}\n${mountPoint}`);
-  };
-  let isMounting = false;
   return new Promise((resolve) => {
     const handle = (message: ServerMessage) => {
       if ('ready' in message) {
-        tell(message.unmount);
+        supervisor.tell(message.unmount);
         resolve({ complete: message.complete });
         return;
       }
-      isMounting = true;
+      supervisor.mounting();
       runMount(message.mount, fuse!, options, (status) => {
-        if (status === 0) tell(message.unmount);
-        else resolve(status);
-        supervisor.end();
+        if (status === 0) supervisor.tell(message.unmount);
+        else {
+          supervisor.refused();
+          resolve(status);
+        }
       });
     };
     let pending = '';
@@ -164,8 +199,7 @@ function handleMessages(
       pending = lines.pop()!;
       for (const line of lines) handle(JSON.parse(line) as ServerMessage);
     });
-    // A server that has died while its mount is made leaves a dead one, of which the supervisor is yet to be told.
-    control.on('close', () => isMounting || supervisor.end());
+    control.on('close', () => supervisor.nothing());
   });
 }
 
