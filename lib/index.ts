@@ -26,3 +26,4 @@ export { type Attr, type Entry, type Layout, type Mounted, Tree, type TreeOption
 export { type Warning, type WarningCode, Warnings } from './warnings.js';
 export { ZoneEngine } from './zone/engine.js';
 export { layOut, type ZoneGeometry, type ZoneSizes } from './zone/geometry.js';
+export { ZoneRegistry } from './zone/registration.js';

@@ -10,6 +10,7 @@ import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type Detected, detectZones, fittingMarks } from '../zone/detect.js';
+import { ZoneState } from '../zone/dmesg-table.js';
 import { ZoneEngine } from '../zone/engine.js';
 import { PROVEN } from '../zone/evidence.js';
 import {
@@ -73,6 +74,7 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
   });
   engine.recover();
   warnOfHiddenZones(engine, found, warnings, path);
+  warnOfDamagedSignatures(found, warnings, path);
   // There may be hundreds of thousands of marks, which nobody needs any more.
   const kept: Found = { ...found, detected: found.detected && { ...found.detected, marks: [] } };
   const kallsyms = keys.text('kallsyms');
@@ -85,7 +87,7 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
-    guessed: (type) => whyGuessed(type, kept),
+    guessed: (type) => contradiction(warnings) ?? whyGuessed(type, kept) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
 }
@@ -199,10 +201,12 @@ function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['g
     const { base, size: better } = detected.stride;
     const now = fittingMarks(marks, geometry.kmsgOffset, geometry.kmsgSize);
     const best = fittingMarks(marks, base, better);
-    if (now.fit < best.fit) {
+    const divides =
+      given.has('kmsgSize') && geometry.kmsgSize < better && better % geometry.kmsgSize === 0 && best.fit > 2;
+    if (now.fit < best.fit || divides) {
       if (geometry.kmsgSize !== better && given.has('kmsgSize')) {
         yield `zones of ${inWords(better)} fit this image (${best.fit} of ${best.of} record headers), ` +
-          `zones of ${inWords(geometry.kmsgSize)} do not (${now.fit} of ${now.of}); give kmsg_size=${inUnits(better)}`;
+          `zones of ${inWords(geometry.kmsgSize)} do not (${divides ? 'there are none between them' : `${now.fit} of ${now.of}`}); give kmsg_size=${inUnits(better)}`;
       } else {
         yield `the dmesg zones of this image begin at ${base} (${best.fit} of ${best.of} record headers), ` +
           `not at ${geometry.kmsgOffset} (${now.fit} of ${now.of}), where the given sizes put them`;
@@ -242,6 +246,17 @@ function warnOfHiddenZones(engine: ZoneEngine, found: Found, warnings: Warnings,
   );
 }
 
+/** A zone whose signature was damaged is never used to a kernel, though its record's header is still there. */
+function warnOfDamagedSignatures({ geometry, detected }: Found, warnings: Warnings, path: string): void {
+  if (geometry.kmsgSize === 0) return;
+  for (const { signed, magic, datalen, offset } of detected?.marks ?? []) {
+    const index = (offset - geometry.kmsgOffset) / geometry.kmsgSize;
+    if (signed || !magic || datalen === 0 || index < 0 || !Number.isInteger(index)) continue;
+    const what = `${path}: dmesg zone ${index} at offset ${offset} has a damaged signature: a kernel does not see its record`;
+    warnings.add('zone-invalid', `${what}; salvage shows what can be read of it`, offset);
+  }
+}
+
 /** A guess never places a write. @returns the sentence that says what to give */
 function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
   const name = (
@@ -261,6 +276,33 @@ function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
     );
   }
   return undefined;
+}
+
+/** Given sizes that the image contradicts are obeyed for reading; a write by them would go over records. */
+function contradiction(warnings: Warnings): string | undefined {
+  const mismatch = warnings.list.some(({ code }) => code === 'geometry-mismatch');
+  return mismatch
+    ? 'the given sizes do not fit this image, and a write by them could destroy records; leave them out'
+    : undefined;
+}
+
+/** Where the next record would go may be no zone at all: the image may end before, as part of a larger file. */
+function foreignZone(
+  type: NewRecord['type'],
+  engine: ZoneEngine,
+  storage: Storage,
+  found: Pick<Found, 'given' | 'geometry'>,
+): string | undefined {
+  if (type !== 'dmesg' || found.given.has('kmsgSize')) return undefined;
+  const { nextZone, geometry, dmesg } = engine;
+  const { offset } = kmsgZone(geometry, nextZone);
+  const head = readRange(storage, offset, BUFFER_HEADER_SIZE[geometry.generation]);
+  const isBlank = head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
+  if (isBlank || dmesg.state(nextZone) !== ZoneState.Unsigned) return undefined;
+  return (
+    `at offset ${offset}, where the next record would go, stands something that is no zone; ` +
+    'give offset= and size= where the partition is a part of a larger file, or kmsg_size= as the kernel had it'
+  );
 }
 
 function describe(

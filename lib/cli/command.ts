@@ -106,21 +106,28 @@ export function openAll(args: Arguments, sources: readonly string[], mode: 'read
     options.backends,
   );
   const close = () => {
+    // What was found out only when records were read.
+    for (const [i, source] of opened.entries()) if (said[i] !== undefined) warn(source, said[i]);
     for (const { backend } of opened) backend.close();
   };
+  const said: number[] = [];
   if (failed.length > 0 && (options.strict || opened.length === 0)) {
     close();
     throw failed[0]!.error;
   }
   if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
   for (const { error } of failed) complain(error.message);
-  for (const source of opened) warn(source);
+  for (const source of opened) {
+    warn(source);
+    said.push(source.backend.warnings.list.length);
+  }
   return { mounted: labelled(opened), partly: failed.length > 0, close };
 }
 
-/** The warnings of an open source: the first few, and how many more there are. */
-export function warn({ backend }: OpenSource): void {
-  const { list, dropped } = backend.warnings;
+/** The warnings of an open source from the given one on: the first few, and how many more there are. */
+export function warn({ backend }: OpenSource, from = 0): void {
+  const { dropped } = backend.warnings;
+  const list = backend.warnings.list.slice(from);
   for (const { message } of list.slice(0, MOST_WARNINGS)) complain(`warning: ${message}`);
   const more = list.length - MOST_WARNINGS + dropped;
   if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);

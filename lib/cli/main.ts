@@ -41,10 +41,11 @@ export async function main(argv: readonly string[], { packageFile, server, comma
   }
   const name = argv[0];
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-  const asks = before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
+  const asks = name === 'help' || before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
   if (name === undefined || asks || isCommand(name)) {
     const { commandsFor, runCommand } = await commands();
-    return await runCommand(argv, await commandsFor(name), packageFile);
+    const words = name === 'help' ? [...argv.slice(1), '--help'] : argv;
+    return await runCommand(words, await commandsFor(words[0]), packageFile);
   }
   const isHelper = isMountHelper();
   const args = isHelper ? helperArguments(argv) : argv;

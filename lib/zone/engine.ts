@@ -135,12 +135,15 @@ export class ZoneEngine {
     this.#dirty.clear();
     this.#recovered = true;
     this.#adopt(found);
+    this.#next = found.next;
+    this.#oops = found.oops;
+    this.#panics = found.panics;
     this.#warnings.addAll(warnings);
     for (const [index, buffer] of held) this.#move(index, buffer);
     for (const ring of this.rings) this.#flushRing(ring, storage);
   }
 
-  /** Takes over what recovery found. */
+  /** Takes over what recovery found in each zone. */
   #adopt(found: Recovered, onChange: (index: number) => void = () => {}): boolean {
     let changed = false;
     for (let index = 0; index < this.geometry.kmsgCount; index++) {
@@ -148,9 +151,6 @@ export class ZoneEngine {
       changed = true;
       onChange(index);
     }
-    this.#next = found.next;
-    this.#oops = found.oops;
-    this.#panics = found.panics;
     this.#warnings.addAll(found.warnings);
     return changed;
   }
@@ -164,18 +164,23 @@ export class ZoneEngine {
   refresh(onChange: (index: number) => void): boolean {
     const found = recoverDmesg(this.#storage, this.geometry, this.abi, this.dmesg, (index) => this.#dirty.has(index));
     const dmesg = this.#adopt(found, onChange);
+    // Another one writes there too, then: the ring goes on where it has got to. Our own writes we know better.
+    if (dmesg) this.#next = found.next;
+    this.#oops = Math.max(this.#oops, found.oops);
+    this.#panics = Math.max(this.#panics, found.panics);
     let rings = false;
     for (const ring of this.rings) rings = ring.recover(this.#warnings) || rings;
     return dmesg || rings;
   }
 
   /**
-   * A record that was held since before the recovery goes to the ring's next place, with the next counter. Where that
-   * fails it stays in memory.
+   * A record that was held since before the recovery, and not erased, goes to the ring's next place, with the next
+   * counter. Where that fails it stays in memory.
    */
   #move(index: number, buffer: Uint8Array): void {
     const header = readDmesgHeader(buffer.subarray(this.#bufferHeaderSize), this.abi);
     const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
+    if (datalen === 0) return;
     const from = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
     try {
       this.write({
@@ -247,7 +252,8 @@ export class ZoneEngine {
   /** Mainline writes the zone as a whole, RFC v5 what is used of it. */
   #flushAll(storage: Storage, index: number, buffer: Uint8Array): void {
     const { generation } = this.geometry;
-    const used = this.#bufferHeaderSize + readBufferHeader(buffer, generation, this.abi).datalen;
+    const { datalen } = readBufferHeader(buffer, generation, this.abi);
+    const used = this.#bufferHeaderSize + Math.max(datalen, dmesgHeaderSize(this.abi));
     const bytes = generation === 'blkoops' ? buffer.subarray(0, used) : buffer;
     flush(storage, kmsgZone(this.geometry, index), { mode: FlushMode.All, bytes });
   }
@@ -393,12 +399,15 @@ export class ZoneEngine {
   erase(index: number): boolean {
     const shown = this.dmesg.row(index);
     if (shown.state !== ZoneState.Live) return false;
-    if (this.#dirty.delete(index)) {
+    const { generation } = this.geometry;
+    const held = this.#dirty.get(index);
+    if (held) {
+      const header = readBufferHeader(held, generation, this.abi);
+      held.set(writeBufferHeader({ ...header, datalen: 0 }, generation, this.abi));
       this.dmesg.setErased(index);
       return true;
     }
     const storage = this.#path;
-    const { generation } = this.geometry;
     const zone = kmsgZone(this.geometry, index);
     const headerSize = this.#bufferHeaderSize;
     const bytes = new Uint8Array(headerSize + dmesgHeaderSize(this.abi));

@@ -64,7 +64,7 @@ export function recoverDmesg(
     if (problem && !known.has(index, row)) {
       const { offset } = kmsgZone(geometry, index);
       const what = `${storage.path}: dmesg zone ${index} at offset ${offset} ${problem.what}`;
-      warnings.add(problem.code, `${what}; the zone is skipped, as a kernel does`, offset);
+      warnings.add(problem.code, `${what}; a kernel skips it, and salvage shows what can be read of it`, offset);
     }
     if (blkoops && row.state === ZoneState.Unsigned) {
       stopped = true;
