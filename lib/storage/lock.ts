@@ -52,7 +52,9 @@ function lockHolder(fd: number): string | undefined {
         if (!lock.test(readFileSync(`/proc/${pid}/fdinfo/${open}`, 'latin1'))) continue;
         const held = statSync(`/proc/${pid}/fd/${open}`);
         if (held.dev !== dev || held.ino !== ino) continue;
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+          .replace(/[\0\s]+/g, ' ')
+          .trim();
         return `process ${pid} (${command.slice(0, 120)})`;
       }
     } catch {
