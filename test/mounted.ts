@@ -15,13 +15,20 @@ const LIMIT_MS = 20_000;
 
 export const TRANSPORTS = ['fuse-native', 'dev-fuse'] as const;
 
+/** tap makes every Node that a test starts load its own modules, and write where only the test may: not ours. */
+const PLAIN = ['/usr/bin/env', '-u', 'NODE_OPTIONS'] as const;
+
+function plain(program: string, args: readonly string[]): [string, string[]] {
+  return [PLAIN[0], [...PLAIN.slice(1), program, ...args]];
+}
+
 /** Runs a program to its end. */
 export function run(
   program: string,
   args: readonly string[],
   options: { cwd?: string; input?: string | Uint8Array } = {},
 ) {
-  return spawnSync(program, [...args], {
+  return spawnSync(...plain(program, args), {
     encoding: 'latin1',
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
@@ -52,7 +59,7 @@ export interface CallOptions {
 export function call(program: string, args: readonly string[], options: CallOptions = {}): Promise<Ended> {
   const { input, ...rest } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args], { ...rest, timeout: LIMIT_MS, killSignal: 'SIGKILL' });
+    const child = spawn(...plain(program, args), { ...rest, timeout: LIMIT_MS, killSignal: 'SIGKILL' });
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('latin1').on('data', (text: string) => {
@@ -128,7 +135,7 @@ export function names(folder: string): string[] {
 /** A program that runs beside the test, with its output and its end. */
 export function beside(program: string, args: readonly string[]): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(program, [...args], {
+    const child = spawn(...plain(program, args), {
       timeout: 60_000,
       killSignal: 'SIGKILL',
       stdio: ['ignore', 'pipe', 'pipe'],
