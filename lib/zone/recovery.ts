@@ -115,6 +115,10 @@ const NO_HEADER: Omit<DmesgRow, 'state'> = {
   nanoseconds: 0n,
 };
 
+function skipped(row: DmesgRow, code: Problem['code'], what: string): { row: DmesgRow; problem: Problem } {
+  return { row, problem: { code, what } };
+}
+
 /** Gives the headers of one zone after the other. */
 class HeaderReader {
   readonly #storage: Storage;
@@ -147,7 +151,6 @@ class HeaderReader {
 
   row(index: number): { row: DmesgRow; problem: Problem | undefined } {
     const bytes = this.#bytes(index);
-    const skipped = (row: DmesgRow, code: Problem['code'], what: string) => ({ row, problem: { code, what } });
     if (bytes.length < this.#wanted) {
       const row = { ...NO_HEADER, state: ZoneState.Unreadable };
       return skipped(row, 'zone-truncated', 'cannot be read: the image ends here, or the place is broken');
@@ -162,17 +165,25 @@ class HeaderReader {
       const row = { ...NO_HEADER, state: ZoneState.Overtop, datalen };
       return skipped(row, 'zone-overtop', `says that it holds ${datalen} bytes, but has room for ${area}`);
     }
-    const { magic, ...header } = readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi);
+    const header = readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi);
+    const { magic } = header;
     if (magic !== DMESG_MAGIC) {
       const row = { ...NO_HEADER, state: ZoneState.Invalid, datalen };
       if (datalen === 0) return { row, problem: undefined };
       const found = `has the magic 0x${magic.toString(16)} where 0x${DMESG_MAGIC.toString(16)} should be`;
       return skipped(row, 'zone-invalid', found);
     }
-    return {
-      row: { ...header, state: datalen === 0 ? ZoneState.Erased : ZoneState.Live, datalen },
-      problem: undefined,
+    // Field by field: to spread an object takes longer than to read the zone.
+    const row = {
+      state: datalen === 0 ? ZoneState.Erased : ZoneState.Live,
+      datalen,
+      counter: header.counter,
+      reason: header.reason,
+      compressed: header.compressed,
+      seconds: header.seconds,
+      nanoseconds: header.nanoseconds,
     };
+    return { row, problem: undefined };
   }
 
   /** Both headers of a zone; fewer bytes where the storage ends or is broken. */
