@@ -1,12 +1,30 @@
+import assert from 'node:assert/strict';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import type { Backend } from '../../lib/backend/backend.js';
+import type { Backend, NewRecord } from '../../lib/backend/backend.js';
 import { blkoops } from '../../lib/backend/blkoops.js';
 import { TextCache } from '../../lib/backend/cache.js';
 import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
 import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
+import { COMPRESSIONS } from '../../lib/compress/codec.js';
+import { encodeRecord } from '../../lib/compress/decompress.js';
+import { Reason } from '../../lib/format/record-type.js';
+import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
+import { ftraceBytes, join } from '../builders/ftrace.js';
+import {
+  FORMATS,
+  latin1,
+  MACHINE_NAMES,
+  MACHINES,
+  PlainRing,
+  partition,
+  type RecordSpec,
+  type ZonePartition,
+} from '../builders/zone.js';
 import { goldenImage } from '../fixture-path.js';
 import { type GoldenCase, type GoldenFile, goldenBytes, goldenCases, withoutSymbols } from '../golden.js';
 
@@ -83,3 +101,592 @@ for (const golden of goldenCases('zone', 'rfc5')) {
     t.end();
   });
 }
+
+// ── what a kernel left after an unlink ──
+
+for (const [folder, name] of [
+  ['s5', 'dmesg-pstore_blk-1'],
+  ['v3', 'dmesg-blkoops-1'],
+] as const) {
+  t.test(`${folder}: erasing leaves the kernel's own bytes`, async (t) => {
+    const golden = goldenCases('zone', 'rfc5').find((each) => each.folder === folder)!;
+    for (const keys of [golden.keys, {}]) {
+      const bytes = goldenImage(folder, 'image-before.raw');
+      const backend = open(golden.backend, bytes, keys);
+      backend.erase(backend.find(name)!);
+      t.ok(Buffer.from(bytes).equals(goldenImage(folder)));
+      t.equal(backend.find(name), undefined);
+      sameAsKernel(t, backend, golden, golden.files);
+    }
+  });
+}
+
+for (const folder of ['s9-ff', 's9-00']) {
+  t.test(`${folder}: a fresh partition is empty with sizes, and an error without`, async (t) => {
+    const golden = goldenCases('zone').find((each) => each.folder === folder)!;
+    const bytes = goldenImage(folder, 'image-before.raw');
+    const backend = open('pstore_blk', bytes, golden.keys);
+    t.same(listing(backend), []);
+    t.same(golden.filesBefore, []);
+    t.same(
+      backend.warnings.list.map(({ code }) => code),
+      ['image-fresh'],
+    );
+    t.throws(() => open('pstore_blk', bytes, {}), {
+      code: 'EBADMSG',
+      message: /no zone signature is found in it; .* give kmsg_size=/,
+    });
+  });
+}
+
+// ── partitions of the builder ──
+
+function openImage(image: ZonePartition, keys: Readonly<Record<string, string>> = image.keys, bytes = image.bytes) {
+  return open(image.format, bytes, { abi: image.abi, ...keys });
+}
+
+function textOf(backend: Backend, name: string): string {
+  const slot = backend.find(name);
+  assert(slot !== undefined, `${name} is shown`);
+  return Buffer.from(contentBytes(backend.open(slot))).toString('latin1');
+}
+
+function newRecord(more: Partial<NewRecord>): NewRecord {
+  return {
+    type: 'dmesg',
+    reason: 2,
+    timeNs: 1_700_000_000_123_456_789n,
+    compress: 'none',
+    data: new Uint8Array(0),
+    ...more,
+  };
+}
+
+const LOG = Array.from(
+  { length: 60 },
+  (_, i) => `<6>[${String(i).padStart(5)}.000000] usb 1-${i}: new device number ${i * 7}\n`,
+).join('');
+
+t.test("round trip: every format, machine and compression, and the bytes are the builder's", async (t) => {
+  for (const format of FORMATS) {
+    for (const abi of MACHINE_NAMES) {
+      for (const compress of ['none', ...COMPRESSIONS] as const) {
+        const image = partition(65536, { format, abi }).kmsg(8192);
+        const bytes = image.bytes.slice();
+        const writer = openImage(image, image.keys, bytes);
+        const text = `Panic#1 Part1\n${LOG}`;
+        writer.write!(newRecord({ reason: Reason.Panic, compress, data: latin1(LOG) }));
+        const body = compress === 'none' ? latin1(text) : encodeRecord(latin1(text), compress);
+        image.dmesg(0, {
+          body,
+          seconds: 1_700_000_000,
+          nanoseconds: 123_456_789,
+          counter: 1,
+          reason: 1,
+          compressed: compress === 'none' ? 0 : 1,
+        });
+        const what = `${format} ${abi} ${compress}`;
+        assert.deepEqual(bytes, image.bytes, what);
+        const shownText = `${compress === 'none' ? `${format === 'blkoops' ? 'blkoops: ' : ''}Panic: Total 1 times\n` : ''}${text}`;
+        for (const reader of [writer, openImage(image), openImage(image, { ...image.keys, compress })]) {
+          assert.equal(textOf(reader, `dmesg-${format}-0`), shownText, what);
+          const found = { mtimeNs: 1_700_000_000_123_456_789n, reason: 'Panic', count: 1, state: 'live' };
+          const { mtimeNs, reason, count, state, compressed } = listing(reader)[0]!;
+          assert.deepEqual({ mtimeNs, reason, count, state }, found, what);
+          const kept = compress === 'none' ? [null] : compress === 'lz4hc' ? ['lz4', 'lz4hc'] : [compress];
+          assert(kept.includes(compressed as never), `${what}: ${compressed}`);
+        }
+        if (compress === 'deflate') {
+          assert.equal(Buffer.from(inflateRawSync(body)).toString('latin1'), text);
+          assert.deepEqual(Buffer.from(body), deflateRawSync(text, { windowBits: 11, memLevel: 8 }));
+        }
+      }
+      t.pass(`${format} ${abi}`);
+    }
+  }
+});
+
+t.test('a dump that is too long: its newest whole lines', async (t) => {
+  const image = partition(65536).kmsg(4096);
+  const backend = openImage(image);
+  const lines = Array.from({ length: 500 }, (_, i) => `<6>[${i}] line ${i}`);
+  for (const compress of ['none', 'deflate'])
+    backend.write!(newRecord({ compress, data: latin1(`${lines.join('\n')}\n`) }));
+  for (const [id, least] of [
+    [0, 150],
+    [1, 250],
+  ] as const) {
+    const text = textOf(backend, `dmesg-pstore_blk-${id}`).split('\n');
+    const kept = text.slice(text.indexOf(`Oops#${id + 1} Part1`) + 1, -1);
+    t.ok(kept.length > least, `${kept.length} lines`);
+    t.same(kept, lines.slice(-kept.length));
+  }
+});
+
+t.test('rings that are written through the backend', async (t) => {
+  for (const abi of MACHINE_NAMES) {
+    const image = partition(65536, { abi }).pmsg(4096).console(4096).tty(4096).ftrace(8192, 2).kmsg(8192);
+    const bytes = image.bytes.slice();
+    const backend = openImage(image, image.keys, bytes);
+    const area = 4096 - 12;
+    for (const [n, type] of (['pmsg', 'console', 'tty'] as const).entries()) {
+      const ring = new PlainRing(area);
+      for (let i = 0; i < 3 + n; i++) {
+        const chunk = latin1(`${type} ${i} `.repeat(100 + 40 * i));
+        backend.write!(newRecord({ type, data: chunk }));
+        ring.write(chunk);
+      }
+      t.equal(textOf(backend, `${type}-pstore_blk-0`), Buffer.from(ring.text()).toString('latin1'));
+      image.ring(image.places[n]!, ring);
+    }
+    const machine = MACHINES[abi].word === 8 ? '64' : '32';
+    for (const cpu of [0, 1]) {
+      const records = [0, 1, 2].map((i) =>
+        ftraceBytes(
+          { cpu, ts: BigInt(100 + 2 * i + cpu), ip: 0xc0000000n + BigInt(i), parent: 0xc1000000n },
+          machine,
+          MACHINES[abi].little,
+        ),
+      );
+      backend.write!(newRecord({ type: 'ftrace', cpu, data: join(records) }));
+      image.ring(image.places[3 + cpu]!, [join(records)]);
+    }
+    t.same(
+      textOf(backend, 'ftrace-pstore_blk-0').match(/^CPU:\d ts:\d+/gm),
+      [0, 1, 2].flatMap((i) => [`CPU:0 ts:${100 + 2 * i}`, `CPU:1 ts:${101 + 2 * i}`]),
+    );
+    t.ok(Buffer.from(bytes).equals(image.bytes), `${abi}: the bytes are the builder's`);
+    for (const { type, slot } of listing(backend)) {
+      backend.erase(slot);
+      t.equal(backend.record(slot), undefined);
+      for (const place of image.places.filter(({ kind }) => kind === type)) image.erase(place);
+      t.ok(Buffer.from(bytes).equals(image.bytes), `${abi}: ${type} erased`);
+    }
+  }
+});
+
+t.test('what a listing shows of odd records', async (t) => {
+  const odd: [string, RecordSpec, object | undefined, string | undefined, string[]][] = [
+    ['no bytes: the added line alone', { body: '' }, { size: 20, state: 'live' }, 'Oops: Total 7 times\n', []],
+    ['compressed, no bytes', { body: '', compressed: 1 }, undefined, undefined, ['record-short']],
+    ['shorter than its header', { body: 'text', datalen: 12 }, undefined, undefined, ['record-short']],
+    ['a counter beyond 2^31', { body: 'x\n', counter: 0xffffffff }, { count: -1 }, 'Oops: Total -1 times\nx\n', []],
+    ['an unknown reason', { body: 'x\n', reason: 9 }, { reason: 'Unknown' }, 'Unknown: Total 7 times\nx\n', []],
+    ['reason 0', { body: 'x\n', reason: 0 }, { reason: 'Unknown' }, 'Unknown: Total 7 times\nx\n', []],
+    ['emergency', { body: 'x\n', reason: 3 }, { reason: 'Emergency' }, 'Emergency: Total 7 times\nx\n', []],
+    ['shutdown', { body: 'x\n', reason: 4 }, { reason: 'Shutdown' }, 'Shutdown: Total 7 times\nx\n', []],
+    [
+      'does not decompress',
+      { body: 'no deflate', compressed: 1 },
+      { state: 'undecodable', name: 'dmesg-pstore_blk-0.enc.z', compressed: null },
+      'no deflate',
+      [],
+    ],
+    [
+      'flag 2, and it does',
+      { body: deflateRawSync('Oops#1 Part1\ntext\n'), compressed: 2 },
+      { compressed: 'deflate' },
+      'Oops#1 Part1\ntext\n',
+      ['record-flag'],
+    ],
+    [
+      'flag 2, and it does not',
+      { body: 'plain\n', compressed: 2 },
+      { compressed: null, state: 'live' },
+      'Oops: Total 7 times\nplain\n',
+      ['record-flag'],
+    ],
+    ['no time', { body: '', seconds: 0 }, { mtimeNs: null }, undefined, []],
+    ['a time before 1970', { body: '', seconds: -5 }, { mtimeNs: null }, undefined, ['record-time']],
+    [
+      'too many nanoseconds',
+      { body: '', nanoseconds: 1_000_000_000 },
+      { mtimeNs: 1_700_000_000_999_999_999n },
+      undefined,
+      ['record-time'],
+    ],
+    [
+      'negative nanoseconds',
+      { body: '', nanoseconds: -1 },
+      { mtimeNs: 1_700_000_000_000_000_000n },
+      undefined,
+      ['record-time'],
+    ],
+    [
+      'a far future',
+      { body: '', seconds: 1n << 40n },
+      { mtimeNs: (1n << 40n) * 1_000_000_000n + 123_456_789n },
+      undefined,
+      [],
+    ],
+  ];
+  for (const [name, spec, record, text, warnings] of odd) {
+    const image = partition(16384)
+      .kmsg(4096)
+      .dmesg(0, { counter: 7, ...spec })
+      .dmesg(1, { body: 'the next\n', counter: 8 });
+    const backend = openImage(image);
+    const first = listing(backend).filter(({ id }) => id === 0);
+    if (record) t.match(first, [record], name);
+    else t.same(first, [], name);
+    if (text !== undefined && first[0]) {
+      t.equal(textOf(backend, first[0].name), text, name);
+      t.equal(first[0].size, text.length, name);
+    }
+    t.same(
+      backend.warnings.list.map(({ code }) => code).filter((code) => code !== 'ring-same-second'),
+      warnings,
+      name,
+    );
+    t.equal(textOf(backend, 'dmesg-pstore_blk-1'), 'Oops: Total 8 times\nthe next\n', 'the others are shown');
+  }
+});
+
+t.test('RFC v5 calls everything that is not an oops a panic', async (t) => {
+  const image = partition(16384, { format: 'blkoops' }).kmsg(4096);
+  for (const [i, reason] of [1, 2, 4].entries()) image.dmesg(i, { body: 'x\n', reason, counter: i });
+  const backend = openImage(image);
+  t.same(
+    [0, 1, 2].map((id) => textOf(backend, `dmesg-blkoops-${id}`)),
+    ['blkoops: Panic: Total 0 times\nx\n', 'blkoops: Oops: Total 1 times\nx\n', 'blkoops: Panic: Total 2 times\nx\n'],
+  );
+  t.same(
+    listing(backend).map(({ reason }) => reason),
+    ['Panic', 'Oops', 'Panic'],
+  );
+});
+
+t.test('a ring whose start is behind its datalen hides nothing', async (t) => {
+  const trace = (cpu: number) =>
+    [0, 1, 2].map((i) => ftraceBytes({ cpu, ts: BigInt(10 * i + cpu), ip: 0x81000000n, parent: 0x82000000n }, '64'));
+  const image = partition(65536)
+    .pmsg(4096, { data: 'shown, and not', datalen: 5, start: 10 })
+    .console(4096, ['console']);
+  image.ftrace(8192, 2, [{ data: join([...trace(0), ...trace(0)]), datalen: 48, start: 72 }, trace(1)]).kmsg(8192);
+  image.dmesg(0, { body: 'text\n' });
+  const backend = openImage(image);
+  t.equal(textOf(backend, 'pmsg-pstore_blk-0'), 'shown');
+  t.equal(textOf(backend, 'console-pstore_blk-0'), 'console');
+  t.same(
+    textOf(backend, 'ftrace-pstore_blk-0').match(/CPU:0/g)!.length,
+    3,
+    'whole records up to start, while times go on',
+  );
+  t.ok(backend.find('dmesg-pstore_blk-0'));
+  t.same(
+    backend.warnings.list.map(({ code }) => code),
+    ['zone-start-beyond-datalen', 'zone-start-beyond-datalen'],
+  );
+});
+
+t.test('names that are found, and names that are not', async (t) => {
+  const image = partition(65536)
+    .pmsg(4096, ['x'])
+    .console(4096)
+    .ftrace(0, 1)
+    .kmsg(8192)
+    .dmesg(0, { body: 'x' })
+    .dmesg(2, { body: 'x', compressed: 1 });
+  const backend = openImage(image);
+  for (const { name, slot } of listing(backend)) t.equal(backend.find(name), slot, name);
+  t.same(
+    listing(backend).map(({ name }) => name),
+    ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-2.enc.z', 'pmsg-pstore_blk-0'],
+  );
+  for (const name of [
+    'dmesg-pstore_blk-1',
+    'dmesg-pstore_blk-2',
+    'dmesg-pstore_blk-0.enc.z',
+    'dmesg-pstore_blk-00',
+    'dmesg-pstore_blk-7',
+    'dmesg-pstore_blk--1',
+    'dmesg-blkoops-0',
+    'pmsg-pstore_blk-1',
+    'console-pstore_blk-0',
+    'tty-pstore_blk-0',
+    'dmesg-pstore_blk-',
+    '-pstore_blk-0',
+    '',
+    'dmesg-pstore_blk-0.salvaged',
+    'dmesg-pstore_blk-9999999999999999',
+  ]) {
+    t.equal(backend.find(name), undefined, name);
+  }
+  t.equal(backend.record(-1), undefined);
+  t.equal(backend.record(backend.slots), undefined);
+  t.throws(() => backend.open(0), { code: 'ENOENT' });
+});
+
+t.test('salvage shows what a kernel skips, and lets nobody erase it', async (t) => {
+  const text = 'Oops#1 Part1\n<1>[    1.0] BUG: something\n';
+  const image = partition(65536)
+    .pmsg(4096, { data: 'lost pmsg text of a kind\n', datalen: 99999, start: 0 })
+    .console(0)
+    .ftrace(0, 1)
+    .kmsg(8192);
+  image
+    .dmesg(0, { body: text })
+    .dmesg(1, { body: text, sig: 0x43474245 })
+    .dmesg(2, { body: text, datalen: 99999 })
+    .dmesg(3, { body: text, erased: true });
+  t.same(
+    listing(openImage(image)).map(({ name }) => name),
+    ['dmesg-pstore_blk-0'],
+  );
+  const backend = openImage(image, { ...image.keys, salvage: '' });
+  t.same(
+    listing(backend).map(({ name, state }) => [name, state]),
+    [
+      ['dmesg-pstore_blk-0', 'live'],
+      ['dmesg-pstore_blk-1.salvaged', 'salvaged'],
+      ['dmesg-pstore_blk-2.salvaged', 'salvaged'],
+      ['pmsg-pstore_blk-0.salvaged', 'salvaged'],
+    ],
+  );
+  t.equal(textOf(backend, 'dmesg-pstore_blk-1.salvaged'), text);
+  t.equal(textOf(backend, 'pmsg-pstore_blk-0.salvaged'), 'lost pmsg text of a kind\n');
+  for (const { slot, state } of listing(backend))
+    if (state === 'salvaged') t.throws(() => backend.erase(slot), { code: 'EPERM' });
+  backend.write!(newRecord({ type: 'pmsg', data: latin1('new') }));
+  t.equal(textOf(backend, 'pmsg-pstore_blk-0'), 'new');
+});
+
+t.test('records behind the zone where RFC v5 stops are not passed over in silence', async (t) => {
+  const image = partition(65536, { format: 'blkoops' }).kmsg(8192).dmesg(0, { body: 'one\n' });
+  for (const index of [2, 3]) image.dmesg(index, { body: 'Oops#2 Part1\nhidden text\n' });
+  const backend = openImage(image);
+  t.same(
+    listing(backend).map(({ name }) => name),
+    ['dmesg-blkoops-0'],
+  );
+  t.match(backend.warnings.list, [
+    { code: 'zone-invalid', offset: 8192, message: /zone 1 at offset 8192 has no signature, .*; 2 records behind it/ },
+  ]);
+  const salvaged = openImage(image, { ...image.keys, salvage: '' });
+  t.same(
+    listing(salvaged).map(({ name }) => name),
+    ['dmesg-blkoops-0', 'dmesg-blkoops-2.salvaged', 'dmesg-blkoops-3.salvaged'],
+  );
+});
+
+t.test('info explains every zone', async (t) => {
+  const image = partition(131072)
+    .pmsg(4096, { data: 'x', datalen: 99999, start: 0 })
+    .console(4096, { data: '\0\0\0text', datalen: 7, start: 7 });
+  image
+    .tty(4096, { data: 'text', datalen: 2, start: 4 })
+    .ftrace(8192, 2, [{ data: '', datalen: 0, start: 0 }])
+    .kmsg(8192);
+  const specs: [RecordSpec | undefined, string, RegExp | null][] = [
+    [{ body: 'x' }, 'live', null],
+    [{ body: 'x', erased: true, counter: 5 }, 'erased', /counter 5 was erased/],
+    [undefined, 'unused', null],
+    [{ body: 'x', datalen: 99999 }, 'overtop', /datalen 99999 is larger than the data area of 8180/],
+    [{ body: 'x', magic: 1 }, 'invalid', /magic/],
+    [{ body: 'x', sig: 0x12345678 }, 'bad-signature', /begins with the bytes 78 56 34 12/],
+    [{ body: 'x', datalen: 4 }, 'invalid', /leave no record behind the header/],
+    [{ body: 'x', compressed: 1 }, 'undecodable', /\.enc\.z/],
+  ];
+  for (const [i, [spec]] of specs.entries()) if (spec) image.dmesg(i, spec);
+  const info = openImage(image).info();
+  const zones = [...info.zones];
+  t.match(zones.slice(0, 5), [
+    { type: 'pmsg', state: 'overtop', offset: 0, size: 4096 },
+    { type: 'console', state: 'live', reason: 'begins with 3 bytes that were never written' },
+    { type: 'tty', state: 'live', reason: /start 4 is behind datalen 2/ },
+    { type: 'ftrace', index: 0, state: 'erased', size: 4096 },
+    { type: 'ftrace', index: 1, state: 'unused' },
+  ]);
+  for (const [i, [, state, reason]] of specs.entries()) {
+    const zone = zones[5 + i]!;
+    t.match(zone, { type: 'dmesg', index: i, offset: 20480 + i * 8192, size: 8192, state });
+    if (reason) t.match(zone.reason, reason);
+    else t.equal(zone.reason, null);
+  }
+  t.match(info, { format: 'pstore_blk', counters: { oops: 5, panic: 0 }, nextZone: 8 });
+  t.match(info.geometry, {
+    total_size: 131072,
+    kmsg_size: 8192,
+    ftrace_size: 8192,
+    cpus: 2,
+    kmsg_offset: 20480,
+    kmsg_zones: 13,
+  });
+  t.same(info.kernelParameters, [
+    'pstore_blk.kmsg_size=8',
+    'pstore_blk.pmsg_size=4',
+    'pstore_blk.console_size=4',
+    'pstore_blk.ftrace_size=8',
+  ]);
+});
+
+t.test('a ring of records whose times do not go on', async (t) => {
+  const records = (...seconds: number[]) => {
+    const image = partition(16384).kmsg(4096);
+    seconds.forEach((second, i) => {
+      image.dmesg(i, { body: 'x', seconds: second, counter: i + 1 });
+    });
+    return openImage(image).warnings.list.map(({ code }) => code);
+  };
+  t.same(records(1, 2, 3), []);
+  t.same(records(5, 5, 5), [], 'one second, but the ring is not full yet');
+  t.same(records(5, 6, 3, 4), []);
+  t.same(records(5, 5, 5, 5), ['ring-same-second']);
+  t.same(records(7, 5, 6, 7), ['ring-same-second'], 'zone 0 is the newest, and would be the next');
+  t.same(records(3, 9, 4, 5), ['ring-same-second'], 'the clock went back');
+});
+
+t.test('a read-only source', async (t) => {
+  const image = partition(16384).kmsg(4096).dmesg(0, { body: 'x' });
+  const backend = open('pstore_blk', image.bytes, image.keys, false);
+  t.throws(() => backend.erase(0), { code: 'EROFS' });
+  t.throws(() => backend.write!(newRecord({})), { code: 'EROFS' });
+  t.equal(backend.writable, false);
+});
+
+t.test('a write that does not reach the medium is an error', async (t) => {
+  const image = partition(16384).pmsg(4096).console(0).ftrace(0, 1).kmsg(4096);
+  const storage = new FaultyStorage(new MemoryStorage(image.bytes));
+  const backend = pstoreBlk.open({
+    path: 'image.raw',
+    storage,
+    keys: SourceKeys.of(image.keys),
+    warnings: new Warnings(),
+    cache: new TextCache(),
+    readFile: () => new Uint8Array(0),
+  });
+  storage.there = false;
+  t.throws(() => backend.write!(newRecord({ data: latin1('x') })), { code: 'EIO', message: /could not be written/ });
+  t.throws(() => backend.write!(newRecord({ type: 'pmsg', data: latin1('x') })), { code: 'EIO' });
+});
+
+t.test('what is shown while another writer is at work', async (t) => {
+  const image = partition(65536)
+    .pmsg(4096)
+    .console(0)
+    .ftrace(0, 1)
+    .kmsg(8192)
+    .dmesg(0, { body: deflateRawSync('Oops#1 Part1\nold\n'), compressed: 1 });
+  const reader = openImage(image);
+  const writer = openImage(image);
+  t.equal(reader.refresh!(), false);
+  const old = reader.open(reader.find('dmesg-pstore_blk-0')!);
+  t.equal(textOf(reader, 'dmesg-pstore_blk-0'), 'Oops#1 Part1\nold\n');
+  const generation = reader.generation(0);
+  writer.erase(writer.find('dmesg-pstore_blk-0')!);
+  t.equal(reader.refresh!(), true);
+  t.equal(reader.find('dmesg-pstore_blk-0'), undefined);
+  t.not(reader.generation(0), generation);
+  t.equal(Buffer.from(contentBytes(old)).toString(), 'Oops#1 Part1\nold\n', 'an open file reads on');
+  for (let i = 0; i < 7; i++)
+    writer.write!(
+      newRecord({
+        compress: 'deflate',
+        data: latin1(`new ${i}\n`.repeat(20)),
+        timeNs: BigInt(1_700_000_001 + i) * 1_000_000_000n,
+      }),
+    );
+  writer.write!(newRecord({ type: 'pmsg', data: latin1('pmsg') }));
+  t.equal(reader.refresh!(), true);
+  t.equal(listing(reader).length, 8);
+  t.equal(textOf(reader, 'pmsg-pstore_blk-0'), 'pmsg');
+  t.equal(textOf(reader, 'dmesg-pstore_blk-1'), textOf(writer, 'dmesg-pstore_blk-1'));
+  t.equal(reader.refresh!(), false);
+});
+
+t.test('space', async (t) => {
+  const image = partition(65536).pmsg(4096, ['x']).console(4096).ftrace(0, 1).kmsg(8192).dmesg(1, { body: 'x' });
+  t.same(openImage(image).space(), { bytes: 8192 + 7 * 8192, freeBytes: 4096 + 6 * 8192, records: 2, freeSlots: 7 });
+});
+
+t.test('format makes an image that tells its own geometry', async (t) => {
+  for (const abi of MACHINE_NAMES) {
+    const image = partition(131072, { abi }).pmsg(8192).console(4096).tty(512).ftrace(16384, 3).kmsg(16384).formatted();
+    const bytes = new Uint8Array(131072);
+    pstoreBlk.format!(new MemoryStorage(bytes), SourceKeys.of({ ...image.keys, abi }));
+    t.ok(Buffer.from(bytes).equals(image.bytes), abi);
+    t.same(listing(open('pstore_blk', bytes, {})), []);
+    const old = partition(131072, { abi, format: 'blkoops' }).kmsg(16384).formatted();
+    blkoops.format!(new MemoryStorage(bytes), SourceKeys.of({ kmsg_size: '16K', abi }));
+    t.ok(Buffer.from(bytes).equals(old.bytes), `blkoops ${abi}`);
+    t.same(listing(open('blkoops', bytes, {})), []);
+  }
+  const impossible: Record<string, string>[] = [
+    {},
+    { kmsg_size: '1000' },
+    { kmsg_size: '256K' },
+    { pmsg_size: '128K', kmsg_size: '4K' },
+  ];
+  for (const keys of impossible) {
+    const bytes = new Uint8Array(131072).fill(7);
+    t.throws(() => pstoreBlk.format!(new MemoryStorage(bytes), SourceKeys.of(keys)), { code: 'EINVAL' });
+    t.ok(
+      bytes.every((byte) => byte === 7),
+      'nothing is written',
+    );
+  }
+  const odd = new MemoryStorage(new Uint8Array(5000));
+  t.throws(() => pstoreBlk.format!(odd, SourceKeys.of({ kmsg_size: '512' })), {
+    code: 'EINVAL',
+    message: /multiple of 4096/,
+  });
+  t.ok(odd.bytes.every((byte) => byte === 0));
+});
+
+t.test('sizes of the whole', async (t) => {
+  const table: [number, Record<string, string>, string, RegExp][] = [
+    [0, {}, 'EBADMSG', /the file is empty/],
+    [4095, {}, 'EBADMSG', /4095 bytes are too few/],
+    [5000, { kmsg_size: '512' }, 'EBADMSG', /not a multiple of 4096/],
+    [4096, {}, 'EBADMSG', /no zone signature/],
+    [8192, { kmsg_size: '64' }, 'EINVAL', /did you mean kmsg_size=64K/],
+    [8192, { kmsg_size: '8K', cpus: '0' }, 'EINVAL', /cpus=0/],
+    [8192, { kmsg_size: '8K', compress: 'rar' }, 'EINVAL', /compress=rar: known are auto, none, deflate/],
+    [8192, { kmsg_size: '8K', max_reason: '9' }, 'EINVAL', /max_reason=9/],
+  ];
+  for (const format of FORMATS) {
+    for (const [size, keys, code, message] of table) {
+      t.throws(
+        () => open(format, new Uint8Array(size).fill(0xff), keys),
+        { code, message },
+        `${format}: ${size} ${JSON.stringify(keys)}`,
+      );
+    }
+  }
+  const large = new Uint8Array((128 << 20) + 8192);
+  const capped = open('pstore_blk', large, { kmsg_size: '1M' });
+  t.match(capped.info().geometry, { total_size: 128 << 20, kmsg_zones: 128 });
+  t.same(
+    capped.warnings.list.map(({ code }) => code),
+    ['image-capped', 'image-fresh'],
+  );
+  t.match(open('pstore_blk', large, { kmsg_size: '1M', no_cap: '' }).info().geometry, {
+    total_size: (128 << 20) + 8192,
+  });
+  t.match(open('blkoops', large, { kmsg_size: '1M' }).info().geometry, { total_size: (128 << 20) + 8192 });
+});
+
+t.test('any lengths of any text come back', async () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...FORMATS),
+      fc.constantFrom(...MACHINE_NAMES),
+      fc.constantFrom('none', ...COMPRESSIONS),
+      fc.array(fc.string({ maxLength: 60 }), { maxLength: 80 }),
+      (format, abi, compress, lines) => {
+        const image = partition(16384, { format, abi }).kmsg(4096);
+        const backend = openImage(image);
+        const log = Buffer.from(lines.map((line) => `${line.replaceAll('\n', ' ')}\n`).join(''));
+        backend.write!(newRecord({ compress, data: log }));
+        const again = openImage(image);
+        const { slot } = listing(again)[0]!;
+        const bytes = Buffer.from(contentBytes(again.open(slot)));
+        assert.deepEqual(bytes, Buffer.from(contentBytes(backend.open(slot))));
+        const text = bytes.subarray(bytes.indexOf('Oops#1 Part1\n') + 'Oops#1 Part1\n'.length);
+        assert(log.subarray(log.length - text.length).equals(text), 'the newest lines');
+        assert(text.length === log.length || log[log.length - text.length - 1] === 10, 'whole ones');
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
