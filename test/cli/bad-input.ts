@@ -93,10 +93,8 @@ t.test('images', (t) =>
   table(t, [
     ['ls nothing', 66, /there is no such file/],
     ['ls s1.raw/x', 66, /there is no such file/],
-    ['ls loop', 74, /too many symbolic links|cannot be looked at/],
     ['ls folder', 66, /is a directory, not an image/],
     ['ls empty', 65, /the file is empty/],
-    ['ls pstore_blk:empty', 65, /the file is empty/, 'empty'],
     ['ls small-s1', 65, /2000 bytes are too few/],
     ['ls pstore_blk:small-s1,kmsg_size=512', 65, /2000 bytes are too few/, 'small-s1'],
     ['ls small-v1', 65, /4095 bytes are too few/],
@@ -106,19 +104,15 @@ t.test('images', (t) =>
     ['ls zeros', 65, /no signature/],
     ['ls text', 65, /no signature/],
     ['ls pstore_blk:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
-    ['ls blkoops:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
     ['ls cut.gz', 65, /is no whole gzip file/],
     ['ls fifo', 66, /is a FIFO/],
     ['ls socket', 66, /is a socket/],
     ['ls /dev/null', 66, /is a character device/],
-    ['ls /dev/zero', 66, /is a character device/],
-    ['info fifo', 66, /is a FIFO/],
     ['rm fifo x', 66, /is a FIFO/],
     ['format fifo --size 1M --kmsg-size 64K', 66, /is a FIFO/],
     ['format /dev/null --size 1M --kmsg-size 64K --force', 66, /is a character device/],
     ['ls s1.raw link', 64, /are the same file; give it once/, 'link'],
     ['ls s1.raw hard', 64, /are the same file/, 'hard'],
-    ['ls s1.raw ./s1.raw', 64, /are the same file/, 's1.raw'],
   ]),
 );
 
@@ -127,7 +121,6 @@ t.test('keys and sizes', (t) =>
     ['ls s1.raw,foo=1', 64, /unknown key "foo"/],
     ['ls s1.raw,kmsg_size=64K,kmsg_size=64K', 64, /given twice/],
     ['ls s1.raw,kmsg_size=64K,dmesg_size=64K', 64, /given twice/],
-    ['ls s1.raw,', 64, /a key is missing/],
     ['ls ram:s1.raw', 64, /unknown backend "ram"; known are pstore_blk, blkoops, ramoops/],
     ['ls --backend ram s1.raw', 64, /unknown backend "ram"; known are pstore_blk/, 'ram'],
     ['ls s1.raw,kmsg_size=1000', 64, /kmsg_size=1000 is not a multiple of 512/, 's1.raw'],
@@ -135,13 +128,9 @@ t.test('keys and sizes', (t) =>
     ['ls s1.raw,kmsg_size=1M', 64, /larger than the image/, 's1.raw'],
     ['ls s1.raw,kmsg_size=64K,pmsg_size=512K', 64, /s1\.raw/, 's1.raw'],
     ['ls s1.raw,kmsg_size=-4096', 64, /give a number of bytes/, 's1.raw'],
-    ['ls s1.raw,kmsg_size=99999999999999999999', 64, /give a number of bytes/, 's1.raw'],
-    ['ls s1.raw,kmsg_size=many', 64, /give a number of bytes/, 's1.raw'],
     ['ls s1.raw,cpus=0', 64, /cpus=0/, 's1.raw'],
     ['ls s1.raw,offset=1M', 64, /offset=1048576 is behind its end/, 's1.raw'],
-    ['ls s1.raw,offset=256K,size=512K', 64, /leaves it/, 's1.raw'],
     ['ls s1.raw,kmsg_size=128K --strict', 64, /zones of 64 KiB fit this image/, 's1.raw'],
-    ['ls s1.raw -o kmsg_size=1000', 64, /not a multiple of 512/, 's1.raw'],
     ['ls s1.raw -o foo', 64, /there is no option foo/, 'foo'],
     ['ls s1.raw -o kmsg_size=64K,kmsg_size=32K', 64, /given twice/, 'kmsg_size'],
   ]),
@@ -152,16 +141,13 @@ t.test('arguments', (t) =>
     ['', 64, /a command or a source is missing/, '--help'],
     ['nothing', 64, /nothing is neither a command nor a file/, 'nothing'],
     ['s1.raw', 64, /s1\.raw is taken for a source, and the mount point behind it is missing/, 's1.raw'],
-    ['mount s1.raw', 64, /the mount point behind it is missing/, 's1.raw'],
     ['lss s1.raw', 66, /lss is neither a command nor a file/, 'lss'],
     ['ls', 64, /not enough arguments.*pstorefuse ls <source..>/, 'ls'],
     ['cat s1.raw', 64, /not enough arguments.*pstorefuse cat <source> <name..>/, 'cat'],
     ['ls --foo s1.raw', 64, /there is no option --foo/, '--foo'],
-    ['ls -a s1.raw', 64, /there is no option -a/, '-a'],
     ['ls s1.raw -o', 64, /a value is missing behind -o/, '-o'],
     ['umount a b', 64, /there is no place for b/, 'b'],
     ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9/],
-    ['cat s1.raw dmesg-pstore_blk-00', 66, /there is no record/],
     ['cat s1.raw ../v1.raw', 66, /there is no record/],
     ['rm s1.raw dmesg-pstore_blk-9', 66, /there is no record/],
     ['rm s1.raw,ro dmesg-pstore_blk-0', 77, /the key ro is given, so nothing is written/, 's1.raw'],
@@ -172,7 +158,6 @@ t.test('arguments', (t) =>
     ['record s1.raw --reason oops --time yesterday', 64, /--time yesterday: give an ISO time/, 'yesterday'],
     ['record s1.raw --type x', 64, /--type x: known are dmesg/, '--type'],
     ['record s1.raw --type pmsg --reason oops', 64, /--reason goes with --type dmesg only/, '--reason'],
-    ['record zeros --reason oops', 65, /no signature/],
     ['record folder --reason oops', 66, /is a directory/],
     ['format s1.raw', 73, /is there and not blank; take --force/],
     ['format s1.raw --size 4M', 73, /not blank/],
@@ -180,13 +165,11 @@ t.test('arguments', (t) =>
     ['format s1.raw --force --size 5000 --kmsg-size 512', 64, /multiple of 4096/],
     ['format new.raw', 64, /does not exist: give its --size/],
     ['format new.raw --size 1M', 64, /new\.raw/],
-    ['format new.raw --size 1M --kmsg-size 2M', 64, /new\.raw/],
     ['format new.raw --size 1M --backend vmcoredd', 64, /--backend vmcoredd: known are pstore_blk/, 'vmcoredd'],
     ['format new.raw --size 1M --kmsg-size 64K --ecc 16', 64, /has no key ecc/, 'ecc'],
     ['format new.raw --size 1M --kmsg-size 64K --dmesg-size 64K', 64, /given twice/, 'dmesg_size'],
     ['format nowhere/new.raw --size 1M --kmsg-size 64K', 73, /cannot be made/],
     ['umount mnt', 64, /mnt is not mounted/],
-    ['umount nothing', 64, /nothing is not mounted/],
     ['umount /proc', 64, /mounted, but not by pstorefuse \(proc\)/],
   ]),
 );
@@ -197,15 +180,11 @@ t.test('mount points', (t) =>
     ['v1.raw s1.raw', 73, /the mount point s1\.raw is not a directory/, 's1.raw'],
     ['v1.raw full', 73, /the mount point full is not empty/, 'full'],
     ['holds/v1.raw holds', 73, /the mount point holds holds the image .*holds\/v1\.raw/, 'holds'],
-    ['blkoops:holds/v1.raw,ro holds', 73, /holds the image/, 'holds'],
     ['nothing.raw mnt', 66, /there is no such file/, 'nothing.raw'],
     ['zeros mnt', 65, /no signature/, 'zeros'],
     ['s1.raw link mnt', 64, /are the same file/, 'link'],
     ['v1.raw mnt -o foo', 64, /there is no option foo/, 'foo'],
-    ['v1.raw mnt -o layout=x', 64, /layout=x: known are both, flat, subdirs/, 'layout'],
     ['v1.raw mnt --transport x', 64, /transport=x: known are auto, dev-fuse, fuse-native/, 'transport'],
-    ['v1.raw mnt --frob', 64, /there is no option --frob/, '--frob'],
-    ['v1.raw,foo mnt', 64, /unknown key "foo"/, 'v1.raw'],
     ['nothing.raw v1.raw mnt --strict', 66, /there is no such file/, 'nothing.raw'],
   ]),
 );
@@ -247,13 +226,7 @@ async function asNobody(args: string): Promise<Ended> {
 }
 
 t.test('a closed standard output', async (t) => {
-  const lines = [
-    'ls s1.raw',
-    'ls --json s1.raw',
-    'cat s1.raw dmesg-pstore_blk-0 dmesg-pstore_blk-1',
-    'info s1.raw',
-    '--help',
-  ];
+  const lines = ['ls s1.raw', 'cat s1.raw dmesg-pstore_blk-0 dmesg-pstore_blk-1', '--help'];
   await eachOf(lines, async (line) => {
     const args = [process.execPath, PROGRAM, ...line.split(' ')];
     const left = await call('sh', ['-c', '{ "$0" "$@"; echo "status $?" >&2; } | head -0', ...args]);
@@ -266,7 +239,7 @@ t.test('a closed standard output', async (t) => {
 });
 
 t.test('a current directory that is gone', async (t) => {
-  for (const line of ['ls s1.raw', 's1.raw mnt', '--help']) {
+  for (const line of ['ls s1.raw', 's1.raw mnt']) {
     const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
     const ended = await call('sh', ['-c', script, 'sh', process.execPath, PROGRAM, ...line.split(' ')]);
     complains(t, ended, 66, /the current directory does not exist any more; change to another one/, 'directory');

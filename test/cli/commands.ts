@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { commandsFor } from '../../lib/cli/commands.js';
+import { COMMAND_NAMES } from '../../lib/cli/main.js';
 import { goldenImage } from '../fixture-path.js';
 import { type GoldenCase, goldenBytes, goldenCases, withoutSymbols } from '../golden.js';
 import { type CallOptions, call, type Ended, eachOf, PROGRAM, pstorefuseBeside } from '../mounted.js';
@@ -41,6 +43,9 @@ const LS_KEYS = 'name backend label type id size mtimeNs reason count compressed
 const INFO_KEYS = ['backend', 'label', 'path', 'size', 'format', 'abi', 'geometry', 'confidence', 'kernelParameters'];
 const MORE_INFO_KEYS = ['source', 'counters', 'nextZone', 'zones', 'warnings'];
 
+/** One of each kind: what is in the others, the tests of the backends compare. */
+const CATTED = ['arm-v2', 'be-s2', 'i386-s3', 'r2', 's3', 's7', 'v2'];
+
 interface Listed {
   readonly name: string;
   readonly type: string;
@@ -60,12 +65,22 @@ t.test('ls and cat show what the kernel showed', async (t) => {
   const before = cases.map(({ folder }) => readFileSync(`${folder}.raw`));
   const sources = cases.map((golden) => `${golden.backend}:${golden.folder}.raw${keysOf(golden)}`);
   const labelled = sources.map((source, at) => `${source},label=${cases[at]!.folder}`);
-  const all = JSON.parse(await good(t, `ls --json ${labelled.join(' ')}`)) as Listed[];
-  await eachOf([...cases.entries()], async ([at, { folder, files }]) => {
+  const { status, stdout, stderr } = await pstorefuse(`ls --json ${labelled.join(' ')}`);
+  t.equal(status, 0);
+  // r3 has bytes that ECC repairs.
+  t.match(stderr, /^(pstorefuse: warning: r3\.raw: [^\n]+\n)*$/, 'nothing to warn of in the others');
+  const all = JSON.parse(stdout) as Listed[];
+  for (const [at, { folder, files }] of cases.entries()) {
+    const listed = all.filter(({ label }) => label === folder);
+    t.same(listed.map(({ name }) => name).sort(), files.map(({ name }) => name).sort(), folder);
+    t.ok(before[at]!.equals(readFileSync(`${folder}.raw`)), 'looking changes nothing');
+  }
+  const some = [...cases.entries()].filter(([, { folder }]) => CATTED.includes(folder));
+  t.equal(some.length, CATTED.length);
+  await eachOf(some, async ([at, { folder, files }]) => {
     const listed = all.filter(({ label }) => label === folder);
     const catted = await pstorefuseBeside(['cat', sources[at]!, ...files.map(({ name }) => name)]);
     t.test(folder, (t) => {
-      t.same(listed.map(({ name }) => name).sort(), files.map(({ name }) => name).sort());
       t.match(catted, { status: 0, stderr: '' });
       let from = 0;
       for (const { name, mtime_sec, mtime_nsec } of files) {
@@ -80,7 +95,6 @@ t.test('ls and cat show what the kernel showed', async (t) => {
         t.equal(one.mtimeNs, one.type === 'dmesg' ? time : null, 'only dmesg records have a time');
       }
       t.equal(from, catted.stdout.length, 'cat of all is one behind the other');
-      t.ok(before[at]!.equals(readFileSync(`${folder}.raw`)), 'looking changes nothing');
       t.end();
     });
   });
@@ -330,9 +344,12 @@ t.test('format makes an image that is empty and tells its own geometry', async (
   ] as const) {
     t.equal(await good(t, `format new.raw ${options}`), '', 'nothing is printed');
     t.equal(readFileSync('new.raw').length, 1 << 20);
-    t.equal(await good(t, 'ls new.raw'), '');
     const info = JSON.parse(await good(t, 'info --json new.raw'));
     t.match(info, { backend, geometry: { kmsg_size: kmsg } }, options);
+    t.notOk(
+      info.zones.some(({ state }: { state: string }) => state === 'live'),
+      'a kernel shows nothing for it',
+    );
     rmSync('new.raw');
   }
 });
@@ -367,8 +384,8 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   );
   t.equal(await good(t, 'cat ring.raw dmesg-pstore_blk-0'), `Oops: Total 1 times\nOops#1 Part1\n${log}`);
   await good(t, 'record ring.raw --reason panic --time @1700000000.000000001', { input: log });
-  await good(t, 'record ring.raw --reason oops', { input: log });
-  await good(t, 'record ring.raw --reason oops', { input: log });
+  await good(t, 'record ring.raw --reason oops --time @1700000001', { input: log });
+  await good(t, 'record ring.raw --reason oops --time @1700000002', { input: log });
   const listed = JSON.parse(await good(t, 'ls --json ring.raw'));
   const brief = listed.map((one: Record<string, unknown>) => [one.id, one.reason, one.count, one.compressed]);
   t.same(brief, [
@@ -412,12 +429,13 @@ t.test('a guess never places a write', async (t) => {
 
 t.test('help and version', async (t) => {
   const { version } = JSON.parse(readFileSync(join(PROGRAM, '..', '..', '..', 'package.json'), 'utf8'));
-  const commands = ['mount', 'umount', 'ls', 'cat', 'rm', 'info', 'record', 'format', 'tee', 'repair', 'vmcoredd-add'];
   const top = await good(t, '--help');
+  const commands = ['mount', ...COMMAND_NAMES];
   for (const command of commands) t.match(top, new RegExp(`^  pstorefuse ${command} `, 'm'));
   t.equal(await good(t, '-h'), top);
   for (const option of ['--version', '-V']) t.equal(await good(t, option), `${version}\n`);
-  await eachOf(commands, async (command) => {
+  for (const { summary, examples } of await commandsFor(undefined)) t.ok(examples.length > 0, `${summary}: an example`);
+  await eachOf(['mount', 'format', 'umount'], async (command) => {
     const help = await good(t, `${command} --help`);
     t.match(help, new RegExp(`^pstorefuse ${command} `), command);
     t.match(help, /\nExamples:\n/, `${command}: an example`);
