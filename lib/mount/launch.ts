@@ -56,9 +56,15 @@ server=$!
 exec 3>&- 4>&- 2>/dev/null
 cd /
 dir=
+early= known= gone=
 stop() {
-  [ -n "$dir" ] || { kill "$server"; return; }
-  $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir" || kill "$server"
+  [ -z "$gone" ] || return 0
+  if [ -z "$dir" ]; then
+    early=1
+    [ -z "$known" ] || kill "$server"
+    return
+  fi
+  { $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir" || kill "$server"; } && gone=1
 }
 trap stop TERM INT HUP
 told=$(cat; printf .)
@@ -66,6 +72,8 @@ exec </dev/null
 line='
 '
 told=\${told%.}; command=\${told%%"$line"*}; told=\${told#*"$line"}; lazy=\${told%%"$line"*}; dir=\${told#*"$line"}
+known=1
+[ -z "$early" ] || stop
 while :; do
   wait "$server"; status=$?
   kill -0 "$server" || break
