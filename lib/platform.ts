@@ -15,7 +15,10 @@ interface WithEngine {
  */
 export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Array; used: number } | undefined {
   try {
-    const result = inflateRawSync(input, { maxOutputLength: Math.max(1, limit), info: true }) as unknown as WithEngine;
+    // Node keeps the output buffer of a stream that fails until its next tick, which a listing does not wait for.
+    const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
+    const options = { maxOutputLength: Math.max(1, limit), info: true, chunkSize };
+    const result = inflateRawSync(input, options) as unknown as WithEngine;
     return { output: result.buffer, used: result.engine.bytesWritten };
   } catch {
     return undefined;

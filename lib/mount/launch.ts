@@ -48,7 +48,8 @@ export interface LaunchOptions {
 /**
  * The supervisor: reads how and what to unmount from its standard input, unmounts when it is told to end, and takes a
  * mount away whose server has died. The shell is small, and has an event loop where the server has none. It says
- * nothing: where its words would go, nobody listens any more. It keeps no file system busy.
+ * nothing: where its words would go, nobody listens any more. It keeps no file system busy. A wait that a signal ends
+ * is begun again: only then the status is the server's, and 127 says that it was known before.
  */
 const SUPERVISOR = `
 "$@" </dev/null &
@@ -58,13 +59,14 @@ cd /
 dir=
 early= known= gone=
 stop() {
+  interrupted=1
   [ -z "$gone" ] || return 0
   if [ -z "$dir" ]; then
     early=1
     [ -z "$known" ] || kill "$server"
     return
   fi
-  { $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir" || kill "$server"; } && gone=1
+  if $command -- "$dir" || $lazy -- "$dir" || umount -f -- "$dir"; then gone=1; else kill "$server"; fi
 }
 trap stop TERM INT HUP
 told=$(cat; printf .)
@@ -75,10 +77,12 @@ told=\${told%.}; command=\${told%%"$line"*}; told=\${told#*"$line"}; lazy=\${tol
 known=1
 [ -z "$early" ] || stop
 while :; do
-  wait "$server"; status=$?
-  kill -0 "$server" || break
+  interrupted=
+  wait "$server"; ended=$?
+  [ "$ended" = 127 ] || status=$ended
+  [ -n "$interrupted" ] || break
 done
-[ "$status" = 0 ] || [ -z "$dir" ] || $lazy -- "$dir"
+[ "$status" = 0 ] || [ -z "$dir" ] || [ -n "$gone" ] || $lazy -- "$dir"
 exit "$status"
 `;
 
