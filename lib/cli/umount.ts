@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
-import { MOUNT_TYPE, mountAt } from '../mount/mountinfo.js';
 import { placeOf, unmount } from '../mount/mountpoint.js';
 import { environment } from '../mount/programs.js';
+import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
 import { type Command, EXIT } from './command.js';
 
 /** How long the server may take to let go of the image. */

@@ -9,9 +9,9 @@ import type Fuse from 'fuse-native';
 import type { Callback, Options } from 'fuse-native';
 import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
+import { mountAt, readMounts } from '../storage/mountinfo.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import type { Attr, Tree } from '../tree/tree.js';
-import { mountAt, readMounts } from './mountinfo.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
 

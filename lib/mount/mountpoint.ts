@@ -5,7 +5,7 @@ import { accessSync, constants, readdirSync, realpathSync, type Stats, statSync 
 import { basename, dirname, join, resolve } from 'node:path';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
-import { MOUNT_TYPE, mountAt } from './mountinfo.js';
+import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
 import { environment, findProgram, isRoot } from './programs.js';
 
 /** inode(7): the sticky bit. */

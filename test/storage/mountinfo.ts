@@ -1,5 +1,5 @@
 import t from 'tap';
-import { mountAt, readMounts } from '../../lib/mount/mountinfo.js';
+import { mountAt, readMounts } from '../../lib/storage/mountinfo.js';
 
 const TEXT = `22 27 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw
 27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
