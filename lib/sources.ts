@@ -3,10 +3,11 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { type Backend, parseRecordName } from './backend/backend.js';
 import { TextCache } from './backend/cache.js';
-import { COMMON_KEYS, canonicalKey, SourceKeys } from './backend/keys.js';
+import { COMMON_KEYS, canonicalKey, SourceKeys, wordsOfKey } from './backend/keys.js';
 import type { AnyKind, BackendKind } from './backend/kind.js';
 import { KINDS, kindNamed } from './backend/registry.js';
 import { PstoreError } from './errors.js';
+import { didYouMean } from './nearest.js';
 import { FileStorage, openImage, reasonOf, sourceKind } from './storage/file.js';
 import { openFirmware } from './storage/firmware-folder.js';
 import { machineLockdown } from './storage/lockdown.js';
@@ -26,9 +27,12 @@ export interface SourceSpec {
 }
 
 /** Keys that any kind of backend knows. */
+export const SOURCE_KEYS: readonly string[] = [
+  ...new Set([...COMMON_KEYS, ...KINDS.flatMap((kind) => kind.keys)].flatMap(wordsOfKey)),
+];
+
 export function isSourceKey(key: string): boolean {
-  const name = canonicalKey(key);
-  return (COMMON_KEYS as readonly string[]).includes(name) || KINDS.some((kind) => kind.keys.includes(name));
+  return SOURCE_KEYS.includes(key);
 }
 
 /** Cuts at single commas; `,,` is a comma in the text. */
@@ -52,7 +56,7 @@ export function parseSource(text: string): SourceSpec {
   for (const [key] of keys) {
     const name = canonicalKey(key);
     if (seen.has(name)) throw new PstoreError('EINVAL', `${text}: the key ${key} is given twice`);
-    if (!isSourceKey(key)) throw new PstoreError('EINVAL', unknownKey(text, key));
+    if (!isSourceKey(key)) throw unknownKey(text, key);
     seen.add(name);
   }
   const { kind, path } = splitBackend(place, text);
@@ -64,9 +68,16 @@ export function parseSource(text: string): SourceSpec {
   return { text, kind, path, keys };
 }
 
-function unknownKey(text: string, key: string): string {
-  const known = [...new Set([...COMMON_KEYS, ...KINDS.flatMap((kind) => kind.keys)])].sort();
-  return `${text}: unknown key "${key}"; known are ${known.join(', ')} (a comma in a path is written ,,)`;
+function unknownKey(text: string, key: string): PstoreError {
+  const otherwise = 'man pstorefuse lists the keys (a comma in a path is written ,,)';
+  return new PstoreError('EINVAL', `${text}: unknown key "${key}"; ${didYouMean(key, SOURCE_KEYS, otherwise)}`);
+}
+
+/** @param where what it was found in, with a colon behind it, or nothing */
+function unknownBackend(where: string, name: string): PstoreError {
+  const names = KINDS.map((kind) => kind.name);
+  const advice = didYouMean(name, names, `known are ${names.join(', ')}`);
+  return new PstoreError('EINVAL', `${where}unknown backend "${name}"; ${advice}`);
 }
 
 function splitKey(part: string, text: string): readonly [string, string] {
@@ -89,10 +100,7 @@ function splitBackend(place: string, text: string): { kind: AnyKind | undefined;
   if (kind) return { kind, path: place.slice(colon + 1) };
   if (exists(place)) return { kind: undefined, path: place };
   if (place.slice(0, colon).includes('/')) return { kind: undefined, path: place };
-  throw new PstoreError(
-    'EINVAL',
-    `${text}: unknown backend "${place.slice(0, colon)}"; known are ${KINDS.map(({ name }) => name).join(', ')}`,
-  );
+  throw unknownBackend(`${text}: `, place.slice(0, colon));
 }
 
 export interface OpenOptions {
@@ -111,8 +119,8 @@ export interface OpenSource {
   readonly kind: AnyKind;
   readonly backend: Backend;
   readonly keys: SourceKeys;
-  /** The bytes in use, to tell whether two sources are the same: device, inode, first and last byte. */
-  readonly identity: { readonly file: string; readonly from: number; readonly to: number };
+  /** The bytes in use, to tell whether two sources are the same: device, inode, first and last byte; and the file's. */
+  readonly identity: { readonly file: string; readonly from: number; readonly to: number; readonly whole: number };
 }
 
 /** Images that are open for other sources: the writer's lock is on a descriptor, and parts of one file share it. */
@@ -161,7 +169,13 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     }
     const backend = kind.open({ path, storage, keys, warnings, cache: options.cache, readFile: readCompanion });
     const from = storage instanceof SliceStorage ? storage.base : 0;
-    return { spec, kind, backend, keys, identity: { file: identityOf(path), from, to: from + storage.size } };
+    return {
+      spec,
+      kind,
+      backend,
+      keys,
+      identity: { file: identityOf(path), from, to: from + storage.size, whole: whole.size },
+    };
   } catch (error) {
     whole.close();
     throw error;
@@ -192,7 +206,7 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   }
   const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec, options.strict);
   const backend = kind.open({ path, firmware, keys, warnings, scratch: createScratch, lockdown: machineLockdown });
-  return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0 } };
+  return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
 }
 
 /** The keys of `-o` that this kind knows, and those of the source. */
@@ -298,12 +312,7 @@ export function openSources(
   only: readonly string[] | null = null,
 ): { opened: OpenSource[]; failed: FailedSource[] } {
   const unknown = only?.find((name) => !kindNamed(name));
-  if (unknown !== undefined) {
-    throw new PstoreError(
-      'EINVAL',
-      `unknown backend "${unknown}"; known are ${KINDS.map(({ name }) => name).join(', ')}`,
-    );
-  }
+  if (unknown !== undefined) throw unknownBackend('', unknown);
   const opened: OpenSource[] = [];
   const failed: FailedSource[] = [];
   const images: OpenImages = new Map();

@@ -14,6 +14,11 @@ export function canonicalKey(key: string): string {
   return SAME[key] ?? key;
 }
 
+/** A key's own name, and the other words for it. */
+export function wordsOfKey(key: string): string[] {
+  return [key, ...Object.keys(SAME).filter((word) => SAME[word] === key)];
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1 << 10, M: 1 << 20, G: 1 << 30, T: 2 ** 40 };
 
 /**

@@ -3,9 +3,11 @@
 import { PstoreError } from '../errors.js';
 import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
+import { didYouMean } from '../nearest.js';
 import { parseSource } from '../sources.js';
 import { sourceKind } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions, warn } from './command.js';
+import { COMMAND_NAMES } from './main.js';
 import { complain } from './print.js';
 
 /** @param hasFuse whether descriptor 4 is /dev/fuse */
@@ -43,7 +45,9 @@ async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
   const mountPoint = positional.pop()!;
   if (positional.length === 0) throw new PstoreError('EINVAL', alone(mountPoint));
   const [first] = positional;
-  if (positional.length === 1 && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
+  // `catt image.raw NAME` is no mount, nor is `lss image.raw`.
+  const isMount = positional.length > 1 && isFolder(mountPoint);
+  if (!isMount && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
     throw new PstoreError('ENOENT', noCommand(first!));
   }
   const transport = args.text('transport');
@@ -72,7 +76,8 @@ function alone(word: string): string {
 }
 
 function noCommand(word: string): string {
-  return `${word} is neither a command nor a file; see pstorefuse --help`;
+  const advice = didYouMean(word, ['mount', 'help', ...COMMAND_NAMES], 'see pstorefuse --help');
+  return `${word} is neither a command nor a file; ${advice}`;
 }
 
 function isMissing(path: string): boolean {
@@ -81,6 +86,14 @@ function isMissing(path: string): boolean {
     return false;
   } catch (error) {
     return error instanceof PstoreError && error.code === 'ENOENT';
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return sourceKind(path) === 'folder';
+  } catch {
+    return false;
   }
 }
 

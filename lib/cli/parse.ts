@@ -3,11 +3,40 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
+import { didYouMean } from '../nearest.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { complain, OutputClosed, print } from './print.js';
 
-/** What is wrong with the arguments. */
+/** What is wrong with the arguments; the form of the command is told with it. */
 class UsageError extends Error {}
+
+/** An option that the command does not have; it is said what to give instead. */
+class UnknownOption extends Error {
+  /** @param option with its dashes, and perhaps a value behind it */
+  constructor(option: string, { command, options }: Called) {
+    const [name = ''] = option.split('=');
+    const long = options.filter((word) => word.length > 1).map((word) => `--${word}`);
+    const [word] = (command.pattern ?? command.usage).split(' ');
+    super(`there is no option ${name}; ${didYouMean(name, long, `pstorefuse ${word} --help lists them`)}`);
+  }
+}
+
+interface Called {
+  readonly command: Command;
+  /** Without dashes. */
+  readonly options: readonly string[];
+}
+
+function optionsOf(yargs: Argv): string[] {
+  return Object.keys((yargs as Argv & { getOptions(): { key: object } }).getOptions().key);
+}
+
+/** Whether it is written as an option, or some in one, and not all of these are known. */
+function isUnknown(word: string, options: readonly string[]): boolean {
+  const [, dashes, name = ''] = /^(--?)([^=]+)/.exec(word) ?? [];
+  if (dashes === undefined) return false;
+  return (dashes === '--' ? [name] : [...name]).some((one) => !options.includes(one));
+}
 
 /**
  * Parses the arguments and runs the command.
@@ -26,6 +55,10 @@ export async function runCommand(
     if (error instanceof PstoreError) {
       complain(error.message);
       return error.exit;
+    }
+    if (error instanceof UnknownOption) {
+      complain(error.message);
+      return EXIT.USAGE;
     }
     if (error instanceof UsageError) {
       const form = commands.length === 1 ? `it goes: pstorefuse ${commands[0]!.usage}` : 'see pstorefuse --help';
@@ -51,7 +84,10 @@ function both(text: string): { one: string; other: string } {
 
 async function parse(argv: readonly string[], commands: readonly Command[], packageFile: string): Promise<number> {
   const { default: yargs } = await import('yargs');
+  const words = prepared(argv);
   let status: number = EXIT.OK;
+  /** The command that is parsed, and its options. */
+  let called: Called | undefined;
   let parser: Argv = yargs()
     .scriptName('pstorefuse')
     .usage('$0 [mount] SOURCE... MOUNTPOINT [-o OPTIONS] [-f]')
@@ -79,7 +115,9 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
     .exitProcess(false)
     .showHelpOnFail(false)
     .fail((message: string | undefined, error: Error | undefined) => {
-      throw error && error.name !== 'YError' ? error : new UsageError(message ?? error?.message);
+      if (error && error.name !== 'YError') throw error;
+      const option = called && words.find((word) => isUnknown(word, called!.options));
+      throw option === undefined ? new UsageError(message ?? error?.message) : new UnknownOption(option, called!);
     });
   for (const command of commands) {
     parser = parser.command(
@@ -88,14 +126,15 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
       (builder) => {
         let built = command.build(builder as Argv);
         for (const [example, text] of command.examples) built = built.example(example, text);
+        called = { command, options: optionsOf(built) };
         return built;
       },
       async (values) => {
-        status = await command.run(argumentsOf(values));
+        status = await command.run(argumentsOf(values, called!));
       },
     );
   }
-  await parser.parseAsync(prepared(argv), {}, (error: unknown, _: unknown, output: string) => {
+  await parser.parseAsync(words, {}, (error: unknown, _: unknown, output: string) => {
     if (error) throw error;
     if (output !== '') print(`${output}\n`);
   });
@@ -115,13 +154,13 @@ function prepared(argv: readonly string[]): string[] {
 
 /**
  * What yargs made of prepared() arguments.
- * @throws UsageError for an option that yargs does not know, and hands on as if it were no option
+ * @throws UnknownOption for an option that yargs does not know, and hands on as if it were no option
  */
-function argumentsOf(values: Readonly<Record<string, unknown>>): Arguments {
+function argumentsOf(values: Readonly<Record<string, unknown>>, called: Called): Arguments {
   const taken = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(taken);
     if (typeof value !== 'string') return value;
-    if (/^-./.test(value)) throw new UsageError(`there is no option ${value}`);
+    if (/^-./.test(value)) throw new UnknownOption(value, called);
     return value.startsWith(LITERAL) ? value.slice(LITERAL.length) : value;
   };
   return new Arguments(Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(value)])));

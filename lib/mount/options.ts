@@ -2,7 +2,8 @@
 
 import { canonicalKey, parseNumber, parseSize } from '../backend/keys.js';
 import { PstoreError } from '../errors.js';
-import { isSourceKey, splitCommas } from '../sources.js';
+import { didYouMean } from '../nearest.js';
+import { isSourceKey, SOURCE_KEYS, splitCommas } from '../sources.js';
 import type { Layout } from '../tree/tree.js';
 
 export const TRANSPORTS = ['auto', 'dev-fuse', 'fuse-native'] as const;
@@ -105,6 +106,15 @@ function octal(name: string, value: string): number {
   return Number.parseInt(value, 8) & 0o777;
 }
 
+/** A number and no name, as with other FUSE file systems. */
+function parseId(name: 'uid' | 'gid', value: string): number {
+  if (/^[A-Za-z_][\w.-]*$/.test(value)) {
+    const command = name === 'uid' ? 'id -u' : 'getent group';
+    throw new PstoreError('EINVAL', `${name}=${value}: give the number, not a name; "${command} ${value}" shows it`);
+  }
+  return parseNumber(name, value, 0, MOST_ID);
+}
+
 const SETTERS: Readonly<Record<string, Setter>> = {
   ro: (options) => {
     options.readOnly = true;
@@ -122,10 +132,10 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     options.backends = null;
   },
   uid: (options, value) => {
-    options.uid = parseNumber('uid', value, 0, MOST_ID);
+    options.uid = parseId('uid', value);
   },
   gid: (options, value) => {
-    options.gid = parseNumber('gid', value, 0, MOST_ID);
+    options.gid = parseId('gid', value);
   },
   umask: (options, value) => {
     options.umask = octal('umask', value);
@@ -229,7 +239,9 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
       kernelFlags.push(name);
     } else if (isSourceKey(name)) addKey(sourceKeys, name, value ?? '');
     else if (!IGNORED.has(name) && !/^[xX]-/.test(name)) {
-      throw new PstoreError('EINVAL', `-o ${part}: there is no option ${name}; pstorefuse mount --help lists them`);
+      const known = [...MOUNT_OPTIONS, ...SOURCE_KEYS, ...KERNEL_FLAGS, ...IGNORED];
+      const advice = didYouMean(name, known, 'pstorefuse mount --help lists them');
+      throw new PstoreError('EINVAL', `-o ${part}: there is no option ${name}; ${advice}`);
     }
   }
   return { ...options, sourceKeys: [...sourceKeys] };
