@@ -133,8 +133,44 @@ export function openSource(spec: SourceSpec, options: OpenOptions, images: OpenI
       ? openFolder(spec, options)
       : openFile(spec, options, images);
   } catch (error) {
-    throw naming(spec, error);
+    throw naming(spec, advised(spec, options, error));
   }
+}
+
+/** Of an image that is none of the backend that was given by hand, it is said what it looks like. */
+function advised(spec: SourceSpec, options: OpenOptions, error: unknown): unknown {
+  const isOther = error instanceof PstoreError && (error.code === 'EBADMSG' || error.code === 'ENOTDIR');
+  if (!isOther || !spec.kind) return error;
+  const advice = otherKind(spec, options);
+  return advice === undefined ? error : new PstoreError(error.code, `${error.message}; ${advice}`, error.data);
+}
+
+function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
+  let whole: Storage | undefined;
+  try {
+    whole = openImage(spec.path, { mode: 'read' });
+    return looksLike(spec, partOf(whole, new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys])));
+  } catch (error) {
+    // What it looks like cannot be seen, either.
+    if (error instanceof PstoreError) return undefined;
+    throw error;
+  } finally {
+    whole?.close();
+  }
+}
+
+/** Below this a kind only might be the right one. */
+const LIKELY = 0.5;
+
+/** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
+function looksLike({ kind: given, path, keys }: SourceSpec, storage: Storage): string | undefined {
+  if (given?.source === 'file' && given.probe(storage) >= LIKELY) return undefined;
+  const files = KINDS.filter((kind) => kind.source === 'file');
+  const best = likeliest(files, storage, LIKELY);
+  if (!best) return undefined;
+  const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
+  const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
+  return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
 }
 
 /** What is wrong with a key's value is said without knowing whose key it is. */
@@ -168,6 +204,7 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
       warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
     }
     const backend = kind.open({ path, storage, keys, warnings, cache: options.cache, readFile: readCompanion });
+    if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
@@ -180,6 +217,15 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     whole.close();
     throw error;
   }
+}
+
+/** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */
+function checkKind(spec: SourceSpec, storage: Storage, options: OpenOptions, warnings: Warnings): void {
+  const advice = looksLike(spec, storage);
+  if (advice === undefined) return;
+  const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it; ${advice}`;
+  if (options.strict || options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
+  warnings.add('geometry-mismatch', sentence);
 }
 
 function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages): Storage {
@@ -239,9 +285,10 @@ function partOf(whole: Storage, keys: SourceKeys): Storage {
   return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
 }
 
-function likeliest(kinds: readonly BackendKind[], storage: Storage): BackendKind | undefined {
+/** @param least how sure a kind must at least be, and a little more */
+function likeliest(kinds: readonly BackendKind[], storage: Storage, least = 0): BackendKind | undefined {
   let best: BackendKind | undefined;
-  let surest = 0;
+  let surest = least;
   for (const kind of kinds) {
     const sure = kind.probe(storage);
     if (sure > surest) [best, surest] = [kind, sure];
@@ -304,7 +351,8 @@ export interface FailedSource {
 /**
  * Opens several sources in their order; one that fails does not hide the others.
  * @param only exact names of backends in the order wanted, or null for all sources as they were given
- * @throws PstoreError EINVAL for an unknown name in `only`, or for the same bytes given twice
+ * @throws PstoreError EINVAL for an unknown name in `only`, or for the same bytes given twice; ENOENT when all sources
+ *   are of other backends than those in `only`
  */
 export function openSources(
   texts: readonly string[],
@@ -315,20 +363,28 @@ export function openSources(
   if (unknown !== undefined) throw unknownBackend('', unknown);
   const opened: OpenSource[] = [];
   const failed: FailedSource[] = [];
+  const others: string[] = [];
   const images: OpenImages = new Map();
   const specs = texts.map(parseSource);
   if (specs.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${specs.length} sources are too many`);
   checkSameFile(specs, options);
   for (const spec of specs) {
     try {
-      if (only && spec.kind && !only.includes(spec.kind.name)) continue;
-      const source = openSource(spec, options, images);
-      if (only && !only.includes(source.kind.name)) source.backend.close();
-      else opened.push(source);
+      const source =
+        only && spec.kind && !only.includes(spec.kind.name) ? undefined : openSource(spec, options, images);
+      const { name } = (source ?? spec).kind!;
+      if (source && (!only || only.includes(name))) opened.push(source);
+      else {
+        source?.backend.close();
+        others.push(`${spec.path} is of ${name}`);
+      }
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       failed.push({ spec, error });
     }
+  }
+  if (only && opened.length + failed.length === 0) {
+    throw new PstoreError('ENOENT', `none of the sources is of ${only.join(' or ')}: ${others.join(', ')}`);
   }
   if (only) opened.sort((a, b) => only.indexOf(a.kind.name) - only.indexOf(b.kind.name));
   return { opened, failed };

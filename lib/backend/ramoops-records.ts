@@ -607,13 +607,12 @@ export class RamoopsBackend implements Backend {
 
   #details(ftrace: readonly CheckedHeader[]): Record<string, string> {
     const details: Record<string, string> = {};
-    if (runOf(this.geometry, 'dmesg'))
-      details['first zone after a boot'] = '0: a kernel begins there, whatever it holds';
+    if (runOf(this.geometry, 'dmesg')) details['first at boot'] = 'zone 0: a kernel begins there, whatever it holds';
     const versions = new Set(ftrace.map(({ sig }) => ftraceVersionCode(sig)).filter((code) => code !== undefined));
-    if (versions.size > 0) details['kernel of the ftrace zones'] = [...versions].map(kernelVersion).join(', ');
+    if (versions.size > 0) details['ftrace by kernel'] = [...versions].map(kernelVersion).join(', ');
     const traced = this.#slotOf.get('ftrace');
     const ecc = traced === undefined ? null : this.#shown(traced)?.ecc;
-    if (ecc) details['ECC of the ftrace zones'] = eccWords(ecc);
+    if (ecc) details['ftrace ECC'] = eccWords(ecc);
     return details;
   }
 

@@ -94,9 +94,15 @@ export interface Opened {
 
 /**
  * Opens the sources of a command, says what is not as it should be, and what failed.
+ * @param quiet warnings are the command's own matter
  * @throws PstoreError when none can be opened, or one fails and `--strict` is given
  */
-export function openAll(args: Arguments, sources: readonly string[], mode: 'read' | 'must'): Opened {
+export function openAll(
+  args: Arguments,
+  sources: readonly string[],
+  mode: 'read' | 'must',
+  { quiet = false } = {},
+): Opened {
   const options = mountOptionsOf(args);
   // `ro` of a mount is a key of sources, too.
   const sharedKeys = options.readOnly ? [...options.sourceKeys, ['ro', ''] as const] : options.sourceKeys;
@@ -107,7 +113,7 @@ export function openAll(args: Arguments, sources: readonly string[], mode: 'read
   );
   const close = () => {
     // What was found out only when records were read.
-    for (const [i, source] of opened.entries()) if (said[i] !== undefined) warn(source, said[i]);
+    for (const [i, source] of opened.entries()) if (!quiet && said[i] !== undefined) warn(source, said[i]);
     for (const { backend } of opened) backend.close();
   };
   const said: number[] = [];
@@ -115,21 +121,20 @@ export function openAll(args: Arguments, sources: readonly string[], mode: 'read
     close();
     throw failed[0]!.error;
   }
-  if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
   for (const { error } of failed) complain(error.message);
   for (const source of opened) {
-    warn(source);
+    if (!quiet) warn(source);
     said.push(source.backend.warnings.list.length);
   }
   return { mounted: labelled(opened), partly: failed.length > 0, close };
 }
 
-/** The warnings of an open source from the given one on: the first few, and how many more there are. */
-export function warn({ backend }: OpenSource, from = 0): void {
+/** The warnings of an open source from the given one on: the first `most`, and how many more there are. */
+export function warn({ backend }: OpenSource, from = 0, most = MOST_WARNINGS): void {
   const { dropped } = backend.warnings;
   const list = backend.warnings.list.slice(from);
-  for (const { message } of list.slice(0, MOST_WARNINGS)) complain(`warning: ${message}`);
-  const more = list.length - MOST_WARNINGS + dropped;
+  for (const { message } of list.slice(0, most)) complain(`warning: ${message}`);
+  const more = Math.max(0, list.length - most) + dropped;
   if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);
 }
 

@@ -3,7 +3,7 @@
 import type { BackendInfo, ZoneInfo } from '../backend/backend.js';
 import { inUnits } from '../backend/zone-source.js';
 import { abiName } from '../format/abi.js';
-import { type Command, EXIT, type Opened, openAll, sourceOptions } from './command.js';
+import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { json, print, printable } from './print.js';
 
 export const info: Command = {
@@ -18,7 +18,8 @@ export const info: Command = {
       .option('json', { type: 'boolean', describe: 'an object, or an array of them for several sources' })
       .option('all', { type: 'boolean', describe: 'each unused zone too' }),
   run: (args) => {
-    const opened = openAll(args, args.list('source'), 'read');
+    // Warnings are part of the answer: in the object, or all of them behind the page they belong to.
+    const opened = openAll(args, args.list('source'), 'read', { quiet: true });
     try {
       if (args.flag('json')) {
         const objects = opened.mounted.map(jsonInfo);
@@ -27,6 +28,7 @@ export const info: Command = {
         for (const [i, mounted] of opened.mounted.entries()) {
           if (i > 0) print('\n');
           printInfo(mounted, args.flag('all'));
+          warn(mounted.source, 0, Number.POSITIVE_INFINITY);
         }
       }
     } finally {
@@ -40,9 +42,9 @@ type Mounted = Opened['mounted'][number];
 
 function sourceOf({ backend, source }: Mounted, { sourceKeys }: BackendInfo): string {
   const path = backend.path.replaceAll(',', ',,');
-  const place = source.spec.keys
-    .filter(([key]) => key === 'offset' || key === 'size')
-    .map(([key, value]) => `,${key}=${value}`);
+  const place = ['offset', 'size']
+    .filter((key) => source.keys.has(key))
+    .map((key) => `,${key}=${source.keys.text(key)}`);
   return `${source.kind.name}:${path}${place.join('')}${sourceKeys === '' ? '' : `,${sourceKeys}`}`;
 }
 
@@ -70,30 +72,63 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
 }
 
 function printInfo(mounted: Mounted, all: boolean): void {
+  const columns = terminalColumns();
   const lines = [...infoLines(mounted)];
   const width = Math.max(...lines.map(([label]) => label.length)) + 2;
-  for (const [label, text] of lines) print(`${printable(`${label}:`.padEnd(width))}${printable(text)}\n`);
-  printZones(mounted.backend.info().zones, all);
-  for (const { message } of mounted.backend.warnings.list) print(`warning: ${printable(message)}\n`);
+  for (const [label, ...words] of lines) {
+    for (const line of besideLabel(`${label}:`.padEnd(width), words, columns)) print(`${line}\n`);
+  }
+  printZones(mounted, all, columns);
 }
 
-/** Label and value. */
-function* infoLines(mounted: Mounted): Generator<readonly [string, string]> {
-  const { backend, source } = mounted;
+/** A label, and the words of its value beside it; below it, where one of them does not fit there. */
+function besideLabel(label: string, words: readonly string[], columns: number): string[] {
+  const beside = folded(words, columns - label.length);
+  const fits = beside.every((line) => line.length <= columns - label.length);
+  if (!fits) return [label.trimEnd(), ...folded(words, columns - 2).map((line) => `  ${line}`)];
+  return beside.map((line, i) => `${i === 0 ? label : ' '.repeat(label.length)}${line}`);
+}
+
+/** Words in lines of so many columns. A longer word is not broken: it may be there to be copied. */
+function folded(words: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of words.map(printable)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** Label, and the words of the value. */
+function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]> {
+  const { backend } = mounted;
   const found = backend.info();
-  yield ['file', `${backend.path} (${source.identity.to - source.identity.from} bytes)`];
-  yield ['backend', `${backend.name}, format ${found.format}`];
+  const { machine, ...details } = found.details;
+  const words = (label: string, text: string): readonly [string, ...string[]] => [label, ...text.split(' ')];
+  yield* fileLines(mounted);
+  yield words('backend', `${backend.name}, format ${found.format}`);
   if (found.abi) {
     const { endian, wordBits, align } = found.abi;
-    const machine = `${endian}-endian, ${wordBits} bits, 64-bit integers aligned to ${align}`;
-    yield ['machine', `${machine} (abi=${abiName(found.abi)})`];
+    const name = machine === undefined ? '' : `${machine}, `;
+    const abi = `${endian}-endian, ${wordBits} bits, 64-bit integers aligned to ${align} (abi=${abiName(found.abi)})`;
+    yield words('machine', `${name}${abi}`);
   }
-  for (const [key, value] of Object.entries(found.geometry)) yield [key, geometryText(value, found.confidence[key])];
-  if (found.counters) yield ['counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`];
+  for (const [key, value] of Object.entries(found.geometry)) {
+    yield words(key, geometryText(value, found.confidence[key]));
+  }
+  if (found.counters) yield words('counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`);
   if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
-  yield* Object.entries(found.details);
+  for (const [label, text] of Object.entries(details)) yield words(label, text);
   yield ['source', sourceOf(mounted, found)];
-  if (found.kernelParameters.length > 0) yield ['kernel parameters', found.kernelParameters.join(' ')];
+  if (found.kernelParameters.length > 0) yield ['kernel parameters', ...found.kernelParameters];
+}
+
+function* fileLines({ backend, source }: Mounted): Generator<readonly [string, ...string[]]> {
+  const { from, to, whole } = source.identity;
+  yield ['file', backend.path, ...(source.kind.source === 'file' ? [`(${whole} bytes)`] : [])];
+  if (to - from === whole) return;
+  yield ['part', ...`${to - from} bytes from offset ${from} on; offsets of zones count from there`.split(' ')];
 }
 
 function geometryText(value: number | string, confidence: number | undefined): string {
@@ -103,31 +138,63 @@ function geometryText(value: number | string, confidence: number | undefined): s
   return `${exact}, ${confidence >= 0.5 ? 'very likely' : 'a guess'}`;
 }
 
-/** A line a zone; runs of unused zones are one line. */
-function printZones(zones: Iterable<ZoneInfo>, all: boolean): void {
-  print(`  ${'zone'.padEnd(11)}${'index'.padStart(7)}${'offset'.padStart(14)}${'size'.padStart(12)}  state\n`);
-  let run: { first: ZoneInfo; last: ZoneInfo; count: number } | undefined;
-  const flush = () => {
-    if (!run) return;
-    const { first, last, count } = run;
-    const indexes = count === 1 ? `${first.index}` : `${first.index}-${last.index}`;
-    print(zoneLine({ ...first, reason: null }, indexes, count === 1 ? first.size : first.size * count));
-    run = undefined;
-  };
-  for (const zone of zones) {
-    const quiet = !all && zone.state === 'unused';
-    if (quiet && run && run.first.type === zone.type) run = { ...run, last: zone, count: run.count + 1 };
-    else {
-      flush();
-      if (quiet) run = { first: zone, last: zone, count: 1 };
-      else print(zoneLine(zone, String(zone.index), zone.size));
-    }
-  }
-  flush();
+/** A run of zones that has one line. */
+interface ZoneRun {
+  readonly first: ZoneInfo;
+  readonly last: ZoneInfo;
+  /** Bytes of all of them. */
+  readonly size: number;
+  readonly reason: string | null;
 }
 
-function zoneLine(zone: ZoneInfo, index: string, size: number): string {
-  const place = `${index.padStart(7)}${String(zone.offset).padStart(14)}${String(size).padStart(12)}`;
-  const reason = zone.reason === null ? '' : `: ${printable(zone.reason)}`;
-  return `  ${printable(zone.type).padEnd(11)}${place}  ${zone.state}${reason}\n`;
+/** Zones with a record, each of which has its own line. */
+const WITH_RECORD: ReadonlySet<string> = new Set(['live', 'undecodable', 'ecc-damaged']);
+/** Zones that are folded whatever the reason says of each. */
+const WITHOUT_ZONE: ReadonlySet<string> = new Set(['unused', 'bad-signature']);
+
+/** A line for each zone, or for a run of zones without a record of which the same is to be said. */
+function* runsOf(zones: Iterable<ZoneInfo>, all: boolean): Generator<ZoneRun> {
+  let run: ZoneRun | undefined;
+  for (const zone of zones) {
+    if (run && !all && isAlike(run, zone)) {
+      run = { ...run, last: zone, size: run.size + zone.size, reason: reasonOfBoth(run, zone) };
+    } else {
+      if (run) yield run;
+      run = { first: zone, last: zone, size: zone.size, reason: zone.reason };
+    }
+  }
+  if (run) yield run;
+}
+
+function isAlike({ first, reason }: ZoneRun, zone: ZoneInfo): boolean {
+  if (first.type !== zone.type || first.state !== zone.state || WITH_RECORD.has(zone.state)) return false;
+  return reason === zone.reason || WITHOUT_ZONE.has(zone.state);
+}
+
+function reasonOfBoth({ first, reason }: ZoneRun, zone: ZoneInfo): string | null {
+  if (reason === zone.reason) return reason;
+  return zone.state === 'unused' ? null : `the first ${first.reason}`;
+}
+
+function printZones({ backend, source }: Mounted, all: boolean, columns: number): void {
+  const { from, to } = source.identity;
+  const digits = Math.max(6, String(to - from).length);
+  const row = (type: string, index: string, offset: string, size: string) =>
+    `  ${type.padEnd(8)}${index.padStart(7)}  ${offset.padStart(digits)}  ${size.padStart(digits)}  `;
+  print(`${row('zone', 'index', 'offset', 'size')}state\n`);
+  for (const { first, last, size, reason } of runsOf(backend.info().zones, all)) {
+    const index = first === last ? `${first.index}` : `${first.index}-${last.index}`;
+    const label = row(printable(first.type), index, String(first.offset), String(size));
+    const words = [reason === null ? first.state : `${first.state}:`, ...(reason?.split(' ') ?? [])];
+    for (const line of besideLabel(label, words, columns)) print(`${line}\n`);
+  }
+}
+
+/** A narrower terminal is not worth folding for. */
+const LEAST_COLUMNS = 60;
+
+/** The terminal's columns; as many as any text has where nobody looks, or the terminal does not say. */
+function terminalColumns(): number {
+  const { columns } = process.stdout;
+  return columns >= LEAST_COLUMNS ? columns : Number.POSITIVE_INFINITY;
 }

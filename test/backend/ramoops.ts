@@ -130,7 +130,7 @@ t.test('r1-ftrace: what info says', async (t) => {
       'mem_size=256K,record_size=32K,console_size=32K,ftrace_size=16K,pmsg_size=16K,cpus=2,ecc=0,order=ftrace-pmsg',
     counters: null,
     nextZone: 3,
-    details: { 'kernel of the ftrace zones': '6.1.192' },
+    details: { 'ftrace by kernel': '6.1.192' },
   });
   t.same(info.kernelParameters, [
     'ramoops.mem_size=0x40000',
@@ -631,8 +631,8 @@ t.test('ftrace of one zone for all CPUs, of any kernel, with ECC, with symbols',
   t.equal(record.size, text(backend, record.name).length, 'no notice at the end');
   t.equal(record.ecc, '1 Corrected bytes, 0 unrecoverable blocks');
   t.match(backend.info().details, {
-    'kernel of the ftrace zones': '5.10.32',
-    'ECC of the ftrace zones': '1 Corrected bytes, 0 unrecoverable blocks',
+    'ftrace by kernel': '5.10.32',
+    'ftrace ECC': '1 Corrected bytes, 0 unrecoverable blocks',
   });
 });
 
