@@ -223,9 +223,9 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
 function checkKind(spec: SourceSpec, storage: Storage, options: OpenOptions, warnings: Warnings): void {
   const advice = looksLike(spec, storage);
   if (advice === undefined) return;
-  const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it; ${advice}`;
+  const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it`;
   if (options.strict || options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
-  warnings.add('geometry-mismatch', sentence);
+  warnings.addFirst('geometry-mismatch', `${sentence}; ${advice}`);
 }
 
 function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages): Storage {
@@ -376,7 +376,7 @@ export function openSources(
       if (source && (!only || only.includes(name))) opened.push(source);
       else {
         source?.backend.close();
-        others.push(`${spec.path} is of ${name}`);
+        others.push(`${spec.path} is ${source ? 'of' : 'given as'} ${name}`);
       }
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;

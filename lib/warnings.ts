@@ -16,6 +16,7 @@ export type WarningCode =
   | 'geometry-guess'
   | 'geometry-mismatch'
   | 'geometry-kib'
+  | 'geometry-rounded'
   | 'image-capped'
   | 'image-shrunk'
   | 'image-fresh'
@@ -46,6 +47,11 @@ export class Warnings {
   add(code: WarningCode, message: string, offset: number | null = null): void {
     if (this.list.length >= Warnings.LIMIT) this.dropped++;
     else this.list.push({ code, message, offset });
+  }
+
+  /** In front of all: what explains the others. */
+  addFirst(code: WarningCode, message: string): void {
+    this.list.unshift({ code, message, offset: null });
   }
 
   addAll(others: Warnings): void {

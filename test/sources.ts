@@ -226,6 +226,71 @@ t.test('what cannot be opened', (t) => {
   t.end();
 });
 
+t.test('a backend given by hand that the image is not of', (t) => {
+  const cases: [string, string | undefined][] = [
+    ['pstore_blk:v1.raw', 'blkoops:v1.raw'],
+    ['ramoops:v1.raw', 'blkoops:v1.raw'],
+    ['blkoops:s1.raw', 'pstore_blk:s1.raw'],
+    ['ramoops:s1.raw,ro', 'pstore_blk:s1.raw,ro'],
+    ['vmcoredd:r1.raw', 'ramoops:r1.raw'],
+    ['fadump:s1.raw', 'pstore_blk:s1.raw'],
+    ['mtdoops:s1.raw', 'pstore_blk:s1.raw'],
+    ['platform-dump:v1.raw', 'blkoops:v1.raw'],
+    ['pstore_blk:two.raw,offset=512K,label=x', 'blkoops:two.raw,offset=512K,label=x'],
+    ['pstore_blk:a,,b.raw', 'blkoops:a,,b.raw'],
+    ['pstore_blk:zeros.raw', undefined],
+    ['ramoops:zeros.raw', undefined],
+    ['platform-dump:zeros.raw', undefined],
+    ['pstore_blk:uneven', undefined],
+  ];
+  for (const [text, taken] of cases) {
+    const error = errorOf(() => openSource(parseSource(text), OPTIONS));
+    const [, advice] = /; (it looks like .*)$/.exec(error?.message ?? '') ?? [];
+    t.equal(advice, taken && `it looks like ${taken.split(':')[0]}: take ${taken}`, `${text}: ${error?.message}`);
+    if (taken) openSource(parseSource(taken), OPTIONS).backend.close();
+  }
+  t.end();
+});
+
+t.test('sizes make an image of another kind an empty one, but nothing is written over it', (t) => {
+  const ramoops = 'record_size=16K,console_size=0,ftrace_size=0,pmsg_size=0,ecc=0';
+  for (const [text, said] of [
+    [
+      'pstore_blk:v1.raw,kmsg_size=64K',
+      'no record of pstore_blk is found in it; it looks like blkoops: take blkoops:v1.raw',
+    ],
+    [
+      `ramoops:s1.raw,${ramoops}`,
+      'no record of ramoops is found in it; it looks like pstore_blk: take pstore_blk:s1.raw',
+    ],
+    [
+      'pstore_blk:r1.raw,kmsg_size=16K',
+      'no record of pstore_blk is found in it; it looks like ramoops: take ramoops:r1.raw',
+    ],
+  ] as const) {
+    const spec = parseSource(text);
+    const { backend } = openSource(spec, OPTIONS);
+    t.equal(backend.space().records, 0);
+    t.equal(backend.warnings.list[0]?.message, `${spec.path}: ${said}`, text);
+    backend.close();
+    for (const options of [
+      { ...OPTIONS, mode: 'must' },
+      { ...OPTIONS, strict: true },
+    ] as const) {
+      const error = errorOf(() => openSource(spec, options));
+      t.ok(error, text);
+      if (!options.strict) t.match(error, { code: 'EBADMSG', message: `${spec.path}: ${said}` });
+    }
+  }
+  const fresh = openSource(parseSource('pstore_blk:zeros.raw,kmsg_size=64K'), { ...OPTIONS, mode: 'must' });
+  t.same(
+    fresh.backend.warnings.list.map(({ code }) => code),
+    ['image-fresh'],
+  );
+  fresh.backend.close();
+  t.end();
+});
+
 t.test('a key of -o goes to every source that knows it; a key of the source wins', (t) => {
   const sharedKeys = [
     ['dmesg_size', '128K'],
@@ -297,7 +362,10 @@ t.test('--backend: exact names, in their order', (t) => {
   t.same(open(all).opened, all, 'all, as they were given');
   t.same(open(all, ['ramoops', 'pstore_blk']).opened, ['r1.raw', 's1.raw']);
   t.same(open(all, ['blkoops']).opened, ['v1.raw']);
-  t.same(open(all, ['vmcoredd']).opened, []);
+  const none = errorOf(() => open(['s1.raw', 'blkoops:v1.raw'], ['vmcoredd', 'ramoops']));
+  t.equal(none?.code, 'ENOENT');
+  const is = 's1.raw is of pstore_blk, v1.raw is given as blkoops';
+  t.equal(none?.message, `none of the sources is of vmcoredd or ramoops: ${is}`);
   const named = ['pstore_blk:s1.raw', 'blkoops:nothing', 'v1.raw'];
   t.same(open(named, ['pstore_blk']).failed, [], 'a source that was not asked for is not opened');
   t.same(open(named, ['blkoops', 'pstore_blk']), {

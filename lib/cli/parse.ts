@@ -27,6 +27,7 @@ interface Called {
   readonly options: readonly string[];
 }
 
+/** yargs' types leave getOptions() out. */
 function optionsOf(yargs: Argv): string[] {
   return Object.keys((yargs as Argv & { getOptions(): { key: object } }).getOptions().key);
 }

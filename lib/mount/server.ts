@@ -64,7 +64,6 @@ export async function serve(options: ServerOptions): Promise<void> {
   };
   try {
     if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
-    if (opened.length === 0) throw new PstoreError('ENOENT', 'none of the sources is of a backend that was asked for');
     for (const failure of failed) report.failure(failure);
     for (const source of opened) report.warnings(source);
     const mounted = labelled(opened);
