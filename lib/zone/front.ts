@@ -148,7 +148,9 @@ function place(
     const name = SIZE_OF[kind];
     const bound = anchors.find(({ kind: other }) => KINDS.indexOf(other) > KINDS.indexOf(kind))!;
     const room = Math.max(0, Math.floor((bound.offset - end) / ZONE_MULTIPLE) * ZONE_MULTIPLE);
-    const known = given[name] ?? (text[kind] && wrappedTextSize(text[kind], bound.offset));
+    // Where the header of the very next kind stands, the zone ends, whatever a damaged length says.
+    const ends = KINDS.indexOf(bound.kind) === KINDS.indexOf(kind) + 1;
+    const known = given[name] ?? (text[kind] && !ends ? wrappedTextSize(text[kind], bound.offset) : undefined);
     const noTty = kind === 'tty' && !text.tty && (!ftrace || given.ftraceSize !== undefined);
     sizes[name] = known ?? (noTty ? 0 : room);
     if (known === undefined && room > 0 && sizes[name] > 0) {
