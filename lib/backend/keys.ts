@@ -102,3 +102,13 @@ export class SourceKeys {
     return value === undefined ? undefined : parseAbi(value);
   }
 }
+
+/**
+ * SOURCE that opens an image the same way again.
+ * @param given by which the image was opened: the part of a larger file is told by them
+ * @param found the other keys, as BackendInfo.sourceKeys has them
+ */
+export function sourceText(backend: string, path: string, given: SourceKeys, found: string): string {
+  const place = ['offset', 'size'].filter((key) => given.has(key)).map((key) => `${key}=${given.text(key)}`);
+  return [`${backend}:${path.replaceAll(',', ',,')}`, ...place, found].filter((part) => part !== '').join(',');
+}

@@ -16,6 +16,7 @@ import {
   type RamGeometry,
   type RamSizes,
   ramZones,
+  roundDownToPowerOfTwo,
   runOf,
 } from '../ram/geometry.js';
 import { findRamMarks } from '../ram/marks.js';
@@ -23,10 +24,10 @@ import { PersistentRamZone } from '../ram/zone.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { BackendInfo } from './backend.js';
-import type { SourceKeys } from './keys.js';
+import { type SourceKeys, sourceText } from './keys.js';
 import type { BackendKind, OpenContext } from './kind.js';
 import { RamoopsBackend } from './ramoops-records.js';
-import { inUnits } from './zone-source.js';
+import { contradiction, inUnits } from './zone-source.js';
 
 /** The keys of the geometry, by what they set. */
 const GEOMETRY_KEYS = {
@@ -76,6 +77,7 @@ function open(context: OpenContext): RamoopsBackend {
     throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
   }
   const found = findGeometry({ ...context, storage });
+  const described = describe(found, keys);
   const kallsyms = keys.text('kallsyms');
   return new RamoopsBackend({
     path,
@@ -89,8 +91,9 @@ function open(context: OpenContext): RamoopsBackend {
     maxReason: keys.number('max_reason', 1, 4) ?? 4,
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
-    guessed: (type) => whyGuessed(type, found),
-    described: describe(found, keys),
+    guessed: (type) =>
+      contradiction(warnings) ?? whyGuessed(type, found, sourceText('ramoops', path, keys, described.sourceKeys)),
+    described,
   });
 }
 
@@ -132,13 +135,16 @@ function findGeometry(context: OpenContext): Found {
     const what = `${path} has ${storage.size} bytes of a region of ${given.memSize}`;
     warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
   }
+  warnOfRounding(given, warnings, path);
   const whole = asGiven(storage, given, endian, path);
   if (whole && whole.fit.misfit < 1 && whole.fit.parity === given.ecc) return whole.found;
-  const bound = whole ? undefined : detectRam(storage, given, endian);
-  const free = bound && bound.misfit < 1 ? bound : detectRam(storage, unbound(given), endian);
+  const bound = whole ? undefined : detectBound(storage, given, endian);
+  const fits = bound && bound.misfit < 1;
+  const free = fits ? bound : detectRam(storage, unbound(given), endian);
   if (!free) return fresh(context, given, endian, whole?.found);
-  const found = whole?.found ?? (bound ? detected(bound, path) : obeyed(given, free, path));
-  const sentence = free === bound ? undefined : mismatch(storage, given, found, detected(free, path));
+  const found = whole?.found ?? (bound ? detected(bound, path, given.ecc) : obeyed(given, free, path));
+  const isAsGiven = fits && (given.ecc ?? bound.sizes.ecc) === bound.sizes.ecc;
+  const sentence = isAsGiven ? undefined : mismatch(storage, given, found, detected(free, path));
   if (sentence !== undefined) {
     if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${sentence}`, { path });
     warnings.add('geometry-mismatch', `${path}: ${sentence}`);
@@ -148,6 +154,27 @@ function findGeometry(context: OpenContext): Found {
 }
 
 const unbound = ({ memSize }: GivenSizes): GivenSizes => (memSize === undefined ? {} : { memSize });
+
+/** With the sizes that are given. Parity that was given is not believed where the image proves another one. */
+function detectBound(storage: Storage, given: GivenSizes, endian: Abi['endian'] | undefined): DetectedRam | undefined {
+  const { ecc, ...sizes } = given;
+  const found = ecc === undefined ? undefined : detectRam(storage, sizes, endian);
+  return found && found.misfit < 1 && found.sizes.ecc !== ecc ? found : detectRam(storage, given, endian);
+}
+
+/** What ramoops_probe makes of a size that is no power of two. */
+function warnOfRounding(given: GivenSizes, warnings: OpenContext['warnings'], path: string): void {
+  for (const name of [...SIZE_NAMES, 'ttySize'] as const) {
+    const size = given[name] ?? 0;
+    const rounded = roundDownToPowerOfTwo(size);
+    if (rounded === size) continue;
+    const what = `${GEOMETRY_KEYS[name]}=${inUnits(size)} is no power of two`;
+    warnings.add(
+      'geometry-rounded',
+      `${path}: ${what}: ramoops rounds it down to ${inUnits(rounded)}, as is done here`,
+    );
+  }
+}
 
 /** The geometry when all of it is given: no search is needed when it fits. */
 function asGiven(
@@ -170,8 +197,9 @@ function asGiven(
 const ALL_KINDS: readonly FrontEnd[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty'];
 const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
 
-function detected(found: DetectedRam, path: string): Found {
-  return { ...found, geometry: layOutRam(found.sizes, path) };
+/** @param ecc parity that was given, and is obeyed */
+function detected(found: DetectedRam, path: string, ecc = found.sizes.ecc): Found {
+  return { ...found, geometry: layOutRam({ ...found.sizes, ecc }, path) };
 }
 
 /** Given sizes that no header confirms, and the others as the image has them. */
@@ -250,14 +278,19 @@ function warnOfGuess(found: Found, warnings: OpenContext['warnings'], path: stri
   warnings.add('geometry-guess', `${path}: ${words} ${what}; give what the kernel had`);
 }
 
-function whyGuessed(type: FrontEnd, found: Found): string | undefined {
+/** @param source the SOURCE with the best guess. @returns the sentence that says what to give */
+function whyGuessed(type: FrontEnd, found: Found, source: string): string | undefined {
   if (found.certain.has(type)) return undefined;
-  const keys = NAMES.filter((name) => found.confidence[name] < 1).map((name) => `${GEOMETRY_KEYS[name]}=`);
   const own = type === 'dmesg' ? 'record_size=' : `${type}_size=`;
-  const wanted = keys.length > 0 ? keys.join(', ') : own;
-  return runOf(found.geometry, type)
-    ? `where the ${type} zones lie is only a guess, and a guess never places a write; give ${wanted} as the kernel had them`
-    : `no ${type} zone is found in it; give ${own} as the kernel had it`;
+  const guessed = NAMES.filter((name) => found.confidence[name] < 1 && isTold(name, found.geometry));
+  const keys = guessed.map((name) => `${GEOMETRY_KEYS[name]}=`);
+  const isThere = runOf(found.geometry, type) !== undefined;
+  if (keys.length === 0 || !(isThere || keys.includes(own))) keys.unshift(own);
+  const why = isThere
+    ? `where the ${type} zones lie is only a guess, and a guess never places a write`
+    : `no ${type} zone is found in it`;
+  const them = keys.length === 1 ? 'it' : 'them';
+  return `${why}; give ${keys.join(', ')} as the kernel had ${them}, in place of the guess ${source}`;
 }
 
 // ── description ──
@@ -331,7 +364,8 @@ function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): num
   if (start > used || used > size - RAM_HEADER_SIZE) return 0;
   if (ftraceVersionCode(sig) !== undefined) return used === 0 ? 0.3 : 0.6;
   if (sig !== RAM_SIGNATURE) return 0;
-  if (used === 0) return 0.4;
+  // So begins an empty partition of pstore_blk, too.
+  if (used === 0) return 0.5;
   return readDumpLine(head.subarray(RAM_HEADER_SIZE)) ? 1 : 0.7;
 }
 

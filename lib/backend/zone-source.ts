@@ -279,7 +279,7 @@ function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
 }
 
 /** Given sizes that the image contradicts are obeyed for reading; a write by them would go over records. */
-function contradiction(warnings: Warnings): string | undefined {
+export function contradiction(warnings: Warnings): string | undefined {
   const mismatch = warnings.list.some(({ code }) => code === 'geometry-mismatch');
   return mismatch
     ? 'the given sizes do not fit this image, and a write by them could destroy records; leave them out'

@@ -1,6 +1,7 @@
 // pstorefuse info: everything that is known of a source and its zones, and why a zone is not shown.
 
 import type { BackendInfo, ZoneInfo } from '../backend/backend.js';
+import { sourceText } from '../backend/keys.js';
 import { inUnits } from '../backend/zone-source.js';
 import { abiName } from '../format/abi.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
@@ -41,11 +42,7 @@ export const info: Command = {
 type Mounted = Opened['mounted'][number];
 
 function sourceOf({ backend, source }: Mounted, { sourceKeys }: BackendInfo): string {
-  const path = backend.path.replaceAll(',', ',,');
-  const place = ['offset', 'size']
-    .filter((key) => source.keys.has(key))
-    .map((key) => `,${key}=${source.keys.text(key)}`);
-  return `${source.kind.name}:${path}${place.join('')}${sourceKeys === '' ? '' : `,${sourceKeys}`}`;
+  return sourceText(source.kind.name, backend.path, source.keys, sourceKeys);
 }
 
 function jsonInfo(mounted: Mounted): Record<string, unknown> {
@@ -135,7 +132,7 @@ function geometryText(value: number | string, confidence: number | undefined): s
   const units = typeof value === 'number' && value >= 1024 ? inUnits(value) : String(value);
   const exact = units === String(value) ? units : `${value} (${units})`;
   if (confidence === undefined || confidence >= 1) return exact;
-  return `${exact}, ${confidence >= 0.5 ? 'very likely' : 'a guess'}`;
+  return `${exact}, ${confidence > 0.5 ? 'very likely' : 'a guess'}`;
 }
 
 /** A run of zones that has one line. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { canonicalKey, parseNumber, parseSize, SourceKeys } from '../../lib/backend/keys.js';
+import { canonicalKey, parseNumber, parseSize, SourceKeys, sourceText } from '../../lib/backend/keys.js';
 
 t.test('sizes', async (t) => {
   const good: [string, number][] = [
@@ -86,4 +86,11 @@ t.test('the keys of a source', async (t) => {
   t.throws(() => SourceKeys.of({ abi: 'toString' }).abi(), { code: 'EINVAL' });
   t.same(keys.names(), ['kmsg_size', 'cpus', 'ro', 'strict', 'salvage', 'compress', 'abi']);
   t.same(SourceKeys.of({ size: 5, ro: true }).text('size'), '5');
+});
+
+t.test('the SOURCE that opens an image again', async (t) => {
+  const whole = SourceKeys.of({ kmsg_size: '64K', salvage: '' });
+  t.equal(sourceText('blkoops', 'a,b.raw', whole, 'kmsg_size=64K'), 'blkoops:a,,b.raw,kmsg_size=64K');
+  const part = SourceKeys.of({ size: '1M', offset: 4096 });
+  t.equal(sourceText('vmcoredd', 'x', part, ''), 'vmcoredd:x,offset=4096,size=1M');
 });

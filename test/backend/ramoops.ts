@@ -165,7 +165,8 @@ t.test('r3 and r4-none: what ECC found', async (t) => {
 
 t.test('repair puts back what r3 lost, and says what it changed', async (t) => {
   const bytes = goldenImage('r3');
-  const repaired = open(bytes).repair();
+  const { changes: repaired, lost } = open(bytes).repair();
+  t.same(lost, []);
   t.same(
     repaired.map(({ zone }) => zone),
     new Array(5).fill('dmesg zone 1'),
@@ -174,7 +175,7 @@ t.test('repair puts back what r3 lost, and says what it changed', async (t) => {
   t.ok(Buffer.from(goldenImage('r2')).equals(bytes), 'r3 is r2 again');
   const backend = open(bytes);
   t.equal(backend.record(backend.find('dmesg-ramoops-1')!)!.ecc, 'No errors detected');
-  t.same(backend.repair(), []);
+  t.same(backend.repair(), { changes: [], lost: [] });
   throws(t, 'ENOTSUP', /has no ECC/, () => open(goldenImage('r1')).repair());
   throws(t, 'EROFS', /read-only/, () => open(goldenImage('r3'), {}, { writable: false }).repair());
 });
@@ -389,7 +390,49 @@ t.test('a guess never places a write, but serves reading and erasing', async (t)
   t.same(names(sure), ['dmesg-ramoops-0']);
 });
 
+t.test('a formatted image of zones that are all alike: what is to be given is said', async (t) => {
+  const image = new Uint8Array(128 * K);
+  ramoops.format!(new MemoryStorage(image), SourceKeys.of({ record_size: '32K', console_size: '32K' }));
+  const guess = 'ramoops:region.img,mem_size=128K,record_size=32K,console_size=0,ftrace_size=0,pmsg_size=0,ecc=0';
+  const advice = `give console_size=, pmsg_size= as the kernel had them, in place of the guess ${guess}`;
+  throws(t, 'EINVAL', new RegExp(`no console zone is found in it; ${advice}$`), () =>
+    open(image).write(ring('console', ascii('x'))),
+  );
+  throws(t, 'EINVAL', new RegExp(`dmesg zones lie is only a guess, .*; ${advice}$`), () =>
+    open(image).write(dump('x')),
+  );
+  const sure = open(image, { console_size: '32K', pmsg_size: 0 });
+  t.same(codes(sure), []);
+  sure.write(ring('console', ascii('[    1.000000] x\n')));
+  t.equal(listing(sure)[0]!.offset, 96 * K);
+  // The keys of a part of a larger file belong to the SOURCE.
+  throws(t, 'EINVAL', /the guess ramoops:region\.img,offset=4K,mem_size=128K,/, () =>
+    open(new Region({ mem: 128 * K, record: 32 * K }).bytes, { offset: '4K' }).write(dump('x')),
+  );
+});
+
 // ── sizes ──
+
+t.test('sizes that ramoops rounds', async (t) => {
+  const region = new Region({ mem: 128 * K, record: 16 * K, console: 16 * K });
+  region.dump(0, '====1.000000-D\n', ascii('Oops#1 Part1\nx\n'));
+  const backend = open(region.bytes, { record_size: '24K', console_size: 20000, pmsg_size: 0, ftrace_size: 0 });
+  t.same(
+    backend.warnings.list.map(({ code, message }) => [code, message]),
+    [
+      [
+        'geometry-rounded',
+        'region.img: record_size=24K is no power of two: ramoops rounds it down to 16K, as is done here',
+      ],
+      [
+        'geometry-rounded',
+        'region.img: console_size=20000 is no power of two: ramoops rounds it down to 16K, as is done here',
+      ],
+    ],
+  );
+  t.match(backend.info().geometry, { record_size: 16 * K, console_size: 16 * K });
+  t.same(names(backend), ['dmesg-ramoops-0']);
+});
 
 t.test('sizes that do not fit are said and obeyed, or refused', async (t) => {
   const wrong = { ...goldenCases('ramoops').find(({ folder }) => folder === 'r1')!.keys, record_size: '65536' };
@@ -414,6 +457,19 @@ t.test('sizes that do not fit are said and obeyed, or refused', async (t) => {
     ecc: 8,
   });
   t.match(otherEcc.warnings.list[0]!.message, /the parity in this image is that of ecc=16, not of ecc=8/);
+});
+
+t.test('only a wrong ecc= given: said, the zones are found all the same, and nothing is written', async (t) => {
+  for (const ecc of [0, 8]) {
+    const backend = open(goldenImage('r2').slice(), { ecc });
+    t.match(backend.warnings.list[0]!.message, `the parity in this image is that of ecc=16, not of ecc=${ecc}`);
+    t.match(backend.info().geometry, { record_size: 32 * K, console_size: 32 * K, pmsg_size: 16 * K, ecc });
+    throws(t, 'EINVAL', /the given sizes do not fit this image/, () => backend.write(dump('x')));
+    throws(t, 'EINVAL', /not of ecc=/, () => open(goldenImage('r2'), { ecc, strict: true }));
+  }
+  t.same(codes(open(goldenImage('r2'), { ecc: 16 })), []);
+  t.same(codes(open(goldenImage('r1'), { ecc: 0 })), []);
+  t.match(open(goldenImage('r1'), { ecc: 16 }).warnings.list[0]!.message, 'that of ecc=0, not of ecc=16');
 });
 
 t.test('sizes that cannot be, and images that are none', async (t) => {
@@ -477,7 +533,7 @@ t.test('probing', async (t) => {
   t.equal(probe(new Uint8Array(4096)), 0);
   t.equal(probe(new Uint8Array(5)), 0);
   const region = new Region(SIZES);
-  t.ok(probe(region.bytes) < 0.5, 'nothing but headers, which pstore_blk has too');
+  t.ok(probe(region.bytes) <= 0.5, 'nothing but headers, which pstore_blk has too');
   t.ok(probe(new Region({ ...SIZES, ecc: 16 }).bytes) > 0.9, 'their parity only ramoops has');
   region.ring('console', ascii('[    1.000000] a\n'));
   t.ok(probe(region.bytes) > 0, 'no dumps yet');
