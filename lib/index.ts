@@ -3,9 +3,11 @@
 export type {
   Backend,
   BackendInfo,
+  LostBytes,
   NewRecord,
   PstoreRecord,
   RecordContent,
+  Repair,
   RepairedByte,
   SpaceUsage,
   ZoneInfo,

@@ -107,6 +107,20 @@ export interface RepairedByte {
   readonly to: number;
 }
 
+/** Bytes that repair() could not repair: blocks with more wrong bytes than their ECC can tell. */
+export interface LostBytes {
+  /** As `dmesg zone 1`. */
+  readonly zone: string;
+  /** In the source. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Repair {
+  readonly changes: readonly RepairedByte[];
+  readonly lost: readonly LostBytes[];
+}
+
 export interface SpaceUsage {
   /** Bytes of all zones. */
   readonly bytes: number;
@@ -147,7 +161,7 @@ export interface Backend {
   /** Writes through the engine, durably. @throws PstoreError ENOTSUP where this kind cannot write */
   write?(record: NewRecord): void;
   /** Writes into the image what ECC can repair. @throws PstoreError EROFS; ENOTSUP where the image has no ECC; EIO */
-  repair?(): RepairedByte[];
+  repair?(): Repair;
   /** Re-reads headers and nothing else. @returns whether anything that is shown has changed */
   refresh?(): boolean;
   space(): SpaceUsage;

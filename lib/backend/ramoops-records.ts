@@ -20,7 +20,7 @@ import {
   parseRecordName,
   type RecordContent,
   type RecordState,
-  type RepairedByte,
+  type Repair,
   type SpaceUsage,
 } from './backend.js';
 import type { TextCache } from './cache.js';
@@ -542,24 +542,27 @@ export class RamoopsBackend implements Backend {
 
   /**
    * Writes into the image what ECC can repair. Looking never does: this is asked for.
-   * @returns every byte that changed, zone by zone
+   * @returns every byte that changed, and what is beyond repair, zone by zone
    * @throws PstoreError EROFS; ENOTSUP without ECC; EIO
    */
-  repair(): RepairedByte[] {
+  repair(): Repair {
     this.#mustBeWritable('repaired');
     if (this.geometry.ecc === 0) {
       throw new PstoreError('ENOTSUP', `${this.path} has no ECC, so there is nothing to repair it by`, {
         path: this.path,
       });
     }
-    const repaired = [...ramZones(this.geometry)].flatMap((zone) =>
-      this.zone(zone)
-        .repair()
-        .map((change) => ({ zone: `${zone.type} zone ${zone.id}`, ...change })),
-    );
+    const repairs = [...ramZones(this.geometry)].map((place) => {
+      const zone = `${place.type} zone ${place.id}`;
+      const { changes, lost } = this.zone(place).repair();
+      return {
+        changes: changes.map((change) => ({ zone, ...change })),
+        lost: lost.map((range) => ({ zone, ...range })),
+      };
+    });
     for (const slot of [...this.#looked.keys()]) this.#reused(slot);
     this.#readHeaders();
-    return repaired;
+    return { changes: repairs.flatMap(({ changes }) => changes), lost: repairs.flatMap(({ lost }) => lost) };
   }
 
   refresh(): boolean {

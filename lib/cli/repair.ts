@@ -1,13 +1,14 @@
 // pstorefuse repair: writes into an image what its ECC can repair, and says what that was.
 
+import type { LostBytes } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
 import { type Command, EXIT, openAll, sourceOptions } from './command.js';
-import { print } from './print.js';
+import { complain, print, printable } from './print.js';
 
 export const repair: Command = {
   usage: 'repair <source>',
   summary: 'Write into a ramoops image what its ECC can repair',
-  examples: [['$0 repair ramoops:mem.bin', 'each repaired byte is named; looking alone never repairs']],
+  examples: [['$0 repair ramoops:mem.bin', 'each repaired byte is named, and what stays beyond repair']],
   build: (yargs) =>
     sourceOptions(yargs).option('json', { type: 'boolean', describe: 'an array of {zone, offset, from, to}' }),
   run: (args) => {
@@ -17,17 +18,38 @@ export const repair: Command = {
       if (!backend.repair) {
         throw new PstoreError('ENOTSUP', `${backend.path}: a source of ${backend.name} has no ECC to repair it by`);
       }
-      const changes = backend.repair();
+      const { changes, lost } = backend.repair();
       if (args.flag('json')) print(`${JSON.stringify(changes, null, 1)}\n`);
-      else
+      else {
         for (const { zone, offset, from, to } of changes)
           print(`${zone}: offset ${offset}: ${hex(from)} -> ${hex(to)}\n`);
+        if (changes.length + lost.length === 0) print(`${printable(backend.path)}: nothing to repair\n`);
+      }
+      complainOfLost(backend.path, lost);
+      return lost.length === 0 ? EXIT.OK : EXIT.PARTLY;
     } finally {
       opened.close();
     }
-    return EXIT.OK;
   },
 };
+
+/** What stays as it was, a line a zone. */
+function complainOfLost(path: string, lost: readonly LostBytes[]): void {
+  const places = new Map<string, string[]>();
+  for (const { zone, offset, length } of lost) {
+    const ranges = places.get(zone) ?? [];
+    ranges.push(`${offset}-${offset + length - 1}`);
+    places.set(zone, ranges);
+  }
+  for (const [zone, ranges] of places) {
+    const more = ranges.length > MOST_RANGES ? ` and ${ranges.length - MOST_RANGES} more places` : '';
+    const where = `bytes ${ranges.slice(0, MOST_RANGES).join(', ')}${more}`;
+    complain(`${path}: ${zone}: ${where} stay damaged: more of them are wrong than ECC can repair`);
+  }
+}
+
+/** Places in a zone that are told. */
+const MOST_RANGES = 20;
 
 function hex(byte: number): string {
   return `0x${byte.toString(16).padStart(2, '0')}`;

@@ -45,6 +45,18 @@ export interface RepairedByte {
   readonly to: number;
 }
 
+/** Bytes of the region in blocks with more wrong bytes than ECC can repair; blocks side by side are one range. */
+export interface LostRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What repair() did, and what it could not do. */
+export interface ZoneRepair {
+  readonly changes: RepairedByte[];
+  readonly lost: LostRange[];
+}
+
 /** ECC blocks that are read at once. */
 const CHUNK_BLOCKS = 512;
 
@@ -267,24 +279,30 @@ export class PersistentRamZone {
 
   /**
    * Writes what ECC can repair: header, data below its size, and their parity. Changes nothing else.
-   * @returns every byte that changed
+   * @returns every byte that changed, and what stays beyond repair; the header of a zone that was never used is not
    * @throws PstoreError EROFS, EIO
    */
-  repair(): RepairedByte[] {
-    const changes: RepairedByte[] = [];
+  repair(): ZoneRepair {
+    const repair: ZoneRepair = { changes: [], lost: [] };
     const codec = this.#codec;
-    if (!codec) return changes;
+    if (!codec) return repair;
     const { zone } = this;
     const header = this.header();
-    if (header.state === 'truncated') return changes;
-    this.#repairCodeword(codec, zone.offset, RAM_HEADER_SIZE, zone.offset + zone.layout.headerParity, changes);
+    if (header.state === 'truncated' || this.#isBlank()) return repair;
+    this.#repairCodeword(codec, zone.offset, RAM_HEADER_SIZE, zone.offset + zone.layout.headerParity, repair);
     const size = header.state === 'live' ? header.size : 0;
     for (let at = 0; at < size; at += ECC_BLOCK) {
       const length = Math.min(ECC_BLOCK, zone.layout.area - at);
-      this.#repairCodeword(codec, this.dataOffset + at, length, this.#parityOffset(at), changes);
+      this.#repairCodeword(codec, this.dataOffset + at, length, this.#parityOffset(at), repair);
     }
-    if (changes.length > 0) this.#storage.sync();
-    return changes;
+    if (repair.changes.length > 0) this.#storage.sync();
+    return repair;
+  }
+
+  /** Whether nothing was ever written where the header is. */
+  #isBlank(): boolean {
+    const head = readRange(this.#storage, this.zone.offset, RAM_HEADER_SIZE);
+    return head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
   }
 
   #repairCodeword(
@@ -292,12 +310,14 @@ export class PersistentRamZone {
     offset: number,
     length: number,
     parityOffset: number,
-    changes: RepairedByte[],
+    { changes, lost }: ZoneRepair,
   ): void {
     const data = readRange(this.#storage, offset, length);
     const parity = readRange(this.#storage, parityOffset, codec.parity);
     const before = [data.slice(), parity.slice()] as const;
-    if (codec.decode(data, parity) <= 0) return;
+    const verdict = codec.decode(data, parity);
+    if (verdict < 0) addRange(lost, offset, length);
+    if (verdict <= 0) return;
     const places = [
       { bytes: data, old: before[0], at: offset },
       { bytes: parity, old: before[1], at: parityOffset },
@@ -310,6 +330,13 @@ export class PersistentRamZone {
       });
     }
   }
+}
+
+function addRange(ranges: LostRange[], offset: number, length: number): void {
+  const last = ranges.at(-1);
+  if (last && last.offset + last.length === offset) {
+    ranges[ranges.length - 1] = { offset: last.offset, length: last.length + length };
+  } else ranges.push({ offset, length });
 }
 
 function counted({ corrected, lost }: EccCounts, verdict: number): EccCounts {

@@ -17,7 +17,32 @@ t.test('what ECC can repair is repaired on request, byte by byte', (t) => {
     [35899, 35911, 35934, 35935, 35993].map((offset) => ['dmesg zone 1', offset]),
   );
   t.ok(readFileSync(image).equals(goldenImage('r2')), 'the image is what it was before the flips');
-  t.equal(pstorefuse('repair', image).stdout, '', 'nothing is left to repair');
+  t.match(pstorefuse('repair', image), { status: 0, stdout: `${image}: nothing to repair\n`, stderr: '' });
+  t.match(pstorefuse('repair', image, '--json'), { status: 0, stdout: '[]\n', stderr: '' });
+  t.end();
+});
+
+t.test('what is beyond repair is named, with its place, and stays as it is', (t) => {
+  const image = imageFile(scratchFolder(t), 'r4-none');
+  const before = readFileSync(image);
+  const { status, stdout, stderr } = pstorefuse('repair', image);
+  t.equal(status, 1, 'a part could not be done');
+  t.match(stdout, /^(dmesg zone 1: offset \d+: 0x[0-9a-f]{2} -> 0x[0-9a-f]{2}\n)+$/);
+  const damaged = 'stay damaged: more of them are wrong than ECC can repair';
+  t.same(stderr.trimEnd().split('\n'), [
+    `pstorefuse: ${image}: dmesg zone 1: bytes 33420-33547, 33932-34059 ${damaged}`,
+    `pstorefuse: ${image}: dmesg zone 2: bytes 65548-65675 ${damaged}`,
+  ]);
+  const after = readFileSync(image);
+  for (const [from, to] of [
+    [33420, 33548],
+    [33932, 34060],
+    [65548, 65676],
+  ] as const) {
+    t.ok(after.subarray(from, to).equals(before.subarray(from, to)));
+  }
+  const again = pstorefuse('repair', image);
+  t.match(again, { status: 1, stdout: '', stderr });
   t.end();
 });
 

@@ -166,10 +166,11 @@ t.test('up to floor(ecc / 2) wrong bytes in any block are repaired, and repair()
           same(data.bytes, region.kept('pmsg', text)) &&
           data.ecc.lost + header.ecc.lost === 0 &&
           data.ecc.corrected + header.ecc.corrected === places.size;
-        const changes = zone.repair();
+        const { changes, lost } = zone.repair();
         return (
           shown &&
           same(region.bytes, good) &&
+          lost.length === 0 &&
           changes.length === places.size &&
           changes.every(({ offset, from, to }) => good[offset] === to && (from ^ to) === places.get(offset))
         );
@@ -193,7 +194,9 @@ t.test('blocks beyond repair are counted and left as they are', async (t) => {
   t.same(ecc, { corrected: 1, lost: 1 });
   t.same(zone.verify(zone.header()), ecc);
   t.same(bytes.subarray(128, 256), before.subarray(offset + 140, offset + 268));
-  t.equal(zone.repair().length, 1);
+  const { changes, lost } = zone.repair();
+  t.equal(changes.length, 1);
+  t.same(lost, [{ offset: offset + 12 + 128, length: 128 }], 'and it is told which');
   before[offset + 312]! ^= 1;
   t.ok(same(region.bytes, before), 'only what can be repaired was changed');
 });
