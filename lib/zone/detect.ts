@@ -58,7 +58,7 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   const dmesg = own.filter((mark) => mark.type === 'dmesg');
   const { abi, proven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
-  const formatted = dmesg.some((mark) => mark.formatted);
+  const formatted = dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage);
   const unaided = findStride(dmesg, generation, storage, undefined, formatted);
   const { kmsgSize } = given;
   const stride = kmsgSize === undefined ? unaided : findStride(dmesg, generation, storage, kmsgSize, formatted);
@@ -95,6 +95,22 @@ const ALL_PROVEN: SizeConfidence = {
   ftraceSize: PROVEN,
   cpus: PROVEN,
 };
+
+/** Rings longer than this are not read to see whether they are blank. */
+const LONGEST_BLANK = 4 << 20;
+
+/**
+ * Whether a ring holds nothing and is blank up to the next header. A kernel writes a ring's header only when there is
+ * something in it, and leaves that where it is when it erases the ring: only our own format leaves such a one.
+ */
+function hasFormattedRing(marks: readonly Mark[], storage: Storage): boolean {
+  return marks.some(({ type, datalen, start, offset }, i) => {
+    if (type === 'dmesg' || datalen !== 0 || start !== 0) return false;
+    const from = offset + BUFFER_HEADER_SIZE.pstore_blk;
+    const length = (marks[i + 1]?.offset ?? storage.size) - from;
+    return length > 0 && length <= LONGEST_BLANK && readRange(storage, from, length).every((byte) => byte === 0xff);
+  });
+}
 
 /** The generation and byte order that most marks speak for; a mark with signature and magic counts most. */
 function voteOnFormat(

@@ -368,6 +368,22 @@ t.test('a formatted image tells its own geometry, for writes of every kind, on e
   }
 });
 
+t.test('a formatted ring proves the geometry when all dmesg zones were written; an erased one does not', async (t) => {
+  const image = (isFormatted: boolean, ring?: RingSpec) => {
+    const made = partition(65536).console(8192, ring).kmsg(8192);
+    if (isFormatted) made.formatted();
+    for (let i = 0; i < 7; i++) made.dmesg(i, oops(i + 1));
+    return made;
+  };
+  const formatted = image(true);
+  const place = afterWrite(formatted, {}, 'console');
+  t.ok(place !== undefined);
+  t.equal(place, afterWrite(formatted, formatted.keys, 'console'));
+  // Its text is still there, though its first bytes were never written.
+  const erased = image(false, { data: `${'\xff'.repeat(100)}text`, datalen: 0, start: 0 });
+  t.equal(afterWrite(erased, {}, 'console'), undefined);
+});
+
 t.test('zones far apart: the fill between them tells the size', async (t) => {
   const image = partition(131072).kmsg(8192).dmesg(0, oops(1)).dmesg(7, oops(2));
   t.same(Object.keys(files(open(image, {}))), ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-7']);
