@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -16,6 +16,7 @@ import {
   parseSource,
   splitCommas,
 } from '../lib/sources.js';
+import { buildFadump } from './builders/fadump.js';
 import { goldenImage } from './fixture-path.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-sources-'));
@@ -329,6 +330,33 @@ t.test('ro, and files that cannot be written', (t) => {
     errorOf(() => openSource(parseSource('s1.raw,kmsg_size=64K'), strict)),
     undefined,
   );
+  t.end();
+});
+
+t.test('what was cut off while it was open is not erased in silence', (t) => {
+  const images: [string, Uint8Array, number][] = [
+    ['s3', goldenImage('s3'), 6],
+    ['v1', V1, 3],
+    ['r1-ftrace', goldenImage('r1-ftrace'), 5],
+    ['r2', goldenImage('r2'), 5],
+    ['mtdoops-1', goldenImage('mtdoops-1'), 3],
+    ['fadump', buildFadump({ endian: 'little', layout: 'new' }), 3],
+  ];
+  for (const [name, bytes, least] of images) {
+    writeFileSync(name, bytes);
+    const { backend } = openSource(parseSource(name), { ...OPTIONS, mode: 'must' });
+    const slots = Array.from({ length: backend.slots }, (_, slot) => slot).filter((slot) => backend.record(slot));
+    t.ok(slots.length >= least, `${name}: ${slots.length} records`);
+    truncateSync(name, 3);
+    for (const slot of slots) {
+      const error = errorOf(() => backend.erase(slot));
+      t.equal(error?.code, 'EIO', `${name}: ${error?.message}`);
+      t.match(error?.message, /cut while in use/);
+      t.ok(backend.record(slot), 'it is still listed');
+    }
+    t.equal(statSync(name).size, 3);
+    backend.close();
+  }
   t.end();
 });
 

@@ -23,7 +23,7 @@ import {
   registersText,
 } from '../format/fadump.js';
 import { buildElfcorehdr, parseMemoryMap } from '../format/fadump-elfcore.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import {
   type Backend,
@@ -252,6 +252,7 @@ class FadumpBackend implements Backend {
         },
       );
     }
+    checkStillThere(this.#storage, this.#offset, this.#fixed.length);
     const now = readRange(this.#storage, this.#offset, this.#fixed.length);
     if (now.length === this.#fixed.length && now.every((byte, index) => byte === this.#fixed[index])) {
       this.#storage.write(new Uint8Array(FADUMP_MAGIC_SIZE), this.#offset);

@@ -20,7 +20,7 @@ import {
   seqDistance,
   textLength,
 } from '../format/mtdoops.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import {
   type Backend,
   type BackendInfo,
@@ -472,6 +472,7 @@ class MtdoopsBackend implements Backend {
         { path: this.path, offset: record.offset },
       );
     }
+    checkStillThere(this.#storage, record.offset, this.#geometry.recordSize);
     const header = this.#readHeader(slot);
     if (header?.state === 'record' && this.#isSameRecord(slot, header)) {
       this.#storage.write(new Uint8Array(this.#geometry.recordSize).fill(0xff), record.offset);

@@ -448,6 +448,7 @@ export class RamoopsBackend implements Backend {
     }
     const type = record.type as FrontEnd;
     const zones = type === 'dmesg' ? [this.#zoneOf('dmesg', record.id)] : this.#zonesOf(type);
+    for (const zone of zones) zone.checkHeaderStillThere();
     for (const zone of zones) {
       const header = zone.header();
       if (header.state === 'live' && this.#isStill(zone, header, slot)) zone.erase();

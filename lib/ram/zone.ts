@@ -10,7 +10,7 @@ import {
   writeRamHeader,
 } from '../format/ramoops.js';
 import type { Extent } from '../storage/extent.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import { ECC_BLOCK, type RamZone } from './geometry.js';
 import { type ReedSolomon, reedSolomon } from './reed-solomon.js';
 
@@ -266,6 +266,13 @@ export class PersistentRamZone {
    */
   initialize(): void {
     this.#writeHeader({ sig: this.#signature(0), start: 0, size: 0 });
+  }
+
+  /** @throws PstoreError EIO when the image was cut since it was opened, before the header's end or its parity's */
+  checkHeaderStillThere(): void {
+    const { offset, layout, ecc } = this.zone;
+    checkStillThere(this.#storage, offset, RAM_HEADER_SIZE);
+    checkStillThere(this.#storage, offset + layout.headerParity, ecc);
   }
 
   /**

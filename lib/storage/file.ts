@@ -16,7 +16,7 @@ import { gunzipSync } from 'node:zlib';
 import { fromSystem, PstoreError } from '../errors.js';
 import { takeWriterLock } from './lock.js';
 import { MemoryStorage } from './memory.js';
-import type { Storage } from './storage.js';
+import { cutWhileInUse, type Storage } from './storage.js';
 
 /** An unpacked .gz larger than this is not held in memory. */
 const MOST_UNPACKED = 1 << 30;
@@ -168,10 +168,7 @@ export class FileStorage implements Storage {
     }
     // A file that was cut while it is in use must not grow again with a hole in it.
     if (this.#kind === 'file' && fstatSync(this.#fd).size < offset + bytes.length) {
-      throw new PstoreError('EIO', `${this.path} was cut while in use: offset ${offset} is behind its end`, {
-        path: this.path,
-        offset,
-      });
+      throw cutWhileInUse(this, offset);
     }
     let done = 0;
     try {

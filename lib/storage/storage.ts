@@ -42,6 +42,18 @@ export function isHoldable(error: unknown): error is PstoreError {
   return error instanceof PstoreError && error.code !== 'ENOMSG' && error.code !== 'EROFS';
 }
 
+/** Of a place that was inside the medium when it was opened, and is no more. */
+export function cutWhileInUse({ path }: Storage, offset: number): PstoreError {
+  return new PstoreError('EIO', `${path} was cut while in use: offset ${offset} is behind its end`, { path, offset });
+}
+
+/** @throws PstoreError EIO when not all of these bytes are there that were when the medium was opened */
+export function checkStillThere(storage: Storage, offset: number, length: number): void {
+  const end = Math.min(offset + length, storage.size);
+  const got = readRange(storage, offset, length).length;
+  if (offset + got < end) throw cutWhileInUse(storage, offset + got);
+}
+
 /** `length` bytes from `offset` on, or fewer where the medium ends. */
 export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
   const wanted = Math.max(0, Math.min(length, storage.size - offset));

@@ -16,7 +16,7 @@ import {
   zoneSignature,
 } from '../format/zone.js';
 import type { Piece } from '../storage/extent.js';
-import { isHoldable, type Storage } from '../storage/storage.js';
+import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { DmesgTable, ZoneState } from './dmesg-table.js';
 import { FlushMode, flush } from './flush.js';
@@ -412,10 +412,10 @@ export class ZoneEngine {
     const headerSize = this.#bufferHeaderSize;
     const bytes = new Uint8Array(headerSize + dmesgHeaderSize(this.abi));
     const got = storage.read(bytes, zone.offset);
+    if (got < bytes.length) throw cutWhileInUse(storage, zone.offset + got);
     const buffer = readBufferHeader(bytes, generation, this.abi);
     const header = readDmesgHeader(bytes.subarray(headerSize), this.abi);
     const same =
-      got === bytes.length &&
       buffer.sig === zoneSignature('dmesg') &&
       header.magic === DMESG_MAGIC &&
       header.counter === shown.counter &&

@@ -1,5 +1,6 @@
 // A ring zone of pstore/zone (pmsg, console, tty, one CPU's ftrace): recovered, unwrapped, appended to, erased.
 
+import { PstoreError } from '../errors.js';
 import type { Abi } from '../format/abi.js';
 import { BUFFER_HEADER_SIZE, readBufferHeader, writeBufferHeader, zoneSignature } from '../format/zone.js';
 import type { Extent } from '../storage/extent.js';
@@ -57,9 +58,14 @@ export class Ring {
     return changed;
   }
 
-  #warn(warnings: Warnings): void {
+  get #name(): string {
     const { type, index, offset } = this.zone;
-    const what = `${this.#storage.path}: ${type} zone ${index} at offset ${offset}`;
+    return `${type} zone ${index} at offset ${offset}`;
+  }
+
+  #warn(warnings: Warnings): void {
+    const { offset } = this.zone;
+    const what = `${this.#storage.path}: ${this.#name}`;
     if (this.state === 'overtop') {
       warnings.add(
         'zone-overtop',
@@ -172,6 +178,17 @@ export class Ring {
     const { state, datalen, start } = this;
     if (state !== 'live') return false;
     this.#read(storage);
+    if ((this.state as RingState) === 'unreadable') {
+      Object.assign(this, { state, datalen, start });
+      throw new PstoreError(
+        'EIO',
+        `${this.#storage.path}: ${this.#name} cannot be read; was the image cut while in use?`,
+        {
+          path: this.#storage.path,
+          offset: this.zone.offset,
+        },
+      );
+    }
     const same = (this.state as RingState) === 'live' && this.datalen === datalen && this.start === start;
     if (!same) return false;
     flush(storage, this.zone, { mode: FlushMode.Meta, header: this.#header(0, 0) });
