@@ -1,8 +1,9 @@
 // The writer's lock: an advisory lock on the open file, which dies with the process that holds it.
 
 import { spawnSync } from 'node:child_process';
-import { fstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
+import { mountServed } from './mountinfo.js';
 
 /** flock(1): exit status when somebody else holds the lock. */
 const HELD = 1;
@@ -10,7 +11,7 @@ const HELD = 1;
 /**
  * Locks the open file description behind `fd`. Node has no flock(); the `flock` program (util-linux) locks the
  * description that it inherits, and the lock stays with it when that program ends.
- * @throws PstoreError EBUSY when another process holds it, naming that process; ENODEV without the program; EIO where
+ * @throws PstoreError EBUSY when another process holds it, naming the place where that has mounted it, or the process; ENODEV without the program; EIO where
  *   the file system knows no locks
  */
 export function takeWriterLock(fd: number, path: string): void {
@@ -33,30 +34,51 @@ export function takeWriterLock(fd: number, path: string): void {
       { path },
     );
   }
+  throw new PstoreError('EBUSY', `${path} is ${whoWrites(fd, path)}; take ro to look at it only`, { path });
+}
+
+function whoWrites(fd: number, path: string): string {
   const holder = lockHolder(fd);
-  throw new PstoreError(
-    'EBUSY',
-    `${path} is being written by ${holder ?? 'another process'}; take ro to look at it only`,
-    { path },
-  );
+  const command = holder?.command ?? '';
+  // Another user's process is not to be seen, but his mount is.
+  if (!holder || command.includes(SERVER)) {
+    try {
+      const mount = mountServed(realpathSync(path), holder?.fdinfos ?? []);
+      if (mount) return `mounted read-write on ${mount.mountPoint}: remove records there, or umount it first`;
+    } catch {
+      // Without /proc only the holder itself is known.
+    }
+  }
+  return `being written by ${holder ? `process ${holder.pid} (${command.slice(0, 120)})` : 'another process'}`;
+}
+
+/** In the command line of the server of a mount. */
+const SERVER = 'pstorefuse-server';
+
+interface Holder {
+  readonly pid: number;
+  readonly command: string;
+  /** Of all its descriptors. */
+  readonly fdinfos: readonly string[];
 }
 
 /** Who holds the lock, by what /proc says of each process's open files; undefined where that is not to be seen. */
-function lockHolder(fd: number): string | undefined {
+function lockHolder(fd: number): Holder | undefined {
   const { dev, ino } = fstatSync(fd);
   const lock = new RegExp(`^lock:\\s.*FLOCK\\s+ADVISORY\\s+WRITE\\s.*:${ino}\\s`, 'm');
   for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     try {
-      for (const open of readdirSync(`/proc/${pid}/fdinfo`)) {
-        if (!lock.test(readFileSync(`/proc/${pid}/fdinfo/${open}`, 'latin1'))) continue;
-        const held = statSync(`/proc/${pid}/fd/${open}`);
-        if (held.dev !== dev || held.ino !== ino) continue;
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-          .replace(/[\0\s]+/g, ' ')
-          .trim();
-        return `process ${pid} (${command.slice(0, 120)})`;
-      }
+      const open = readdirSync(`/proc/${pid}/fdinfo`);
+      const fdinfos = open.map((name) => readFileSync(`/proc/${pid}/fdinfo/${name}`, 'latin1'));
+      const holds = open.some((name, i) => {
+        if (!lock.test(fdinfos[i]!)) return false;
+        const held = statSync(`/proc/${pid}/fd/${name}`);
+        return held.dev === dev && held.ino === ino;
+      });
+      if (!holds) continue;
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/[\0\s]+/g, ' ');
+      return { pid: Number(pid), command: command.trim(), fdinfos };
     } catch {
       // The process has ended in the meantime, or is another user's.
     }

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 
 export interface MountEntry {
   readonly id: number;
+  /** `major:minor` of what is mounted. */
+  readonly device: string;
   readonly mountPoint: string;
   readonly type: string;
   readonly source: string;
@@ -24,6 +26,7 @@ export function readMounts(text = readFileSync('/proc/self/mountinfo', 'utf8')):
     if (fields.length < 6 || type === undefined || source === undefined) continue;
     entries.push({
       id: Number(fields[0]),
+      device: fields[2]!,
       mountPoint: unescapeOctal(fields[4]!),
       type,
       source: unescapeOctal(source),
@@ -31,6 +34,25 @@ export function readMounts(text = readFileSync('/proc/self/mountinfo', 'utf8')):
     });
   }
   return entries;
+}
+
+/**
+ * The mount that a server of ours serves: the one whose connection it has open where the kernel tells (fdinfo of
+ * /dev/fuse in Linux 6.18, but not in 6.1), else the one and only that can write this image.
+ * @param image real path
+ * @param fdinfos what /proc/PID/fdinfo says of the server's descriptors
+ */
+export function mountServed(
+  image: string,
+  fdinfos: readonly string[],
+  mounts: readonly MountEntry[] = readMounts(),
+): MountEntry | undefined {
+  const own = mounts.filter(({ type }) => type === MOUNT_TYPE);
+  const connections = fdinfos.flatMap((text) => /^fuse_connection:\s*(\d+)$/m.exec(text)?.[1] ?? []);
+  const served = own.findLast(({ device }) => connections.some((minor) => device === `0:${minor}`));
+  if (served) return served;
+  const writing = own.filter(({ source, options }) => source === image && !options.includes('ro'));
+  return connections.length === 0 && writing.length === 1 ? writing[0] : undefined;
 }
 
 /** The mount on top at a place. */

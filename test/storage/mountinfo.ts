@@ -1,5 +1,5 @@
 import t from 'tap';
-import { mountAt, readMounts } from '../../lib/storage/mountinfo.js';
+import { mountAt, mountServed, readMounts } from '../../lib/storage/mountinfo.js';
 
 const TEXT = `22 27 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw
 27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
@@ -30,6 +30,34 @@ t.test('lines of mountinfo', (t) => {
 
 t.test('of two mounts on one place the later one is on top', (t) => {
   t.equal(readMounts(TEXT).findLast(({ mountPoint }) => mountPoint === '/mnt/x')?.type, 'tmpfs');
+  t.end();
+});
+
+t.test('the mount that a server serves', (t) => {
+  const line = (minor: number, place: string, source: string, mode = 'rw', type = 'fuse.pstorefuse') =>
+    `${minor} 27 0:${minor} / ${place} ${mode},nosuid - ${type} ${source} ${mode},user_id=0\n`;
+  const mounts = readMounts(
+    line(50, '/a', '/one.raw') +
+      line(51, '/b', 'pstorefuse') +
+      line(52, '/c', '/two.raw', 'ro') +
+      line(53, '/d', '/twice.raw') +
+      line(54, '/e', '/twice.raw') +
+      line(55, '/f', '/other.raw', 'rw', 'fuse.other'),
+  );
+  const fuse = (minor: number) => ['pos:\t0\n', `pos:\t0\nino:\t90\nfuse_connection:\t${minor}\n`];
+  for (const [image, fdinfos, place] of [
+    ['/one.raw', [], '/a'],
+    ['/one.raw', ['pos:\t0\nflags:\t02\n'], '/a'],
+    ['/some.raw', fuse(51), '/b'],
+    ['/twice.raw', fuse(53), '/d'],
+    ['/twice.raw', [], undefined],
+    ['/two.raw', [], undefined],
+    ['/one.raw', fuse(99), undefined],
+    ['/other.raw', fuse(55), undefined],
+    ['/other.raw', [], undefined],
+  ] as const) {
+    t.equal(mountServed(image, fdinfos, mounts)?.mountPoint, place, `${image} ${fdinfos.join()}`);
+  }
   t.end();
 });
 
