@@ -1,7 +1,7 @@
 // What differs between Node and other places this core may run in: native deflate, and the wall clock.
 // Everything from format/ to tree/ reaches the machine through this file only.
 
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 interface WithEngine {
   buffer: Buffer;
@@ -20,6 +20,21 @@ export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Arr
     const options = { maxOutputLength: Math.max(1, limit), info: true, chunkSize };
     const result = inflateRawSync(input, options) as unknown as WithEngine;
     return { output: result.buffer, used: result.engine.bytesWritten };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What the beginning of a raw deflate stream gives.
+ * @param limit most bytes of output
+ * @returns undefined when the input is no beginning of a raw deflate stream or exceeds `limit`
+ */
+export function inflateBeginning(input: Uint8Array, limit: number): Uint8Array | undefined {
+  try {
+    const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
+    const options = { maxOutputLength: Math.max(1, limit), finishFlush: constants.Z_SYNC_FLUSH, chunkSize };
+    return inflateRawSync(input, options);
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 // What ramoops skips but a person can read: zones whose signature, lengths or first line are damaged, or that are cut.
 
-import { beginsAsDump, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
 import { type DumpLine, readDumpLine } from '../format/ramoops.js';
 import type { CheckedHeader, PersistentRamZone } from '../ram/zone.js';
 import { plausibleText } from './salvage.js';
@@ -34,9 +34,11 @@ function plausibleHeader(zone: PersistentRamZone, { sig, start, size }: CheckedH
 function salvageDump(data: Uint8Array, zoneSize: number): SalvagedText {
   const line = readDumpLine(data);
   const stored = data.subarray(line?.length ?? lostLineLength(data));
-  const decoded = line && !line.compressed ? undefined : decode(stored, zoneSize);
+  const limit = LIMIT_FACTOR * zoneSize;
+  const isPlain = line && !line.compressed;
+  const decoded = isPlain ? undefined : (decodeRecord(stored, 'auto', limit) ?? decodeStart(stored, limit));
   return decoded
-    ? { bytes: decoded.text, line, compressed: decoded.compression }
+    ? { bytes: plausibleText(decoded.text), line, compressed: decoded.compression }
     : { bytes: plausibleText(stored), line, compressed: null };
 }
 
@@ -45,11 +47,4 @@ function lostLineLength(data: Uint8Array): number {
   const head = String.fromCharCode(...data.subarray(0, LONGEST_LINE));
   const end = /-[CD]\n/.exec(head);
   return end ? end.index + end[0].length : 0;
-}
-
-/** A whole stream, or one with remains of an older record behind it, which the text itself proves. */
-function decode(stored: Uint8Array, zoneSize: number): { text: Uint8Array; compression: string } | undefined {
-  const limit = LIMIT_FACTOR * zoneSize;
-  const decoded = decodeRecord(stored, 'auto', limit) ?? decodeRecord(stored, 'deflate', limit);
-  return decoded && beginsAsDump(decoded.text) ? decoded : undefined;
 }

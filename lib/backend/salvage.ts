@@ -1,6 +1,6 @@
 // What a kernel skips but a person can read: text in zones with a damaged signature, length or magic, or cut off.
 
-import { beginsAsDump, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
 import type { Abi } from '../format/abi.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -43,8 +43,9 @@ export function salvageDmesg(storage: Storage, zone: Zone, generation: Generatio
     datalen > from - bufferSize && bufferSize + datalen <= bytes.length
       ? all.subarray(0, datalen + bufferSize - from)
       : all;
-  const decoded = decodeRecord(stored, 'auto', LIMIT_FACTOR * zone.size) ?? decodeLoosely(stored, zone.size);
-  const text = decoded?.text ?? plausibleText(stored);
+  const decoded =
+    decodeRecord(stored, 'auto', LIMIT_FACTOR * zone.size) ?? decodeStart(stored, LIMIT_FACTOR * zone.size);
+  const text = plausibleText(decoded?.text ?? stored);
   if (text.length < LEAST_TEXT) return undefined;
   return {
     bytes: text,
@@ -57,12 +58,6 @@ export function salvageDmesg(storage: Storage, zone: Zone, generation: Generatio
     count: known ? header.counter : null,
     compressed: decoded?.compression ?? null,
   };
-}
-
-/** A whole stream with remains of an older record behind it: the text itself is the proof. */
-function decodeLoosely(stored: Uint8Array, zoneSize: number): { text: Uint8Array; compression: string } | undefined {
-  const decoded = decodeRecord(stored, 'deflate', LIMIT_FACTOR * zoneSize);
-  return decoded && beginsAsDump(decoded.text) ? decoded : undefined;
 }
 
 /** A ring whose header cannot be believed: its text from the data's beginning. */

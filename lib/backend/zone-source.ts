@@ -61,6 +61,8 @@ interface Found {
   readonly detected: Detected | undefined;
   readonly confidence: Readonly<Record<string, number>>;
   readonly given: ReadonlySet<keyof ZoneSizes>;
+  /** All that was found are dmesg zones that were formatted and never written. */
+  readonly isBare: boolean;
 }
 
 export function openZones(context: OpenContext, generation: Generation): ZoneBackend {
@@ -87,7 +89,8 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
-    guessed: (type) => contradiction(warnings) ?? whyGuessed(type, kept) ?? foreignZone(type, engine, storage, kept),
+    guessed: (type) =>
+      contradiction(warnings) ?? whyGuessed(type, kept, path) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
 }
@@ -145,6 +148,7 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
     geometry,
     detected,
     given: new Set(Object.keys(given) as (keyof ZoneSizes)[]),
+    isBare: generation === 'pstore_blk' && detected?.marks.every(({ formatted }) => formatted) === true,
     confidence: Object.fromEntries(
       (Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]).map(([name, key]) => [
         key,
@@ -258,13 +262,18 @@ function warnOfDamagedSignatures({ geometry, detected }: Found, warnings: Warnin
 }
 
 /** A guess never places a write. @returns the sentence that says what to give */
-function whyGuessed(type: NewRecord['type'], found: Found): string | undefined {
+function whyGuessed(type: NewRecord['type'], found: Found, path: string): string | undefined {
   const name = (
     { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
   )[type];
   const key = SIZE_KEYS[name];
   const size = found.geometry[name];
-  if (size === 0 && !found.given.has(name)) return `no ${type} zone is found in it; give ${key}= as the kernel had it`;
+  if (size === 0 && !found.given.has(name)) {
+    const other = found.isBare
+      ? `; or take ramoops:${path}, if it is an empty image of ramoops: that looks the same`
+      : '';
+    return `no ${type} zone is found in it; give ${key}= as the kernel had it${other}`;
+  }
   if (found.confidence[key] !== PROVEN) {
     return `${key}=${inUnits(size)} is only a guess, and a guess never places a write; give ${key}= as the kernel had it`;
   }

@@ -613,6 +613,15 @@ t.test('a cut image', async (t) => {
   throws(t, 'ENOSPC', /beyond the end of the image/, () => open(cut, keysOf(sizes)).write(ring('pmsg', ascii('x'))));
 });
 
+t.test('an image that is cut within a compressed record, with ECC: what is there of its text', async (t) => {
+  const name = 'dmesg-ramoops-2';
+  const whole = text(open(goldenImage('r2')), name).replace(/\nECC: .*\n$/, '');
+  const shown = (to: number) => text(open(goldenImage('r2').slice(0, to), { salvage: true }), `${name}.salvaged`);
+  const [less, more] = [shown(72_000), shown(75_000)];
+  t.ok(less.length > 1000 && more.length > less.length + 1000);
+  for (const part of [less, more]) t.ok(whole.startsWith(part));
+});
+
 t.test('mem_size: the beginning of a larger image, and a region larger than any image', async (t) => {
   const region = new Region(SIZES);
   region.dump(0, '====1.000000-D\n', ascii('Oops#1 Part1\nx\n'));

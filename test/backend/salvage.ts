@@ -72,6 +72,26 @@ t.test('a record whose end was cut off', async (t) => {
   t.equal(Buffer.from(found.bytes).toString(), TEXT.slice(0, 40));
 });
 
+t.test('a compressed record whose end was cut off, or whose stream is damaged', async (t) => {
+  const lines = Array.from({ length: 100 }, (_, i) => `<6>[    1.${i * 7919}] line ${i * i}\n`);
+  const text = `${TEXT}${lines.join('')}`;
+  const image = partition(8192)
+    .kmsg(4096)
+    .dmesg(1, { compressed: 1, body: deflateRaw(latin1(text)) });
+  const zone = { ...image.kmsgZones[1]!, type: 'dmesg' as const };
+  const shown = (bytes: Uint8Array) => {
+    const found = salvageDmesg(new MemoryStorage(bytes), zone, 'pstore_blk', parseAbi('le64'))!;
+    t.match(found, { compressed: 'deflate', reason: 2 });
+    return Buffer.from(found.bytes).toString('latin1');
+  };
+  const cut = shown(image.bytes.slice(0, 4096 + 52 + 400));
+  t.ok(cut.length > 200 && text.startsWith(cut) && cut !== text);
+  const damaged = image.bytes.slice();
+  damaged.fill(0xff, 4096 + 52 + 400, 4096 + 52 + 500);
+  damaged[4096] = 0;
+  t.ok(shown(damaged).startsWith(cut.slice(0, -10)));
+});
+
 t.test('rings', async (t) => {
   const line = '[    1.0] console text\n';
   const table: [string, Parameters<ZonePartition['console']>[1], string | undefined][] = [

@@ -5,6 +5,7 @@ import {
   beginsAsDump,
   type CompressionChoice,
   decodeRecord,
+  decodeStart,
   encodeRecord,
   LIMIT_FACTOR,
 } from '../../lib/compress/decompress.js';
@@ -148,4 +149,26 @@ t.test('what begins as a dump', (t) => {
   for (const text of no) t.notOk(beginsAsDump(ascii(text)), JSON.stringify(text));
   t.ok(beginsAsDump(OOPS));
   t.end();
+});
+
+t.test('a stream that is cut, damaged, or has something behind it: its beginning', async (t) => {
+  const stream = encodeRecord(LONG, 'deflate');
+  const start = (bytes: Uint8Array, limit = LIMIT) => decodeStart(bytes, limit)?.text;
+  const isStart = (text: Uint8Array | undefined, least: number) =>
+    text !== undefined && text.length >= least && isSame(text, LONG.subarray(0, text.length));
+  t.ok(isSame(start(stream), LONG), 'the whole');
+  t.ok(isSame(start(joined(stream, ascii('another record'))), LONG), 'something behind it');
+  let before = 0;
+  for (const part of [0.3, 0.5, 0.9]) {
+    const text = start(stream.subarray(0, Math.floor(stream.length * part)));
+    t.ok(isStart(text, before + 1), `${part} of it`);
+    before = text!.length;
+  }
+  t.ok(isStart(start(stream, before), 1), 'no more than the limit');
+  t.ok(start(stream, before)!.length <= before);
+  const damaged = joined(stream.subarray(0, stream.length >> 1), new Uint8Array(500).fill(0xff));
+  t.ok(start(damaged)!.length > 0 && isSame(start(damaged)!.subarray(0, 100), LONG.subarray(0, 100)), 'damaged');
+  t.equal(start(new Uint8Array(1000).fill(0xff)), undefined, 'no stream');
+  t.equal(start(encodeRecord(ascii('no dump at all'), 'deflate')), undefined, 'no dump');
+  t.equal(start(new Uint8Array(0)), undefined);
 });

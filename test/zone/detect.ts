@@ -384,6 +384,17 @@ t.test('a formatted ring proves the geometry when all dmesg zones were written; 
   t.equal(afterWrite(erased, {}, 'console'), undefined);
 });
 
+t.test('an empty image of dmesg zones: what is to be given for another kind', async (t) => {
+  const refused = (image: ZonePartition, message: RegExp) =>
+    t.throws(() => open(image, {}).write(newRecord('console')), { code: 'EINVAL', message });
+  const bare = partition(65536).kmsg(8192).formatted();
+  refused(
+    bare,
+    /give console_size= as the kernel had it; or take ramoops:image\.raw, if it is an empty image of ramoops/,
+  );
+  refused(bare.dmesg(0, oops(1)), /give console_size= as the kernel had it$/);
+});
+
 t.test('zones far apart: the fill between them tells the size', async (t) => {
   const image = partition(131072).kmsg(8192).dmesg(0, oops(1)).dmesg(7, oops(2));
   t.same(Object.keys(files(open(image, {}))), ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-7']);
