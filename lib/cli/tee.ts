@@ -1,7 +1,8 @@
 // pstorefuse tee: standard input goes through to standard output, and the last of it is kept in a ring.
 
+import type { NewRecord } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
-import { type Command, EXIT, openAll, sourceOptions } from './command.js';
+import { type Command, EXIT, type Opened, openAll, sourceOptions } from './command.js';
 import { complain, OutputClosed, print } from './print.js';
 import { stdinChunks } from './stdin.js';
 
@@ -22,38 +23,55 @@ export const tee: Command = {
     }),
   run: (args) => {
     const type = args.choice('type', TYPES) ?? 'tty';
-    const opened = openAll(args, [args.text('source')!], 'must');
-    try {
-      const { backend } = opened.mounted[0]!;
-      if (!backend.write) {
-        throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
+    // As with tee(1): what fails is said, and what comes through the pipe goes on.
+    let failure: PstoreError | undefined;
+    const succeeds = (act: () => void): boolean => {
+      try {
+        act();
+        return true;
+      } catch (error) {
+        if (!(error instanceof PstoreError)) throw error;
+        complain(error.message);
+        failure ??= error;
+        return false;
       }
-      let failure: PstoreError | undefined;
-      passThrough((data) => {
-        if (failure) return;
-        try {
-          backend.write!({ type, reason: 0, timeNs: 0n, compress: 'none', data });
-        } catch (error) {
-          if (!(error instanceof PstoreError)) throw error;
-          // Whoever writes to us must not be stopped by it.
-          complain(error.message);
-          failure = error;
-        }
-      });
-      return failure?.exit ?? EXIT.OK;
+    };
+    const ring: { source?: Opened; write?: (record: NewRecord) => void } = {};
+    succeeds(() => {
+      ring.source = openAll(args, [args.text('source')!], 'must');
+      ring.write = writerOf(ring.source);
+    });
+    try {
+      passThrough(
+        (data) => {
+          if (!succeeds(() => ring.write?.({ type, reason: 0, timeNs: 0n, compress: 'none', data }))) delete ring.write;
+        },
+        (data) => succeeds(() => print(data)),
+      );
     } finally {
-      opened.close();
+      ring.source?.close();
     }
+    return failure?.exit ?? EXIT.OK;
   },
 };
 
-/** Whole lines are kept at once: a line and its newline are one write, and a ring never ends in half a line for long. */
-function passThrough(keep: (data: Uint8Array) => void): void {
+/** @throws PstoreError ENOTSUP where nothing can be recorded */
+function writerOf({ mounted }: Opened): (record: NewRecord) => void {
+  const { backend } = mounted[0]!;
+  if (backend.write) return (record) => backend.write!(record);
+  throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
+}
+
+/**
+ * Whole lines are kept at once: a line and its newline are one write, and a ring never ends in half a line for long.
+ * @param show passes on what has come; false when nothing more can be passed on
+ */
+function passThrough(keep: (data: Uint8Array) => void, show: (data: Uint8Array) => boolean): void {
   let pending = new Uint8Array(0);
   let reader = true;
   for (const chunk of stdinChunks()) {
     try {
-      if (reader) print(chunk);
+      if (reader) reader = show(chunk);
     } catch (error) {
       // Whoever read along has left; what is kept is the point.
       if (!(error instanceof OutputClosed)) throw error;

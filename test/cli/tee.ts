@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { PROGRAM, pstorefuse, run, scratchFolder, shell } from '../mounted.js';
+import { imageFile, PROGRAM, pstorefuse, run, scratchFolder, shell } from '../mounted.js';
 
 const TYPES = ['tty', 'pmsg', 'console'] as const;
 const SIZES = ['--tty-size', '4K', '--pmsg-size', '4K', '--console-size', '8K'];
@@ -64,9 +64,42 @@ t.test('without a tty zone it is said what to give, and nothing is written', (t)
   const image = join(scratchFolder(t), 'image.raw');
   pstorefuse('format', image, '--size', '64K', '--kmsg-size', '8K');
   const before = readFileSync(image);
-  const { status, stderr } = run(process.execPath, [PROGRAM, 'tee', image], { input: 'text\n' });
+  const { status, stdout, stderr } = run(process.execPath, [PROGRAM, 'tee', image], { input: 'text\n' });
   t.not(status, 0);
+  t.equal(stdout, 'text\n', 'the text goes through all the same');
   t.match(stderr, /^pstorefuse: .*image\.raw.*tty_size=.*\n$/);
   t.ok(readFileSync(image).equals(before));
+  t.end();
+});
+
+t.test('a source that cannot be written to is told, and what comes through the pipe goes on', (t) => {
+  const folder = scratchFolder(t);
+  const vmcore = imageFile(folder, 'vmcoredd-1', 'vmcore-head.raw');
+  const input = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join('');
+  for (const [source, status, said] of [
+    [join(folder, 'nothing.raw'), 66, /there is no such file/],
+    [folder, 66, /is a directory/],
+    [`${join(folder, 'x.raw')},tty_siz=4K`, 64, /did you mean tty_size\?/],
+    [vmcore, 69, /nothing can be recorded in a source of vmcoredd/],
+  ] as const) {
+    const ended = run(process.execPath, [PROGRAM, 'tee', source], { input });
+    t.equal(ended.status, status, ended.stderr);
+    t.match(ended.stderr, said);
+    t.match(ended.stderr, /^pstorefuse: [^\n]+\n$/, 'once');
+    t.ok(ended.stdout === input, 'nothing of it is lost');
+  }
+  const usage = run(process.execPath, [PROGRAM, 'tee', '--type', 'x', vmcore], { input });
+  t.match(usage, { status: 64, stdout: '' }, 'a wrong option is told before anything is read');
+  t.end();
+});
+
+t.test('what cannot be passed on is kept', (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  pstorefuse('format', image, '--size', '64K', '--tty-size', '4K', '--kmsg-size', '8K');
+  const line = `seq 1 2000 | '${process.execPath}' '${PROGRAM}' tee '${image}' >/dev/full; echo $?`;
+  const { stdout, stderr } = run('sh', ['-c', line]);
+  t.equal(stdout, '74\n');
+  t.match(stderr, /^pstorefuse: the output cannot be written: no space is left\n$/);
+  t.match(pstorefuse('cat', image, 'tty-pstore_blk-0').stdout, /1999\n2000\n$/);
   t.end();
 });
