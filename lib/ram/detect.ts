@@ -1,7 +1,14 @@
 // The geometry of a persistent RAM region from its bytes alone: what makes the most valid zones wins.
 
 import type { Abi } from '../format/abi.js';
-import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
+import {
+  ftraceVersionCode,
+  RAM_HEADER_SIZE,
+  RAM_SIGNATURE,
+  type RamHeader,
+  readDumpLine,
+  readRamHeader,
+} from '../format/ramoops.js';
 import type { FrontEnd } from '../format/record-type.js';
 import { MemoryStorage } from '../storage/memory.js';
 import { readRange, type Storage } from '../storage/storage.js';
@@ -15,11 +22,12 @@ import {
   type RamGeometry,
   type RamOrder,
   type RamSizes,
+  type RamZone,
   ramZones,
   roundDownToPowerOfTwo,
 } from './geometry.js';
 import { findRamMarks, type RamMarks } from './marks.js';
-import { isCodeword, MOST_PARITY } from './reed-solomon.js';
+import { isCodeword, MOST_PARITY, reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
 
 export type GivenSizes = Partial<RamSizes>;
@@ -53,6 +61,12 @@ const IN_MEMORY = 64 << 20;
 const PROOF = 1;
 /** Misfit of an ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
+/** Misfit of a zone whose header is damaged and cannot be repaired, but is a header. */
+const DAMAGED = 0.3;
+/** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
+const REPAIRED = 0.1;
+/** Data blocks of a zone whose parity is looked at. */
+const BLOCKS_TRIED = 4;
 /** A region that ends before or behind the image must explain more than one that ends with it. */
 const OTHER_END = 0.25;
 
@@ -63,7 +77,9 @@ const OTHER_END = 0.25;
 export function detectRam(storage: Storage, given: GivenSizes, endian?: Abi['endian']): DetectedRam | undefined {
   const marks = findRamMarks(storage, endian);
   if (marks.plain.size + marks.ftrace.size === 0) return undefined;
-  const search = new Search(inMemory(storage), marks, given);
+  // A damaged header tells where a zone begins as well as any other.
+  const all = { ...marks, plain: new Set([...marks.plain, ...marks.damaged]) };
+  const search = new Search(inMemory(storage), all, given);
   return search.result();
 }
 
@@ -85,7 +101,7 @@ export interface Fit {
 
 /** @param marks of findRamMarks, in the byte order in which the geometry is to be looked at */
 export function fitOf(storage: Storage, geometry: RamGeometry, marks: RamMarks): Fit {
-  const judge = new Judge(storage, marks.endian);
+  const judge = new Judge(storage, marks);
   const seen = judge.zones(geometry);
   const all = marks.plain.size + marks.ftrace.size;
   const explained = seen.explained(marks);
@@ -131,8 +147,8 @@ class Search {
     this.#storage = storage;
     this.#marks = marks;
     this.#given = given;
-    this.#judge = new Judge(storage, marks.endian);
-    this.#plain = [...marks.plain];
+    this.#judge = new Judge(storage, marks);
+    this.#plain = [...marks.plain].sort((a, b) => a - b);
     this.#offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
   }
 
@@ -413,13 +429,15 @@ interface ZoneVerdict {
 class Judge {
   readonly #storage: Storage;
   readonly #endian: Abi['endian'];
+  readonly #damaged: RamMarks['damaged'];
   readonly #verdicts = new Map<string, ZoneVerdict>();
   /** For each header the parity sizes whose bytes stand in front of an end. */
   readonly #parities = new Map<string, readonly number[]>();
 
-  constructor(storage: Storage, endian: Abi['endian']) {
+  constructor(storage: Storage, { endian, damaged }: RamMarks) {
     this.#storage = storage;
     this.#endian = endian;
+    this.#damaged = damaged;
   }
 
   zones(geometry: RamGeometry): Seen {
@@ -443,23 +461,46 @@ class Judge {
     const header = zone.header();
     const { type } = zone.zone;
     const cut = header.state === 'truncated' && header.start <= header.size;
-    if (header.state !== 'live' && header.state !== 'empty' && !cut) return { misfit: 1, unlikely: 0 };
-    const parity = header.ecc.lost;
-    if (type === 'ftrace') return { misfit: parity * TRACED_PARITY, unlikely: 0 };
-    if (header.size === 0) return { misfit: parity, unlikely: 0 };
-    const beginning = zone.beginning(header, 4096);
+    if (header.state !== 'live' && header.state !== 'empty' && !cut) {
+      return { misfit: this.#damaged.has(zone.zone.offset) ? DAMAGED : 1, unlikely: 0 };
+    }
+    if (type === 'ftrace') return { misfit: header.ecc.lost * TRACED_PARITY, unlikely: 0 };
+    const unlikely = Math.min(1, header.ecc.corrected * REPAIRED);
+    if (header.size === 0) return { misfit: header.ecc.lost, unlikely };
+    const parity = header.ecc.lost + (cut ? 0 : this.#foreignParity(zone.zone, header.size));
+    const beginning = oldest(zone, header);
     if (type === 'dmesg') {
       // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
       const repaired = () => zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
       const isDump = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut && readDumpLine(repaired()));
-      return { misfit: parity + (isDump ? 0 : 1), unlikely: 0 };
+      return { misfit: parity + (isDump ? 0 : 1), unlikely };
     }
     const isDump = /^====[0-9]+\.[0-9]{6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));
-    const misplaced = type === 'console' ? !looksLikeConsole(beginning) : looksLikeConsole(beginning);
-    return { misfit: parity + (isDump ? 1 : 0), unlikely: misplaced ? 1 : 0 };
+    // A ring that has wrapped begins within a line.
+    const text = beginning.subarray(header.start < header.size ? beginning.indexOf(NEWLINE) + 1 : 0);
+    const misplaced = type === 'console' ? !looksLikeConsole(text) : looksLikeConsole(text);
+    return { misfit: parity + (isDump ? 1 : 0), unlikely: unlikely + (misplaced ? 1 : 0) };
   }
 
-  /** Parity sizes that most of a geometry's zones confirm; [0] when there are none. */
+  /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */
+  #foreignParity({ offset, layout, ecc }: RamZone, size: number): number {
+    if (ecc === 0) return 0;
+    const codec = reedSolomon(ecc);
+    const blocks = Math.ceil(size / ECC_BLOCK);
+    const tried = Math.min(blocks, BLOCKS_TRIED);
+    let wrong = 0;
+    for (let i = 0; i < tried; i++) {
+      const block = Math.floor((i * blocks) / tried);
+      const from = block * ECC_BLOCK;
+      const length = Math.min(ECC_BLOCK, layout.area - from);
+      const parity = readRange(this.#storage, offset + layout.blockParity + block * ecc, ecc);
+      const data = readRange(this.#storage, offset + RAM_HEADER_SIZE + from, length);
+      if (codec.encode(data).some((byte, at) => byte !== parity[at])) wrong++;
+    }
+    return wrong / tried;
+  }
+
+  /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
   parities(geometry: RamGeometry): number[] {
     const votes = new Map<number, number>();
     let zones = 0;
@@ -472,8 +513,11 @@ class Judge {
         votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
       }
     }
-    const likely = [...votes].filter(([, count]) => count * 3 >= zones).sort((a, b) => b[1] - a[1]);
-    return likely.length > 0 ? likely.slice(0, 2).map(([ecc]) => ecc) : [0];
+    const inOrder = [...votes].sort((a, b) => b[1] - a[1]);
+    const likely = inOrder.filter(([, count]) => count * 3 >= zones);
+    // Where most headers are damaged, a few votes are left: what the zones hold decides.
+    const tried = likely.length > 0 ? likely : [...inOrder.slice(0, 1), [0, 0] as const];
+    return tried.slice(0, 2).map(([ecc]) => ecc);
   }
 
   #paritiesBefore(offset: number, end: number): readonly number[] {
@@ -536,6 +580,16 @@ function explainedMarks(geometry: RamGeometry, marks: RamMarks): number {
 function isInRun(run: { offset: number; count: number; zoneSize: number }, offset: number): boolean {
   const at = offset - run.offset;
   return at >= 0 && at % run.zoneSize === 0 && at / run.zoneSize < run.count;
+}
+
+const NEWLINE = 10;
+
+/** Up to 4096 of a zone's oldest bytes, on both sides of the ring's end, not repaired. */
+function oldest(zone: PersistentRamZone, header: RamHeader): Uint8Array {
+  const parts = zone
+    .extents(header)
+    .map(({ storage, offset, length }) => readRange(storage, offset, Math.min(length, 4096)));
+  return Uint8Array.from(parts.flatMap((part) => [...part])).subarray(0, 4096);
 }
 
 /** Whether most lines begin as the kernel's console prints them: `[    1.234567]` or `<6>[`. */

@@ -160,6 +160,56 @@ t.test('damaged headers: ECC reads them, and without ECC the others outvote them
   }
 });
 
+t.test('single wrong bits in headers: zones keep their places, which the parity of their data confirms', async (t) => {
+  const SIG = 0;
+  const SIZE = 8;
+  // Bytes of the header, in big-endian order, and the bit that is wrong in it.
+  const damages: Record<string, readonly { type: BuiltZone['type']; id: number; byte: number; bit: number }[]> = {
+    'the length of the ring behind an empty dump zone': [{ type: 'console', id: 0, byte: SIZE, bit: 6 }],
+    'signatures of neighbours': [
+      { type: 'dmesg', id: 1, byte: SIG + 3, bit: 4 },
+      { type: 'dmesg', id: 2, byte: SIG, bit: 7 },
+    ],
+    'a signature that becomes that of an ftrace zone': [{ type: 'dmesg', id: 1, byte: SIG + 1, bit: 3 }],
+    'all that is used but a ring': [
+      { type: 'dmesg', id: 0, byte: SIZE, bit: 7 },
+      { type: 'dmesg', id: 1, byte: SIG + 2, bit: 5 },
+      { type: 'dmesg', id: 2, byte: SIZE + 1, bit: 7 },
+    ],
+  };
+  for (const ecc of [0, 2, 16, 64]) {
+    for (const big of [false, true]) {
+      for (const [what, bits] of Object.entries(damages)) {
+        // A ring that nothing repairs may be anything.
+        if (ecc === 0 && bits.some(({ type }) => type === 'console')) continue;
+        const region = new Region({ mem: 112 * K, record: 16 * K, console: 16 * K, pmsg: 16 * K, ecc, big });
+        for (const id of [0, 1, 2]) region.dump(id, `====164099519${id}.000123-D\n`, pmsgText(100 + id));
+        region.ring('console', consoleText(40));
+        region.ring('pmsg', pmsgText(20));
+        for (const { type, id, byte, bit } of bits) {
+          region.bytes[region.zone(type, id).offset + (big ? byte : (byte & ~3) + 3 - (byte & 3))]! ^= 1 << bit;
+        }
+        const sizes = { recordSize: 16 * K, consoleSize: 16 * K, pmsgSize: 16 * K, ftraceSize: 0, ecc };
+        t.match(detect(region.bytes)?.sizes, sizes, `${what}, ecc ${ecc}, ${big ? 'big' : 'little'}`);
+      }
+    }
+  }
+});
+
+t.test('a console ring whose oldest line begins just before the end of its area', async (t) => {
+  for (const tail of [1, 5, 70]) {
+    const region = new Region({ mem: 64 * K, record: 16 * K, console: 8 * K, ftrace: 8 * K, cpus: 2 });
+    region.dump(0, '====1640995190.000123-D\n', ascii('Oops#1 Part1\n'));
+    const { area } = region.zone('console');
+    const text = new Uint8Array(2 * area - tail);
+    for (let at = 0, lines = consoleText(200); at < text.length; at += lines.length) {
+      text.set(lines.subarray(0, text.length - at), at);
+    }
+    region.ring('console', text);
+    t.match(detect(region.bytes)?.sizes, { consoleSize: 8 * K, pmsgSize: 0 }, `${tail} bytes before it`);
+  }
+});
+
 t.test('ftrace zones whose parity a traced kernel left wrong', async (t) => {
   const sizes: RegionSizes = { mem: 64 * K, record: 16 * K, console: 8 * K, ftrace: 8 * K, cpus: 4, ecc: 32 };
   const region = new Region(sizes);
