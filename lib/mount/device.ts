@@ -11,6 +11,8 @@ const DEVICE = '/dev/fuse';
 /** Documentation/admin-guide/devices.txt: character device 10, 229, in the encoding of st_rdev. */
 const FUSE_RDEV = (10 << 8) | 229;
 const CONFIGURATION = '/etc/fuse.conf';
+/** What a person can do who has no FUSE. */
+export const WITHOUT_A_MOUNT = 'pstorefuse ls, cat and info work without a mount';
 
 /** @throws PstoreError ENODEV when there is no FUSE here; EACCES, EPERM when this user may not use it so */
 export function checkFuse(mount: MountOptions): void {
@@ -20,7 +22,7 @@ export function checkFuse(mount: MountOptions): void {
   if (findProgram('fusermount') === undefined) {
     throw new PstoreError(
       'ENODEV',
-      'a user who is not root needs the program fusermount to mount, and it is not there; install the package fuse3',
+      `a user who is not root needs the program fusermount to mount, and it is not there; install the package fuse3; ${WITHOUT_A_MOUNT}`,
     );
   }
   const option = mount.allowOther ? 'allow_other' : mount.allowRoot ? 'allow_root' : undefined;
@@ -40,18 +42,18 @@ function checkDevice(): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM') {
       const advice = isRoot() ? 'a container may keep it away' : `root can allow it with chmod 666 ${DEVICE}`;
-      throw new PstoreError('EACCES', `${DEVICE} may not be opened; ${advice}`, { path: DEVICE, cause: error });
+      const sentence = `${DEVICE} may not be opened; ${advice}; ${WITHOUT_A_MOUNT}`;
+      throw new PstoreError('EACCES', sentence, { path: DEVICE, cause: error });
     }
     const why = code === 'ENOENT' ? `there is no ${DEVICE}` : `${DEVICE} cannot be opened (${reasonOf(error)})`;
-    throw new PstoreError('ENODEV', `${why}: the kernel has no FUSE, or its module is not loaded (modprobe fuse)`, {
-      path: DEVICE,
-      cause: error,
-    });
+    const sentence = `${why}: the kernel has no FUSE, or its module is not loaded (modprobe fuse); ${WITHOUT_A_MOUNT}`;
+    throw new PstoreError('ENODEV', sentence, { path: DEVICE, cause: error });
   }
   const { rdev } = fstatSync(fd);
   closeSync(fd);
   if (rdev !== FUSE_RDEV) {
-    throw new PstoreError('ENODEV', `${DEVICE} is not the device of FUSE (character device 10, 229)`, { path: DEVICE });
+    const sentence = `${DEVICE} is not the device of FUSE (character device 10, 229); ${WITHOUT_A_MOUNT}`;
+    throw new PstoreError('ENODEV', sentence, { path: DEVICE });
   }
 }
 

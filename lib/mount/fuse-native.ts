@@ -12,6 +12,7 @@ import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { mountAt, readMounts } from '../storage/mountinfo.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import type { Attr, Tree } from '../tree/tree.js';
+import { WITHOUT_A_MOUNT } from './device.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
 
@@ -54,7 +55,7 @@ function loadFuse(): typeof Fuse {
     const reason = (error as Error).message.split('\n')[0];
     throw new PstoreError(
       'ENODEV',
-      `libfuse 2 cannot be loaded (${reason}); install the package libfuse2, or libfuse2t64`,
+      `libfuse 2 cannot be loaded (${reason}); install the package libfuse2, or libfuse2t64; ${WITHOUT_A_MOUNT}`,
       { cause: error },
     );
   }

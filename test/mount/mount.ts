@@ -796,18 +796,37 @@ t.test('a user who is not root', { buffered: true, skip: missing('fusermount', '
   t.ok(readFileSync(join(folder, 'home', 'v3.raw')).equals(goldenImage('v3')), `${image}: as the kernel leaves it`);
 });
 
-t.test('a user who may not open /dev/fuse', { buffered: true, skip: missing('setpriv', 'unshare') }, async (t) => {
-  const folder = scratchFolder(t);
-  imageFile(folder, 'v1');
-  const script = `
-    set -e
-    cd "$3"; chmod 755 .; mkdir -m 777 mnt; mkdir program; touch node; chmod 644 v1.raw
-    mount --bind "$1" node; mount --bind "$2" program
-    mknod -m 600 fuse c 10 229; mount --bind fuse /dev/fuse
-    exec setpriv --reuid 65534 --regid 65534 --clear-groups ./node program/dist/bin/pstorefuse.js v1.raw mnt -o ro`;
-  const ended = await call('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, ROOT, folder]);
-  const said = /^pstorefuse: \/dev\/fuse may not be opened; root can allow it with chmod 666 \/dev\/fuse\n$/;
-  t.match(ended, { status: 77, stdout: '', stderr: said });
+t.test('a user who has no FUSE', { buffered: true, skip: missing('setpriv', 'unshare') }, async (t) => {
+  const cases: [string, number, string][] = [
+    [
+      'mknod -m 600 fuse c 10 229; mount --bind fuse /dev/fuse',
+      77,
+      '/dev/fuse may not be opened; root can allow it with chmod 666 /dev/fuse',
+    ],
+    [
+      'touch fuse; chmod 666 fuse; mount --bind fuse /dev/fuse',
+      69,
+      '/dev/fuse is not the device of FUSE (character device 10, 229)',
+    ],
+    [
+      'mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse; touch none; for place in $(which -a fusermount); do mount --bind none "$place"; done',
+      69,
+      'a user who is not root needs the program fusermount to mount, and it is not there; install the package fuse3',
+    ],
+  ];
+  for (const [hide, status, said] of cases) {
+    const folder = scratchFolder(t);
+    imageFile(folder, 'v1');
+    const script = `
+      set -e
+      cd "$3"; chmod 755 .; mkdir -m 777 mnt; mkdir program; touch node; chmod 644 v1.raw
+      mount --bind "$1" node; mount --bind "$2" program
+      ${hide}
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups ./node program/dist/bin/pstorefuse.js v1.raw mnt -o ro`;
+    const ended = await call('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, ROOT, folder]);
+    const stderr = `pstorefuse: ${said}; pstorefuse ls, cat and info work without a mount\n`;
+    t.same(ended, { status, stdout: '', stderr });
+  }
 });
 
 t.test(
