@@ -27,7 +27,7 @@ import type { TextCache } from './cache.js';
 import { LazyContent, PiecesContent } from './content.js';
 import { makeDump } from './front-end.js';
 import { eccWords, explainRamZones, total } from './ramoops-info.js';
-import { salvageRamZone } from './ramoops-salvage.js';
+import { salvagedFtraceHeader, salvageRamZone } from './ramoops-salvage.js';
 
 /** What was found out about the source before it was opened. */
 export interface RamoopsSource {
@@ -354,7 +354,7 @@ export class RamoopsBackend implements Backend {
     const { state, compressed, ecc, header, skipped } = shown;
     const key = this.#cacheKey(slot);
     if (place.type === 'ftrace') {
-      const headers = this.#zonesOf('ftrace').map((zone) => zone.header());
+      const headers = this.#ftraceHeaders();
       return this.#lazy(key, shown.size, slot, () => this.#ftrace(headers).text);
     }
     const zone = this.#zoneOf(place.type, place.id);
@@ -399,18 +399,30 @@ export class RamoopsBackend implements Backend {
 
   #lookAtFtrace(slot: number): Shown | undefined {
     const zones = this.#zonesOf('ftrace');
-    const headers = zones.map((zone) => zone.header());
-    if (!headers.some((header) => header.state === 'live')) return undefined;
+    const headers = this.#ftraceHeaders();
+    const first = headers.findIndex((header) => header.state === 'live');
+    if (first < 0) return undefined;
     const { text, blocks } = this.#ftrace(headers);
     if (text.length === 0) return undefined;
+    const found = { ...PLAIN, offset: zones[first]!.zone.offset, size: text.length, header: headers[first]! };
+    this.#source.cache.set(this.#cacheKey(slot), text);
+    if (zones[first]!.header().state !== 'live') return { ...found, state: 'salvaged' };
     const counts = zones.map((zone, i) =>
       headers[i]!.state === 'live' ? this.#eccOf(zone, headers[i]!, blocks[i]!) : null,
     );
     const ecc =
       this.geometry.ecc === 0 ? null : counts.reduce<EccCounts>((sum, one) => total(sum, one ?? NO_ERRORS), NO_ERRORS);
-    this.#source.cache.set(this.#cacheKey(slot), text);
-    const first = headers.findIndex((header) => header.state === 'live');
-    return { ...PLAIN, offset: zones[first]!.zone.offset, size: text.length, header: headers[first]!, ecc };
+    return { ...found, ecc };
+  }
+
+  /** Only where no CPU's ring is live, what can be salvaged stands for them: else the file is the kernel's. */
+  #ftraceHeaders(): CheckedHeader[] {
+    const zones = this.#zonesOf('ftrace');
+    const headers = zones.map((zone) => zone.header());
+    const isLive = headers.some((header) => header.state === 'live');
+    return isLive || !this.#source.salvage
+      ? headers
+      : headers.map((header, i) => salvagedFtraceHeader(zones[i]!, header));
   }
 
   /** An empty ring stays in its place, because a zone's place tells its CPU. */

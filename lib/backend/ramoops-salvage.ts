@@ -24,6 +24,17 @@ export function salvageRamZone(zone: PersistentRamZone, header: CheckedHeader): 
   return found.bytes.length < LEAST_TEXT ? undefined : { line: undefined, compressed: null, ...found };
 }
 
+/** The header of an ftrace ring, taken for live where only its signature is damaged or its end is cut off. */
+export function salvagedFtraceHeader(zone: PersistentRamZone, header: CheckedHeader): CheckedHeader {
+  const { state, start, size } = header;
+  const { area } = zone.zone.layout;
+  const isHurt = state === 'bad-signature' || state === 'truncated';
+  if (!isHurt || size === 0 || size > area || start > size) return header;
+  // Of a ring that has come round and is cut, nothing tells where a record begins.
+  const isCut = zone.data(header).bytes.length < size;
+  return isCut && size === area ? header : { ...header, state: 'live' };
+}
+
 /** Start and size where they can be true; else the whole area from its beginning. */
 function plausibleHeader(zone: PersistentRamZone, { sig, start, size }: CheckedHeader): CheckedHeader {
   const { area } = zone.zone.layout;

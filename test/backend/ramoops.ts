@@ -11,7 +11,7 @@ import { Reason } from '../../lib/format/record-type.js';
 import { deflateRaw } from '../../lib/platform.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
-import { ftraceBytes } from '../builders/ftrace.js';
+import { ftraceBytes, join } from '../builders/ftrace.js';
 import { Region, type RegionSizes } from '../builders/ramoops.js';
 import { goldenImage } from '../fixture-path.js';
 import { goldenBytes, goldenCases, withoutSymbols } from '../golden.js';
@@ -611,6 +611,37 @@ t.test('a cut image', async (t) => {
     t.match(text(salvaged, 'pmsg-ramoops-0.salvaged'), /^(what user space said\n)+/);
   }
   throws(t, 'ENOSPC', /beyond the end of the image/, () => open(cut, keysOf(sizes)).write(ring('pmsg', ascii('x'))));
+});
+
+t.test('ftrace is salvaged where no ring is live', async (t) => {
+  const sizes: RegionSizes = { mem: 64 * K, record: 8 * K, ftrace: 16 * K, cpus: 2 };
+  const region = new Region(sizes);
+  const stream = (cpu: number, count: number) =>
+    join(
+      Array.from({ length: count }, (_, i) =>
+        ftraceBytes({ cpu, ts: BigInt(i), ip: 0xffffffff81000000n, parent: 0xffffffff82000000n }, '64'),
+      ),
+    );
+  for (const cpu of [0, 1]) region.ring('ftrace', stream(cpu, 20), cpu);
+  const whole = text(open(region.bytes, keysOf(sizes)), 'ftrace-ramoops-0');
+  t.equal(whole.match(/\n/g)?.length, 40);
+  const salvaged = (bytes: Uint8Array) => open(bytes, { ...keysOf(sizes), salvage: true });
+  const damaged = region.bytes.slice();
+  damaged[region.zone('ftrace', 0).offset + 3] = 0;
+  t.match(names(salvaged(damaged)), ['ftrace-ramoops-0'], 'one ring is damaged: what a kernel shows');
+  damaged[region.zone('ftrace', 1).offset + 3] = 0;
+  t.same(names(open(damaged, keysOf(sizes))), []);
+  const found = salvaged(damaged);
+  t.same(names(found), ['ftrace-ramoops-0.salvaged']);
+  t.equal(text(found, 'ftrace-ramoops-0.salvaged'), whole);
+  throws(t, 'EPERM', /salvaged/, () => found.erase(found.find('ftrace-ramoops-0.salvaged')!));
+  // Cut within the first ring: its first ten records.
+  const cut = salvaged(region.bytes.slice(0, region.zone('ftrace', 0).offset + 12 + 10 * 24 + 5));
+  t.equal(text(cut, 'ftrace-ramoops-0.salvaged').match(/^CPU:0 /gm)?.length, 10);
+  const round = new Region(sizes);
+  round.ring('ftrace', stream(0, 500));
+  const whereTo = round.zone('ftrace', 0).offset + 4000;
+  t.same(names(salvaged(round.bytes.slice(0, whereTo))), [], 'no telling where a record begins');
 });
 
 t.test('an image that is cut within a compressed record, with ECC: what is there of its text', async (t) => {
