@@ -119,13 +119,30 @@ function unpack(path: string, mode: FileOptions['mode']): Storage {
   } catch (error) {
     throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
   }
+  if (packed.length > 0 && !packed.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC.subarray(0, packed.length))) {
+    const found = packed.toString('hex', 0, 2).replace(/..(?=.)/, '$& ');
+    const advice = 'leave .gz out of its name if it is not compressed';
+    throw new PstoreError('EBADMSG', `${path} is not a gzip file: at offset 0 stands ${found}, not 1f 8b; ${advice}`, {
+      path,
+      offset: 0,
+    });
+  }
   try {
     return new MemoryStorage(gunzipSync(packed, { maxOutputLength: MOST_UNPACKED }), { path, writable: false });
   } catch (error) {
-    const large = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-    const why = large ? 'is larger than 1 GiB when unpacked; unpack it first (gunzip)' : 'is no whole gzip file';
-    throw new PstoreError('EBADMSG', `${path} ${why}`, { path, cause: error });
+    throw new PstoreError('EBADMSG', `${path} ${whyNotUnpacked(error, packed.length)}`, { path, cause: error });
   }
+}
+
+/** RFC 1952, 2.3.1: ID1 and ID2. */
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+
+function whyNotUnpacked(error: unknown, length: number): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_BUFFER_TOO_LARGE') return 'is larger than 1 GiB when unpacked; unpack it first (gunzip)';
+  if (length === 0) return 'is empty';
+  if (code === 'Z_BUF_ERROR') return `is truncated: its gzip data end early, at offset ${length}; copy it again`;
+  return `is damaged: its gzip data cannot be unpacked (${message}); copy it again`;
 }
 
 export class FileStorage implements Storage {

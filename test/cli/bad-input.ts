@@ -16,6 +16,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { goldenImage, ROOT } from '../fixture-path.js';
 import { call, type Ended, eachOf, PROGRAM, pstorefuseBeside, shell } from '../mounted.js';
@@ -37,6 +38,7 @@ const FILES: Record<string, Uint8Array> = {
   zeros: new Uint8Array(1 << 20),
   text: Buffer.from('no image, but a text\n'.repeat(1000)),
   'cut.gz': readFileSync(new URL(import.meta.url)).subarray(0, 100),
+  'half.gz': gzipSync(V1).subarray(0, 1000),
   'two\nlines': V1.subarray(0, 4000),
 };
 for (const [name, bytes] of Object.entries(FILES)) writeFileSync(name, bytes);
@@ -104,7 +106,8 @@ t.test('images', (t) =>
     ['ls zeros', 65, /no signature/],
     ['ls text', 65, /no signature/],
     ['ls pstore_blk:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
-    ['ls cut.gz', 65, /is no whole gzip file/],
+    ['ls cut.gz', 65, /is not a gzip file: at offset 0 stands 2f 2f, not 1f 8b/],
+    ['ls half.gz', 65, /is truncated: its gzip data end early, at offset 1000/],
     ['ls fifo', 66, /is a FIFO/],
     ['ls socket', 66, /is a socket/],
     ['ls /dev/null', 66, /is a character device/],

@@ -113,9 +113,23 @@ t.test('.gz files are unpacked into memory and only read', async (t) => {
     storage.close();
   }
   t.throws(() => openImage(path, { mode: 'must' }), { code: 'EROFS', message: /unpack it first \(gunzip\)$/ });
-  const half = file(gzipSync(text).subarray(0, 30), 'half.gz');
-  t.throws(() => openImage(half, { mode: 'read' }), { code: 'EBADMSG', message: /half\.gz is no whole gzip file$/ });
-  t.throws(() => openImage(file('no gzip', 'plain.gz'), { mode: 'read' }), { code: 'EBADMSG' });
+  const packed = gzipSync(text);
+  const damaged = Buffer.from(packed);
+  damaged[packed.length - 6]! ^= 1;
+  for (const [name, bytes, message] of [
+    ['half.gz', packed.subarray(0, 30), 'is truncated: its gzip data end early, at offset 30; copy it again'],
+    ['short.gz', packed.subarray(0, 1), 'is truncated: its gzip data end early, at offset 1; copy it again'],
+    [
+      'plain.gz',
+      'no gzip',
+      'is not a gzip file: at offset 0 stands 6e 6f, not 1f 8b; leave .gz out of its name if it is not compressed',
+    ],
+    ['damaged.gz', damaged, 'is damaged: its gzip data cannot be unpacked (incorrect data check); copy it again'],
+    ['empty.gz', '', 'is empty'],
+  ] as const) {
+    const bad = file(bytes, name);
+    t.throws(() => openImage(bad, { mode: 'read' }), { code: 'EBADMSG', message: `${bad} ${message}` }, name);
+  }
   mkdirSync(join(folder, 'folder.gz'));
   t.throws(() => openImage(join(folder, 'folder.gz'), { mode: 'read' }), { code: 'EISDIR' });
 });
