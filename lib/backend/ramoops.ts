@@ -347,7 +347,7 @@ function probe(storage: Storage): number {
   const likely = Math.max(...(['little', 'big'] as const).map((endian) => probeHeader(head, storage.size, endian)));
   if (likely >= 0.7 || storage.size < RAM_HEADER_SIZE * 2) return likely;
   const part = new SliceStorage(storage, 0, Math.min(storage.size, PROBED));
-  const marks = findRamMarks(part);
+  const marks = findRamMarks(part, undefined, false);
   let dumps = 0;
   for (const offset of marks.plain) {
     if (readDumpLine(readRange(part, offset + RAM_HEADER_SIZE, 64))) dumps++;
@@ -361,12 +361,14 @@ function probe(storage: Storage): number {
 /** What the first zone's header and the bytes behind it say. */
 function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): number {
   const { sig, start, size: used } = readRamHeader(head, endian);
+  const isDump = sig === RAM_SIGNATURE && readDumpLine(head.subarray(RAM_HEADER_SIZE)) !== undefined;
+  if (isDump && start <= used) return 1;
   if (start > used || used > size - RAM_HEADER_SIZE) return 0;
   if (ftraceVersionCode(sig) !== undefined) return used === 0 ? 0.3 : 0.6;
   if (sig !== RAM_SIGNATURE) return 0;
   // So begins an empty partition of pstore_blk, too.
   if (used === 0) return 0.5;
-  return readDumpLine(head.subarray(RAM_HEADER_SIZE)) ? 1 : 0.7;
+  return 0.7;
 }
 
 /** A header without data for every zone, with its parity, and 0xFF elsewhere: a kernel shows nothing for it. */

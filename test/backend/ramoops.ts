@@ -532,6 +532,7 @@ t.test('probing', async (t) => {
   for (const { folder } of goldenCases('zone', 'rfc5')) t.ok(probe(goldenImage(folder)) < 0.5, folder);
   t.equal(probe(new Uint8Array(4096)), 0);
   t.equal(probe(new Uint8Array(5)), 0);
+  t.equal(probe(goldenImage('r2').slice(0, 5000)), 1, 'cut within the first dump');
   const region = new Region(SIZES);
   t.ok(probe(region.bytes) <= 0.5, 'nothing but headers, which pstore_blk has too');
   t.ok(probe(new Region({ ...SIZES, ecc: 16 }).bytes) > 0.9, 'their parity only ramoops has');
