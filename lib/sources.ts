@@ -60,10 +60,13 @@ export function parseSource(text: string): SourceSpec {
     seen.add(name);
   }
   const { kind, path } = splitBackend(place, text);
-  if (path === '') throw new PstoreError('EINVAL', `"${text}": the path of an image is missing`);
+  if (path === '') throw new PstoreError('EINVAL', `"${text}": the path of an image is missing; give [BACKEND:]PATH`);
   if (kind) {
     const foreign = keys.find(([key]) => !knows(kind, key));
-    if (foreign) throw new PstoreError('EINVAL', `${text}: the backend ${kind.name} has no key ${foreign[0]}`);
+    if (foreign) {
+      const what = `the backend ${kind.name} has no key ${foreign[0]}`;
+      throw new PstoreError('EINVAL', `${text}: ${what}; ${keysOf(kind)}`);
+    }
   }
   return { text, kind, path, keys };
 }
@@ -71,6 +74,10 @@ export function parseSource(text: string): SourceSpec {
 function unknownKey(text: string, key: string): PstoreError {
   const otherwise = 'man pstorefuse lists the keys (a comma in a path is written ,,)';
   return new PstoreError('EINVAL', `${text}: unknown key "${key}"; ${didYouMean(key, SOURCE_KEYS, otherwise)}`);
+}
+
+function keysOf({ keys }: AnyKind): string {
+  return keys.length === 0 ? 'it has none of its own' : `its own are ${keys.join(', ')}`;
 }
 
 /** @param where what it was found in, with a colon behind it, or nothing */
@@ -266,7 +273,7 @@ function knownKeys(
   if (foreign) {
     throw new PstoreError(
       'EINVAL',
-      `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}`,
+      `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}; ${keysOf(kind)}`,
     );
   }
   const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
@@ -334,7 +341,7 @@ const MOST_COMPANION = 256 << 20;
 function readCompanion(path: string): Uint8Array {
   try {
     if (statSync(path).size > MOST_COMPANION)
-      throw new PstoreError('EFBIG', `${path} is larger than 256 MiB`, { path });
+      throw new PstoreError('EFBIG', `${path} is larger than 256 MiB: no memory map or symbol table is`, { path });
     return readFileSync(path);
   } catch (error) {
     if (error instanceof PstoreError) throw error;
@@ -366,7 +373,9 @@ export function openSources(
   const others: string[] = [];
   const images: OpenImages = new Map();
   const specs = texts.map(parseSource);
-  if (specs.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${specs.length} sources are too many`);
+  if (specs.length > MOST_BACKENDS) {
+    throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MOST_BACKENDS}`);
+  }
   checkSameFile(specs, options);
   for (const spec of specs) {
     try {
@@ -446,7 +455,8 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
         `${spec.text}: label=${label}: a label has letters, digits, _, - and ., and does not begin with a dot`,
       );
     }
-    if (taken.has(label)) throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is given twice`);
+    if (taken.has(label))
+      throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is given twice; give another one`);
     if (sources.some(({ backend }) => parseRecordName(backend.name, label))) {
       throw new PstoreError('EINVAL', `${spec.text}: the label ${label} is the name of a record; take another one`);
     }

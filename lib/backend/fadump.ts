@@ -241,7 +241,9 @@ class FadumpBackend implements Backend {
   erase(slot: number): void {
     if (!this.#bytes(slot)) return;
     if (this.#context.keys.flag('ro')) {
-      throw new PstoreError('EROFS', `${this.path} was opened read-only`, { path: this.path });
+      throw new PstoreError('EROFS', `${this.path} was opened read-only: nothing can be erased in it; leave ro out`, {
+        path: this.path,
+      });
     }
     if (!this.#storage.writable) {
       throw new PstoreError(

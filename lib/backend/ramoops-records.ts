@@ -499,7 +499,11 @@ export class RamoopsBackend implements Backend {
     const run = runOf(this.geometry, record.type);
     if (!run) {
       const key = record.type === 'dmesg' ? 'record_size' : `${record.type}_size`;
-      throw new PstoreError('ENOSPC', `${this.path} has no ${record.type} zone: ${key} is 0`, { path: this.path });
+      throw new PstoreError(
+        'ENOSPC',
+        `${this.path} has no ${record.type} zone: ${key} is 0; give ${key}= as the kernel had it`,
+        { path: this.path },
+      );
     }
     const id = record.type === 'dmesg' ? this.#nextZone() : record.type === 'ftrace' ? (record.cpu ?? 0) : 0;
     if (id >= run.count) {
@@ -509,9 +513,13 @@ export class RamoopsBackend implements Backend {
     }
     const zone = this.#zoneOf(record.type, id);
     if (zone.zone.offset + zone.zone.size > this.storage.size) {
-      throw new PstoreError('ENOSPC', `${this.#what(zone.zone)} goes on beyond the end of the image`, {
-        path: this.path,
-      });
+      throw new PstoreError(
+        'ENOSPC',
+        `${this.#what(zone.zone)} goes on beyond the end of the image: nothing can be written to it`,
+        {
+          path: this.path,
+        },
+      );
     }
     if (record.type === 'dmesg') this.#writeDump(zone, record);
     else zone.append(record.data);

@@ -1,7 +1,7 @@
 // What a command is, and what all commands share: options, opening sources, saying what is wrong.
 
 import type { Argv } from 'yargs';
-import type { PstoreRecord } from '../backend/backend.js';
+import type { Backend, NewRecord, PstoreRecord } from '../backend/backend.js';
 import { COMMON_KEYS } from '../backend/keys.js';
 import { KINDS } from '../backend/registry.js';
 import { PstoreError } from '../errors.js';
@@ -139,6 +139,14 @@ export function warn({ backend }: OpenSource, from = 0, most = MOST_WARNINGS): v
 }
 
 const MOST_WARNINGS = 10;
+
+/** @throws PstoreError ENOTSUP where this kind of backend takes no records */
+export function writerOf(backend: Backend): (record: NewRecord) => void {
+  if (backend.write) return (record) => backend.write!(record);
+  const which = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
+  const sentence = `nothing can be recorded in a source of ${backend.name}; only ${which.join(', ')} take records`;
+  throw new PstoreError('ENOTSUP', `${backend.path}: ${sentence}`, { path: backend.path });
+}
 
 /** A record and where it is. */
 export interface Listed {

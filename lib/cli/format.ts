@@ -72,7 +72,12 @@ function keysOf(args: Arguments, kind: BackendKind): SourceKeys {
   const keys = new Map<string, string>();
   const add = (name: string, value: string) => {
     const key = canonicalKey(name);
-    if (!kind.keys.includes(key)) throw new PstoreError('EINVAL', `the backend ${kind.name} has no key ${name}`);
+    if (!kind.keys.includes(key)) {
+      throw new PstoreError(
+        'EINVAL',
+        `the backend ${kind.name} has no key ${name}; its own are ${kind.keys.join(', ')}`,
+      );
+    }
     if (keys.has(key)) throw new PstoreError('EINVAL', `the key ${name} is given twice`);
     keys.set(key, value);
   };

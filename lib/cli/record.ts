@@ -6,7 +6,7 @@ import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { reasonNumber } from '../format/record-type.js';
 import { nowNs } from '../platform.js';
-import { type Arguments, type Command, EXIT, openAll, sourceOptions } from './command.js';
+import { type Arguments, type Command, EXIT, openAll, sourceOptions, writerOf } from './command.js';
 import { stdinChunks, stdinTail } from './stdin.js';
 
 const TYPES = ['dmesg', 'console', 'pmsg', 'tty'] as const;
@@ -35,10 +35,9 @@ export const record: Command = {
     const opened = openAll(args, [args.text('source')!], 'must');
     try {
       const { backend } = opened.mounted[0]!;
-      if (!backend.write)
-        throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
-      if (type === 'dmesg') backend.write({ ...fixed, type, data: stdinTail(mostText(backend.space().bytes)) });
-      else for (const data of stdinChunks()) backend.write({ ...fixed, type, data });
+      const write = writerOf(backend);
+      if (type === 'dmesg') write({ ...fixed, type, data: stdinTail(mostText(backend.space().bytes)) });
+      else for (const data of stdinChunks()) write({ ...fixed, type, data });
     } finally {
       opened.close();
     }

@@ -2,7 +2,7 @@
 
 import type { NewRecord } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
-import { type Command, EXIT, type Opened, openAll, sourceOptions } from './command.js';
+import { type Command, EXIT, type Opened, openAll, sourceOptions, writerOf } from './command.js';
 import { complain, OutputClosed, print } from './print.js';
 import { stdinChunks } from './stdin.js';
 
@@ -39,7 +39,7 @@ export const tee: Command = {
     const ring: { source?: Opened; write?: (record: NewRecord) => void } = {};
     succeeds(() => {
       ring.source = openAll(args, [args.text('source')!], 'must');
-      ring.write = writerOf(ring.source);
+      ring.write = writerOf(ring.source.mounted[0]!.backend);
     });
     try {
       passThrough(
@@ -54,13 +54,6 @@ export const tee: Command = {
     return failure?.exit ?? EXIT.OK;
   },
 };
-
-/** @throws PstoreError ENOTSUP where nothing can be recorded */
-function writerOf({ mounted }: Opened): (record: NewRecord) => void {
-  const { backend } = mounted[0]!;
-  if (backend.write) return (record) => backend.write!(record);
-  throw new PstoreError('ENOTSUP', `${backend.path}: nothing can be recorded in a source of ${backend.name}`);
-}
 
 /**
  * Whole lines are kept at once: a line and its newline are one write, and a ring never ends in half a line for long.

@@ -19,7 +19,8 @@ export const umount: Command = {
   run: (args) => {
     const path = args.text('mountpoint')!;
     const mounted = mountAt(placeOf(path));
-    if (!mounted) throw new PstoreError('EINVAL', `${path} is not mounted`, { path });
+    if (!mounted)
+      throw new PstoreError('EINVAL', `${path} is not mounted; findmnt -t ${MOUNT_TYPE} lists what is`, { path });
     if (mounted.type !== MOUNT_TYPE) {
       throw new PstoreError('EINVAL', `${path} is mounted, but not by pstorefuse (${mounted.type}): take umount`, {
         path,

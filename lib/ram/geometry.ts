@@ -146,12 +146,14 @@ function* runsOf(sizes: RamSizes, path: string): Generator<RamRun> {
   const room = memSize - consoleSize - ftraceSize - pmsgSize - ttySize;
   if (room < 0) {
     throw impossible(
-      `the sizes of console, ftrace, pmsg and tty are ${memSize - room} bytes, the region has ${memSize}`,
+      `the sizes of console, ftrace, pmsg and tty are ${memSize - room} bytes, the region has ${memSize}; give smaller sizes`,
     );
   }
   const dmesg = dmesgZones(room, recordSize);
   if (recordSize > 0 && room > 0 && dmesg.count === 0) {
-    throw impossible(`record_size=${recordSize} is larger than the ${room} bytes that the other kinds leave`);
+    throw impossible(
+      `record_size=${recordSize} is larger than the ${room} bytes that the other kinds leave; give a smaller size`,
+    );
   }
   const perCpu = ftraceSize > 0 ? { count: cpus, zoneSize: ftraceZoneSize(ftraceSize, cpus) } : NONE;
   const single = (zoneSize: number) => (zoneSize > 0 ? { count: 1, zoneSize } : NONE);
@@ -176,7 +178,7 @@ function* runsOf(sizes: RamSizes, path: string): Generator<RamRun> {
     const layout = zoneLayout(zoneSize, ecc);
     if (!layout) {
       const what = ecc > 0 ? `a header, ${ecc} parity bytes a block and data` : 'a header and data';
-      throw impossible(`a ${type} zone of ${zoneSize} bytes has no room for ${what}`);
+      throw impossible(`a ${type} zone of ${zoneSize} bytes has no room for ${what}; give a larger size`);
     }
     yield { type, offset, count, zoneSize, layout };
     offset += count * zoneSize;

@@ -19,7 +19,7 @@ export function takeWriterLock(fd: number, path: string): void {
   if (result.error) {
     throw new PstoreError(
       'ENODEV',
-      `${path}: the program flock (package util-linux) is needed for writing, and is not there`,
+      `${path}: the program flock (package util-linux) is needed for writing, and is not there; install it, or take ro to look at it only`,
       {
         path,
         cause: result.error,

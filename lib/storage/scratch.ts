@@ -73,7 +73,11 @@ class ScratchFile implements Scratch {
     } catch (error) {
       throw failed(this.#folder, 'read', error);
     }
-    if (done < target.length) throw new PstoreError('EIO', `${this.#folder}: the spool file was cut`);
+    if (done < target.length)
+      throw new PstoreError(
+        'EIO',
+        `${this.#folder}: the spool file was cut while in use: it ends at offset ${offset + done}`,
+      );
   }
 
   close(): void {

@@ -94,7 +94,8 @@ export class Tree {
   #nextIno = FIRST_RECORD_INO;
 
   constructor(backends: readonly Mounted[], options: TreeOptions) {
-    if (backends.length > MOST_BACKENDS) throw new PstoreError('EINVAL', `${backends.length} sources are too many`);
+    if (backends.length > MOST_BACKENDS)
+      throw new PstoreError('EINVAL', `${backends.length} sources are too many; at most ${MOST_BACKENDS}`);
     this.backends = backends;
     this.options = options;
     this.#shownAs = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);

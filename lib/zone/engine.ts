@@ -262,7 +262,8 @@ export class ZoneEngine {
     const { maxReason = Reason.Shutdown, dumpOops = true } = this.#options;
     const name = reasonName(dump.reason);
     if ((dump.part ?? 1) !== 1) throw this.#error('ENOSPC', `part ${dump.part} of a dump is not kept, only part 1`);
-    if (this.geometry.kmsgCount === 0) throw this.#error('ENOSPC', 'there are no dmesg zones');
+    if (this.geometry.kmsgCount === 0)
+      throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
     if (dump.reason < Reason.Panic || dump.reason > maxReason) {
       throw this.#error('EINVAL', `a record of reason ${name} is not kept: max_reason is ${maxReason}`);
     }
@@ -271,7 +272,7 @@ export class ZoneEngine {
         throw this.#error('EINVAL', `blkoops keeps records of reason Oops and Panic only, not ${name}`);
       }
       if (dump.reason === Reason.Oops && !dumpOops)
-        throw this.#error('EINVAL', 'dump_oops is off: oopses are not kept');
+        throw this.#error('EINVAL', 'dump_oops is off: oopses are not kept; leave it out');
     }
   }
 

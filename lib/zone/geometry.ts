@@ -74,7 +74,9 @@ export function layOut(
   if (sizes.ftraceSize > 0) {
     const size = Math.floor(sizes.ftraceSize / sizes.cpus);
     if (size <= BUFFER_HEADER_SIZE.pstore_blk) {
-      throw impossible(`ftrace_size=${sizes.ftraceSize} gives each of ${sizes.cpus} CPUs only ${size} bytes`);
+      throw impossible(
+        `ftrace_size=${sizes.ftraceSize} gives each of ${sizes.cpus} CPUs only ${size} bytes; give a larger size, or fewer cpus`,
+      );
     }
     for (let index = 0; index < Math.floor(sizes.ftraceSize / size); index++) place('ftrace', index, size);
   }
@@ -116,11 +118,12 @@ function checkSizes(
   }
   if (sizes.cpus < 1) throw impossible('cpus=0: there is at least one CPU');
   if (sizes.kmsgSize > 0 && sizes.kmsgSize < BUFFER_HEADER_SIZE[generation] + MAX_DMESG_HEADER_SIZE) {
-    throw impossible(`kmsg_size=${sizes.kmsgSize} has no room for a record`);
+    throw impossible(`kmsg_size=${sizes.kmsgSize} has no room for a record; give a larger size`);
   }
   if (generation === 'blkoops') {
     for (const [key, size] of Object.entries({ ...given, ...more })) {
-      if (key !== 'kmsg_size' && size > 0) throw impossible(`${key}=${size}: blkoops has dmesg zones only`);
+      if (key !== 'kmsg_size' && size > 0)
+        throw impossible(`${key}=${size}: blkoops has dmesg zones only; leave it out`);
     }
   }
   if (Object.values({ ...given, ...more }).every((size) => size === 0)) {
