@@ -1,7 +1,8 @@
 // The server of a mount: started by the command pstorefuse, not by a person.
 
 import { fileURLToPath } from 'node:url';
-import { serverMain } from '../lib/cli/server-main.js';
+import { load } from '../lib/cli/bytecode.js';
 
-const packageFile = fileURLToPath(new URL('../../package.json', import.meta.url));
-serverMain(process.argv.slice(2), packageFile).then(process.exit);
+const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const { serverMain } = load<typeof import('./pstorefuse-serving.js')>(place('pstorefuse-serving.js'));
+serverMain(process.argv.slice(2), place('../../package.json')).then(process.exit);

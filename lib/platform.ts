@@ -1,7 +1,15 @@
 // What differs between Node and other places this core may run in: native deflate, and the wall clock.
 // Everything from format/ to tree/ reaches the machine through this file only.
 
-import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { createRequire } from 'node:module';
+
+let loaded: typeof import('node:zlib') | undefined;
+
+/** Loaded on first use: it takes a tenth of the time in which a mount is made. */
+function zlib(): typeof import('node:zlib') {
+  loaded ??= createRequire(import.meta.url)('node:zlib') as typeof import('node:zlib');
+  return loaded;
+}
 
 interface WithEngine {
   buffer: Buffer;
@@ -18,7 +26,7 @@ export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Arr
     // Node keeps the output buffer of a stream that fails until its next tick, which a listing does not wait for.
     const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
     const options = { maxOutputLength: Math.max(1, limit), info: true, chunkSize };
-    const result = inflateRawSync(input, options) as unknown as WithEngine;
+    const result = zlib().inflateRawSync(input, options) as unknown as WithEngine;
     return { output: result.buffer, used: result.engine.bytesWritten };
   } catch {
     return undefined;
@@ -33,8 +41,8 @@ export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Arr
 export function inflateBeginning(input: Uint8Array, limit: number): Uint8Array | undefined {
   try {
     const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
-    const options = { maxOutputLength: Math.max(1, limit), finishFlush: constants.Z_SYNC_FLUSH, chunkSize };
-    return inflateRawSync(input, options);
+    const options = { maxOutputLength: Math.max(1, limit), finishFlush: zlib().constants.Z_SYNC_FLUSH, chunkSize };
+    return zlib().inflateRawSync(input, options);
   } catch {
     return undefined;
   }
@@ -42,7 +50,7 @@ export function inflateBeginning(input: Uint8Array, limit: number): Uint8Array |
 
 /** Raw deflate with a window of 2^11, as pstore makes it: a kernel may not inflate a larger one. */
 export function deflateRaw(input: Uint8Array): Uint8Array {
-  return deflateRawSync(input, { windowBits: 11, memLevel: 8 });
+  return zlib().deflateRawSync(input, { windowBits: 11, memLevel: 8 });
 }
 
 /** Nanoseconds since 1970. */

@@ -13,7 +13,7 @@ export interface Installation {
   /** Script of the server. */
   readonly server: string;
   /** Loads all commands but mount. */
-  commands(): Promise<typeof import('./commands.js')>;
+  commands(): typeof import('./commands.js');
 }
 
 /** Commands beside mount: a name is a command, and a file of that name is `./name`. */
@@ -43,7 +43,7 @@ export async function main(argv: readonly string[], { packageFile, server, comma
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   const asks = name === 'help' || before.some((arg) => ['-h', '--help', '-V', '--version'].includes(arg));
   if (name === undefined || asks || isCommand(name)) {
-    const { commandsFor, runCommand } = await commands();
+    const { commandsFor, runCommand } = commands();
     const words = name === 'help' ? [...argv.slice(1), '--help'] : argv;
     return await runCommand(words, await commandsFor(words[0]), packageFile);
   }

@@ -14,6 +14,7 @@ import {
   TextCache,
 } from '../sources.js';
 import { Tree } from '../tree/tree.js';
+import { mountArguments, serveDevFuse } from './dev-fuse.js';
 import { checkFuse } from './device.js';
 import { CONTROL_FD, FUSE_FD, type ServerMessage, type Unmounting } from './launch.js';
 import { checkMountPoint, unmountCommand } from './mountpoint.js';
@@ -146,7 +147,6 @@ async function serveBy(
     await serveFuseNative(tree, options);
     return;
   }
-  const { mountArguments, serveDevFuse } = await import('./dev-fuse.js');
   tell({ mount: mountArguments(options), unmount: unmounting });
   serveDevFuse(FUSE_FD, tree, options);
 }

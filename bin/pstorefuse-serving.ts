@@ -1,0 +1,3 @@
+// What the server of a mount runs: loaded by pstorefuse-server.ts.
+
+export * from '../lib/cli/server-main.js';
