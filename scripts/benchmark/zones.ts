@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
+  cpSync,
   fdatasyncSync,
   openSync,
   readSync,
@@ -132,16 +133,25 @@ export function eraseRow(all: readonly Contender[], { rounds, work, isQuick }: Z
     closeSync(fd);
     return ms;
   };
+  const removeAll = (contender: Contender, from: FileSet) => {
+    contender.mount(from, at);
+    writeFileSync(list, pathList(set, at));
+    const ms = time(() => run('xargs', ['-0', '-a', list, 'rm', '-f']));
+    contender.unmount(at);
+    return ms;
+  };
   const erase = (contender: Contender) => () => {
     copyFileSync(set.image, image);
     const fd = openSync(image, 'r+');
     fdatasyncSync(fd);
     closeSync(fd);
-    contender.mount(copied, at);
-    writeFileSync(list, pathList(set, at));
-    const ms = time(() => run('xargs', ['-0', '-a', list, 'rm', '-f']));
-    contender.unmount(at);
-    return ms;
+    return removeAll(contender, copied);
+  };
+  /** What FUSE itself takes for a removal, in C and with nothing written to a medium. */
+  const bindfs = () => {
+    const folder = join(work, 'removed');
+    cpSync(set.folder, folder, { recursive: true });
+    return removeAll(all.find(({ name }) => name === 'bindfs')!, { ...set, folder });
   };
   const own = all.filter(({ name }) => name === 'dev-fuse' || name === 'fuse-native');
   return {
@@ -150,6 +160,7 @@ export function eraseRow(all: readonly Contender[], { rounds, work, isQuick }: Z
     values: interleaved(rounds, {
       'pwrite + fdatasync': raw,
       ...Object.fromEntries(own.map((contender) => [contender.name, erase(contender)])),
+      'bindfs, nothing synced': bindfs,
     }),
     base: 'pwrite + fdatasync',
     unit: 'ms',
