@@ -352,7 +352,8 @@ function probe(storage: Storage): number {
   for (const offset of marks.plain) {
     if (readDumpLine(readRange(part, offset + RAM_HEADER_SIZE, 64))) dumps++;
   }
-  if (dumps > 0) return likely > 0 ? 1 : 0.6;
+  // Nothing but ramoops writes that line behind a header, whatever the damaged header of the first zone looks like.
+  if (dumps > 0) return likely > 0 ? 1 : 0.95;
   const [first, second] = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
   if (second !== undefined && zoneParities(part, first!, second, marks.endian).length > 0) return 0.95;
   return marks.plain.size + marks.ftrace.size > 0 ? Math.max(likely, 0.2) : likely;

@@ -44,6 +44,18 @@ export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limi
       return { text: result.output, compression: codec.name };
     }
   }
+  return decodeDamaged(stored, limit);
+}
+
+/**
+ * A stream with wrong bits may still decode as far as a kernel looks at it: the damage is then in its first words, or an
+ * early end. The text of a log is as much of a proof as those.
+ */
+function decodeDamaged(stored: Uint8Array, limit: number): DecodedRecord | undefined {
+  for (const codec of CODECS) {
+    const text = decodeAsKernel(stored, codec, limit);
+    if (text && (beginsAsDump(text) || isLog(text))) return { text, compression: codec.name };
+  }
   return undefined;
 }
 
@@ -92,6 +104,18 @@ function decodeGuess(stored: Uint8Array, codec: Codec, limit: number): Decompres
 function isZero(bytes: Uint8Array, from: number): boolean {
   for (let i = from; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
+}
+
+/** Bytes of a text that tell a log. */
+const LOG_BYTES = 4096;
+/** Fewer lines are no log. */
+const LEAST_LINES = 3;
+
+/** Whether most lines begin with a priority, as in the log that a kernel hands over: `<6>[    1.234567] …`. */
+function isLog(text: Uint8Array): boolean {
+  const lines = String.fromCharCode(...text.subarray(0, LOG_BYTES)).split('\n');
+  const own = lines.filter((line) => /^<[0-9]{1,3}>/.test(line)).length;
+  return own >= LEAST_LINES && own * 2 > lines.length;
 }
 
 /**

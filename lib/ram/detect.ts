@@ -78,7 +78,8 @@ export function detectRam(storage: Storage, given: GivenSizes, endian?: Abi['end
   const marks = findRamMarks(storage, endian);
   if (marks.plain.size + marks.ftrace.size === 0) return undefined;
   // A damaged header tells where a zone begins as well as any other.
-  const all = { ...marks, plain: new Set([...marks.plain, ...marks.damaged]) };
+  const ftrace = [...marks.ftrace, ...marks.damagedFtrace].sort(([a], [b]) => a - b);
+  const all = { ...marks, plain: new Set([...marks.plain, ...marks.damaged]), ftrace: new Map(ftrace) };
   const search = new Search(inMemory(storage), all, given);
   return search.result();
 }
@@ -250,6 +251,8 @@ class Search {
     else if (own.includes(0) && (!all || ftraceSize !== undefined)) add(0, cpus ?? 1);
     for (const size of count > 0 ? own.filter((one) => one > 0) : []) {
       if (cpus !== undefined || count === 1 || !all) add(size, cpus ?? 1);
+      // The header of another one or two may be damaged.
+      if (count === 1) for (const parts of [2, 3]) add(size, parts);
       for (const distance of smallestDistances([...this.#marks.ftrace.keys()])) {
         // One or two headers may be damaged; where not all headers need to be explained, a few may be remains.
         const most = Math.min(Math.floor(size / distance), count + 2);
@@ -429,15 +432,15 @@ interface ZoneVerdict {
 class Judge {
   readonly #storage: Storage;
   readonly #endian: Abi['endian'];
-  readonly #damaged: RamMarks['damaged'];
+  readonly #damaged: ReadonlySet<number>;
   readonly #verdicts = new Map<string, ZoneVerdict>();
   /** For each header the parity sizes whose bytes stand in front of an end. */
   readonly #parities = new Map<string, readonly number[]>();
 
-  constructor(storage: Storage, { endian, damaged }: RamMarks) {
+  constructor(storage: Storage, { endian, damaged, damagedFtrace }: RamMarks) {
     this.#storage = storage;
     this.#endian = endian;
-    this.#damaged = damaged;
+    this.#damaged = new Set([...damaged, ...damagedFtrace.keys()]);
   }
 
   zones(geometry: RamGeometry): Seen {

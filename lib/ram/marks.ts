@@ -12,10 +12,12 @@ export interface RamMarks {
   /** Offsets of plausible headers of ftrace zones, ascending, with the version code of the kernel. */
   readonly ftrace: ReadonlyMap<number, number>;
   /**
-   * Offsets of what was a header with the plain signature once, ascending: a bit or two of its signature are wrong, or
-   * its lengths are impossible. No proof of a region, but where its ECC repairs them, a kernel shows their zones.
+   * Offsets of what was a header with the plain signature once: a bit or two of its signature are wrong, or its lengths
+   * are impossible. No proof of a region, but where its ECC repairs them, a kernel shows their zones.
    */
   readonly damaged: ReadonlySet<number>;
+  /** The same of ftrace zones, of a kernel that has signed others. */
+  readonly damagedFtrace: ReadonlyMap<number, number>;
 }
 
 /** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
@@ -27,8 +29,6 @@ const TOP = RAM_SIGNATURE >>> 24;
 const TOP_BYTE = Uint8Array.of(TOP);
 /** A signature with more wrong bits than this is none. */
 const WRONG_BITS = 2;
-/** pstore/zone signs with XOR a record type, which is below this: no damage. */
-const RECORD_TYPES = 16;
 
 const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
 
@@ -44,13 +44,32 @@ export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamag
     plain: new Set<number>(),
     ftrace: new Map<number, number>(),
     damaged: new Set<number>(),
+    doubtful: new Map<number, number>(),
   }));
   for (let base = 0; base < storage.size; base += CHUNK) {
     const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
     for (const marks of found) collect(bytes, base, storage.size, marks, withDamaged);
     if (bytes.length < CHUNK) break;
   }
-  return found.reduce((best, other) => (count(other) > count(best) ? other : best));
+  return settled(found.reduce((best, other) => (count(other) > count(best) ? other : best)));
+}
+
+/** The kernel that has signed some ftrace zones tells what damage is in the signatures of others. */
+function settled({ endian, plain, ftrace, damaged, doubtful }: Collected): RamMarks {
+  const versions = new Set([...ftrace.values()].filter((version) => !isSingleBit(version)));
+  const sound = new Map([...ftrace].filter(([, version]) => versions.size === 0 || versions.has(version)));
+  const wrong = [...ftrace.keys()].filter((offset) => !sound.has(offset));
+  const damagedFtrace = [...doubtful].flatMap(([offset, sig]) => {
+    const version = [...versions].find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS);
+    return version === undefined ? [] : [[offset, version] as const];
+  });
+  return {
+    endian,
+    plain,
+    ftrace: sound,
+    damaged: new Set([...damaged, ...wrong]),
+    damagedFtrace: new Map(damagedFtrace),
+  };
 }
 
 interface Collected {
@@ -58,9 +77,11 @@ interface Collected {
   plain: Set<number>;
   ftrace: Map<number, number>;
   damaged: Set<number>;
+  /** Signatures of what may be a damaged ftrace zone. */
+  doubtful: Map<number, number>;
 }
 
-function count({ plain, ftrace }: RamMarks): number {
+function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
   return plain.size + ftrace.size;
 }
 
@@ -81,24 +102,28 @@ function collect(bytes: Uint8Array, base: number, size: number, marks: Collected
 
 /** Adds what stands at `at` to the marks it belongs to, if any. */
 function judge(bytes: Uint8Array, at: number, base: number, size: number, marks: Collected): void {
-  if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
+  if (count(marks) + marks.damaged.size + marks.doubtful.size >= MOST_MARKS) return;
   const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
   // In an image that is cut the data of its last zone may go on beyond the end.
   const isPossible = header.start <= header.size && header.size <= size;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
-  else if (!isPossible) return;
-  else if (version !== undefined && !isWrongBit(version)) marks.ftrace.set(base + at, version);
-  else if (isDamaged(header.sig)) marks.damaged.add(base + at);
+  else if (!isPossible) {
+    if (version !== undefined) marks.doubtful.set(base + at, header.sig);
+  } else if (version !== undefined && !isWrongBit(version)) marks.ftrace.set(base + at, version);
+  else if (bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS) marks.damaged.add(base + at);
+  else marks.doubtful.set(base + at, header.sig);
 }
 
 /** A single wrong bit may make a version code of a plain signature, but none of a kernel that there is: 8.0.0, 16.0.0. */
 function isWrongBit(version: number): boolean {
-  return version === 8 << 16 || version === 16 << 16;
+  return isSingleBit(version) && version !== 4 << 16;
 }
 
-function isDamaged(sig: number): boolean {
-  const wrong = (sig ^ RAM_SIGNATURE) >>> 0;
-  const bits = BITS[wrong & 255]! + BITS[(wrong >>> 8) & 255]! + BITS[(wrong >>> 16) & 255]! + BITS[wrong >>> 24]!;
-  return wrong >= RECORD_TYPES && bits <= WRONG_BITS;
+function isSingleBit(version: number): boolean {
+  return bitsOf(version) === 1;
+}
+
+function bitsOf(value: number): number {
+  return BITS[value & 255]! + BITS[(value >>> 8) & 255]! + BITS[(value >>> 16) & 255]! + BITS[value >>> 24]!;
 }

@@ -4,6 +4,7 @@ import type { Backend, NewRecord, PstoreRecord } from '../../lib/backend/backend
 import { TextCache } from '../../lib/backend/cache.js';
 import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
+import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
 import { ramoops } from '../../lib/backend/ramoops.js';
 import type { RamoopsBackend } from '../../lib/backend/ramoops-records.js';
 import { PstoreError } from '../../lib/errors.js';
@@ -538,6 +539,10 @@ t.test('probing', async (t) => {
   t.ok(probe(new Region({ ...SIZES, ecc: 16 }).bytes) > 0.9, 'their parity only ramoops has');
   region.ring('console', ascii('[    1.000000] a\n'));
   t.ok(probe(region.bytes) > 0, 'no dumps yet');
+  const dumps = goldenImage('r1').slice();
+  dumps[0]! ^= 2;
+  const asZones = pstoreBlk.probe(new MemoryStorage(dumps));
+  t.ok(probe(dumps) > asZones, 'the first signature became that of a console zone of pstore_blk');
   const noDmesg = new Region({ mem: 8 * K, record: 0, console: 8 * K });
   noDmesg.ring('console', ascii('[    1.000000] a\n'));
   t.ok(probe(noDmesg.bytes) > 0.5);

@@ -210,6 +210,26 @@ t.test('a console ring whose oldest line begins just before the end of its area'
   }
 });
 
+t.test('r1-ftrace with a wrong bit in a header: the zones that nothing repairs are missing, no others', async (t) => {
+  const image = goldenImage('r1-ftrace');
+  const expected = detect(image)!.sizes;
+  const zones = [...ramZones(layOutRam(expected, ''))];
+  for (const { type, id, offset } of zones) {
+    for (const bit of [1, 7, 13, 18, 23, 30, 87, 95]) {
+      const bytes = image.slice();
+      bytes[offset + (bit >> 3)]! ^= 1 << (bit & 7);
+      const seen = detect(bytes);
+      const places = seen ? [...ramZones(layOutRam(seen.sizes, ''))].map((zone) => `${zone.type} ${zone.offset}`) : [];
+      const others = zones.filter((zone) => zone.offset !== offset).map((zone) => `${zone.type} ${zone.offset}`);
+      t.same(
+        others.filter((place) => !places.includes(place)),
+        [],
+        `${type} ${id}, bit ${bit}`,
+      );
+    }
+  }
+});
+
 t.test('ftrace zones whose parity a traced kernel left wrong', async (t) => {
   const sizes: RegionSizes = { mem: 64 * K, record: 16 * K, console: 8 * K, ftrace: 8 * K, cpus: 4, ecc: 32 };
   const region = new Region(sizes);
