@@ -166,12 +166,13 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
   }
 }
 
-/** Below this a kind only might be the right one. */
+/** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
 const LIKELY = 0.5;
+const MAYBE = 0.4;
 
 /** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
 function looksLike({ kind: given, path, keys }: SourceSpec, storage: Storage): string | undefined {
-  if (given?.source === 'file' && given.probe(storage) >= LIKELY) return undefined;
+  if (given?.source === 'file' && given.probe(storage) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
   const best = likeliest(files, storage, LIKELY);
   if (!best) return undefined;
@@ -210,7 +211,14 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     if (options.mode === 'try' && !whole.writable && !readOnly && !path.endsWith('.gz')) {
       warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
     }
-    const backend = kind.open({ path, storage, keys, warnings, cache: options.cache, readFile: readCompanion });
+    const backend = kind.open({
+      path: storage.path,
+      storage,
+      keys,
+      warnings,
+      cache: options.cache,
+      readFile: readCompanion,
+    });
     if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
@@ -470,7 +478,7 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
       if (!taken.has(candidate)) label = candidate;
     }
     taken.add(label);
-    return { backend: source.backend, label, source };
+    return { backend: source.backend, label, base: source.identity.from, source };
   });
 }
 
