@@ -163,8 +163,8 @@ function judge(
     }
     highest = Math.max(highest, index);
     if (cpu !== undefined && cpu !== index) misfit++;
-    if (wrapped !== undefined && wrapped !== size) misfit++;
-    if (mark.datalen > size - HEADER) misfit++;
+    // One damaged length is one thing that does not fit.
+    if (mark.datalen > size - HEADER || (wrapped !== undefined && wrapped !== size)) misfit++;
   }
   let cpus = given.cpus ?? highest + 1;
   if (kmsgOffset !== undefined) {

@@ -14,6 +14,7 @@ import { Warnings } from '../../lib/warnings.js';
 import { detectZones } from '../../lib/zone/detect.js';
 import { ftraceBytes, join } from '../builders/ftrace.js';
 import { MACHINE_NAMES, MACHINES, partition, type RingSpec, type ZonePartition } from '../builders/zone.js';
+import { goldenImage } from '../fixture-path.js';
 
 function open(image: ZonePartition, keys: Readonly<Record<string, string>>, bytes = image.bytes): ZoneBackend {
   return (image.format === 'blkoops' ? blkoops : pstoreBlk).open({
@@ -534,6 +535,14 @@ t.test('sizes that are given', async (t) => {
       t.same(open(built, others).engine.geometry, expected, `all but ${key}`);
     }
   });
+});
+
+t.test('an ftrace ring whose damaged length is that of a zone twice as large', async (t) => {
+  const bytes = goldenImage('s3').slice();
+  // CPU 0's zone of 8 KiB begins at 49152, its datalen of 8180 at byte 4.
+  bytes[49152 + 5]! ^= 0x20;
+  const found = detectZones(new MemoryStorage(bytes, { path: 'image.raw' }), { generation: 'pstore_blk' });
+  t.match(found?.sizes, { pmsgSize: 16384, consoleSize: 32768, ftraceSize: 16384, cpus: 2, kmsgSize: 32768 });
 });
 
 t.test('hostile images', async (t) => {
