@@ -26,7 +26,7 @@ export interface PstoreRecord {
   /** Name of the compression that it is stored with, or null. */
   readonly compressed: string | null;
   readonly state: RecordState;
-  /** First byte of the zone, page or note in the source file. */
+  /** First byte of the zone, page or note in the source. */
   readonly offset: number;
   /** What the source itself calls it, or null. */
   readonly title: string | null;

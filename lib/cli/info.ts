@@ -41,18 +41,19 @@ export const info: Command = {
 
 type Mounted = Opened['mounted'][number];
 
-function sourceOf({ backend, source }: Mounted, { sourceKeys }: BackendInfo): string {
-  return sourceText(source.kind.name, backend.path, source.keys, sourceKeys);
+function sourceOf({ source }: Mounted, { sourceKeys }: BackendInfo): string {
+  return sourceText(source.kind.name, source.spec.path, source.keys, sourceKeys);
 }
 
 function jsonInfo(mounted: Mounted): Record<string, unknown> {
   const { backend, label, source } = mounted;
   const found = backend.info();
-  const zones = [...found.zones];
+  const { from } = source.identity;
+  const zones = Array.from(found.zones, (zone) => ({ ...zone, offset: from + zone.offset }));
   return {
     backend: backend.name,
     label,
-    path: backend.path,
+    path: source.spec.path,
     size: source.identity.to - source.identity.from,
     format: found.format,
     abi: found.abi,
@@ -121,11 +122,11 @@ function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]>
   if (found.kernelParameters.length > 0) yield ['kernel parameters', ...found.kernelParameters];
 }
 
-function* fileLines({ backend, source }: Mounted): Generator<readonly [string, ...string[]]> {
+function* fileLines({ source }: Mounted): Generator<readonly [string, ...string[]]> {
   const { from, to, whole } = source.identity;
-  yield ['file', backend.path, ...(source.kind.source === 'file' ? [`(${whole} bytes)`] : [])];
+  yield ['file', source.spec.path, ...(source.kind.source === 'file' ? [`(${whole} bytes)`] : [])];
   if (to - from === whole) return;
-  yield ['part', ...`${to - from} bytes from offset ${from} on; offsets of zones count from there`.split(' ')];
+  yield ['part', ...`${to - from} bytes from offset ${from} on`.split(' ')];
 }
 
 function geometryText(value: number | string, confidence: number | undefined): string {
@@ -175,13 +176,13 @@ function reasonOfBoth({ first, reason }: ZoneRun, zone: ZoneInfo): string | null
 
 function printZones({ backend, source }: Mounted, all: boolean, columns: number): void {
   const { from, to } = source.identity;
-  const digits = Math.max(6, String(to - from).length);
+  const digits = Math.max(6, String(to).length);
   const row = (type: string, index: string, offset: string, size: string) =>
     `  ${type.padEnd(8)}${index.padStart(7)}  ${offset.padStart(digits)}  ${size.padStart(digits)}  `;
   print(`${row('zone', 'index', 'offset', 'size')}state\n`);
   for (const { first, last, size, reason } of runsOf(backend.info().zones, all)) {
     const index = first === last ? `${first.index}` : `${first.index}-${last.index}`;
-    const label = row(printable(first.type), index, String(first.offset), String(size));
+    const label = row(printable(first.type), index, String(from + first.offset), String(size));
     const words = [reason === null ? first.state : `${first.state}:`, ...(reason?.split(' ') ?? [])];
     for (const line of besideLabel(label, words, columns)) print(`${line}\n`);
   }

@@ -43,7 +43,7 @@ export function jsonRecord({ mounted, record }: Listed): Record<string, unknown>
     count,
     compressed,
     state,
-    offset,
+    offset: offset + (mounted.base ?? 0),
     title,
   };
 }

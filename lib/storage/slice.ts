@@ -4,6 +4,7 @@ import { PstoreError } from '../errors.js';
 import type { Storage } from './storage.js';
 
 export class SliceStorage implements Storage {
+  /** Offsets in messages count from the part's first byte: it is named with the file. */
   readonly path: string;
   readonly size: number;
   readonly writable: boolean;
@@ -21,7 +22,7 @@ export class SliceStorage implements Storage {
       );
     }
     this.#below = below;
-    this.path = below.path;
+    this.path = base === 0 ? below.path : `${below.path},offset=${base}`;
     this.base = base;
     this.size = size;
     this.writable = below.writable;

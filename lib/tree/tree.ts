@@ -12,6 +12,8 @@ export interface Mounted {
   readonly backend: Backend;
   /** Name of its directory: unique. */
   readonly label: string;
+  /** First byte of the source in its file: offsets of records count from there. 0 where it is not given. */
+  readonly base?: number;
 }
 
 export interface TreeOptions {

@@ -6,14 +6,14 @@ import type { Mounted } from './tree.js';
 const PREFIX = 'user.pstore.';
 
 /** What is not known of a record has no attribute. */
-export function recordXattrs({ backend }: Mounted, record: PstoreRecord): ReadonlyMap<string, string> {
+export function recordXattrs({ backend, base = 0 }: Mounted, record: PstoreRecord): ReadonlyMap<string, string> {
   const values: Record<string, string | number | null> = {
     backend: backend.name,
     type: record.type,
     reason: record.reason,
     count: record.count,
     compression: record.compressed,
-    offset: record.offset,
+    offset: base + record.offset,
     ecc: record.ecc,
     state: record.state,
     title: record.title,

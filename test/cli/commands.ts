@@ -168,6 +168,10 @@ t.test('a source that is compressed, or a part of a file', async (t) => {
   t.equal(await good(t, 'ls v1.raw.gz'), await good(t, 'ls v1.raw'));
   writeFileSync('parts.raw', Buffer.concat([goldenImage('s2'), goldenImage('v1')]));
   t.equal(await good(t, 'ls parts.raw,offset=512K'), await good(t, 'ls v1.raw'));
+  const offsets = JSON.parse(await good(t, 'ls --json parts.raw,offset=512K')).map(
+    ({ offset }: { offset: number }) => offset,
+  );
+  t.same(offsets, [0x80000, 0x90000, 0xa0000], 'in the file');
   const both = await good(t, 'ls parts.raw,size=0x80000 parts.raw,offset=0x80000');
   t.equal(both, await good(t, 'ls s2.raw v1.raw'));
 });

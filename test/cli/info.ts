@@ -116,6 +116,14 @@ t.test('a part of a larger file', async (t) => {
     t.equal(valueOn(stdout, 'file'), `disk.raw (${image.length + 4608} bytes)`);
     t.match(valueOn(stdout, 'part'), new RegExp(`^${image.length} bytes from offset 4096 on`));
     t.match(valueOn(stdout, 'source'), `pstore_blk:disk.raw,${part},kmsg_size=64K`);
+    const { zones, path } = JSON.parse((await info('--json', ...args)).stdout);
+    t.equal(path, 'disk.raw');
+    t.same(
+      zones.map(({ offset }: { offset: number }) => offset),
+      Array.from({ length: 8 }, (_, i) => 4096 + 65536 * i),
+      'offsets are those of the file',
+    );
+    t.match(stdout, / 69632 +65536 /);
   }
   writeFileSync('whole.raw', image);
   t.notMatch((await info('whole.raw')).stdout, /^part:/m);

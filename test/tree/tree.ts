@@ -10,6 +10,7 @@ import { CODES, type ErrorCode, PstoreError } from '../../lib/errors.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { REFUSALS, type Refused, refusal } from '../../lib/tree/refusals.js';
 import { type Entry, type Layout, ROOT_INO, Tree, type TreeOptions } from '../../lib/tree/tree.js';
+import { recordXattrs } from '../../lib/tree/xattr.js';
 import { Warnings } from '../../lib/warnings.js';
 import { FakeBackend } from '../builders/fake-backend.js';
 import { goldenImage } from '../fixture-path.js';
@@ -360,6 +361,9 @@ t.test('extended attributes: what is known of a record, and nothing else', (t) =
     'user.pstore.title': 'eth0',
   });
   t.notOk(tree.xattrs(tree.resolve('/dmesg-a-1')).has('user.pstore.reason'), 'no attribute where nothing is known');
+  const backend = new FakeBackend('a', ['x']);
+  const part = recordXattrs({ backend, label: 'a', base: 4096 }, backend.record(0)!);
+  t.equal(part.get('user.pstore.offset'), '4096', 'in the file, not in the part of it');
   t.equal(tree.xattrs(ROOT_INO).size, 0);
   t.end();
 });
