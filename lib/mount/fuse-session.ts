@@ -2,7 +2,6 @@
 // without any descriptor of its own: dev-fuse.ts brings the requests.
 
 import type { RecordContent } from '../backend/backend.js';
-import { contentBytes } from '../backend/content.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import { type Attr, ROOT_INO, type Tree } from '../tree/tree.js';
@@ -37,6 +36,7 @@ import {
   SetattrFlag,
   STATFS_OUT,
 } from './fuse-protocol.js';
+import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
 
 export type SessionOptions = Pick<ServeOptions, 'readOnly' | 'updateMs' | 'onActivity' | 'log'>;
@@ -60,8 +60,6 @@ const DAY_MS = 86_400_000;
 const ACTIVITY_STEP_MS = 1000;
 /** More unlinks than will ever be on their way at one time. */
 const MOST_AT_WORK = 1000;
-/** Bytes of open records of live images that are held in memory, all together. */
-const MOST_HELD = 64 << 20;
 
 /** open(2): the access mode of the flags. */
 const O_ACCMODE = 3;
@@ -86,7 +84,7 @@ const LONGEST_NAME = 255;
 interface OpenRecord {
   opens: number;
   /** What was there when it was opened, or erased: kept where the tree cannot give it any more. */
-  held: { readonly attr: Attr; readonly content: RecordContent; readonly bytes: number } | undefined;
+  held: { readonly attr: Attr; readonly content: RecordContent } | undefined;
 }
 
 function errno(code: ErrorCode): number {
@@ -102,8 +100,7 @@ export class FuseSession {
   readonly #options: SessionOptions;
   readonly #send: (bytes: Uint8Array, length: number) => void;
   readonly #open = new Map<number, OpenRecord>();
-  /** Bytes of live images' records that are held in memory. */
-  #heldBytes = 0;
+  readonly #snapshots = new Snapshots();
   /** By inode number: in which directories the kernel has been told of a name since it last dropped all names. */
   #told = new Uint8Array(0);
   /** Names of records that were erased since then, newest last. */
@@ -478,15 +475,10 @@ export class FuseSession {
     return { opens: 1, held: this.#options.updateMs === 0 ? undefined : this.#hold(ino, attr) };
   }
 
-  /** Takes what is there now, because somebody else may write to the image; into memory while there is room. */
+  /** Takes what is there now, because somebody else may write to the image. */
   #hold(ino: number, attr: Attr): OpenRecord['held'] {
     try {
-      const content = this.#tree.open(ino);
-      if (content.size > MOST_HELD - this.#heldBytes) return { attr, content, bytes: 0 };
-      const copy = contentBytes(content);
-      content.close?.();
-      this.#heldBytes += copy.length;
-      return { attr, content: new Copy(copy), bytes: copy.length };
+      return { attr, content: this.#snapshots.take(this.#tree.open(ino)) };
     } catch (error) {
       // It may be just being written. When it is another record by now, that one is to be opened.
       this.#refresh();
@@ -505,7 +497,6 @@ export class FuseSession {
   #release(ino: number): number {
     const open = this.#open.get(ino);
     if (open && --open.opens === 0) {
-      this.#heldBytes -= open.held?.bytes ?? 0;
       open.held?.content.close?.();
       this.#open.delete(ino);
     }
@@ -545,7 +536,7 @@ export class FuseSession {
   /** Erases a record that somebody reads: what he needs is taken before. */
   #unlinkOpen(open: OpenRecord, ino: number, unlink: () => void): void {
     const attr = this.#attr(ino);
-    const held = open.held ?? (attr && { attr, content: this.#tree.open(ino), bytes: 0 });
+    const held = open.held ?? (attr && { attr, content: this.#tree.open(ino) });
     try {
       unlink();
     } catch (error) {
@@ -630,22 +621,3 @@ const REFUSED: ReadonlyMap<number, Refused> = new Map([
   [Opcode.FALLOCATE, 'openForWriting'],
   [Opcode.COPY_FILE_RANGE, 'openForWriting'],
 ]);
-
-/** A record's bytes as they were. */
-class Copy implements RecordContent {
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get size(): number {
-    return this.#bytes.length;
-  }
-
-  read(target: Uint8Array, position: number): number {
-    const part = this.#bytes.subarray(position, position + target.length);
-    target.set(part);
-    return part.length;
-  }
-}

@@ -9,12 +9,19 @@ const MOST_HELD = 64 << 20;
 export class Snapshots {
   #held = 0;
 
-  /** Takes the bytes of a content that was just opened, which is closed with the result. */
+  /**
+   * Takes the bytes of a content that was just opened, which is closed with the result, or now.
+   * @throws PstoreError what reading it throws
+   */
   take(content: RecordContent): RecordContent {
     const room = MOST_HELD - this.#held;
     if (content.size > room) return content;
-    const bytes = contentBytes(content);
-    content.close?.();
+    let bytes: Uint8Array;
+    try {
+      bytes = contentBytes(content);
+    } finally {
+      content.close?.();
+    }
     this.#held += bytes.length;
     return {
       size: bytes.length,
