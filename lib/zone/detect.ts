@@ -55,7 +55,7 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   const own = marks.filter(
     (mark) => mark.endian === endian && (mark.generation === generation || (mark.generation === null && mark.signed)),
   );
-  const dmesg = own.filter((mark) => mark.type === 'dmesg');
+  const dmesg = dmesgMarks(own);
   const { abi, proven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
   const formatted = dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage);
@@ -110,6 +110,12 @@ function hasFormattedRing(marks: readonly Mark[], storage: Storage): boolean {
     const length = (marks[i + 1]?.offset ?? storage.size) - from;
     return length > 0 && length <= LONGEST_BLANK && readRange(storage, from, length).every((byte) => byte === 0xff);
   });
+}
+
+/** The headers of dmesg zones: doubtful ones only where there are no others. */
+function dmesgMarks(marks: readonly Mark[]): readonly Mark[] {
+  const dmesg = marks.filter((mark) => mark.type === 'dmesg');
+  return dmesg.some(({ magic, formatted }) => magic || formatted) ? dmesg.filter(({ doubtful }) => !doubtful) : dmesg;
 }
 
 /** The generation and byte order that most marks speak for; a mark with signature and magic counts most. */

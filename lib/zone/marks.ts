@@ -26,6 +26,8 @@ export interface Mark {
   readonly start: number;
   /** A dmesg zone that has a buffer header and nothing else: our own format makes such, a kernel never does. */
   readonly formatted: boolean;
+  /** Signed as a dmesg zone, but with nothing of a record's header behind it: a ring's signature may be damaged so. */
+  readonly doubtful: boolean;
 }
 
 /** Front-ends by their record type numbers, which the signature carries. */
@@ -47,7 +49,7 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
 /** A hostile image may consist of nothing but marks: no more than these are kept, then the search ends. */
 const LEAST_KEPT = 4096;
 const BYTES_PER_MARK = 256;
-/** A damaged signature has lost a few bits, not all of its bytes. */
+/** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MOST_LOST_BITS = 8;
 
 /**
@@ -116,7 +118,15 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   const inBlkoops = third === DMESG_MAGIC;
   const magic = inBlkoops || fourth === DMESG_MAGIC;
   const datalen = view.getUint32(at + 4, little);
-  const common = { offset: base + at, endian, datalen, start: inBlkoops ? 0 : third, magic, formatted: false };
+  const common = {
+    offset: base + at,
+    endian,
+    datalen,
+    start: inBlkoops ? 0 : third,
+    magic,
+    formatted: false,
+    doubtful: false,
+  };
   const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
   if (type === undefined || (type !== 'dmesg' && magic)) {
     if (!magic || bitsIn(lost) > MOST_LOST_BITS) return undefined;
@@ -125,7 +135,10 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   if (type !== 'dmesg' || magic) return { ...common, type, generation, signed: true };
   // A formatted zone has lengths 0 and then 0xFF: in blkoops the third word is already that.
   const made = datalen !== 0 ? null : third === 0xffffffff ? 'blkoops' : third === 0 ? 'pstore_blk' : null;
-  return { ...common, type, generation: made, signed: true, formatted: made !== null && fourth === 0xffffffff };
+  const formatted = made !== null && fourth === 0xffffffff;
+  const lostOfMagic = Math.min(bitsIn(third ^ DMESG_MAGIC), bitsIn(fourth ^ DMESG_MAGIC));
+  const doubtful = !formatted && lostOfMagic > MOST_LOST_BITS;
+  return { ...common, type, generation: made, signed: true, formatted, doubtful };
 }
 
 function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {

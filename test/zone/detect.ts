@@ -537,6 +537,25 @@ t.test('sizes that are given', async (t) => {
   });
 });
 
+t.test('a ring whose damaged signature is that of a dmesg zone, and a dmesg zone with a damaged magic', async (t) => {
+  for (const folder of ['s3', 's16-smp4']) {
+    const intact = goldenImage(folder);
+    const find = (bytes: Uint8Array) =>
+      detectZones(new MemoryStorage(bytes, { path: 'image.raw' }), { generation: 'pstore_blk' });
+    const { kmsgOffset, sizes } = find(intact)!;
+    // Bytes at 16384, the console zone, and at dmesg zone 0's magic.
+    for (const [at, bit] of [
+      [16384, 2],
+      [kmsgOffset! + 12, 1],
+      [kmsgOffset! + 15, 0x40],
+    ] as const) {
+      const bytes = intact.slice();
+      bytes[at]! ^= bit;
+      t.match(find(bytes), { kmsgOffset, sizes: { kmsgSize: sizes.kmsgSize } }, `${folder}, byte ${at}`);
+    }
+  }
+});
+
 t.test('an ftrace ring whose damaged length is that of a zone twice as large', async (t) => {
   const bytes = goldenImage('s3').slice();
   // CPU 0's zone of 8 KiB begins at 49152, its datalen of 8180 at byte 4.
