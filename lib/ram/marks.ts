@@ -23,6 +23,8 @@ export interface RamMarks {
 /** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
 const MOST_MARKS = 1 << 17;
 const CHUNK = 1 << 20;
+/** Kernels whose signatures are compared with damaged ones; a region has one. */
+const MOST_VERSIONS = 16;
 
 /** The signature's bytes 0x43474244, the highest first; ftrace zones have others in the lower three. */
 const TOP = RAM_SIGNATURE >>> 24;
@@ -54,13 +56,24 @@ export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamag
   return settled(found.reduce((best, other) => (count(other) > count(best) ? other : best)));
 }
 
+/**
+ * A single wrong bit in a plain signature makes the version code 4.0.0, 8.0.0 or 16.0.0: one such header beside plain
+ * ones is likelier a damaged one of them than the only ftrace zone of just that kernel.
+ */
+function isWrongBit(version: number, { plain, ftrace }: Collected): boolean {
+  return bitsOf(version) === 1 && (version !== 4 << 16 || (ftrace.size === 1 && plain.size > 0));
+}
+
 /** The kernel that has signed some ftrace zones tells what damage is in the signatures of others. */
-function settled({ endian, plain, ftrace, damaged, doubtful }: Collected): RamMarks {
-  const versions = new Set([...ftrace.values()].filter((version) => !isSingleBit(version)));
-  const sound = new Map([...ftrace].filter(([, version]) => versions.size === 0 || versions.has(version)));
+function settled(found: Collected): RamMarks {
+  const { endian, plain, ftrace, damaged, doubtful } = found;
+  const several = new Set([...ftrace.values()].filter((version) => bitsOf(version) > 1));
+  const isSound = (version: number) => (several.size > 0 ? several.has(version) : !isWrongBit(version, found));
+  const sound = new Map([...ftrace].filter(([, version]) => isSound(version)));
+  const versions = [...new Set(sound.values())].slice(0, MOST_VERSIONS);
   const wrong = [...ftrace.keys()].filter((offset) => !sound.has(offset));
   const damagedFtrace = [...doubtful].flatMap(([offset, sig]) => {
-    const version = [...versions].find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS);
+    const version = versions.find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS);
     return version === undefined ? [] : [[offset, version] as const];
   });
   return {
@@ -110,18 +123,9 @@ function judge(bytes: Uint8Array, at: number, base: number, size: number, marks:
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
   else if (!isPossible) {
     if (version !== undefined) marks.doubtful.set(base + at, header.sig);
-  } else if (version !== undefined && !isWrongBit(version)) marks.ftrace.set(base + at, version);
+  } else if (version !== undefined) marks.ftrace.set(base + at, version);
   else if (bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS) marks.damaged.add(base + at);
   else marks.doubtful.set(base + at, header.sig);
-}
-
-/** A single wrong bit may make a version code of a plain signature, but none of a kernel that there is: 8.0.0, 16.0.0. */
-function isWrongBit(version: number): boolean {
-  return isSingleBit(version) && version !== 4 << 16;
-}
-
-function isSingleBit(version: number): boolean {
-  return bitsOf(version) === 1;
 }
 
 function bitsOf(value: number): number {

@@ -171,6 +171,9 @@ t.test('single wrong bits in headers: zones keep their places, which the parity 
       { type: 'dmesg', id: 2, byte: SIG, bit: 7 },
     ],
     'a signature that becomes that of an ftrace zone': [{ type: 'dmesg', id: 1, byte: SIG + 1, bit: 3 }],
+    'a signature that becomes that of an ftrace zone of Linux 4.0.0': [
+      { type: 'console', id: 0, byte: SIG + 1, bit: 2 },
+    ],
     'all that is used but a ring': [
       { type: 'dmesg', id: 0, byte: SIZE, bit: 7 },
       { type: 'dmesg', id: 1, byte: SIG + 2, bit: 5 },
@@ -178,7 +181,7 @@ t.test('single wrong bits in headers: zones keep their places, which the parity 
     ],
   };
   for (const ecc of [0, 2, 16, 64]) {
-    for (const big of [false, true]) {
+    for (const big of ecc === 16 ? [false, true] : [ecc === 2]) {
       for (const [what, bits] of Object.entries(damages)) {
         // A ring that nothing repairs may be anything.
         if (ecc === 0 && bits.some(({ type }) => type === 'console')) continue;
@@ -215,7 +218,7 @@ t.test('r1-ftrace with a wrong bit in a header: the zones that nothing repairs a
   const expected = detect(image)!.sizes;
   const zones = [...ramZones(layOutRam(expected, ''))];
   for (const { type, id, offset } of zones) {
-    for (const bit of [1, 7, 13, 18, 23, 30, 87, 95]) {
+    for (const bit of [1, 13, 18, 30, 95]) {
       const bytes = image.slice();
       bytes[offset + (bit >> 3)]! ^= 1 << (bit & 7);
       const seen = detect(bytes);
