@@ -115,17 +115,19 @@ function collect(bytes: Uint8Array, base: number, size: number, marks: Collected
 
 /** Adds what stands at `at` to the marks it belongs to, if any. */
 function judge(bytes: Uint8Array, at: number, base: number, size: number, marks: Collected): void {
-  if (count(marks) + marks.damaged.size + marks.doubtful.size >= MOST_MARKS) return;
+  if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
   const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
   // In an image that is cut the data of its last zone may go on beyond the end.
   const isPossible = header.start <= header.size && header.size <= size;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
+  const isNear = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
-  else if (!isPossible) {
-    if (version !== undefined) marks.doubtful.set(base + at, header.sig);
-  } else if (version !== undefined) marks.ftrace.set(base + at, version);
-  else if (bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS) marks.damaged.add(base + at);
-  else marks.doubtful.set(base + at, header.sig);
+  else if (isPossible && version !== undefined) marks.ftrace.set(base + at, version);
+  else if (isPossible && isNear) marks.damaged.add(base + at);
+  // Any text may have such bytes: they must not take the place of headers.
+  else if ((isPossible || version !== undefined) && marks.doubtful.size < MOST_MARKS) {
+    marks.doubtful.set(base + at, header.sig);
+  }
 }
 
 function bitsOf(value: number): number {
