@@ -318,23 +318,28 @@ function fill(buffer: Buffer, bytes: Buffer): number {
   return bytes.copy(buffer);
 }
 
+const DAY_SECONDS = 86_400;
+
 /** Options that fuse-native has no words for, or drops because they are 0, go behind the subtype. */
 function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions): Options {
   if (fsname.includes(','))
     throw new PstoreError('EINVAL', `fsname=${fsname}: a comma cannot stand in it with fuse-native`);
+  const isLive = updateMs > 0;
+  // A name that has another one may go without the kernel's knowing: each use of it asks anew, and brings the attributes.
+  const nameSeconds = isLive || (!readOnly && mount.layout === 'both') ? 0 : DAY_SECONDS;
   const extra = [
     'use_ino',
     'readdir_ino',
-    // Each use of a name asks anew, and brings the attributes. Asking for them without the name would fail for
-    // whoever reads a record that was erased by its other name: a read to the end does ask.
-    'entry_timeout=0',
-    'negative_timeout=0',
-    'attr_timeout=86400',
+    `entry_timeout=${nameSeconds}`,
+    `negative_timeout=${nameSeconds}`,
+    // Asking for them without the name would fail for whoever reads a record that was erased by its other name: a read
+    // to the end does ask.
+    `attr_timeout=${DAY_SECONDS}`,
     'default_permissions',
+    // Who opened a record before its place was written again must not read the new one from the kernel's cache.
+    isLive ? 'direct_io' : 'kernel_cache',
   ];
   if (readOnly) extra.push('ro');
-  // Who opened a record before its place was written again must not read the new one from the kernel's cache.
-  if (updateMs > 0) extra.push('direct_io');
   if (mount.nonempty) extra.push('nonempty');
   extra.push('nosuid', 'nodev', ...mount.kernelFlags.filter((flag) => LIBFUSE_FLAGS.has(flag)));
   return {
