@@ -9,7 +9,7 @@ import { BUFFER_HEADER_SIZE, type Generation, writeBufferHeader, zoneSignature }
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
-import { type Detected, detectZones, fittingMarks } from '../zone/detect.js';
+import { type Detected, detectZones, fittingMarks, SEARCHED } from '../zone/detect.js';
 import { ZoneState } from '../zone/dmesg-table.js';
 import { ZoneEngine } from '../zone/engine.js';
 import { PROVEN } from '../zone/evidence.js';
@@ -23,7 +23,7 @@ import {
   type ZoneGeometry,
   type ZoneSizes,
 } from '../zone/geometry.js';
-import type { NewRecord } from './backend.js';
+import type { BackendInfo, NewRecord } from './backend.js';
 import type { SourceKeys } from './keys.js';
 import type { OpenContext } from './kind.js';
 import { ZoneBackend } from './zones.js';
@@ -201,6 +201,15 @@ function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, pa
 
 function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['given']): Generator<string> {
   const { kmsgOffset = geometry.total, marks } = detected;
+  if (geometry.kmsgSize === 0 && given.has('kmsgSize') && detected.stride) {
+    const { size } = detected.stride;
+    const front = FRONT_SIZES.filter((name) => given.has(name)).reduce((sum, name) => sum + geometry[name], 0);
+    const { fit } = fittingMarks(marks, front, 1);
+    if (fit > 0) {
+      yield `zones of ${inWords(size)} fit this image (it has ${fit} record headers), ` +
+        `kmsg_size=0 leaves them out; give kmsg_size=${inUnits(size)}`;
+    }
+  }
   if (geometry.kmsgSize > 0 && detected.stride) {
     const { base, size: better } = detected.stride;
     const now = fittingMarks(marks, geometry.kmsgOffset, geometry.kmsgSize);
@@ -326,7 +335,6 @@ function describe(
   const shown = sizes.filter(
     ([name]) => (name !== 'cpus' || geometry.ftraceSize > 0) && (name !== 'ttySize' || geometry.ttySize > 0),
   );
-  const front = geometry.generation === 'blkoops' ? 'blkoops' : 'pstore_blk';
   return {
     geometry: {
       total_size: geometry.total,
@@ -335,15 +343,30 @@ function describe(
       kmsg_zones: geometry.kmsgCount,
     },
     confidence: found.confidence,
-    kernelParameters: shown
-      .filter(([name]) => name !== 'cpus' && name !== 'ttySize')
-      .map(([name, key]) =>
-        front === 'blkoops' ? `blkoops.dmesg_size=${geometry[name]}` : `pstore_blk.${key}=${geometry[name] / 1024}`,
-      ),
+    ...parametersOf(geometry),
     sourceKeys: [
       ...shown.map(([name, key]) => `${key}=${name === 'cpus' ? geometry[name] : inUnits(geometry[name])}`),
       ...(abiGiven ? [`abi=${abi}`] : []),
     ].join(','),
+  };
+}
+
+/** pstore_blk's parameters are in KiB, and multiples of this; other users of pstore/zone have zones of any sector. */
+const PARAMETER_MULTIPLE = 4096;
+
+function parametersOf(geometry: ZoneGeometry): Pick<BackendInfo, 'kernelParameters' | 'details'> {
+  if (geometry.generation === 'blkoops') {
+    return { kernelParameters: [`blkoops.dmesg_size=${geometry.kmsgSize}`], details: {} };
+  }
+  const names = ['kmsgSize', 'pmsgSize', 'consoleSize', 'ftraceSize'] as const;
+  const odd = names.find((name) => geometry[name] % PARAMETER_MULTIPLE !== 0);
+  if (odd !== undefined) {
+    const why = `${SIZE_KEYS[odd]}=${geometry[odd]} is no multiple of 4 KiB, so parameters of pstore_blk cannot say it`;
+    return { kernelParameters: [], details: { 'kernel parameters': why } };
+  }
+  return {
+    kernelParameters: names.map((name) => `pstore_blk.${SIZE_KEYS[name]}=${geometry[name] / 1024}`),
+    details: {},
   };
 }
 
@@ -369,9 +392,15 @@ function isSure(detected: Detected | undefined): boolean {
  */
 function isFormatted(storage: Storage, { marks, sizes, kmsgOffset, generation }: Detected): boolean {
   if (kmsgOffset === undefined) return false;
-  const count = Math.floor((storage.size - kmsgOffset) / sizes.kmsgSize);
+  // Headers are searched no further than a kernel looks; format has made them there, or with no_cap up to the end.
+  const searched = Math.min(storage.size, SEARCHED);
+  const whole = Math.floor((searched - kmsgOffset) / sizes.kmsgSize);
+  const begun = Math.min(
+    Math.ceil((searched - kmsgOffset) / sizes.kmsgSize),
+    Math.floor((storage.size - kmsgOffset) / sizes.kmsgSize),
+  );
   return (
-    marks.length === count &&
+    (marks.length === whole || marks.length === begun) &&
     marks.every(({ offset }) =>
       readRange(storage, offset + BUFFER_HEADER_SIZE[generation], 64).every((byte) => byte === 0xff),
     )

@@ -50,7 +50,7 @@ export interface ZoneSource {
   readonly guessed: (type: NewRecord['type']) => string | undefined;
   readonly describe: (
     backend: ZoneBackend,
-  ) => Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys'>;
+  ) => Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
 }
 
 /** Decoded sizes that are not known yet, and of records that do not decode. */
@@ -521,7 +521,6 @@ export class ZoneBackend implements Backend {
         const record = this.#dmesgRecord(this.#firstDmesg + index, index)!;
         return { record, shortOfText: this.#textSize[index] === UNDECODABLE };
       }),
-      details: {},
     };
   }
 

@@ -520,6 +520,47 @@ t.test('info explains every zone', async (t) => {
   ]);
 });
 
+t.test('parameters of pstore_blk are told where it has such sizes: multiples of 4 KiB', (t) => {
+  const told = (sizes: Readonly<Record<string, string>>) => {
+    const storage = new MemoryStorage(new Uint8Array(65536));
+    pstoreBlk.format!(storage, SourceKeys.of(sizes));
+    return open('pstore_blk', storage.bytes, sizes).info();
+  };
+  t.same(told({ kmsg_size: '1536', pmsg_size: '4K' }).kernelParameters, []);
+  t.match(told({ kmsg_size: '1536' }).details['kernel parameters'], /^kmsg_size=1536 is no multiple of 4 KiB/);
+  t.match(told({ kmsg_size: '4K', pmsg_size: '2560' }).details['kernel parameters'], /^pmsg_size=2560 /);
+  t.same(told({ kmsg_size: '8K' }).details, {});
+  t.end();
+});
+
+t.test('kmsg_size=0 for an image with dmesg records', (t) => {
+  const image = partition(65536).kmsg(8192);
+  for (const index of [0, 1, 2]) image.dmesg(index, { body: 'x', seconds: 7 + index, counter: index + 1 });
+  const rings = (console_size: string) => ({
+    ...{ kmsg_size: '0', pmsg_size: '0', tty_size: '0', ftrace_size: '0' },
+    console_size,
+  });
+  const said = open('pstore_blk', image.bytes, rings('4K')).warnings.list;
+  t.match(said, [{ code: 'geometry-mismatch', message: /zones of 8 KiB fit .* 2 record headers.* kmsg_size=0/ }]);
+  t.throws(() => open('pstore_blk', image.bytes, { ...rings('4K'), strict: '' }), { code: 'EINVAL' });
+  const { warnings } = open('pstore_blk', image.bytes, rings('64K'));
+  t.notOk(
+    warnings.list.some(({ message }) => message.includes('kmsg_size')),
+    'what lies inside of a ring is no zone',
+  );
+  t.end();
+});
+
+t.test('a formatted image beyond what is searched for headers', (t) => {
+  const size = 130 << 20;
+  for (const kind of [pstoreBlk, blkoops]) {
+    const storage = new MemoryStorage(new Uint8Array(size));
+    kind.format!(storage, SourceKeys.of({ kmsg_size: '768K' }));
+    t.equal(kind.probe(storage), 0.8, kind.name);
+  }
+  t.end();
+});
+
 t.test('a ring of records whose times do not go on', async (t) => {
   const records = (...seconds: number[]) => {
     const image = partition(16384).kmsg(4096);
