@@ -343,12 +343,18 @@ function describe(
       kmsg_zones: geometry.kmsgCount,
     },
     confidence: found.confidence,
-    ...parametersOf(geometry),
+    ...withMachine(parametersOf(geometry), geometry.kmsgSize > 0 && !abiGiven && !found.detected?.abiProven),
     sourceKeys: [
       ...shown.map(([name, key]) => `${key}=${name === 'cpus' ? geometry[name] : inUnits(geometry[name])}`),
       ...(abiGiven ? [`abi=${abi}`] : []),
+      ...(geometry.generation === 'pstore_blk' && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),
   };
+}
+
+function withMachine<T extends Pick<BackendInfo, 'details'>>(told: T, isGuess: boolean): T {
+  const why = 'a guess: the header of a dmesg record would tell it, and there is none; give abi= before one is written';
+  return isGuess ? { ...told, details: { ...told.details, 'word size': why } } : told;
 }
 
 /** pstore_blk's parameters are in KiB, and multiples of this; other users of pstore/zone have zones of any sector. */

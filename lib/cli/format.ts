@@ -1,14 +1,17 @@
 // pstorefuse format: makes a fresh image, for which a kernel shows nothing and which tells its own geometry.
 
 import { closeSync, constants, ftruncateSync, openSync, truncateSync, unlinkSync } from 'node:fs';
-import { canonicalKey, parseSize, SourceKeys } from '../backend/keys.js';
+import type { BackendInfo } from '../backend/backend.js';
+import { canonicalKey, parseSize, SourceKeys, sourceText } from '../backend/keys.js';
 import type { BackendKind } from '../backend/kind.js';
 import { KINDS, kindNamed } from '../backend/registry.js';
 import { fromSystem, PstoreError } from '../errors.js';
+import { type OpenSource, openSource, type SourceSpec, TextCache } from '../sources.js';
 import { openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { type Arguments, type Command, EXIT } from './command.js';
+import { complain } from './print.js';
 
 /** Options of the command that are keys of a source. */
 const SIZE_OPTIONS = [
@@ -63,9 +66,32 @@ export const format: Command = {
     } finally {
       storage.close();
     }
+    sayWhatIsNotTold(path, kind, keys);
     return EXIT.OK;
   },
 };
+
+/** Zones without a record do not tell the machine, and those of one size not even the backend: both look the same. */
+function sayWhatIsNotTold(path: string, kind: BackendKind, keys: SourceKeys): void {
+  const given = keys.names().map((name) => [name, keys.text(name)!] as const);
+  const made = opened({ text: path, kind, path, keys: given }, ({ backend }) => backend.info());
+  const facts = ({ geometry, abi }: BackendInfo) => JSON.stringify([geometry, abi]);
+  const isTold = opened({ text: path, kind: undefined, path, keys: [] }, (found) => {
+    return found.kind === kind && facts(found.backend.info()) === facts(made);
+  });
+  if (isTold) return;
+  const source = sourceText(kind.name, path, keys, made.sourceKeys);
+  complain(`${path}: as long as it is empty, not all of this can be told from it; name it as ${source}`);
+}
+
+function opened<T>(spec: SourceSpec, look: (source: OpenSource) => T): T {
+  const source = openSource(spec, { sharedKeys: [], mode: 'read', cache: new TextCache(), strict: false });
+  try {
+    return look(source);
+  } finally {
+    source.backend.close();
+  }
+}
 
 /** @throws PstoreError EINVAL for a key that is unknown or given twice */
 function keysOf(args: Arguments, kind: BackendKind): SourceKeys {

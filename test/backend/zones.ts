@@ -529,7 +529,8 @@ t.test('parameters of pstore_blk are told where it has such sizes: multiples of 
   t.same(told({ kmsg_size: '1536', pmsg_size: '4K' }).kernelParameters, []);
   t.match(told({ kmsg_size: '1536' }).details['kernel parameters'], /^kmsg_size=1536 is no multiple of 4 KiB/);
   t.match(told({ kmsg_size: '4K', pmsg_size: '2560' }).details['kernel parameters'], /^pmsg_size=2560 /);
-  t.same(told({ kmsg_size: '8K' }).details, {});
+  t.same(Object.keys(told({ kmsg_size: '8K' }).details), ['word size'], 'no record tells it');
+  t.same(told({ kmsg_size: '8K', abi: 'i386' }).details, {});
   t.end();
 });
 
@@ -557,6 +558,10 @@ t.test('a formatted image beyond what is searched for headers', (t) => {
     const storage = new MemoryStorage(new Uint8Array(size));
     kind.format!(storage, SourceKeys.of({ kmsg_size: '768K' }));
     t.equal(kind.probe(storage), 0.8, kind.name);
+    t.match(
+      open(kind.name, storage.bytes, { no_cap: '' }).info().sourceKeys,
+      kind === pstoreBlk ? /,no_cap$/ : /768K$/,
+    );
   }
   t.end();
 });

@@ -343,7 +343,7 @@ t.test('format makes an image that is empty and tells its own geometry', async (
     ['--size 1M --kmsg-size 64K', 'pstore_blk', 65536],
     ['--size 1M --dmesg-size 32K --backend blkoops', 'blkoops', 32768],
     ['--size 1M --kmsg-size 16K --pmsg-size 4K --console-size 8K --ftrace-size 8K --cpus 2', 'pstore_blk', 16384],
-    ['--size 1M --kmsg-size 64K --abi be32', 'pstore_blk', 65536],
+    ['--size 1M --kmsg-size 64K --abi be64', 'pstore_blk', 65536],
     ['--size 1M -o kmsg_size=64K,pmsg_size=64K', 'pstore_blk', 65536],
   ] as const) {
     t.equal(await good(t, `format new.raw ${options}`), '', 'nothing is printed');
@@ -356,6 +356,21 @@ t.test('format makes an image that is empty and tells its own geometry', async (
     );
     rmSync('new.raw');
   }
+});
+
+t.test('format says what an image does not tell as long as it is empty', async (t) => {
+  const told = /as long as it is empty, not all of this can be told from it; name it as (\S+)$/m;
+  for (const options of ['--kmsg-size 16K --abi i386', '--backend blkoops --kmsg-size 16K --abi mips']) {
+    const { stderr } = await pstorefuse(`format untold.raw --size 64K ${options} --force`);
+    const source = told.exec(stderr)?.[1];
+    t.match(source, /untold\.raw,kmsg_size=16K.*,abi=(le32-align4|be32)$/, options);
+    await good(t, `record ${source} --reason oops --time @1000000000.5`, { input: 'text\n' });
+    const [record] = JSON.parse(await good(t, 'ls --json untold.raw'));
+    t.match(record, { mtimeNs: '1000000000500000000', count: 1 }, 'a record tells the machine');
+    t.match(JSON.parse(await good(t, 'info --json untold.raw')).abi, { wordBits: 32 });
+  }
+  const { stderr } = await pstorefuse('format untold.raw --size 64K --backend ramoops --record-size 16K --force');
+  t.match(told.exec(stderr)?.[1], /^ramoops:untold\.raw,/, 'zones of one size are those of pstore_blk');
 });
 
 t.test('format overwrites only what is blank, or when it is told to', async (t) => {
