@@ -285,7 +285,16 @@ function knownKeys(
     );
   }
   const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
-  return new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
+  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
+  updateMsOf(keys);
+  return keys;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Milliseconds; undefined for a source whose state at mount is shown. @throws PstoreError EINVAL */
+export function updateMsOf(keys: SourceKeys): number | undefined {
+  return keys.number('update_ms', 1, DAY_MS);
 }
 
 function partOf(whole: Storage, keys: SourceKeys): Storage {
@@ -478,7 +487,8 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
       if (!taken.has(candidate)) label = candidate;
     }
     taken.add(label);
-    return { backend: source.backend, label, base: source.identity.from, source };
+    const isLive = source.keys.has('update_ms');
+    return { backend: source.backend, label, base: source.identity.from, isLive, source };
   });
 }
 

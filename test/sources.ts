@@ -15,6 +15,7 @@ import {
   openSources,
   parseSource,
   splitCommas,
+  updateMsOf,
 } from '../lib/sources.js';
 import { buildFadump } from './builders/fadump.js';
 import { goldenImage } from './fixture-path.js';
@@ -394,6 +395,22 @@ t.test('a source that fails does not hide the others', (t) => {
     ],
     labels: ['pstore_blk', 'blkoops'],
   });
+  t.end();
+});
+
+t.test('update_ms: of the sources that have it, checked for every command', (t) => {
+  const { opened } = openSources(['s1.raw,update_ms=250', 'v1.raw'], OPTIONS);
+  t.same(
+    labelled(opened).map(({ isLive, source }) => [isLive, updateMsOf(source.keys)]),
+    [
+      [true, 250],
+      [false, undefined],
+    ],
+  );
+  closeAll(opened);
+  for (const value of ['0', '-1', 'abc', '', '86400001']) {
+    t.same(open([`s1.raw,update_ms=${value}`]).failed, [[`s1.raw,update_ms=${value}`, 'EINVAL']]);
+  }
   t.end();
 });
 

@@ -104,13 +104,7 @@ class Handlers {
     const { updateMs } = this.#options;
     if (updateMs === 0 || Date.now() - this.#refreshed < updateMs) return;
     this.#refreshed = Date.now();
-    try {
-      this.#tree.refresh();
-    } catch (error) {
-      if (!(error instanceof PstoreError)) throw error;
-      // What was shown stays: it may be there again the next time.
-      this.#options.log(error.message);
-    }
+    this.#tree.refresh(({ message }) => this.#options.log(message));
   }
 
   #ino(path: string): number {

@@ -252,11 +252,9 @@ export class FuseSession {
   #refresh(now = Date.now()): void {
     this.#refreshed = now;
     try {
-      if (this.#tree.refresh()) this.#dropNames();
+      if (this.#tree.refresh(({ message }) => this.#fault(message))) this.#dropNames();
     } catch (error) {
-      // What was shown stays: it may be there again the next time.
-      if (error instanceof PstoreError) this.#fault(error.message);
-      else this.#bug('the refresh', error);
+      this.#bug('the refresh', error);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   parseSource,
   realPath,
   TextCache,
+  updateMsOf,
 } from '../sources.js';
 import { Tree } from '../tree/tree.js';
 import { mountArguments, serveDevFuse } from './dev-fuse.js';
@@ -87,7 +88,7 @@ export async function serve(options: ServerOptions): Promise<void> {
       mountPoint,
       fsname: transport === 'fuse-native' && /[,\\]/.test(fsname) && mount.fsname === null ? 'pstorefuse' : fsname,
       readOnly: mount.readOnly,
-      updateMs: updateMsOf(opened),
+      updateMs: shortestUpdateMs(opened),
       mount,
       onReady: () => {
         tell({ ready: true, complete: failed.length === 0, unmount: unmounting });
@@ -121,8 +122,8 @@ function unmountingOf(mountPoint: string): Unmounting {
 }
 
 /** The shortest update_ms of all sources; 0 where none has one. */
-function updateMsOf(sources: readonly OpenSource[]): number {
-  const given = sources.map(({ keys }) => keys.number('update_ms', 1, 86_400_000) ?? 0).filter((ms) => ms > 0);
+function shortestUpdateMs(sources: readonly OpenSource[]): number {
+  const given = sources.map(({ keys }) => updateMsOf(keys)).filter((ms) => ms !== undefined);
   return given.length === 0 ? 0 : Math.min(...given);
 }
 

@@ -14,6 +14,8 @@ export interface Mounted {
   readonly label: string;
   /** First byte of the source in its file: offsets of records count from there. 0 where it is not given. */
   readonly base?: number;
+  /** Whether refresh() looks at it, as by default: of others the state at mount is shown. */
+  readonly isLive?: boolean;
 }
 
 export interface TreeOptions {
@@ -359,11 +361,21 @@ export class Tree {
     return ino;
   }
 
-  /** Reads headers again where the sources may have changed. @returns whether anything that is shown has */
-  refresh(): boolean {
+  /**
+   * Reads the headers of live sources again.
+   * @param failed is told of a source that cannot be read: what was shown of it stays
+   * @returns whether anything that is shown has changed
+   */
+  refresh(failed: (error: PstoreError) => void): boolean {
     let changed = false;
-    for (const { backend } of this.backends) {
-      if (backend.refresh?.()) changed = true;
+    for (const { backend, isLive = true } of this.backends) {
+      if (!isLive) continue;
+      try {
+        if (backend.refresh?.()) changed = true;
+      } catch (error) {
+        if (!(error instanceof PstoreError)) throw error;
+        failed(error);
+      }
     }
     if (changed) for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
     return changed;

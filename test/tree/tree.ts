@@ -553,3 +553,43 @@ for (const golden of goldenCases('zone', 'rfc5')) {
     t.end();
   });
 }
+
+t.test('refresh: live sources only, and each whatever becomes of the others', (t) => {
+  const refreshed: string[] = [];
+  class Refreshing extends FakeBackend {
+    constructor(
+      name: string,
+      readonly outcome: boolean | Error,
+    ) {
+      super(name);
+    }
+
+    refresh(): boolean {
+      refreshed.push(this.name);
+      if (this.outcome instanceof Error) throw this.outcome;
+      return this.outcome;
+    }
+  }
+  const refresh = (outcomes: readonly (boolean | Error)[], isLive?: boolean) => {
+    const tree = new Tree(
+      outcomes.map((outcome, i) => ({
+        backend: new Refreshing(`b${i}`, outcome),
+        label: `b${i}`,
+        ...(isLive !== undefined && i === 0 && { isLive }),
+      })),
+      OPTIONS,
+    );
+    refreshed.length = 0;
+    const failed: string[] = [];
+    return { changed: tree.refresh(({ code }) => failed.push(code)), failed, refreshed: [...refreshed] };
+  };
+  const gone = new PstoreError('EAGAIN', 'not there for now');
+  t.same(refresh([false, false]), { changed: false, failed: [], refreshed: ['b0', 'b1'] });
+  t.same(refresh([true, false]), { changed: true, failed: [], refreshed: ['b0', 'b1'] });
+  t.same(refresh([gone, true]), { changed: true, failed: ['EAGAIN'], refreshed: ['b0', 'b1'] });
+  t.same(refresh([true, gone]), { changed: true, failed: ['EAGAIN'], refreshed: ['b0', 'b1'] });
+  t.same(refresh([true, false], false), { changed: false, failed: [], refreshed: ['b1'] }, 'its state at mount stays');
+  t.same(refresh([true, false], true), { changed: true, failed: [], refreshed: ['b0', 'b1'] });
+  t.throws(() => refresh([new TypeError('a bug')]), TypeError);
+  t.end();
+});
