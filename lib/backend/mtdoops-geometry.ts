@@ -66,10 +66,14 @@ const MOST_BETWEEN = 64;
 const MOST_CANDIDATES = 32;
 /** A log message with its prefix is not longer (LOG_LINE_MAX and what precedes it), so a full page leaves no more room. */
 const LONGEST_MESSAGE = 1100;
+/** How a kernel's log begins: a text that begins so holds all of it, and does not end because its page is full. */
+const FIRST_MESSAGE = /^.*(Linux version \d|Booting Linux )/;
+/** Bytes of a text in which its first message is looked for. */
+const FIRST_MESSAGE_ROOM = 256;
 
 /**
  * The record size that makes the most valid pages; where several do, the one that numbers of neighbours and full texts
- * speak for, then the smallest.
+ * speak for, then a power of two, for records are made to fill an erase block, then the smallest.
  * @param marks headers in one byte order, by their offset
  * @param most largest size that is possible
  * @returns undefined without any header
@@ -94,7 +98,12 @@ export function fitOf(storage: Storage, marks: readonly MtdoopsMark[], recordSiz
 function isBetter(a: RecordSizeFit, b: RecordSizeFit): boolean {
   if (a.valid !== b.valid) return a.valid > b.valid;
   if (evidence(a) !== evidence(b)) return evidence(a) > evidence(b);
+  if (isPowerOfTwo(a.recordSize) !== isPowerOfTwo(b.recordSize)) return isPowerOfTwo(a.recordSize);
   return a.recordSize < b.recordSize;
+}
+
+function isPowerOfTwo(size: number): boolean {
+  return Number.isInteger(Math.log2(size));
 }
 
 /**
@@ -121,6 +130,8 @@ class Survey {
   readonly #storage: Storage;
   /** For each mark the first byte behind its text, as far as that was measured. */
   readonly #textEnds: number[];
+  /** For each of these, whether its text is the whole log. */
+  readonly #wholeLogs: boolean[];
   /** Distance of one page, by the neighbours that speak for it. */
   readonly #strides = new Map<number, number>();
 
@@ -128,6 +139,7 @@ class Survey {
     this.#storage = storage;
     this.marks = marks;
     this.#textEnds = marks.slice(0, MOST_MEASURED).map((mark, i) => this.#textEnd(mark, marks[i + 1]?.offset));
+    this.#wholeLogs = marks.slice(0, MOST_MEASURED).map((mark) => this.#isWholeLog(mark));
     for (let i = 1; i < marks.length; i++) this.#compare(marks[i - 1]!, marks[i]!);
   }
 
@@ -138,7 +150,8 @@ class Survey {
   }
 
   candidates(most: number): number[] {
-    const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, this.#smallestForAll()]);
+    const smallest = this.#smallestForAll();
+    const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, smallest, 2 ** Math.ceil(Math.log2(smallest))]);
     for (const counts of [this.#strides, this.#distances()]) {
       const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CANDIDATES);
       for (const [size] of frequent) sizes.add(size);
@@ -153,7 +166,7 @@ class Survey {
       const end = this.#textEnds[i] ?? offset;
       if (offset % recordSize !== 0 || end > offset + recordSize || offset + recordSize > this.#storage.size) return;
       valid++;
-      if (end > offset + recordSize - LONGEST_MESSAGE) filled++;
+      if (end > offset + recordSize - LONGEST_MESSAGE && !this.#wholeLogs[i]) filled++;
     });
     return { recordSize, valid, strides: this.#strides.get(recordSize) ?? 0, filled };
   }
@@ -179,6 +192,11 @@ class Survey {
     if (between === 0 || between > MOST_BETWEEN) return;
     const stride = (b.offset - a.offset) / between;
     if (stride % MTDOOPS_PAGE_MULTIPLE === 0) count(this.#strides, stride);
+  }
+
+  #isWholeLog({ offset, textOffset }: MtdoopsMark): boolean {
+    const bytes = readRange(this.#storage, offset + textOffset, FIRST_MESSAGE_ROOM);
+    return FIRST_MESSAGE.test(String.fromCharCode(...bytes));
   }
 
   /** First NUL or 0xFF behind the header, or the next header: no text of a record goes on beyond any of these. */

@@ -366,6 +366,12 @@ t.test('a time before 1970 is damage', async (t) => {
 
 // ── geometry ──
 
+/** A log from a kernel's first message on. */
+function wholeLog(room: number): string {
+  const first = '<5>[    0.000000] Linux version 6.1.192 (builder@example) (gcc 12.2.0) #1 SMP\n';
+  return first + logText(room - first.length, 1);
+}
+
 t.test('the record size is found', async (t) => {
   const long = (seq: number) => record(seq, { text: logText(8000, seq) });
   const cases: [string, Uint8Array, number, number, string[]][] = [
@@ -383,6 +389,31 @@ t.test('the record size is found', async (t) => {
     ['every other page erased', image(65536, { 0: record(1), 2: record(3), 4: record(5), 6: record(7) }), 4096, 1, []],
     ['a block erased between two pages', image(65536, { 0: record(1), 7: record(2) }), 4096, 0.7, ['geometry-guess']],
     ['pages of 12 KiB', image(12288 * 5, { 1: long(1), 2: long(2), 3: long(3) }, { recordSize: 12288 }), 12288, 1, []],
+    [
+      'one text that is the whole log, and happens to end where a page could',
+      image(131072, { 0: record(1, { text: wholeLog(11900) }) }, { recordSize: 16384 }),
+      16384,
+      0.4,
+      ['geometry-guess'],
+    ],
+    [
+      'the same as the end of a longer log',
+      image(131072, { 0: record(1, { text: logText(12200, 1) }) }, { recordSize: 12288 }),
+      12288,
+      0.7,
+      ['geometry-guess'],
+    ],
+    [
+      'whole logs on pages of 12 KiB: their numbers tell',
+      image(
+        12288 * 5,
+        { 0: record(1, { text: wholeLog(9000) }), 1: record(2, { text: wholeLog(11900) }), 2: record(3) },
+        { recordSize: 12288 },
+      ),
+      12288,
+      1,
+      [],
+    ],
     [
       'old small pages among large ones, which are more',
       image(
