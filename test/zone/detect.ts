@@ -97,8 +97,9 @@ function textRing(kind: RingShape, area: number): RingSpec | undefined {
   switch (kind) {
     case 'never':
       return undefined;
+    // Erased: what it held stays, as a kernel leaves it.
     case 'empty':
-      return { data: '', datalen: 0, start: 0 };
+      return { data: lines[0]!.slice(0, area), datalen: 0, start: 0 };
     case 'short':
       return [
         lines
@@ -124,7 +125,8 @@ function traceRing(kind: RingShape, area: number, cpu: number, abi: Shape['abi']
   const size = 2 * word + 8;
   const many = (count: number) => Array.from({ length: count }, (_, n) => record(n));
   if (kind === 'never') return undefined;
-  if (kind === 'empty' || area < size) return { data: '', datalen: 0, start: 0 };
+  if (area < size) return undefined;
+  if (kind === 'empty') return { data: record(0), datalen: 0, start: 0 };
   const full = Math.floor(area / size);
   if (kind === 'short') return [join(many(Math.max(1, full >> 1)))];
   return kind === 'exact' ? [join(many(full))] : many(full + 3);
