@@ -50,6 +50,9 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
   const found = backend.info();
   const { from } = source.identity;
   const zones = Array.from(found.zones, (zone) => ({ ...zone, offset: from + zone.offset }));
+  const warnings = backend.warnings.list.map((warning) => {
+    return { ...warning, offset: warning.offset === null ? null : from + warning.offset };
+  });
   return {
     backend: backend.name,
     label,
@@ -64,7 +67,7 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
     counters: found.counters,
     nextZone: found.nextZone,
     zones,
-    warnings: backend.warnings.list,
+    warnings,
     ...(Object.keys(found.details).length > 0 && { details: found.details }),
   };
 }

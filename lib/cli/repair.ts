@@ -14,18 +14,25 @@ export const repair: Command = {
   run: (args) => {
     const opened = openAll(args, [args.text('source')!], 'must');
     try {
-      const { backend } = opened.mounted[0]!;
+      const { backend, source } = opened.mounted[0]!;
       if (!backend.repair) {
         throw new PstoreError('ENOTSUP', `${backend.path}: a source of ${backend.name} has no ECC to repair it by`);
       }
-      const { changes, lost } = backend.repair();
+      const { path } = source.spec;
+      const inFile = <T extends { offset: number }>(place: T): T => ({
+        ...place,
+        offset: source.identity.from + place.offset,
+      });
+      const repaired = backend.repair();
+      const changes = repaired.changes.map(inFile);
+      const lost = repaired.lost.map(inFile);
       if (args.flag('json')) print(`${JSON.stringify(changes, null, 1)}\n`);
       else {
         for (const { zone, offset, from, to } of changes)
           print(`${zone}: offset ${offset}: ${hex(from)} -> ${hex(to)}\n`);
-        if (changes.length + lost.length === 0) print(`${printable(backend.path)}: nothing to repair\n`);
+        if (changes.length + lost.length === 0) print(`${printable(path)}: nothing to repair\n`);
       }
-      complainOfLost(backend.path, lost);
+      complainOfLost(path, lost);
       return lost.length === 0 ? EXIT.OK : EXIT.PARTLY;
     } finally {
       opened.close();

@@ -125,6 +125,16 @@ t.test('a part of a larger file', async (t) => {
     );
     t.match(stdout, / 69632 +65536 /);
   }
+  image.fill(0xff, 65536 + 4, 65536 + 8);
+  writeFileSync('overtop.raw', Buffer.concat([Buffer.alloc(4096), image]));
+  const { zones, warnings } = JSON.parse((await info('--json', 'overtop.raw,offset=4K')).stdout);
+  t.match(
+    [zones[1], warnings[0]],
+    [
+      { state: 'overtop', offset: 69632 },
+      { code: 'zone-overtop', offset: 69632 },
+    ],
+  );
   writeFileSync('whole.raw', image);
   t.notMatch((await info('whole.raw')).stdout, /^part:/m);
 });

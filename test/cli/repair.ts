@@ -46,6 +46,27 @@ t.test('what is beyond repair is named, with its place, and stays as it is', (t)
   t.end();
 });
 
+t.test('offsets are those of the file, also in a part of it', (t) => {
+  const image = join(scratchFolder(t), 'memory.raw');
+  writeFileSync(image, Buffer.concat([Buffer.alloc(8192), goldenImage('r3'), goldenImage('r4-none')]));
+  const part = (from: number) => `${image},offset=${from},size=256K`;
+  const changes = JSON.parse(pstorefuse('repair', part(8192), '--json').stdout) as { offset: number }[];
+  t.same(
+    changes.map(({ offset }) => offset - 8192),
+    [35899, 35911, 35934, 35935, 35993],
+  );
+  t.ok(
+    readFileSync(image)
+      .subarray(8192, 8192 + (256 << 10))
+      .equals(goldenImage('r2')),
+  );
+  t.equal(pstorefuse('repair', part(8192)).stdout, `${image}: nothing to repair\n`);
+  const second = 8192 + (256 << 10);
+  const { stderr } = pstorefuse('repair', part(second));
+  t.match(stderr, `pstorefuse: ${image}: dmesg zone 2: bytes ${second + 65548}-${second + 65675} stay damaged`);
+  t.end();
+});
+
 t.test('an image without ECC, and one that cannot be written', (t) => {
   const folder = scratchFolder(t);
   for (const golden of ['r1', 's1']) {
