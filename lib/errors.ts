@@ -79,6 +79,6 @@ export class PstoreError extends Error {
 export function fromSystem(error: unknown, sentence: string, data: ErrorData = {}): PstoreError {
   if (error instanceof PstoreError) return error;
   const code = (error as NodeJS.ErrnoException)?.code;
-  const known = code !== undefined && code in CODES ? (code as ErrorCode) : 'EIO';
+  const known = code !== undefined && Object.hasOwn(CODES, code) ? (code as ErrorCode) : 'EIO';
   return new PstoreError(known, sentence, { ...data, cause: error });
 }
