@@ -112,29 +112,86 @@ export function encodeDeviceDumpHeader(name: Uint8Array, dataLength: number, end
   return bytes;
 }
 
-/** Names of the note types that cores of Linux and QEMU have (linux/elf.h; QEMU gives its ppc64 notes the name CORE). */
+/** Names of the note types that cores of Linux and QEMU have, together with the note's name (linux/elf.h). */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   'CORE 1': 'PRSTATUS',
   'CORE 2': 'PRFPREG',
   'CORE 3': 'PRPSINFO',
   'CORE 4': 'TASKSTRUCT',
   'CORE 6': 'AUXV',
-  'CORE 256': 'PPC_VMX',
-  'CORE 257': 'PPC_SPE',
-  'CORE 258': 'PPC_VSX',
-  'LINUX 256': 'PPC_VMX',
-  'LINUX 257': 'PPC_SPE',
-  'LINUX 258': 'PPC_VSX',
-  'LINUX 514': 'X86_XSTATE',
   'QEMU 0': 'CPU state',
   'VMCOREINFO 0': 'VMCOREINFO',
   'VMCOREINFO_XEN 0': 'VMCOREINFO_XEN',
 };
 
+/** Further registers of a CPU: the kernel gives these notes the name LINUX, QEMU on ppc64 CORE (linux/elf.h). */
+const REGISTER_SETS: Readonly<Record<number, string>> = {
+  256: 'PPC_VMX',
+  257: 'PPC_SPE',
+  258: 'PPC_VSX',
+  259: 'PPC_TAR',
+  260: 'PPC_PPR',
+  261: 'PPC_DSCR',
+  262: 'PPC_EBB',
+  263: 'PPC_PMU',
+  264: 'PPC_TM_CGPR',
+  265: 'PPC_TM_CFPR',
+  266: 'PPC_TM_CVMX',
+  267: 'PPC_TM_CVSX',
+  268: 'PPC_TM_SPR',
+  269: 'PPC_TM_CTAR',
+  270: 'PPC_TM_CPPR',
+  271: 'PPC_TM_CDSCR',
+  272: 'PPC_PKEY',
+  512: '386_TLS',
+  513: '386_IOPERM',
+  514: 'X86_XSTATE',
+  768: 'S390_HIGH_GPRS',
+  769: 'S390_TIMER',
+  770: 'S390_TODCMP',
+  771: 'S390_TODPREG',
+  772: 'S390_CTRS',
+  773: 'S390_PREFIX',
+  774: 'S390_LAST_BREAK',
+  775: 'S390_SYSTEM_CALL',
+  776: 'S390_TDB',
+  777: 'S390_VXRS_LOW',
+  778: 'S390_VXRS_HIGH',
+  779: 'S390_GS_CB',
+  780: 'S390_GS_BC',
+  781: 'S390_RI_CB',
+  782: 'S390_PV_CPU_DATA',
+  1024: 'ARM_VFP',
+  1025: 'ARM_TLS',
+  1026: 'ARM_HW_BREAK',
+  1027: 'ARM_HW_WATCH',
+  1028: 'ARM_SYSTEM_CALL',
+  1029: 'ARM_SVE',
+  1030: 'ARM_PAC_MASK',
+  1031: 'ARM_PACA_KEYS',
+  1032: 'ARM_PACG_KEYS',
+  1033: 'ARM_TAGGED_ADDR_CTRL',
+  1034: 'ARM_PAC_ENABLED_KEYS',
+  1035: 'ARM_SSVE',
+  1036: 'ARM_ZA',
+  1536: 'ARC_V2',
+  2048: 'MIPS_DSP',
+  2049: 'MIPS_FP_MODE',
+  2050: 'MIPS_MSA',
+  2304: 'RISCV_CSR',
+  2305: 'RISCV_VECTOR',
+  2560: 'LOONGARCH_CPUCFG',
+  2561: 'LOONGARCH_CSR',
+  2562: 'LOONGARCH_LSX',
+  2563: 'LOONGARCH_LASX',
+  2564: 'LOONGARCH_LBT',
+};
+
 /** What a note's type means together with its name, or undefined. */
 export function noteTypeName(note: ElfNote): string | undefined {
   const key = `${note.name} ${note.type}`;
-  return Object.hasOwn(TYPE_NAMES, key) ? TYPE_NAMES[key] : undefined;
+  if (Object.hasOwn(TYPE_NAMES, key)) return TYPE_NAMES[key];
+  return note.name === 'LINUX' || note.name === 'CORE' ? REGISTER_SETS[note.type] : undefined;
 }
 
 function nameText(bytes: Uint8Array, namesz: number): string {

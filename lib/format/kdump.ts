@@ -17,6 +17,8 @@ const VERSION = 8;
 /** struct new_utsname: six strings of 65 bytes. */
 const UTSNAME = 12;
 const UTSNAME_FIELD = 65;
+/** What QEMU writes as the machine's name where it has none. */
+const QEMU_NO_MACHINE = 'Unknown';
 /** utsname ends at 402; then struct timeval, aligned and sized as the machine has it, then status. */
 const BLOCK_SIZE_TIMEVAL8 = 416;
 const BLOCK_SIZE_TIMEVAL16 = 428;
@@ -33,7 +35,7 @@ export interface KdumpHeader {
   readonly blockSize: number;
   /** Blocks that the sub-header takes, notes included in dumps of some writers. */
   readonly subHeaderBlocks: number;
-  /** uname -r and -m of the crashed kernel; empty in dumps that QEMU wrote. */
+  /** uname -r and -m of the crashed kernel; empty in dumps of QEMU, which does not know the one, nor always the other. */
   readonly release: string;
   readonly machine: string;
   /** Whether a long has 32 bits for certain; else the sub-header must tell. */
@@ -76,7 +78,7 @@ export function readKdumpHeader(bytes: Uint8Array): KdumpHeader | undefined {
         blockSize,
         subHeaderBlocks,
         release: utsname(bytes, 2),
-        machine: utsname(bytes, 4),
+        machine: machineText(bytes),
         narrow: at === BLOCK_SIZE_TIMEVAL8,
       };
     }
@@ -116,6 +118,11 @@ export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[]
 
 function isBlockSize(size: number): boolean {
   return size >= 512 && size <= 1 << 24 && (size & (size - 1)) === 0;
+}
+
+function machineText(bytes: Uint8Array): string {
+  const name = utsname(bytes, 4);
+  return name === QEMU_NO_MACHINE ? '' : name;
 }
 
 function utsname(bytes: Uint8Array, index: number): string {

@@ -62,6 +62,16 @@ t.test('sizes, names and places', (t) => {
   t.same(notes.map(isVmcoreinfo), [false, false, true]);
   t.same(notes.map(noteTypeName), ['PRSTATUS', undefined, 'VMCOREINFO']);
   t.equal(noteTypeName({ ...notes[0]!, name: '__proto__' }), undefined);
+  const registers: [string, number, string | undefined][] = [
+    ['LINUX', 0x400, 'ARM_VFP'],
+    ['LINUX', 0x405, 'ARM_SVE'],
+    ['LINUX', 0x300, 'S390_HIGH_GPRS'],
+    ['LINUX', 0x202, 'X86_XSTATE'],
+    ['CORE', 0x102, 'PPC_VSX'],
+    ['LINUX', 0x700, undefined],
+    ['QEMU', 0x400, undefined],
+  ];
+  for (const [name, type, meaning] of registers) t.equal(noteTypeName({ ...notes[0]!, name, type }), meaning);
   t.end();
 });
 

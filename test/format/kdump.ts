@@ -32,6 +32,12 @@ t.test('headers of every machine', (t) => {
   t.end();
 });
 
+t.test('a machine that QEMU has no name for', (t) => {
+  const image = kdump('little', 'lp64', new Uint8Array(64), { machineName: 'Unknown' });
+  t.equal(readKdumpHeader(image)!.machine, '');
+  t.end();
+});
+
 t.test('what is none', (t) => {
   t.notOk(hasSignature(Uint8Array.from(Buffer.from('KDUMP  ')), KDUMP_SIGNATURE));
   t.equal(readKdumpHeader(new Uint8Array(463)), undefined);
