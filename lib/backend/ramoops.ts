@@ -7,7 +7,7 @@ import { PstoreError } from '../errors.js';
 import { ABI_NAMES, type Abi } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from '../format/ramoops.js';
-import type { FrontEnd } from '../format/record-type.js';
+import { type FrontEnd, Reason } from '../format/record-type.js';
 import { type DetectedRam, detectRam, type Fit, fitOf, type GivenSizes, zoneParities } from '../ram/detect.js';
 import {
   layOutRam,
@@ -63,12 +63,18 @@ interface Found {
 export const ramoops: BackendKind = {
   name: 'ramoops',
   summary: 'a dump of the memory region of ramoops (persistent RAM)',
-  keys: [...Object.values(GEOMETRY_KEYS), 'kmsg_size', 'compress', 'abi', 'max_reason', 'kallsyms'],
+  keys: [...Object.values(GEOMETRY_KEYS), 'kmsg_size', 'compress', 'abi', 'max_reason', 'dump_oops', 'kallsyms'],
   source: 'file',
   probe,
   open,
   format,
 };
+
+/** fs/pstore/ram.c: dump_oops is the old parameter, for oopses and panics, or panics only. */
+function maxReasonOf(keys: SourceKeys): number {
+  const old = keys.has('dump_oops') ? (keys.flag('dump_oops') ? Reason.Oops : Reason.Panic) : Reason.Shutdown;
+  return keys.number('max_reason', Reason.Panic, Reason.Shutdown) ?? old;
+}
 
 function open(context: OpenContext): RamoopsBackend {
   const { keys, path, warnings } = context;
@@ -88,7 +94,7 @@ function open(context: OpenContext): RamoopsBackend {
     warnings,
     cache: context.cache,
     compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
-    maxReason: keys.number('max_reason', 1, 4) ?? 4,
+    maxReason: maxReasonOf(keys),
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
     guessed: (type) =>

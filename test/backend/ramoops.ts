@@ -365,6 +365,16 @@ t.test('refused writes', async (t) => {
   throws(t, 'EINVAL', /reason Emergency is not kept: max_reason is 2/, () =>
     open(region.bytes, { ...keysOf(SIZES), max_reason: 2 }).write(dump('x', { reason: Reason.Emergency })),
   );
+  for (const [keys, most] of [
+    [{ dump_oops: 1 }, Reason.Oops],
+    [{ dump_oops: 0 }, Reason.Panic],
+    [{ dump_oops: 0, max_reason: 3 }, Reason.Emergency],
+  ] as const) {
+    const backend = open(region.bytes.slice(), { ...keysOf(SIZES), ...keys });
+    backend.write(dump('x', { reason: most }));
+    const message = new RegExp(`max_reason is ${most}`);
+    throws(t, 'EINVAL', message, () => backend.write(dump('x', { reason: most + 1 })));
+  }
   throws(t, 'EROFS', /read-only/, () => open(region.bytes, keysOf(SIZES), { writable: false }).write(dump('x')));
   region.ring('pmsg', ascii('x'));
   const readOnly = open(region.bytes, keysOf(SIZES), { writable: false });
