@@ -167,7 +167,12 @@ function judge(
     if (mark.datalen > size - HEADER || (wrapped !== undefined && wrapped !== size)) misfit++;
   }
   let cpus = given.cpus ?? highest + 1;
-  if (kmsgOffset !== undefined) {
+  if (given.ftraceSize !== undefined) {
+    // What the kernel makes of it, wherever the first dmesg header stands: that of zone 0 may be lost.
+    cpus = Math.floor(given.ftraceSize / size);
+    if (cpus <= highest) misfit += 2;
+    if (kmsgOffset !== undefined && offset + size * cpus !== kmsgOffset) misfit += 0.5;
+  } else if (kmsgOffset !== undefined) {
     cpus = (kmsgOffset - offset) / size;
     if (!Number.isInteger(cpus) || cpus <= highest) {
       misfit += 2;

@@ -1,15 +1,19 @@
 // Finds the headers of zones anywhere in a run of bytes: what unknown geometry is told from.
 
+import { ALL_ABIS } from '../format/abi.js';
 import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../format/record-type.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
   type Generation,
+  isNanoseconds,
   MAX_DMESG_HEADER_SIZE,
+  readDmesgHeader,
   ZONE_SIGNATURE,
 } from '../format/zone.js';
 import { findBytes } from '../platform.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
+import { ZONE_MULTIPLE } from './geometry.js';
 
 /** A place that looks like the beginning of a zone. */
 export interface Mark {
@@ -128,8 +132,11 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
     doubtful: false,
   };
   const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
+  // The header of the other generation would begin four bytes before or behind: only one of them has a zone's offset.
+  const recordBehind = () =>
+    common.offset % ZONE_MULTIPLE === 0 && isRecordHeader(view, at + BUFFER_HEADER_SIZE[generation], endian);
   if (type === undefined || (type !== 'dmesg' && magic)) {
-    if (!magic || bitsIn(lost) > MOST_LOST_BITS) return undefined;
+    if (!magic || (bitsIn(lost) > MOST_LOST_BITS && !recordBehind())) return undefined;
     return { ...common, type: 'dmesg', generation, signed: false };
   }
   if (type !== 'dmesg' || magic) return { ...common, type, generation, signed: true };
@@ -137,8 +144,31 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   const made = datalen !== 0 ? null : third === 0xffffffff ? 'blkoops' : third === 0 ? 'pstore_blk' : null;
   const formatted = made !== null && fourth === 0xffffffff;
   const lostOfMagic = Math.min(bitsIn(third ^ DMESG_MAGIC), bitsIn(fourth ^ DMESG_MAGIC));
-  const doubtful = !formatted && lostOfMagic > MOST_LOST_BITS;
+  const doubtful =
+    !formatted &&
+    lostOfMagic > MOST_LOST_BITS &&
+    !(['pstore_blk', 'blkoops'] as const).some((of) => isRecordHeader(view, at + BUFFER_HEADER_SIZE[of], endian));
   return { ...common, type, generation: made, signed: true, formatted, doubtful };
+}
+
+/** More records than this no counter has seen. */
+const MOST_COUNTED = 1 << 24;
+/** In the year 2500 of the time_t that a header has. */
+const LATEST_SECONDS = 1n << 34n;
+
+/**
+ * Whether all that stands behind a header's magic is what a kernel writes, on any machine: enough to know a record by
+ * where the signature or the magic is lost as a whole.
+ */
+function isRecordHeader(view: DataView, at: number, endian: 'little' | 'big'): boolean {
+  if (at + MAX_DMESG_HEADER_SIZE > view.byteLength) return false;
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, MAX_DMESG_HEADER_SIZE);
+  return ALL_ABIS.some((abi) => {
+    if (abi.endian !== endian) return false;
+    const { seconds, nanoseconds, compressed, counter, reason } = readDmesgHeader(bytes, abi);
+    const isTime = seconds > 0n && seconds < LATEST_SECONDS && isNanoseconds(nanoseconds);
+    return isTime && compressed <= 1 && counter > 0 && counter < MOST_COUNTED && reason >= 1 && reason <= 6;
+  });
 }
 
 function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {

@@ -558,6 +558,30 @@ t.test('a ring whose damaged signature is that of a dmesg zone, and a dmesg zone
   }
 });
 
+t.test('dmesg zone 0 keeps its place when its signature or magic is lost as a whole', async (t) => {
+  for (const [folder, base, magic] of [
+    ['s1', 0, 12],
+    ['s3', 65536, 12],
+    ['v1', 0, 8],
+  ] as const) {
+    for (const at of folder === 'v1' ? [magic] : [0, magic]) {
+      for (const byte of [0x00, 0x11, 0xff]) {
+        const bytes = goldenImage(folder).fill(byte, base + at, base + at + 4);
+        const found = detectZones(new MemoryStorage(bytes, { path: 'image.raw' }));
+        const kmsgSize = folder === 's3' ? 32768 : 65536;
+        t.match(found, { kmsgOffset: base, sizes: { kmsgSize } }, `${folder}, byte ${at} ${byte}`);
+      }
+    }
+  }
+});
+
+t.test('ftrace_size alone tells the CPUs of signed zones, where zone 0 of dmesg is lost', async (t) => {
+  const bytes = goldenImage('s3').fill(0, 65536, 65536 + 32768);
+  const sizes = { kmsgSize: 32768, pmsgSize: 16384, consoleSize: 32768, ftraceSize: 16384 };
+  const found = detectZones(new MemoryStorage(bytes, { path: 'image.raw' }), { generation: 'pstore_blk', sizes });
+  t.match(found?.sizes, { ...sizes, cpus: 2 });
+});
+
 t.test('an ftrace ring whose damaged length is that of a zone twice as large', async (t) => {
   const bytes = goldenImage('s3').slice();
   // CPU 0's zone of 8 KiB begins at 49152, its datalen of 8180 at byte 4.

@@ -68,6 +68,33 @@ t.test('what each kind of header is taken for', async (t) => {
   }
 });
 
+t.test('a signature or a magic that is lost as a whole, with a record behind it', async (t) => {
+  for (const abi of MACHINE_NAMES) {
+    for (const format of FORMATS) {
+      for (const [what, at, isSigned] of [
+        ['signature', 0, false],
+        ['magic', format === 'blkoops' ? 8 : 12, true],
+      ] as const) {
+        for (const byte of [0x00, 0x11, 0xff]) {
+          const image = partition(8192, { format, abi }).kmsg(4096).dmesg(1, { body: 'text', counter: 3 });
+          image.bytes.fill(byte, 4096 + at, 4096 + at + 4);
+          t.match(
+            marksOf(image.bytes),
+            [{ offset: 4096, type: 'dmesg', signed: isSigned, magic: !isSigned, doubtful: false }],
+            `${format} ${abi}: ${what} ${byte}`,
+          );
+        }
+      }
+    }
+  }
+  const text = partition(8192).kmsg(4096).dmesg(1, { magic: 0x20202020, seconds: -1, body: 'text' });
+  t.match(marksOf(text.bytes), [{ offset: 4096, signed: true, magic: false, doubtful: true }], 'no record behind it');
+  const none = partition(8192)
+    .kmsg(4096)
+    .dmesg(1, { sig: 0, counter: 1 << 24, body: 'text' });
+  t.same(marksOf(none.bytes), [], 'a magic alone');
+});
+
 t.test('text and rubbish are no headers', async (t) => {
   for (const text of ['DBGC', 'GDBGCG', 'CGBD and DBGC', '\xe5\x3a\xfc\x4d', 'FBGC']) {
     const bytes = new Uint8Array(Buffer.from(text.padEnd(10), 'latin1'));
