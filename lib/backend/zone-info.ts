@@ -21,6 +21,7 @@ export function* explainZones(backend: ZoneBackend, shown: (index: number) => Sh
     const zone = kmsgZone(engine.geometry, index);
     yield { ...place(zone), ...explainDmesg(backend, zone, shown(index)) };
   }
+  if (backend.cut) yield explainCut(backend, backend.cut.zone);
 }
 
 function place(zone: Zone): Pick<ZoneInfo, 'index' | 'type' | 'offset' | 'size'> {
@@ -28,6 +29,12 @@ function place(zone: Zone): Pick<ZoneInfo, 'index' | 'type' | 'offset' | 'size'>
 }
 
 type Explained = Pick<ZoneInfo, 'state' | 'reason'>;
+
+function explainCut({ storage }: ZoneBackend, zone: Zone): ZoneInfo {
+  const there = `${storage.size - zone.offset} of its ${zone.size} bytes are there`;
+  const reason = `the image ends inside it, ${there}: a kernel has no such zone, salvage shows what it holds`;
+  return { ...place(zone), state: 'truncated', reason };
+}
 
 function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined): Explained {
   const row = backend.engine.dmesg.row(zone.index);

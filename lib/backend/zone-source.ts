@@ -3,9 +3,18 @@
 import { COMPRESSIONS } from '../compress/codec.js';
 import type { CompressionChoice } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { abiName, DEFAULT_ABI } from '../format/abi.js';
+import { type Abi, abiName, DEFAULT_ABI } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
-import { BUFFER_HEADER_SIZE, type Generation, writeBufferHeader, zoneSignature } from '../format/zone.js';
+import {
+  BUFFER_HEADER_SIZE,
+  DMESG_MAGIC,
+  dmesgHeaderSize,
+  type Generation,
+  readBufferHeader,
+  readDmesgHeader,
+  writeBufferHeader,
+  zoneSignature,
+} from '../format/zone.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
@@ -26,7 +35,7 @@ import {
 import type { BackendInfo, NewRecord } from './backend.js';
 import type { SourceKeys } from './keys.js';
 import type { OpenContext } from './kind.js';
-import { ZoneBackend } from './zones.js';
+import { type CutZone, ZoneBackend } from './zones.js';
 
 /** The keys of the sizes, by what they set. */
 const SIZE_KEYS = {
@@ -77,6 +86,9 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
   engine.recover();
   warnOfHiddenZones(engine, found, warnings, path);
   warnOfDamagedSignatures(found, warnings, path);
+  // What is behind a kernel's cap was never a zone's.
+  const cut = storage.size < context.storage.size ? undefined : findCut(storage, found.geometry, abi);
+  if (cut) warnOfCut(cut, storage, warnings);
   // There may be hundreds of thousands of marks, which nobody needs any more.
   const kept: Found = { ...found, detected: found.detected && { ...found.detected, marks: [] } };
   const kallsyms = keys.text('kallsyms');
@@ -89,6 +101,7 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     salvage: keys.flag('salvage'),
+    cut,
     guessed: (type) =>
       contradiction(warnings) ?? whyGuessed(type, kept, path) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
@@ -143,7 +156,7 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
     (['pmsgSize', 'consoleSize', 'ftraceSize'] as const).every((name) => given[name] !== undefined) ||
     FRONT_SIZES.some((name) => (given[name] ?? 0) > 0);
   const kmsgOffset = frontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
-  const geometry = layOut(generation, total, sizes, path, kmsgOffset);
+  const geometry = withWholeZones(layOut(generation, total, sizes, path, kmsgOffset), storage.size);
   const found: Found = {
     geometry,
     detected,
@@ -158,6 +171,32 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   };
   checkAgainstImage(found, keys.flag('strict'), warnings, path);
   return found;
+}
+
+/** Without the dmesg zone that only the last page's missing bytes would make whole. */
+function withWholeZones(geometry: ZoneGeometry, size: number): ZoneGeometry {
+  const { kmsgCount, kmsgOffset, kmsgSize } = geometry;
+  const isCut = kmsgCount > 0 && kmsgOffset + kmsgCount * kmsgSize > size;
+  return isCut ? { ...geometry, kmsgCount: kmsgCount - 1 } : geometry;
+}
+
+/** The zone behind the last whole one, when its header says that there was one. */
+function findCut(storage: Storage, geometry: ZoneGeometry, abi: Abi): CutZone | undefined {
+  if (geometry.kmsgSize === 0) return undefined;
+  const zone = kmsgZone(geometry, geometry.kmsgCount);
+  const bufferSize = BUFFER_HEADER_SIZE[geometry.generation];
+  const head = readRange(storage, zone.offset, bufferSize + dmesgHeaderSize(abi));
+  if (head.length < bufferSize + dmesgHeaderSize(abi)) return undefined;
+  const { sig, datalen } = readBufferHeader(head, geometry.generation, abi);
+  const { magic } = readDmesgHeader(head.subarray(bufferSize), abi);
+  return sig === zoneSignature('dmesg') || magic === DMESG_MAGIC ? { zone, datalen } : undefined;
+}
+
+function warnOfCut({ zone }: CutZone, { path, size }: Storage, warnings: Warnings): void {
+  const what = `${path}: the image ends inside dmesg zone ${zone.index} at offset ${zone.offset}`;
+  const there = `${size - zone.offset} of its ${zone.size} bytes are there`;
+  const sentence = `${what}, ${there}; a kernel has no such zone, and salvage shows what can be read of it`;
+  warnings.add('zone-truncated', sentence, zone.offset);
 }
 
 /** With the zone size given, the beginning of a large image tells the rest; unless no record stands there. */

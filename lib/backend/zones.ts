@@ -18,7 +18,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type DmesgRow, ZoneState } from '../zone/dmesg-table.js';
 import type { ZoneEngine } from '../zone/engine.js';
-import { kmsgZone } from '../zone/geometry.js';
+import { kmsgZone, type Zone } from '../zone/geometry.js';
 import type { Ring } from '../zone/ring.js';
 import {
   type Backend,
@@ -46,11 +46,20 @@ export interface ZoneSource {
   readonly compress: CompressionChoice;
   readonly symbols: SymbolTable | undefined;
   readonly salvage: boolean;
+  /** The zone that the end of the image cuts, behind the last whole one. */
+  readonly cut: CutZone | undefined;
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
   readonly guessed: (type: NewRecord['type']) => string | undefined;
   readonly describe: (
     backend: ZoneBackend,
   ) => Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
+}
+
+/** A dmesg zone that a kernel does not have, because the image ends before it does. */
+export interface CutZone {
+  /** As it was when the image was whole. */
+  readonly zone: Zone;
+  readonly datalen: number;
 }
 
 /** Decoded sizes that are not known yet, and of records that do not decode. */
@@ -111,7 +120,7 @@ export class ZoneBackend implements Backend {
     let slot = 0;
     if (has('console')) this.#ringSlots.set('console', slot++);
     this.#firstDmesg = slot;
-    slot += geometry.kmsgCount;
+    slot += this.#dmesgSlots;
     for (const type of ['ftrace', 'pmsg', 'tty'] as const) if (has(type)) this.#ringSlots.set(type, slot++);
     this.slots = slot;
     this.#textSize = new Int32Array(geometry.kmsgCount).fill(NOT_TRIED);
@@ -123,12 +132,22 @@ export class ZoneBackend implements Backend {
     return this.storage.writable;
   }
 
+  /** The zone that the end of the image cuts has a slot behind those of the whole ones. */
+  get #dmesgSlots(): number {
+    return this.engine.geometry.kmsgCount + (this.cut ? 1 : 0);
+  }
+
+  /** The zone that the end of the image cuts. */
+  get cut(): CutZone | undefined {
+    return this.#source.cut;
+  }
+
   // ── listing ──
 
   record(slot: number): PstoreRecord | undefined {
     if (slot < 0 || slot >= this.slots) return undefined;
     const index = slot - this.#firstDmesg;
-    if (index >= 0 && index < this.engine.geometry.kmsgCount) return this.#dmesgRecord(slot, index);
+    if (index >= 0 && index < this.#dmesgSlots) return this.#dmesgRecord(slot, index);
     for (const [type, at] of this.#ringSlots) if (at === slot) return this.#ringRecord(slot, type);
     return undefined;
   }
@@ -138,7 +157,7 @@ export class ZoneBackend implements Backend {
     if (!parsed) return undefined;
     const slot =
       parsed.type === 'dmesg'
-        ? parsed.id < this.engine.geometry.kmsgCount
+        ? parsed.id < this.#dmesgSlots
           ? this.#firstDmesg + parsed.id
           : undefined
         : parsed.id === 0
@@ -226,7 +245,7 @@ export class ZoneBackend implements Backend {
       const { geometry } = this.engine;
       const found =
         type === 'dmesg'
-          ? this.engine.dmesg.state(id) === ZoneState.Erased
+          ? this.#isErased(id)
             ? undefined
             : salvageDmesg(this.storage, kmsgZone(geometry, id), geometry.generation, this.engine.abi)
           : type === 'ftrace'
@@ -235,6 +254,12 @@ export class ZoneBackend implements Backend {
       this.#salvaged.set(slot, found);
     }
     return this.#salvaged.get(slot);
+  }
+
+  #isErased(index: number): boolean {
+    return index === this.cut?.zone.index
+      ? this.cut.datalen === 0
+      : this.engine.dmesg.state(index) === ZoneState.Erased;
   }
 
   #rings(type: RingType): Ring[] {
@@ -249,7 +274,7 @@ export class ZoneBackend implements Backend {
   /** A live zone whose length leaves room for what it says it is: see #warnOfRows. */
   #isShown(index: number): boolean {
     const { dmesg } = this.engine;
-    if (dmesg.state(index) !== ZoneState.Live) return false;
+    if (index >= dmesg.length || dmesg.state(index) !== ZoneState.Live) return false;
     const behindHeader = dmesg.datalen(index) - this.#headerSize;
     return behindHeader > 0 || (behindHeader === 0 && dmesg.compressed(index) !== 1);
   }

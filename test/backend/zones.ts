@@ -469,6 +469,66 @@ t.test('records behind the zone where RFC v5 stops are not passed over in silenc
   );
 });
 
+t.test('a zone that the end of the image cuts is said, and salvaged', (t) => {
+  const table = [
+    { folder: 's3', size: 110592, index: 1, offset: 98304, length: 32768 },
+    { folder: 's3', size: 100000, index: 1, offset: 98304, length: 32768 },
+    // The last page's missing bytes would make the zone whole.
+    { folder: 's3', size: 131000, index: 1, offset: 98304, length: 32768 },
+    { folder: 'v1', size: 151552, index: 2, offset: 131072, length: 65536 },
+    { folder: 'v1', size: 152000, index: 2, offset: 131072, length: 65536 },
+  ];
+  for (const { folder, size, index, offset, length } of table) {
+    const { backend: kind, keys } = goldenCases('zone', 'rfc5').find((each) => each.folder === folder)!;
+    const whole = open(kind, goldenImage(folder), keys);
+    const name = `dmesg-${kind}-${index}`;
+    for (const given of [keys, {}]) {
+      const cut = goldenImage(folder).subarray(0, size);
+      const backend = open(kind, cut, { ...given, salvage: '' });
+      const names = listing(backend).map((record) => record.name);
+      const kept = listing(whole).map((record) => record.name);
+      const lost = new Set(kept.filter((other) => other.startsWith('dmesg') && Number(other.split('-')[2]) >= index));
+      t.same(
+        names,
+        kept.flatMap((other) => (other === name ? [`${name}.salvaged`] : lost.has(other) ? [] : [other])),
+      );
+      const slot = backend.find(`${name}.salvaged`)!;
+      t.equal(backend.find(name), undefined);
+      t.throws(() => backend.erase(slot), { code: 'EPERM' });
+      const text = Buffer.from(contentBytes(whole.open(whole.find(name)!)));
+      const salvaged = Buffer.from(contentBytes(backend.open(slot)));
+      if (size === 100000) t.ok(salvaged.length > 1000 && text.subarray(0, salvaged.length).equals(salvaged));
+      else t.ok(text.equals(salvaged));
+      t.match(backend.warnings.list.at(-1), {
+        code: 'zone-truncated',
+        message: new RegExp(`^image\\.raw: the image ends inside dmesg zone ${index} at offset ${offset}, `),
+      });
+      t.match([...backend.info().zones].at(-1), { index, type: 'dmesg', offset, size: length, state: 'truncated' });
+      if (size % 4096 !== 0) continue;
+      const shown = open(kind, cut, given);
+      t.same(
+        listing(shown).map((record) => record.name),
+        names.filter((other) => !other.endsWith('.salvaged')),
+        'without salvage as a kernel with the shorter partition',
+      );
+      t.equal(shown.warnings.list.length, 1);
+    }
+  }
+  // Erased before it was cut: nothing to be salvaged. And where no zone was, none is missing.
+  const image = partition(32768)
+    .kmsg(8192)
+    .dmesg(0, { body: 'one\n' })
+    .dmesg(1, { body: 'Oops#1 Part1\n', erased: true });
+  const erased = open('pstore_blk', image.bytes.subarray(0, 12288), { ...image.keys, salvage: '' });
+  t.same(
+    listing(erased).map(({ name }) => name),
+    ['dmesg-pstore_blk-0'],
+  );
+  const none = open('pstore_blk', image.bytes.subarray(0, 20480), { ...image.keys, salvage: '' });
+  t.notOk(none.warnings.list.some(({ code }) => code === 'zone-truncated'));
+  t.end();
+});
+
 t.test('info explains every zone', async (t) => {
   const image = partition(131072)
     .pmsg(4096, { data: 'x', datalen: 99999, start: 0 })
