@@ -71,8 +71,8 @@ export function sourceOptions(yargs: Argv): Argv {
     .option('strict', { type: 'boolean', describe: 'refuse what would be a warning' })
     .option('salvage', { type: 'boolean', describe: 'show also what a kernel skips' })
     .option('no-cap', { type: 'boolean', describe: 'read pstore_blk beyond 128 MiB' })
-    .epilogue(`A source is [BACKEND:]PATH[,key=value]... with one of the backends\n${backends}.`)
-    .epilogue(`Keys: ${COMMON_KEYS.join(', ')},\nand those of the backend: see man pstorefuse.`);
+    .epilogue(`A source is [BACKEND:]PATH[,key=value]... with one of the backends ${backends}.`)
+    .epilogue(`Keys: ${COMMON_KEYS.join(', ')}, and those of the backend: see man pstorefuse.`);
 }
 
 /** `-o` and its like, as one set of options. */

@@ -3,12 +3,15 @@
 import { PstoreError } from '../errors.js';
 import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
-import { didYouMean } from '../nearest.js';
+import { didYouMean, nearest } from '../nearest.js';
 import { parseSource } from '../sources.js';
 import { sourceKind } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions, warn } from './command.js';
 import { COMMAND_NAMES } from './main.js';
 import { complain } from './print.js';
+
+/** What may stand first that is no source. */
+const WORDS: readonly string[] = ['mount', 'help', ...COMMAND_NAMES];
 
 /** @param hasFuse whether descriptor 4 is /dev/fuse */
 export function mountCommand(hasFuse: boolean): Command {
@@ -28,16 +31,9 @@ export function mountCommand(hasFuse: boolean): Command {
         .option('d', { alias: 'debug', type: 'boolean', describe: 'the same, and say what is done' })
         .option('s', { type: 'boolean', describe: 'accepted, as by other FUSE programs' })
         .option('transport', { type: 'string', requiresArg: true, describe: TRANSPORTS.join(', ') })
-
-        .epilogue(`Options of the mount, behind -o too: ${inLines(MOUNT_OPTIONS)}.`),
+        .epilogue(`Options of the mount, behind -o too: ${MOUNT_OPTIONS.join(', ')}.`),
     run: (args) => runServer(args, hasFuse),
   };
-}
-
-/** A list that fits a terminal. */
-function inLines(words: readonly string[]): string {
-  const half = Math.ceil(words.length / 2);
-  return [words.slice(0, half), words.slice(half)].map((line) => line.join(', ')).join(',\n');
 }
 
 async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
@@ -45,10 +41,10 @@ async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
   const mountPoint = positional.pop()!;
   if (positional.length === 0) throw new PstoreError('EINVAL', alone(mountPoint));
   const [first] = positional;
-  // `catt image.raw NAME` is no mount, nor is `lss image.raw`.
-  const isMount = positional.length > 1 && isFolder(mountPoint);
+  // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder behind it.
+  const isMount = positional.length > 1 && isFolder(mountPoint) && nearest(first!, WORDS) === undefined;
   if (!isMount && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
-    throw new PstoreError('ENOENT', noCommand(first!));
+    throw new PstoreError('EINVAL', noCommand(first!));
   }
   const transport = args.text('transport');
   const base = mountOptionsOf(args);
@@ -76,7 +72,7 @@ function alone(word: string): string {
 }
 
 function noCommand(word: string): string {
-  const advice = didYouMean(word, ['mount', 'help', ...COMMAND_NAMES], 'see pstorefuse --help');
+  const advice = didYouMean(word, WORDS, 'see pstorefuse --help');
   return `${word} is neither a command nor a file; ${advice}`;
 }
 

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { placeOf, unmount } from '../mount/mountpoint.js';
-import { environment } from '../mount/programs.js';
-import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
+import { environment, isRoot } from '../mount/programs.js';
+import { MOUNT_TYPE, type MountEntry, mountAt } from '../storage/mountinfo.js';
 import { type Command, EXIT } from './command.js';
 
 /** How long the server may take to let go of the image. */
@@ -26,11 +26,20 @@ export const umount: Command = {
         path,
       });
     }
+    checkOwner(mounted, path);
     unmount(mounted.mountPoint);
     if (!mounted.options.includes('ro')) waitUntilFree(mounted.source);
     return EXIT.OK;
   },
 };
+
+/** fuse(4): `user_id` is who mounted it. @throws PstoreError EPERM for another user's mount */
+function checkOwner({ options }: MountEntry, path: string): void {
+  const owner = options.find((option) => option.startsWith('user_id='))?.slice('user_id='.length);
+  if (isRoot() || owner === undefined || owner === String(process.getuid!())) return;
+  const who = owner === '0' ? 'root, who alone' : `the user ${owner}: only that user, or root,`;
+  throw new PstoreError('EPERM', `${path} was mounted by ${who} can unmount it`, { path });
+}
 
 /** The lock of a mount that could write dies with its server. */
 function waitUntilFree(source: string): void {

@@ -1,11 +1,11 @@
 // Checks a mount point before anything is mounted on it, and unmounts.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { accessSync, constants, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
-import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
+import { MOUNT_TYPE, mountAt, readMounts } from '../storage/mountinfo.js';
 import { environment, findProgram, isRoot } from './programs.js';
 
 /** inode(7): the sticky bit. */
@@ -117,24 +117,44 @@ function isDead(path: string): boolean {
   }
 }
 
-/** The real path of a mount point, which may be dead and not to be looked at. */
+/** The real path of a mount point, which is not looked at: its server may be dead, or never answer. */
 export function placeOf(path: string): string {
+  const mountPoints = new Set(readMounts().map(({ mountPoint }) => mountPoint));
   const absolute = resolve(path);
-  try {
-    return realpathSync(absolute);
-  } catch {
-    // Its folder can be looked at.
+  const names = absolute.split('/');
+  let place = '/';
+  for (let links = 0; names.length > 0; ) {
+    const next = join(place, names.shift()!);
+    const target = mountPoints.has(next) ? undefined : linkTarget(next);
+    if (target === undefined) {
+      place = next;
+      continue;
+    }
+    if (++links > MOST_LINKS) return absolute;
+    names.unshift(...resolve(place, target).split('/'));
+    place = '/';
   }
+  return place;
+}
+
+/** path_resolution(7): more symbolic links are not followed. */
+const MOST_LINKS = 40;
+
+function linkTarget(path: string): string | undefined {
   try {
-    return join(realpathSync(dirname(absolute)), basename(absolute));
+    return readlinkSync(path);
   } catch {
-    return absolute;
+    // It is no link, or there is nothing.
+    return undefined;
   }
 }
 
-/** Words of the command that unmounts for this user: `umount` for root, else the set-uid `fusermount`. */
+/**
+ * Words of the command that unmounts for this user: `umount` for root, else the set-uid `fusermount`. With `-c` umount(8)
+ * does not look at the mount point, which would wait for a server that never answers.
+ */
 export function unmountCommand(lazy: boolean): string[] | undefined {
-  if (isRoot()) return ['umount', '-i', ...(lazy ? ['-l'] : [])];
+  if (isRoot()) return ['umount', '-i', '-c', ...(lazy ? ['-l'] : [])];
   const fusermount = ['fusermount3', 'fusermount'].find((name) => findProgram(name) !== undefined);
   return fusermount === undefined ? undefined : [fusermount, '-u', ...(lazy ? ['-z'] : [])];
 }

@@ -1,6 +1,6 @@
 // Mounts by the command itself, over both transports: what they show, what they refuse, and how they begin and end.
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
@@ -578,6 +578,21 @@ give(len(os.listdir(root)))
     t.notOk(isMounted(mountPoint));
   });
 
+  test('a mount whose server does not answer is unmounted, by a link to it too', async (t) => {
+    const { folder, mountPoint } = place(t);
+    const image = imageFile(folder, 'v1');
+    symlinkSync('mnt', join(folder, 'link'));
+    for (const name of ['mnt', 'link']) {
+      await mount(t, [image, mountPoint, '-o', 'ro', ...by]);
+      const { server } = processesOf(mountPoint);
+      process.kill(server!, 'SIGSTOP');
+      const ended = await pstorefuseBeside(['umount', join(folder, name)]);
+      process.kill(server!, 'SIGCONT');
+      t.match(ended, { status: 0, stderr: '' }, name);
+      t.ok(await until(() => areGone(mountPoint)), 'and the server ends');
+    }
+  });
+
   test('one writer at a time; a mount point is used once', async (t) => {
     const { folder, mountPoint } = place(t);
     const other = place(t).mountPoint;
@@ -756,7 +771,9 @@ t.test('a user who is not root', { buffered: true, skip: missing('fusermount', '
     chown 65534:65534 home; mv v3.raw home/v3.raw; chown 65534:65534 home/v3.raw
     mount --bind "$1" node; mount --bind "$2" program
     mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse
-    exec setpriv --reuid 65534 --regid 65534 --clear-groups env PATH=/nowhere /bin/sh -c '
+    mkdir roots; cp home/v3.raw .; "$1" program/dist/bin/pstorefuse.js v3.raw roots
+    trap "umount -l roots" EXIT
+    setpriv --reuid 65534 --regid 65534 --clear-groups env PATH=/nowhere /bin/sh -c '
       PATH=/usr/bin:/bin
       p() { PATH=/nowhere "$node" "$program" "$@"; echo "status $?"; }
       node=$PWD/node; program=$PWD/program/dist/bin/pstorefuse.js; cd home; mkdir mnt
@@ -769,6 +786,7 @@ t.test('a user who is not root', { buffered: true, skip: missing('fusermount', '
       p v3.raw mnt --transport dev-fuse
       p v3.raw ..
       p v3.raw ../foreign
+      p umount ../roots
     '`;
   const { stdout, stderr } = await call('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, ROOT, folder]);
   t.same(stdout.split('\n'), [
@@ -786,9 +804,11 @@ t.test('a user who is not root', { buffered: true, skip: missing('fusermount', '
     'status 77',
     'status 73',
     'status 77',
+    'status 77',
     '',
   ]);
-  t.same(stderr.split('\n').filter(Boolean).length, 4, stderr);
+  t.same(stderr.split('\n').filter(Boolean).length, 5, stderr);
+  t.match(stderr, /^pstorefuse: \.\.\/roots was mounted by root, who alone can unmount it$/m);
   t.match(stderr, /^pstorefuse: -o allow_other is for root only/m);
   t.match(stderr, /^pstorefuse: the transport dev-fuse is for root only/m);
   t.match(stderr, /^pstorefuse: the mount point \.\. holds the image/m);
