@@ -35,7 +35,7 @@ export const format: Command = {
   summary: 'Make a fresh image',
   examples: [
     ['$0 format new.raw --size 1M --kmsg-size 64K', 'dmesg zones only'],
-    ['$0 format new.raw --backend ramoops --size 256K --record-size 32K --ecc 16', 'persistent RAM'],
+    ['$0 format mem --backend ramoops --size 256K --record-size 32K --ecc 16', 'persistent RAM'],
   ],
   build: (yargs) => {
     let built = yargs

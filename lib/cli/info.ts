@@ -5,6 +5,7 @@ import { sourceText } from '../backend/keys.js';
 import { inUnits } from '../backend/zone-source.js';
 import { abiName } from '../format/abi.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
+import { besideLabel } from './fold.js';
 import { json, print, printable } from './print.js';
 
 export const info: Command = {
@@ -80,25 +81,6 @@ function printInfo(mounted: Mounted, all: boolean): void {
     for (const line of besideLabel(`${label}:`.padEnd(width), words, columns)) print(`${line}\n`);
   }
   printZones(mounted, all, columns);
-}
-
-/** A label, and the words of its value beside it; below it, where one of them does not fit there. */
-function besideLabel(label: string, words: readonly string[], columns: number): string[] {
-  const beside = folded(words, columns - label.length);
-  const fits = beside.every((line) => line.length <= columns - label.length);
-  if (!fits) return [label.trimEnd(), ...folded(words, columns - 2).map((line) => `  ${line}`)];
-  return beside.map((line, i) => `${i === 0 ? label : ' '.repeat(label.length)}${line}`);
-}
-
-/** Words in lines of so many columns. A longer word is not broken: it may be there to be copied. */
-function folded(words: readonly string[], columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of words.map(printable)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
 
 /** Label, and the words of the value. */

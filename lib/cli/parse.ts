@@ -5,6 +5,7 @@ import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
 import { didYouMean } from '../nearest.js';
 import { Arguments, type Command, EXIT } from './command.js';
+import { foldedHelp } from './fold.js';
 import { complain, OutputClosed, print } from './print.js';
 
 /** What is wrong with the arguments; the form of the command is told with it. */
@@ -109,7 +110,7 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
     .version(version(packageFile))
     .alias('V', 'version')
     .locale('en')
-    // Cutting lines by itself, it cuts words.
+    // Cutting lines by itself, it cuts words: see foldedHelp().
     .wrap(null)
     .strict()
     .demandCommand(1, 'a command or a source is missing')
@@ -137,10 +138,17 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
   }
   await parser.parseAsync(words, {}, (error: unknown, _: unknown, output: string) => {
     if (error) throw error;
-    if (output !== '') print(`${output}\n`);
+    if (output !== '') print(`${foldedHelp(output, helpColumns())}\n`);
   });
   return status;
 }
+
+/** Of the terminal, or of any, where nobody looks. */
+function helpColumns(): number {
+  return Math.max(process.stdout.columns || 0, USUAL_COLUMNS);
+}
+
+const USUAL_COLUMNS = 80;
 
 /** In front of each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
 const LITERAL = '\0';

@@ -454,11 +454,13 @@ t.test('help and version', async (t) => {
   t.equal(await good(t, '-h'), top);
   for (const option of ['--version', '-V']) t.equal(await good(t, option), `${version}\n`);
   for (const { summary, examples } of await commandsFor(undefined)) t.ok(examples.length > 0, `${summary}: an example`);
-  await eachOf(['mount', 'format', 'umount'], async (command) => {
+  const width = (help: string) => Math.max(...help.split('\n').map((line) => line.length));
+  t.ok(width(top) <= 80, 'fits a terminal');
+  await eachOf(commands, async (command) => {
     const help = await good(t, `${command} --help`);
     t.match(help, new RegExp(`^pstorefuse ${command} `), command);
     t.match(help, /\nExamples:\n/, `${command}: an example`);
-    t.ok(Math.max(...help.split('\n').map((line) => line.length)) <= 120, `${command}: fits a terminal`);
+    t.ok(width(help) <= 80, `${command}: fits a terminal`);
   });
   t.equal(await good(t, 'ls -h'), await good(t, 'ls --help'));
 });
