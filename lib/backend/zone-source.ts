@@ -21,7 +21,7 @@ import type { Warnings } from '../warnings.js';
 import { type Detected, detectZones, fittingMarks, SEARCHED } from '../zone/detect.js';
 import { ZoneState } from '../zone/dmesg-table.js';
 import { ZoneEngine } from '../zone/engine.js';
-import { PROVEN } from '../zone/evidence.js';
+import { GUESS, PROVEN } from '../zone/evidence.js';
 import {
   allZones,
   kmsgZone,
@@ -70,6 +70,8 @@ interface Found {
   readonly detected: Detected | undefined;
   readonly confidence: Readonly<Record<string, number>>;
   readonly given: ReadonlySet<keyof ZoneSizes>;
+  /** Where the partition may begin, when it seems to be a part of this image; undefined when the image is all of it. */
+  readonly begins: number | undefined;
   /** All that was found are dmesg zones that were formatted and never written. */
   readonly isBare: boolean;
 }
@@ -157,19 +159,22 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
     FRONT_SIZES.some((name) => (given[name] ?? 0) > 0);
   const kmsgOffset = frontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
   const geometry = withWholeZones(layOut(generation, total, sizes, path, kmsgOffset), storage.size);
+  const isKnown = anyGiven || keys.has('offset') || keys.has('size');
+  const begins = isKnown ? undefined : suspectedStart(detected, storage, geometry);
   const found: Found = {
     geometry,
+    begins,
     detected,
     given: new Set(Object.keys(given) as (keyof ZoneSizes)[]),
     isBare: generation === 'pstore_blk' && detected?.marks.every(({ formatted }) => formatted) === true,
     confidence: Object.fromEntries(
       (Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]).map(([name, key]) => [
         key,
-        given[name] !== undefined ? 1 : (detected?.confidence[name] ?? 0),
+        given[name] !== undefined ? 1 : begins !== undefined ? GUESS : (detected?.confidence[name] ?? 0),
       ]),
     ),
   };
-  checkAgainstImage(found, keys.flag('strict'), warnings, path);
+  checkAgainstImage(found, keys, warnings, path);
   return found;
 }
 
@@ -199,6 +204,28 @@ function warnOfCut({ zone }: CutZone, { path, size }: Storage, warnings: Warning
   warnings.add('zone-truncated', sentence, zone.offset);
 }
 
+/** Zones in front of the first header, which were never written, are seldom larger together than this. */
+const USUAL_GAP = 1 << 20;
+/** The last bytes of the first sector of a disk that has partitions. */
+const BOOT_SIGNATURE = { offset: 510, bytes: [0x55, 0xaa] };
+
+/**
+ * Where a header stands that looks like a partition's first one, though it is not at the image's beginning: pmsg's is
+ * the first zone of all, blkoops begins with its zone 0, and a gap may be too large for zones that were never written.
+ */
+function suspectedStart(
+  detected: Detected | undefined,
+  storage: Storage,
+  { generation, kmsgSize }: ZoneGeometry,
+): number | undefined {
+  const first = detected?.marks.find(({ doubtful }) => !doubtful);
+  if (!first || first.offset === 0) return undefined;
+  const boot = readRange(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
+  const hasPartitions = BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte);
+  const gap = generation === 'blkoops' ? kmsgSize : USUAL_GAP - 1;
+  return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;
+}
+
 /** With the zone size given, the beginning of a large image tells the rest; unless no record stands there. */
 function detect(storage: Storage, generation: Generation, sizes: Partial<ZoneSizes>): Detected | undefined {
   if (sizes.kmsgSize !== undefined && storage.size > SHORT_SEARCH) {
@@ -218,16 +245,19 @@ function noSignature(path: string, generation: Generation): PstoreError {
 }
 
 /** Sizes that were given and do not fit, and sizes that are only a guess, are both said. */
-function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, path: string): void {
+function checkAgainstImage(found: Found, keys: SourceKeys, warnings: Warnings, path: string): void {
   const { detected, geometry, given } = found;
   if (!detected) {
     warnings.add('image-fresh', `${path}: no zone signature is found in it; it is shown as the sizes say, as empty`);
     return;
   }
-  for (const mismatch of mismatches(detected, geometry, given)) {
-    if (strict) throw new PstoreError('EINVAL', `${path}: ${mismatch}`, { path });
+  const otherMachine = wrongMachine(detected, keys);
+  for (const mismatch of otherMachine ? [otherMachine] : mismatches(detected, geometry, given)) {
+    if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${mismatch}`, { path });
     warnings.add('geometry-mismatch', `${path}: ${mismatch}`);
   }
+  if (found.begins !== undefined)
+    warnings.add('geometry-guess', `${path}: ${partOfLarger(found.begins)}`, found.begins);
   const dmesg = detected.marks.some((mark) => mark.type === 'dmesg');
   if (!given.has('kmsgSize') && dmesg && detected.confidence.kmsgSize < 0.5) {
     const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
@@ -236,6 +266,25 @@ function checkAgainstImage(found: Found, strict: boolean, warnings: Warnings, pa
       `${path}: ${size} is only a guess, from one record; give the size that the kernel had`,
     );
   }
+}
+
+/** What the headers show of the machine, where a given abi= says something else. */
+function wrongMachine({ abi, alignProven }: Detected, keys: SourceKeys): string | undefined {
+  const given = keys.abi();
+  const fits = (what: string) => `headers of this image are ${what}, abi=${keys.text('abi')} is given; leave it out`;
+  if (given && given.endian !== abi.endian) return fits(`${abi.endian}-endian`);
+  if (given && alignProven && given.align !== abi.align) {
+    return fits(`of a machine that aligns 64-bit integers to ${abi.align} bytes (abi=${abiName(abi)})`);
+  }
+  return undefined;
+}
+
+function partOfLarger(begins: number): string {
+  const place = inUnits(begins);
+  return (
+    `the first zone header stands at ${place}, not at the beginning: if this is a larger image, give offset=${place} ` +
+    'and the size= of the partition in it; else give the sizes that the kernel had'
+  );
 }
 
 function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['given']): Generator<string> {
@@ -314,6 +363,7 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
   const name = (
     { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
   )[type];
+  if (found.begins !== undefined) return `${partOfLarger(found.begins)}; a guess never places a write`;
   const key = SIZE_KEYS[name];
   const size = found.geometry[name];
   if (size === 0 && !found.given.has(name)) {
@@ -339,7 +389,7 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
 export function contradiction(warnings: Warnings): string | undefined {
   const mismatch = warnings.list.some(({ code }) => code === 'geometry-mismatch');
   return mismatch
-    ? 'the given sizes do not fit this image, and a write by them could destroy records; leave them out'
+    ? 'the given keys do not fit this image, and a write by them could destroy records; leave them out'
     : undefined;
 }
 

@@ -20,6 +20,8 @@ export interface Detected {
   readonly abi: Abi;
   /** Whether a record's header tells the machine's alignment and word size; otherwise only its byte order is known. */
   readonly abiProven: boolean;
+  /** Whether the headers leave no other alignment. */
+  readonly alignProven: boolean;
   readonly sizes: ZoneSizes;
   readonly confidence: SizeConfidence;
   /** First byte of dmesg zone 0, or undefined where no header tells. */
@@ -56,13 +58,13 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
     (mark) => mark.endian === endian && (mark.generation === generation || (mark.generation === null && mark.signed)),
   );
   const dmesg = dmesgMarks(own);
-  const { abi, proven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
+  const { abi, proven, alignProven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
   const formatted = dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage);
   const unaided = findStride(dmesg, generation, storage, undefined, formatted);
   const { kmsgSize } = given;
   const stride = kmsgSize === undefined ? unaided : findStride(dmesg, generation, storage, kmsgSize, formatted);
-  const common = { generation, abi, abiProven: proven, stride: unaided, marks: own };
+  const common = { generation, abi, abiProven: proven, alignProven, stride: unaided, marks: own };
   if (generation === 'blkoops') {
     if (!stride) return undefined;
     const sizes = { ...NO_ZONES, kmsgSize: stride.size };
@@ -146,7 +148,7 @@ function detectAbi(
   dmesg: readonly Mark[],
   generation: Generation,
   endian: 'little' | 'big',
-): { abi: Abi; proven: boolean; wordBitsProven: boolean } {
+): { abi: Abi; proven: boolean; alignProven: boolean; wordBitsProven: boolean } {
   const candidates: Abi[] = [
     { endian, wordBits: 64, align: 8 },
     { endian, wordBits: 32, align: 8 },
@@ -168,8 +170,14 @@ function detectAbi(
   // against 64 bits.
   const most = candidates.findIndex((_, i) => votes[i]! * 2 >= voters);
   const abi = candidates[most < 0 ? votes.indexOf(Math.max(...votes)) : most]!;
-  const rivals = candidates.some(({ wordBits }, i) => wordBits !== abi.wordBits && votes[i]! * 2 >= voters);
-  return { abi, proven: voters > 0, wordBitsProven: !rivals };
+  const isRivalled = (field: 'align' | 'wordBits') =>
+    candidates.some((other, i) => other[field] !== abi[field] && votes[i]! * 2 >= voters);
+  return {
+    abi,
+    proven: voters > 0,
+    alignProven: voters > 0 && !isRivalled('align'),
+    wordBitsProven: !isRivalled('wordBits'),
+  };
 }
 
 /** How many fields of a dmesg header are what a kernel would write, if the machine is this one. */

@@ -475,7 +475,7 @@ t.test('only a wrong ecc= given: said, the zones are found all the same, and not
     const backend = open(goldenImage('r2').slice(), { ecc });
     t.match(backend.warnings.list[0]!.message, `the parity in this image is that of ecc=16, not of ecc=${ecc}`);
     t.match(backend.info().geometry, { record_size: 32 * K, console_size: 32 * K, pmsg_size: 16 * K, ecc });
-    throws(t, 'EINVAL', /the given sizes do not fit this image/, () => backend.write(dump('x')));
+    throws(t, 'EINVAL', /the given keys do not fit this image/, () => backend.write(dump('x')));
     throws(t, 'EINVAL', /not of ecc=/, () => open(goldenImage('r2'), { ecc, strict: true }));
   }
   t.same(codes(open(goldenImage('r2'), { ecc: 16 })), []);

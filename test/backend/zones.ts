@@ -529,6 +529,52 @@ t.test('a zone that the end of the image cuts is said, and salvaged', (t) => {
   t.end();
 });
 
+t.test('a partition inside a larger image is suspected when no key is given', (t) => {
+  const within = (folder: string, offset: number, boot = false) => {
+    const image = goldenImage(folder);
+    const disk = new Uint8Array(offset + image.length + 4096);
+    disk.set(image, offset);
+    if (boot) disk.set([0x55, 0xaa], 510);
+    return disk;
+  };
+  const writes = [
+    newRecord({ type: 'dmesg', reason: Reason.Oops }),
+    newRecord({ type: 'pmsg' }),
+    newRecord({ type: 'console' }),
+  ];
+  const table: [string, string, Uint8Array, string, boolean][] = [
+    ['pmsg behind 1 MiB', 'pstore_blk', within('s3', 1 << 20), '1M', true],
+    ['pmsg behind 4 KiB', 'pstore_blk', within('s3', 4096), '4K', true],
+    ['blkoops behind 1 MiB', 'blkoops', within('v1', 1 << 20), '1M', true],
+    ['blkoops whose zone 0 is lost', 'blkoops', within('v1', 65536), '64K', false],
+    ['the same on a disk with partitions', 'blkoops', within('v1', 65536, true), '64K', true],
+    ['a partition alone', 'pstore_blk', goldenImage('s3'), '0', false],
+  ];
+  for (const [name, kind, bytes, place, isSuspected] of table) {
+    const suspicion = new RegExp(`header stands at ${place}, .* if this is a larger image, give offset=${place} `);
+    const backend = open(kind, bytes, {});
+    const said = backend.warnings.list.filter(({ message }) => suspicion.test(message));
+    t.equal(said.length, isSuspected ? 1 : 0, name);
+    if (!isSuspected) continue;
+    t.equal(said[0]!.code, 'geometry-guess');
+    t.ok(
+      Object.values(backend.info().confidence).every((confidence) => confidence < 0.5),
+      `${name}: a guess`,
+    );
+    const before = Buffer.from(bytes);
+    for (const record of writes) t.throws(() => backend.write!(record), { code: 'EINVAL', message: suspicion });
+    t.ok(before.equals(bytes), `${name}: nothing is written`);
+    const known: Record<string, string>[] = [{ offset: '0' }, { kmsg_size: kind === 'blkoops' ? '64K' : '32K' }];
+    for (const keys of known) {
+      t.notOk(
+        open(kind, bytes, keys).warnings.list.some(({ message }) => suspicion.test(message)),
+        `${name}: whoever gives ${Object.keys(keys)} knows`,
+      );
+    }
+  }
+  t.end();
+});
+
 t.test('info explains every zone', async (t) => {
   const image = partition(131072)
     .pmsg(4096, { data: 'x', datalen: 99999, start: 0 })

@@ -509,6 +509,31 @@ t.test('the machine', async (t) => {
   });
 });
 
+t.test('a machine that is given and that the headers contradict', (t) => {
+  for (const abi of MACHINE_NAMES) {
+    const image = partition(65536, { abi }).pmsg(4096, ['text']).console(0).ftrace(0, 1).kmsg(8192);
+    for (let i = 0; i < 3; i++) image.dmesg(i, oops(i + 1));
+    for (const given of MACHINE_NAMES) {
+      const [own, other] = [MACHINES[abi], MACHINES[given]];
+      // How long `long` is, the padding of a little-endian machine may hide.
+      const isOther = own.little !== other.little || own.align !== other.align;
+      const backend = open(image, { abi: given });
+      const said = backend.warnings.list.filter(({ code }) => code === 'geometry-mismatch');
+      t.equal(said.length, isOther ? 1 : 0, `${abi} given as ${given}`);
+      if (!isOther) continue;
+      const endian = `headers of this image are ${own.little ? 'little' : 'big'}-endian, abi=${given} is given`;
+      t.match(said[0]!.message, own.little === other.little ? `abi=${given} is given` : endian);
+      t.throws(() => open(image, { abi: given, strict: '' }), { code: 'EINVAL', message: /headers of this image are/ });
+      t.throws(() => backend.write(newRecord('dmesg')), { code: 'EINVAL', message: /do not fit this image/ });
+    }
+  }
+  // All times 0: no header tells the alignment.
+  const silent = partition(65536, { abi: 'le32-align4' }).kmsg(8192);
+  for (let i = 0; i < 3; i++) silent.dmesg(i, { body: '', seconds: 0, nanoseconds: 0, counter: 0, reason: 0 });
+  t.notOk(open(silent, silent.keys).warnings.list.some(({ code }) => code === 'geometry-mismatch'));
+  t.end();
+});
+
 t.test('sizes that are given', async (t) => {
   const image = blkoopsZones(4);
   await t.test('are obeyed with a warning that says what fits', async (t) => {
