@@ -67,6 +67,15 @@ interface Shown {
   readonly ecc: EccCounts | null;
 }
 
+/** A zone whose signature is none of ramoops, though something was written there. */
+interface UnsignedZone {
+  readonly zone: RamZone;
+  readonly sig: number;
+}
+
+/** So many are warned of one by one. */
+const FEW_UNSIGNED = 3;
+
 /** A zone that is looked at: live and not shown, and why; or shown. */
 type Looked = Shown | { readonly hidden: string };
 
@@ -121,7 +130,12 @@ export class RamoopsBackend implements Backend {
     }
     this.#starts = new Uint32Array(zones);
     this.#sizes = new Uint32Array(zones);
-    this.#readHeaders((zone, header) => this.#warnOf(zone, header));
+    const unsigned: UnsignedZone[] = [];
+    this.#readHeaders((zone, header) => {
+      if (header.state !== 'bad-signature') this.#warnOf(zone, header);
+      else if (header.sig !== 0 && header.sig !== 0xffffffff) unsigned.push({ zone, sig: header.sig });
+    });
+    this.#warnOfUnsigned(unsigned);
   }
 
   get writable(): boolean {
@@ -187,17 +201,33 @@ export class RamoopsBackend implements Backend {
     this.warnings.add(code, `${this.#what(zone)} ${sentence}`, zone.offset);
   }
 
-  #warnOf(zone: RamZone, { state, start, size, sig }: CheckedHeader): void {
-    const lost = 'a kernel shows nothing of it, and neither is done here without salvage';
+  #warnOf(zone: RamZone, { state, start, size }: CheckedHeader): void {
+    const lost = this.#lost('it');
     if (state === 'overtop')
       this.#warn('zone-overtop', zone, `says ${size} bytes, but has room for ${zone.layout.area}; ${lost}`);
     if (state === 'truncated') this.#warn('zone-truncated', zone, `goes on beyond the end of the image; ${lost}`);
     if (state === 'start-beyond-size') {
       this.#warn('zone-start-beyond-datalen', zone, `has start ${start} behind its size ${size}; ${lost}`);
     }
-    if (state === 'bad-signature' && sig !== 0 && sig !== 0xffffffff) {
-      this.#warn('zone-invalid', zone, `has the signature 0x${sig.toString(16)}; ${lost}`);
+  }
+
+  #lost(what: 'it' | 'them'): string {
+    const next = this.#source.salvage ? `what can be read of ${what} is salvaged` : `take salvage to see ${what}`;
+    return `a kernel does not show ${what}; ${next}`;
+  }
+
+  /** Many of them are one problem: this is no such region, or not with these sizes. */
+  #warnOfUnsigned(unsigned: readonly UnsignedZone[]): void {
+    if (unsigned.length <= FEW_UNSIGNED) {
+      for (const { zone, sig } of unsigned) {
+        this.#warn('zone-invalid', zone, `has the signature 0x${sig.toString(16)}; ${this.#lost('it')}`);
+      }
+      return;
     }
+    const { type, id, offset } = unsigned[0]!.zone;
+    const first = `${type} zone ${id} at offset ${offset}`;
+    const what = `${unsigned.length} zones, ${first} the first of them, have no signature of ramoops`;
+    this.warnings.add('zone-invalid', `${this.path}: ${what}; ${this.#lost('them')}`, offset);
   }
 
   #warnOfEcc(zone: RamZone, { corrected, lost }: EccCounts): void {
@@ -287,8 +317,11 @@ export class RamoopsBackend implements Backend {
     const line = readDumpLine(beginning);
     if (!line) {
       const hidden = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
-      this.#warn('header-damaged', zone.zone, `is not shown: ${hidden}; a kernel empties such a zone`);
-      return this.#salvaged(slot, zone, header) ?? { hidden: `${hidden}: a kernel does not show it and empties it` };
+      const salvaged = this.#salvaged(slot, zone, header);
+      const shown = salvaged ? 'is shown as salvaged' : 'is not shown';
+      const next = this.#source.salvage ? 'a kernel does not show it and empties it' : this.#lost('it');
+      this.#warn('header-damaged', zone.zone, `${shown}: ${hidden}; ${next}`);
+      return salvaged ?? { hidden: `${hidden}: a kernel does not show it and empties it` };
     }
     if (line.compressed && line.length >= header.size) {
       const hidden = 'nothing follows the line ====SECONDS.MICROSECONDS-C';

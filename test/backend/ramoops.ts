@@ -4,6 +4,7 @@ import type { Backend, NewRecord, PstoreRecord } from '../../lib/backend/backend
 import { TextCache } from '../../lib/backend/cache.js';
 import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
+import type { BackendKind } from '../../lib/backend/kind.js';
 import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
 import { ramoops } from '../../lib/backend/ramoops.js';
 import type { RamoopsBackend } from '../../lib/backend/ramoops-records.js';
@@ -401,6 +402,21 @@ t.test('a guess never places a write, but serves reading and erasing', async (t)
   t.same(names(sure), ['dmesg-ramoops-0']);
 });
 
+t.test('a formatted image of zones that are all alike is not taken for one of pstore_blk, nor the other way', (t) => {
+  const surest = (kind: BackendKind, keys: Record<string, string>) => {
+    const storage = new MemoryStorage(new Uint8Array(256 * K));
+    kind.format!(storage, SourceKeys.of(keys));
+    return [ramoops.probe(storage), pstoreBlk.probe(storage)] as const;
+  };
+  for (const keys of [{ record_size: '32K' }, { record_size: '32K', ecc: '16' }, { record_size: '64K' }]) {
+    const [own, other] = surest(ramoops, keys as Record<string, string>);
+    t.ok(own > other, JSON.stringify(keys));
+  }
+  const [other, own] = surest(pstoreBlk, { kmsg_size: '32K' });
+  t.ok(own > other);
+  t.end();
+});
+
 t.test('a formatted image of zones that are all alike: what is to be given is said', async (t) => {
   const image = new Uint8Array(128 * K);
   ramoops.format!(new MemoryStorage(image), SourceKeys.of({ record_size: '32K', console_size: '32K' }));
@@ -522,7 +538,7 @@ t.test('format makes zones that hold nothing and tell their geometry', async (t)
   ] as RegionSizes[]) {
     const bytes = new Uint8Array(sizes.mem);
     ramoops.format!(new MemoryStorage(bytes), SourceKeys.of(keysOf(sizes)));
-    const model = new Region(sizes, 0xff);
+    const model = new Region(sizes, 0);
     t.ok(Buffer.from(model.bytes).equals(bytes), JSON.stringify(sizes));
     const backend = open(bytes, keysOf(sizes));
     t.same([names(backend), codes(backend)], [[], []]);
@@ -559,6 +575,33 @@ t.test('probing', async (t) => {
 });
 
 // ── damage ──
+
+t.test('warnings of what a kernel does not show', (t) => {
+  const region = new Region({ mem: 128 * K, record: 8 * K });
+  for (let id = 0; id < 16; id++)
+    region.dump(id, `====${id + 1}.000000-D\n`, ascii(`Oops#${id} Part1\nreadable text\n`));
+  const view = new DataView(region.bytes.buffer);
+  const keys = keysOf({ mem: 128 * K, record: 8 * K });
+  region.bytes[region.zone('dmesg', 15).offset + 12] = 0x2d;
+  const said = (more: object) => open(region.bytes, { ...keys, ...more });
+  const messages = (backend: Backend) => {
+    names(backend);
+    return backend.warnings.list.map(({ message }) => message);
+  };
+  t.match(messages(said({})), [/zone 15 at offset 122880 is not shown: .*; take salvage to see it$/]);
+  t.match(messages(said({ salvage: true })), [/zone 15 at offset 122880 is shown as salvaged: /]);
+  view.setUint32(region.zone('dmesg', 1).offset, 0x12345678, true);
+  t.match(messages(said({}))[0], /zone 1 .*0x12345678; a kernel does not show it; take salvage to see it$/);
+  t.match(
+    messages(said({ salvage: true }))[0],
+    /zone 1 .*0x12345678; a kernel does not show it; what can be read of it/,
+  );
+  for (let id = 1; id < 15; id++) view.setUint32(region.zone('dmesg', id).offset, 0x12345678 + id, true);
+  const many = messages(said({})).filter((message) => message.includes('signature'));
+  t.match(many, [/: 14 zones, dmesg zone 1 at offset 8192 the first of them, have no signature of ramoops/]);
+  t.equal(many.length, 1);
+  t.end();
+});
 
 t.test('zones that a kernel does not show, and salvage', async (t) => {
   const region = new Region(SIZES);
