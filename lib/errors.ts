@@ -30,7 +30,8 @@ export const CODES = {
   ENODATA: { errno: 61, exit: 66 },
   /** The image is not what it should be. */
   EBADMSG: { errno: 74, exit: 65 },
-  ENOTSUP: { errno: 95, exit: 69 },
+  /** The image is of a kind with which this cannot be done. */
+  ENOTSUP: { errno: 95, exit: 65 },
   EALREADY: { errno: 114, exit: 75 },
   EINPROGRESS: { errno: 115, exit: 75 },
   /** A bug of ours: anything that is not a PstoreError becomes this at the outermost wrapper. */

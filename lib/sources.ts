@@ -8,12 +8,12 @@ import type { AnyKind, BackendKind } from './backend/kind.js';
 import { KINDS, kindNamed } from './backend/registry.js';
 import { PstoreError } from './errors.js';
 import { didYouMean } from './nearest.js';
-import { FileStorage, openImage, reasonOf, sourceKind } from './storage/file.js';
+import { FileStorage, GZIP_MAGIC, openImage, reasonOf, sourceKind } from './storage/file.js';
 import { openFirmware } from './storage/firmware-folder.js';
 import { machineLockdown } from './storage/lockdown.js';
 import { createScratch } from './storage/scratch.js';
 import { SliceStorage } from './storage/slice.js';
-import type { Storage } from './storage/storage.js';
+import { readRange, type Storage } from './storage/storage.js';
 import { MOST_BACKENDS, type Mounted } from './tree/tree.js';
 import { Warnings } from './warnings.js';
 
@@ -175,10 +175,19 @@ function looksLike({ kind: given, path, keys }: SourceSpec, storage: Storage): s
   if (given?.source === 'file' && given.probe(storage) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
   const best = likeliest(files, storage, LIKELY);
-  if (!best) return undefined;
+  if (!best) return isGzip(storage) ? gzipAdvice(path) : undefined;
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
   return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
+}
+
+/** Only by its name a file is known to be compressed: any bytes may stand at the beginning of an image. */
+function isGzip(storage: Storage): boolean {
+  return GZIP_MAGIC.equals(readRange(storage, 0, GZIP_MAGIC.length));
+}
+
+function gzipAdvice(path: string): string {
+  return `${path} is gzip data: name it ${path}.gz, or unpack it first (gunzip)`;
 }
 
 /** What is wrong with a key's value is said without knowing whose key it is. */
@@ -330,6 +339,7 @@ function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): Backen
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
   const best = likeliest(meant, storage) ?? likeliest(files, storage);
   if (best) return best;
+  if (isGzip(storage)) throw new PstoreError('EBADMSG', gzipAdvice(spec.path), { path: spec.path });
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
       'EBADMSG',

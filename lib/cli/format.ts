@@ -7,7 +7,7 @@ import type { BackendKind } from '../backend/kind.js';
 import { KINDS, kindNamed } from '../backend/registry.js';
 import { fromSystem, PstoreError } from '../errors.js';
 import { type OpenSource, openSource, type SourceSpec, TextCache } from '../sources.js';
-import { openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { openImage, reasonNotMade, reasonOf, sourceKind } from '../storage/file.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { type Arguments, type Command, EXIT } from './command.js';
@@ -181,7 +181,7 @@ function create(path: string, size: number): void {
     closeSync(fd);
   } catch (error) {
     if (made) unlinkSync(path);
-    throw fromSystem(error, `${path} cannot be made: ${reasonOf(error)}`, { path, exit: 73 });
+    throw fromSystem(error, `${path} cannot be made: ${reasonNotMade(error)}`, { path, exit: 73 });
   }
 }
 

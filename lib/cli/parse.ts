@@ -76,7 +76,6 @@ export async function runCommand(
 const WORDS: Readonly<Record<string, string | { one: string; other: string }>> = {
   'Not enough non-option arguments: got %s, need at least %s': both('there are not enough arguments (%s of %s)'),
   'Unknown argument: %s': both('there is no place for %s'),
-  'Missing required argument: %s': both('%s must be given'),
   'Not enough arguments following: %s': 'a value is missing behind -%s',
 };
 

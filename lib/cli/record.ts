@@ -1,12 +1,14 @@
 // pstorefuse record: writes a record through the engine, as a kernel would: ring, counter, first line.
 
-import type { NewRecord } from '../backend/backend.js';
+import type { Backend, NewRecord } from '../backend/backend.js';
+import { contentBytes } from '../backend/content.js';
 import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { reasonNumber } from '../format/record-type.js';
 import { nowNs } from '../platform.js';
 import { type Arguments, type Command, EXIT, openAll, sourceOptions, writerOf } from './command.js';
+import { complain } from './print.js';
 import { stdinChunks, stdinTail } from './stdin.js';
 
 const TYPES = ['dmesg', 'console', 'pmsg', 'tty'] as const;
@@ -36,8 +38,12 @@ export const record: Command = {
     try {
       const { backend } = opened.mounted[0]!;
       const write = writerOf(backend);
-      if (type === 'dmesg') write({ ...fixed, type, data: stdinTail(mostText(backend.space().bytes)) });
-      else for (const data of stdinChunks()) write({ ...fixed, type, data });
+      if (type === 'dmesg') {
+        const { bytes: data, total } = stdinTail(mostText(backend.space().bytes));
+        const before = generations(backend);
+        write({ ...fixed, type, data });
+        sayWhatIsKept(backend, before, data, total);
+      } else for (const data of stdinChunks()) write({ ...fixed, type, data });
     } finally {
       opened.close();
     }
@@ -48,6 +54,38 @@ export const record: Command = {
 /** No record's text is longer than this; the end of a longer log is what counts. */
 function mostText(bytes: number): number {
   return LIMIT_FACTOR * bytes;
+}
+
+function generations(backend: Backend): number[] {
+  return Array.from({ length: backend.slots }, (_, slot) => backend.generation(slot));
+}
+
+/** A log that is longer than a record is kept in part. @param before generations() before it was written */
+function sayWhatIsKept(backend: Backend, before: readonly number[], log: Uint8Array, total: number): void {
+  const slot = generations(backend).findIndex((generation, i) => generation !== before[i]);
+  if (slot < 0 || !backend.record(slot)) return;
+  const content = backend.open(slot);
+  try {
+    const kept = keptOf(Buffer.from(contentBytes(content)), Buffer.from(log));
+    if (kept === undefined || kept === total) return;
+    complain(`${backend.path}: the last ${kept} of ${total} bytes are kept: the record has no room for more`);
+  } finally {
+    content.close?.();
+  }
+}
+
+/** Lines that stand in front of the log in a record, and the notice of ECC behind it, have fewer bytes. */
+const MOST_LINES = 200;
+
+/** Bytes of the log's end that stand in a record's text; undefined where none is found. */
+function keptOf(text: Buffer, log: Buffer): number | undefined {
+  const mark = ' Part1\n';
+  const from = text.subarray(0, MOST_LINES).indexOf(mark) + mark.length;
+  for (let to = text.length; to >= Math.max(from, text.length - MOST_LINES); to--) {
+    const part = text.subarray(from, to);
+    if (part.length <= log.length && part.equals(log.subarray(log.length - part.length))) return part.length;
+  }
+  return undefined;
 }
 
 type Fixed = Pick<NewRecord, 'reason' | 'timeNs' | 'compress'>;
@@ -81,10 +119,15 @@ export function parseTime(text: string): bigint {
     text,
   );
   const ms = iso ? Date.parse(`${iso[1]}T${iso[2] ?? '00:00'}${iso[4] ?? 'Z'}`) : Number.NaN;
-  if (Number.isNaN(ms)) {
+  // Of a day that its month does not have, Date makes one of the next month.
+  if (Number.isNaN(ms) || !isDay(iso![1]!)) {
     throw new PstoreError('EINVAL', `--time ${text}: give an ISO time such as 2026-11-21T08:15:00.25Z, or @SECONDS`);
   }
   return BigInt(ms) * 1_000_000n + fraction(iso![3]);
+}
+
+function isDay(date: string): boolean {
+  return new Date(`${date}T00:00Z`).toISOString().startsWith(date);
 }
 
 function fraction(digits: string | undefined): bigint {

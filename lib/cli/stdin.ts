@@ -26,14 +26,22 @@ export function* stdinChunks(): Generator<Uint8Array> {
   }
 }
 
+export interface StdinTail {
+  readonly bytes: Uint8Array;
+  /** Bytes that have come, all together. */
+  readonly total: number;
+}
+
 /** The last `most` bytes of standard input: a log may be longer than any zone, and its end is what counts. */
-export function stdinTail(most: number): Uint8Array {
+export function stdinTail(most: number): StdinTail {
   let tail = new Uint8Array(0);
+  let total = 0;
   for (const chunk of stdinChunks()) {
+    total += chunk.length;
     const joined = new Uint8Array(tail.length + chunk.length);
     joined.set(tail);
     joined.set(chunk, tail.length);
     tail = joined.length > 2 * most ? joined.slice(joined.length - most) : joined;
   }
-  return tail.subarray(Math.max(0, tail.length - most));
+  return { bytes: tail.subarray(Math.max(0, tail.length - most)), total };
 }

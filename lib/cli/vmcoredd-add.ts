@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addDeviceDump, planChunks } from '../backend/vmcoredd-add.js';
 import { fromSystem, PstoreError } from '../errors.js';
-import { openImage, reasonOf } from '../storage/file.js';
+import { openImage, reasonNotMade, reasonOf } from '../storage/file.js';
 import { type Command, EXIT } from './command.js';
+import { complain } from './print.js';
 import { stdinChunks } from './stdin.js';
 
 export const vmcoreddAdd: Command = {
-  usage: 'vmcoredd-add <vmcore>',
+  usage: 'vmcoredd-add <vmcore> --name <name> --output <new>',
+  pattern: 'vmcoredd-add <vmcore>',
   summary: 'Copy a vmcore with one more device dump, read from standard input',
   examples: [
     ['$0 vmcoredd-add vmcore --name eth0-firmware --output vmcore.new < dump', 'the vmcore itself stays as it is'],
@@ -20,21 +22,27 @@ export const vmcoreddAdd: Command = {
       .option('name', {
         type: 'string',
         requiresArg: true,
-        demandOption: true,
         describe: 'of the device, at most 44 bytes',
       })
       .option('output', {
         type: 'string',
         requiresArg: true,
-        demandOption: true,
         describe: 'the new vmcore: must not exist',
       }),
   run: (args) => {
+    const name = args.text('name');
+    const output = args.text('output');
+    if (name === undefined || output === undefined) {
+      throw new PstoreError('EINVAL', `give --name and --output: pstorefuse ${vmcoreddAdd.usage} < dump`);
+    }
     const vmcore = openImage(args.text('vmcore')!, { mode: 'read' });
-    const output = args.text('output')!;
     const dump = spoolStdin();
     try {
-      const plan = addDeviceDump(vmcore, args.text('name')!, dump.size);
+      const plan = addDeviceDump(vmcore, name, dump.size);
+      const given = Buffer.byteLength(name);
+      if (plan.name.length < given) {
+        complain(`warning: --name has ${given} bytes: the first ${plan.name.length} are the name, no more are stored`);
+      }
       writeNew(output, plan.size, planChunks(plan, vmcore, dump.read));
     } finally {
       dump.close();
@@ -74,7 +82,7 @@ function writeNew(path: string, size: number, chunks: Iterable<Uint8Array>): voi
     fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   } catch (error) {
     const there = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    const why = there ? 'is there already; name a new file' : `cannot be made: ${reasonOf(error)}`;
+    const why = there ? 'is there already; name a new file' : `cannot be made: ${reasonNotMade(error)}`;
     throw new PstoreError('EEXIST', `${path} ${why}`, { path, cause: error });
   }
   try {

@@ -161,6 +161,12 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   timeout: (options, value) => {
     options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
   },
+  remount: () => {
+    throw new PstoreError(
+      'EINVAL',
+      '-o remount: a mount of pstorefuse cannot be remounted; umount it, and mount it again',
+    );
+  },
   transport: (options, value) => {
     options.transport = parseTransport(value);
   },
@@ -189,7 +195,7 @@ function addKey(keys: Map<string, string>, name: string, value: string): void {
 }
 
 /** All that mean something to us, for the help. */
-export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTERS);
+export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTERS).filter((name) => name !== 'remount');
 
 /** @throws PstoreError EINVAL */
 export function parseTransport(text: string): Transport {
@@ -240,7 +246,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     } else if (isSourceKey(name)) addKey(sourceKeys, name, value ?? '');
     else if (!IGNORED.has(name) && !/^[xX]-/.test(name)) {
       const known = [...MOUNT_OPTIONS, ...SOURCE_KEYS, ...KERNEL_FLAGS, ...IGNORED];
-      const advice = didYouMean(name, known, 'pstorefuse mount --help lists them');
+      const advice = didYouMean(name, known, 'man pstorefuse lists them');
       throw new PstoreError('EINVAL', `-o ${part}: there is no option ${name}; ${advice}`);
     }
   }

@@ -12,6 +12,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { fromSystem, PstoreError } from '../errors.js';
 import { takeWriterLock } from './lock.js';
@@ -29,7 +30,8 @@ export function sourceKind(path: string): 'file' | 'block' | 'folder' {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new PstoreError('ENOENT', `${path}: there is no such file`, { path, cause: error });
+      const why = code === 'ENOTDIR' ? `: ${fileInPath(path)} is a file, no folder` : '';
+      throw new PstoreError('ENOENT', `${path}: there is no such file${why}`, { path, cause: error });
     }
     throw fromSystem(error, `${path} cannot be looked at: ${reasonOf(error)}`, { path });
   }
@@ -39,6 +41,22 @@ export function sourceKind(path: string): 'file' | 'block' | 'folder' {
   const what = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a character device';
   const advice = what === 'a character device' ? '; copy it into a file first (dd, nanddump)' : '';
   throw new PstoreError('ENXIO', `${path} is ${what}, not a regular file or a block device${advice}`, { path });
+}
+
+/** The part of a path that is a file, where a folder is wanted. */
+function fileInPath(path: string): string {
+  const place = path.replace(/\/+$/, '');
+  try {
+    statSync(place);
+    return place;
+  } catch {
+    return fileInPath(dirname(place));
+  }
+}
+
+/** What keeps a file from being made. */
+export function reasonNotMade(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error);
 }
 
 /** The operating system's words for an error, without Node's. */
@@ -82,10 +100,14 @@ export function openImage(path: string, { mode }: FileOptions): Storage {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EBUSY') {
-      throw new PstoreError('EBUSY', `${path} is in use (mounted?); take ro to look at it only`, {
-        path,
-        cause: error,
-      });
+      throw new PstoreError(
+        'EBUSY',
+        `${path} is in use (mounted?); umount it first${mode === 'try' ? ', or take ro to look at it only' : ''}`,
+        {
+          path,
+          cause: error,
+        },
+      );
     }
     if (mode === 'try' && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
       return new FileStorage(path, open(path, constants.O_RDONLY), false, kind);
@@ -93,7 +115,7 @@ export function openImage(path: string, { mode }: FileOptions): Storage {
     throw fromSystem(error, `${path} cannot be opened for writing: ${reasonOf(error)}`, { path });
   }
   try {
-    takeWriterLock(fd, path);
+    takeWriterLock(fd, path, mode);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -135,7 +157,7 @@ function unpack(path: string, mode: FileOptions['mode']): Storage {
 }
 
 /** RFC 1952, 2.3.1: ID1 and ID2. */
-const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+export const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 
 function whyNotUnpacked(error: unknown, length: number): string {
   const { code, message } = error as NodeJS.ErrnoException;

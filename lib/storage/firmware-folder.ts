@@ -47,7 +47,10 @@ export function openFirmware(path: string): Firmware {
   }
   if (stats.isCharacterDevice()) throw needsIoctl(path);
   if (!stats.isDirectory()) {
-    throw new PstoreError('ENOTDIR', `${path} is no folder: platform-dump takes a folder of saved dumps`, { path });
+    throw new PstoreError('ENOTDIR', `${path} is no folder: platform-dump takes a folder of saved dumps`, {
+      path,
+      exit: 66,
+    });
   }
   return new FirmwareFolder(path);
 }
@@ -56,7 +59,7 @@ function needsIoctl(path: string): PstoreError {
   return new PstoreError(
     'ENOTSUP',
     `${path}: fetching dumps from the firmware needs ioctls (PAPR_PLATFORM_DUMP_IOC_CREATE_HANDLE, PAPR_PLATFORM_DUMP_IOC_INVALIDATE), which Node.js cannot make; save the dumps with the machine's own tools (extract_platdump) and give their folder`,
-    { path },
+    { path, exit: 69 },
   );
 }
 

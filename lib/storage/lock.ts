@@ -11,15 +11,17 @@ const HELD = 1;
 /**
  * Locks the open file description behind `fd`. Node has no flock(); the `flock` program (util-linux) locks the
  * description that it inherits, and the lock stays with it when that program ends.
+ * @param mode `must`: it is no use to anybody who cannot write; else to look at the image is something, too
  * @throws PstoreError EBUSY when another process holds it, naming the place where that has mounted it, or the process; ENODEV without the program; EIO where
  *   the file system knows no locks
  */
-export function takeWriterLock(fd: number, path: string): void {
+export function takeWriterLock(fd: number, path: string, mode: 'try' | 'must'): void {
+  const orRead = mode === 'try' ? ', or take ro to look at it only' : '';
   const result = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
   if (result.error) {
     throw new PstoreError(
       'ENODEV',
-      `${path}: the program flock (package util-linux) is needed for writing, and is not there; install it, or take ro to look at it only`,
+      `${path}: the program flock (package util-linux) is needed for writing, and is not there; install it${orRead}`,
       {
         path,
         cause: result.error,
@@ -30,26 +32,30 @@ export function takeWriterLock(fd: number, path: string): void {
   if (result.status !== HELD) {
     throw new PstoreError(
       'EIO',
-      `${path} cannot be locked for writing (flock ended with ${result.status}); take ro to look at it only`,
+      `${path} cannot be locked for writing (flock ended with ${result.status}); copy it to another file system${orRead}`,
       { path },
     );
   }
-  throw new PstoreError('EBUSY', `${path} is ${whoWrites(fd, path)}; take ro to look at it only`, { path });
+  throw new PstoreError('EBUSY', `${path} is ${whoWrites(fd, path, mode)}`, { path });
 }
 
-function whoWrites(fd: number, path: string): string {
+/** And what to do. */
+function whoWrites(fd: number, path: string, mode: 'try' | 'must'): string {
+  const advice =
+    mode === 'try' ? 'remove records there, or umount it first; take ro to look at it only' : 'umount it first';
   const holder = lockHolder(fd);
   const command = holder?.command ?? '';
   // Another user's process is not to be seen, but his mount is.
   if (!holder || command.includes(SERVER)) {
     try {
       const mount = mountServed(realpathSync(path), holder?.fdinfos ?? []);
-      if (mount) return `mounted read-write on ${mount.mountPoint}: remove records there, or umount it first`;
+      if (mount) return `mounted read-write on ${mount.mountPoint}: ${advice}`;
     } catch {
       // Without /proc only the holder itself is known.
     }
   }
-  return `being written by ${holder ? `process ${holder.pid} (${command.slice(0, 120)})` : 'another process'}`;
+  const who = holder ? `process ${holder.pid} (${command.slice(0, 120)})` : 'another process';
+  return `being written by ${who}; ${mode === 'try' ? 'take ro to look at it only' : 'try again when that has ended'}`;
 }
 
 /** In the command line of the server of a mount. */

@@ -326,7 +326,7 @@ t.test('one writer at a time', async (t) => {
   for (const line of ['rm v1.raw dmesg-blkoops-0', 'record v1.raw --reason oops', 'format v1.raw --force']) {
     const refused = await pstorefuse(line, { input: 'text' });
     t.match(refused, { status: 75, stdout: '' }, line);
-    t.match(refused.stderr, /^pstorefuse: v1\.raw is being written by process \d+ \(.*\); take ro[^\n]*\n$/);
+    t.match(refused.stderr, /^pstorefuse: v1\.raw is being written by process \d+ \(.*\); try again[^\n]*\n$/);
   }
   await good(t, 'ls v1.raw');
   await good(t, 'info v1.raw');
@@ -414,6 +414,29 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   ]);
   t.equal(listed[1].mtimeNs, '1700000000000000001');
   t.match(await good(t, 'cat ring.raw dmesg-pstore_blk-1'), /^Panic#\d+ Part1\nfirst line of the log\n/);
+});
+
+t.test('record says how much of a long log is kept', async (t) => {
+  await good(t, 'format deep.raw --size 64K --kmsg-size 16K');
+  const zones = 'record_size=16K,console_size=16K,ftrace_size=0,pmsg_size=0,ecc=16';
+  await pstorefuse(`format deep.mem --backend ramoops --size 64K -o ${zones}`);
+  const log = Array.from({ length: 20_000 }, (_, n) => `line ${n} ${Math.sin(n)}\n`).join('');
+  for (const [image, name] of [
+    ['deep.raw', 'pstore_blk'],
+    [`ramoops:deep.mem,${zones}`, 'ramoops'],
+  ] as const) {
+    for (const [id, compress] of ['none', 'deflate'].entries()) {
+      const line = `record ${image} --reason oops --compress ${compress}`;
+      const { status, stderr } = await pstorefuse(line, { input: log });
+      t.equal(status, 0, line);
+      const said = /^pstorefuse: deep\.\w+: the last (\d+) of (\d+) bytes are kept: the record has no room for more\n$/;
+      const [, kept, total] = said.exec(stderr) ?? [];
+      t.equal(Number(total), log.length, `${line}: ${stderr}`);
+      const [, ...text] = (await good(t, `cat ${image} dmesg-${name}-${id}`)).split(' Part1\n');
+      t.ok(text.join('').startsWith(log.slice(log.length - Number(kept))), 'its end');
+    }
+    await good(t, `record ${image} --reason oops`, { input: 'short\n' });
+  }
 });
 
 t.test('record appends to rings', async (t) => {

@@ -80,7 +80,7 @@ t.test('a source that cannot be written to is told, and what comes through the p
     [join(folder, 'nothing.raw'), 66, /there is no such file/],
     [folder, 66, /is a directory/],
     [`${join(folder, 'x.raw')},tty_siz=4K`, 64, /did you mean tty_size\?/],
-    [vmcore, 69, /nothing can be recorded in a source of vmcoredd/],
+    [vmcore, 65, /nothing can be recorded in a source of vmcoredd/],
   ] as const) {
     const ended = run(process.execPath, [PROGRAM, 'tee', source], { input });
     t.equal(ended.status, status, ended.stderr);
