@@ -10,7 +10,8 @@ import type { ZoneBackend } from './zones.js';
 
 interface Shown {
   readonly record: PstoreRecord;
-  readonly shortOfText: boolean;
+  /** The medium does not give its bytes. */
+  readonly isUnreadable: boolean;
 }
 
 /** @param shown what is shown of a dmesg zone, or undefined */
@@ -63,7 +64,9 @@ function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined
       reason: `${row.datalen} bytes leave no record behind the header: skipped, a kernel ends its listing here`,
     };
   }
-  if (shown.shortOfText)
+  if (shown.isUnreadable)
+    return { state: 'truncated', reason: 'the image ends before the record does, or the place cannot be read' };
+  if (shown.record.state === 'undecodable')
     return { state: 'undecodable', reason: 'the record does not decompress: shown as it is, with .enc.z' };
   return { state: 'live', reason: null };
 }

@@ -14,7 +14,7 @@ import {
 import { Reason, reasonName } from '../format/record-type.js';
 import { dmesgHeaderSize, isNanoseconds } from '../format/zone.js';
 import type { Extent, Piece } from '../storage/extent.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { cutWhileInUse, readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type DmesgRow, ZoneState } from '../zone/dmesg-table.js';
 import type { ZoneEngine } from '../zone/engine.js';
@@ -66,6 +66,8 @@ export interface CutZone {
 const NOT_TRIED = -1;
 const UNDECODABLE = -2;
 const STORED_AS_TEXT = -3;
+/** The medium does not give the record: whether it decodes is not known. */
+const UNREADABLE = -4;
 
 const NANOSECONDS = 1_000_000_000n;
 
@@ -322,7 +324,7 @@ export class ZoneBackend implements Backend {
     if (row.compressed !== 0 && this.#textSize[index] === NOT_TRIED) this.#decode(index, row);
     const text = this.#textSize[index]!;
     if (row.compressed !== 0 && text >= 0) return text;
-    if (row.compressed !== 0 && text === UNDECODABLE) return this.#storedLength(row);
+    if (row.compressed !== 0 && (text === UNDECODABLE || text === UNREADABLE)) return this.#storedLength(row);
     return this.#firstLine(row).length + this.#storedLength(row);
   }
 
@@ -336,8 +338,10 @@ export class ZoneBackend implements Backend {
       });
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
-      // A place that cannot be read must not take the other records with it.
+      // A place that cannot be read must not take the other records with it; reading this one says so again.
       this.warnings.add('record-undecodable', error.message, error.data.offset ?? null);
+      this.#textSize[index] = UNREADABLE;
+      return;
     }
     const failed = row.compressed === 1 ? UNDECODABLE : STORED_AS_TEXT;
     this.#textSize[index] = text ? text.length : failed;
@@ -346,6 +350,9 @@ export class ZoneBackend implements Backend {
 
   #decodePiece(piece: Piece, found: (compression: Compression) => void): Uint8Array | undefined {
     const stored = piece instanceof Uint8Array ? piece : readRange(piece.storage, piece.offset, piece.length);
+    if (!(piece instanceof Uint8Array) && stored.length < piece.length) {
+      throw cutWhileInUse(piece.storage, piece.offset + stored.length);
+    }
     const limit = LIMIT_FACTOR * this.engine.geometry.kmsgSize;
     const decoded = decodeRecord(stored, this.#source.compress, limit);
     if (decoded) found(decoded.compression);
@@ -372,10 +379,12 @@ export class ZoneBackend implements Backend {
     const index = record.id;
     const row = this.engine.dmesg.row(index);
     const piece = this.engine.data(index, this.#headerSize, this.#storedLength(row));
-    if (record.compressed !== null) {
+    if (record.compressed !== null || this.#textSize[index] === UNREADABLE) {
       const key = this.#cacheKey(index);
       return new LazyContent(record.size, () => {
         const text = this.#source.cache.get(key) ?? this.#decodePiece(piece, () => {});
+        // The medium gives it again: what it is, the next listing finds out.
+        if (this.#textSize[index] === UNREADABLE) this.#textSize[index] = NOT_TRIED;
         if (!text || text.length !== record.size) throw this.#changed(index);
         this.#source.cache.set(key, text);
         return text;
@@ -544,7 +553,7 @@ export class ZoneBackend implements Backend {
       zones: explainZones(this, (index) => {
         if (!this.#isShown(index)) return undefined;
         const record = this.#dmesgRecord(this.#firstDmesg + index, index)!;
-        return { record, shortOfText: this.#textSize[index] === UNDECODABLE };
+        return { record, isUnreadable: this.#textSize[index] === UNREADABLE };
       }),
     };
   }

@@ -712,6 +712,43 @@ t.test('a write that does not reach the medium is an error', async (t) => {
   t.throws(() => backend.write!(newRecord({ type: 'pmsg', data: latin1('x') })), { code: 'EIO' });
 });
 
+t.test('a record that the medium does not give any more keeps its name, and reading it is an error', (t) => {
+  const text = 'Oops#1 Part1\n<1>[    1.0] BUG: something that goes on and on and on\n';
+  const image = partition(16384).kmsg(4096);
+  image.dmesg(0, { body: deflateRawSync(text), compressed: 1 }).dmesg(1, { body: 'Oops#2 Part1\n' });
+  const faults: ((storage: FaultyStorage) => void)[] = [
+    (storage) => {
+      storage.end = 70;
+    },
+    (storage) => {
+      storage.broken = [{ offset: 60, length: 1, code: 'EIO' }];
+    },
+  ];
+  for (const fail of faults) {
+    const storage = new FaultyStorage(new MemoryStorage(image.bytes));
+    const backend = pstoreBlk.open({
+      path: 'image.raw',
+      storage,
+      keys: SourceKeys.of(image.keys),
+      warnings: new Warnings(),
+      cache: new TextCache(),
+      readFile: () => new Uint8Array(0),
+    });
+    fail(storage);
+    t.match(backend.record(0), { name: 'dmesg-pstore_blk-0', state: 'live', compressed: null });
+    t.equal(backend.find('dmesg-pstore_blk-0'), 0);
+    t.equal(backend.find('dmesg-pstore_blk-0.enc.z'), undefined);
+    t.throws(() => contentBytes(backend.open(0)), { code: 'EIO', message: /cut while in use|reading fails/ });
+    t.match([...backend.info().zones][0], { state: 'truncated' });
+    t.equal(backend.warnings.list.length, 1);
+    storage.end = image.bytes.length;
+    storage.broken = [];
+    t.throws(() => contentBytes(backend.open(0)), { code: 'EIO', message: /list again/ }, 'its size was not known');
+    t.equal(textOf(backend, 'dmesg-pstore_blk-0'), text);
+  }
+  t.end();
+});
+
 t.test('what is shown while another writer is at work', async (t) => {
   const image = partition(65536)
     .pmsg(4096)
