@@ -48,8 +48,9 @@ export const format: Command = {
       .option('force', { type: 'boolean', describe: 'overwrite what is there' })
       .option('o', { type: 'string', requiresArg: true, describe: 'further keys of the backend' })
       .option('dmesg-size', { type: 'string', requiresArg: true, describe: 'the same as --kmsg-size' });
-    for (const name of SIZE_OPTIONS)
-      built = built.option(name, { type: 'string', requiresArg: true, describe: `key ${name.replace('-', '_')}` });
+    for (const name of SIZE_OPTIONS) {
+      built = built.option(name, { type: 'string', requiresArg: true, describe: describeKey(name.replace('-', '_')) });
+    }
     return built;
   },
   run: (args) => {
@@ -70,6 +71,13 @@ export const format: Command = {
     return EXIT.OK;
   },
 };
+
+/** And which backends have it, if not all. */
+function describeKey(key: string): string {
+  if (key === 'kmsg_size') return 'key kmsg_size; for ramoops the same as --record-size';
+  const having = FORMATS.filter((name) => kindNamed(name)!.keys.includes(key));
+  return having.length === FORMATS.length ? `key ${key}` : `key ${key} (${having.join(', ')})`;
+}
 
 /** Zones without a record do not tell the machine, and those of one size not even the backend: both look the same. */
 function sayWhatIsNotTold(path: string, kind: BackendKind, keys: SourceKeys): void {

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
 import { environment, isRoot } from './programs.js';
 
 /**
@@ -101,6 +102,7 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 /** The mount answers, with all its sources or without some. */
 interface Ready {
   readonly complete: boolean;
+  readonly mountPoint: string;
 }
 
 /** @returns the exit status of the command */
@@ -128,9 +130,7 @@ export async function launch(options: LaunchOptions): Promise<number> {
     child.kill('SIGTERM');
     supervisor.nothing();
   };
-  process.on('SIGINT', forward);
-  process.on('SIGTERM', forward);
-  process.on('SIGHUP', forward);
+  for (const signal of SIGNALS) process.on(signal, forward);
   const first = await Promise.race([ended, handleMessages(child, supervisor, fuse, options)]);
   if (fuse !== undefined) closeSync(fuse);
   if (typeof first === 'number') {
@@ -138,10 +138,37 @@ export async function launch(options: LaunchOptions): Promise<number> {
     return first;
   }
   const good = first.complete ? 0 : PARTLY;
-  if (options.foreground) return (await ended) || good;
+  if (options.foreground) return (await endedInForeground(ended, first.mountPoint, options)) || good;
   child.stderr!.destroy();
   child.unref();
   return good;
+}
+
+/** Each of them unmounts. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Servers of mounts that nobody uses have ended by then. */
+const PATIENCE_MS = 2000;
+
+/** A program may still use a mount that a signal has taken away: then it is said what is waited for. */
+async function endedInForeground(
+  ended: Promise<number>,
+  mountPoint: string,
+  { complain }: LaunchOptions,
+): Promise<number> {
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
+    if (mountAt(mountPoint)?.type === MOUNT_TYPE) return;
+    clearInterval(timer);
+    complain(`${mountPoint} is unmounted; waiting for the programs that still use it`);
+  };
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      timer ??= setInterval(look, PATIENCE_MS);
+    });
+  }
+  const status = await ended;
+  clearInterval(timer);
+  return status;
 }
 
 /** /dev/fuse, where root can open it; why it cannot be opened is the server's to say. */
@@ -198,7 +225,7 @@ function handleMessages(
     const handle = (message: ServerMessage) => {
       if ('ready' in message) {
         supervisor.tell(message.unmount);
-        resolve({ complete: message.complete });
+        resolve({ complete: message.complete, mountPoint: message.unmount.mountPoint });
         return;
       }
       supervisor.mounting();

@@ -715,6 +715,27 @@ give([len(read('dmesg-blkoops-0')) > 10000, failure(lambda: read('dmesg-blkoops-
     await unmount(t, mountPoint);
   });
 
+  test('in the foreground it is said when a signal has unmounted, and a program still uses it', async (t) => {
+    const { folder, mountPoint } = place(t);
+    const inFront = pstorefuseBeside([imageFile(folder, 'v1'), mountPoint, '-f', ...by]);
+    t.ok(await until(() => isMounted(mountPoint)));
+    t.equal(await python(`give(len(os.listdir(root)))`, mountPoint), 4);
+    const stay = 'cd "$1" && : >"$2/in" && while [ -e "$2/in" ]; do sleep 0.05; done';
+    const user = call('sh', ['-c', stay, 'sh', mountPoint, folder]);
+    t.ok(await until(() => readdirSync(folder).includes('in')));
+    const [command] = processes((words) => words.includes(PROGRAM) && words.includes(mountPoint));
+    process.kill(command!.pid, 'SIGINT');
+    t.ok(await until(() => !isMounted(mountPoint)));
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    shell(`rm '${folder}/in'`);
+    await user;
+    const { stderr } = await inFront;
+    const said = `pstorefuse: ${mountPoint} is unmounted; waiting for the programs that still use it\n`;
+    // libfuse waits for nobody.
+    t.equal(stderr, transport === 'fuse-native' ? '' : said);
+    t.ok(areGone(mountPoint));
+  });
+
   test('what is mounted above or below is left alone', async (t) => {
     const { folder, mountPoint } = place(t);
     const image = imageFile(folder, 'v1');
