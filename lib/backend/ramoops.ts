@@ -378,10 +378,7 @@ function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): num
   return 0.7;
 }
 
-/**
- * A header without data for every zone, with its parity, and 0 elsewhere: a kernel shows nothing for it. With 0xFF, as on
- * flash, zones of one size would look like those of a formatted pstore_blk partition.
- */
+/** A header without data for every zone, with its parity, and 0xFF elsewhere: a kernel shows nothing for it. */
 function format(storage: Storage, keys: SourceKeys): void {
   const sizes = { ...NO_RAM_ZONES, memSize: storage.size, ...givenSizes(keys) };
   if (sizes.memSize > storage.size) {
@@ -392,7 +389,7 @@ function format(storage: Storage, keys: SourceKeys): void {
   }
   const geometry = layOutRam(sizes, storage.path);
   const endian = keys.abi()?.endian ?? 'little';
-  const blank = new Uint8Array(Math.min(storage.size, 1 << 20));
+  const blank = new Uint8Array(Math.min(storage.size, 1 << 20)).fill(0xff);
   for (let at = 0; at < storage.size; at += blank.length) {
     storage.write(blank.subarray(0, Math.min(blank.length, storage.size - at)), at);
   }

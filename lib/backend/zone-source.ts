@@ -3,7 +3,7 @@
 import { COMPRESSIONS } from '../compress/codec.js';
 import type { CompressionChoice } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { type Abi, ALL_ABIS, abiName, DEFAULT_ABI } from '../format/abi.js';
+import { type Abi, abiName, DEFAULT_ABI } from '../format/abi.js';
 import { parseKallsyms } from '../format/kallsyms.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -105,10 +105,7 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     salvage: keys.flag('salvage'),
     cut,
     guessed: (type) =>
-      contradiction(warnings) ??
-      whyGuessed(type, kept, path) ??
-      guessedMachine(type, kept, keys) ??
-      foreignZone(type, engine, storage, kept),
+      contradiction(warnings) ?? whyGuessed(type, kept, path) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
 }
@@ -386,15 +383,6 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
     );
   }
   return undefined;
-}
-
-/** Empty zones tell the byte order only. Where it is the default machine's, that one is taken; of others there are several. */
-function guessedMachine(type: NewRecord['type'], { detected }: Found, keys: SourceKeys): string | undefined {
-  if (type !== 'dmesg' || keys.has('abi') || !detected || detected.abiProven) return undefined;
-  const { endian } = detected.abi;
-  if (endian === DEFAULT_ABI.endian) return undefined;
-  const names = ALL_ABIS.filter((abi) => abi.endian === endian).map(abiName);
-  return `of the machine only the byte order is found in it, and a guess never places a write; give abi= (${names.join(', ')})`;
 }
 
 /** Given sizes that the image contradicts are obeyed for reading; a write by them would go over records. */

@@ -509,20 +509,6 @@ t.test('the machine', async (t) => {
   });
 });
 
-t.test('an empty big-endian image: no record is written before the machine is given', (t) => {
-  for (const abi of MACHINE_NAMES) {
-    const image = partition(65536, { abi }).console(8192).kmsg(8192).formatted();
-    const isBig = !MACHINES[abi].little;
-    const message = /only the byte order is found in it, .*; give abi= \(be64, be32, be32-align4\)$/;
-    if (isBig) t.throws(() => open(image, {}).write(newRecord('dmesg')), { code: 'EINVAL', message });
-    else t.doesNotThrow(() => open(image, {}, image.bytes.slice()).write(newRecord('dmesg')), abi);
-    t.doesNotThrow(() => open(image, {}).write(newRecord('console')), `${abi}: text has no header of its own`);
-    t.doesNotThrow(() => open(image, { abi }).write(newRecord('dmesg')), `${abi} given`);
-    t.doesNotThrow(() => open(image, {}).write(newRecord('dmesg')), `${abi}, with a record there`);
-  }
-  t.end();
-});
-
 t.test('a machine that is given and that the headers contradict', (t) => {
   for (const abi of MACHINE_NAMES) {
     const image = partition(65536, { abi }).pmsg(4096, ['text']).console(0).ftrace(0, 1).kmsg(8192);
