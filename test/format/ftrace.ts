@@ -119,6 +119,20 @@ t.test('encodings are found from the data', async (t) => {
   t.same(findEncoding([new Uint8Array(0)], BE32), ENCODINGS['32']);
 });
 
+t.test('damage in the records of a single CPU', async (t) => {
+  for (const machine of ['64', '32', 'arm', 'thumb'] as const) {
+    const records = Array.from({ length: 40 }, (_, i) =>
+      ftraceBytes({ cpu: 0, ts: 70_001n + BigInt(i), ip: 0xc1000000n + BigInt(i * 16), parent: 0xc1200000n }, machine),
+    );
+    const ring = join(records);
+    const { recordSize } = ENCODINGS[machine];
+    ring[7 * recordSize - 8]! ^= 4;
+    const expected = machine === 'thumb' ? ENCODINGS.arm : ENCODINGS[machine];
+    const abi = machine === '64' ? LE64 : LE32;
+    t.same(findEncoding([ring, new Uint8Array(0)], abi, true), expected, machine);
+  }
+});
+
 t.test('a ring that all CPUs share', async (t) => {
   const ring = join(
     Array.from({ length: 60 }, (_, i) =>
