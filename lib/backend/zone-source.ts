@@ -16,7 +16,7 @@ import {
   zoneSignature,
 } from '../format/zone.js';
 import { SliceStorage } from '../storage/slice.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readEvidence, readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type Detected, detectZones, fittingMarks, SEARCHED } from '../zone/detect.js';
 import { ZoneState } from '../zone/dmesg-table.js';
@@ -190,7 +190,7 @@ function findCut(storage: Storage, geometry: ZoneGeometry, abi: Abi): CutZone | 
   if (geometry.kmsgSize === 0) return undefined;
   const zone = kmsgZone(geometry, geometry.kmsgCount);
   const bufferSize = BUFFER_HEADER_SIZE[geometry.generation];
-  const head = readRange(storage, zone.offset, bufferSize + dmesgHeaderSize(abi));
+  const head = readEvidence(storage, zone.offset, bufferSize + dmesgHeaderSize(abi));
   if (head.length < bufferSize + dmesgHeaderSize(abi)) return undefined;
   const { sig, datalen } = readBufferHeader(head, geometry.generation, abi);
   const { magic } = readDmesgHeader(head.subarray(bufferSize), abi);
@@ -220,7 +220,7 @@ function suspectedStart(
 ): number | undefined {
   const first = detected?.marks.find(({ doubtful }) => !doubtful);
   if (!first || first.offset === 0) return undefined;
-  const boot = readRange(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
+  const boot = readEvidence(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
   const hasPartitions = BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte);
   const gap = generation === 'blkoops' ? kmsgSize : USUAL_GAP - 1;
   return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;

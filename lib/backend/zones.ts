@@ -14,7 +14,7 @@ import {
 import { Reason, reasonName } from '../format/record-type.js';
 import { dmesgHeaderSize, isNanoseconds } from '../format/zone.js';
 import type { Extent, Piece } from '../storage/extent.js';
-import { cutWhileInUse, readRange, type Storage } from '../storage/storage.js';
+import { cutWhileInUse, isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type DmesgRow, ZoneState } from '../zone/dmesg-table.js';
 import type { ZoneEngine } from '../zone/engine.js';
@@ -426,7 +426,15 @@ export class ZoneBackend implements Backend {
   }
 
   #ftraceTextSize(): number {
-    this.#ftraceSize ??= this.#cached('ftrace', () => this.#ftraceText(this.#ftraceExtents())).length;
+    if (this.#ftraceSize !== undefined) return this.#ftraceSize;
+    const rings = this.#ftraceExtents();
+    try {
+      this.#ftraceSize = this.#cached('ftrace', () => this.#ftraceText(rings)).length;
+    } catch (error) {
+      if (!isBrokenPlace(error)) throw error;
+      // The others are to be listed all the same; reading this one says it again.
+      this.#ftraceSize = rings.reduce((sum, { extents, datalen }) => sum + (extents.length === 0 ? 0 : datalen), 0);
+    }
     return this.#ftraceSize;
   }
 

@@ -54,6 +54,16 @@ export function checkStillThere(storage: Storage, offset: number, length: number
   if (offset + got < end) throw cutWhileInUse(storage, offset + got);
 }
 
+/** As readRange(), for what only helps to guess: nothing where the place is broken, since the guess can do without. */
+export function readEvidence(storage: Storage, offset: number, length: number): Uint8Array {
+  try {
+    return readRange(storage, offset, length);
+  } catch (error) {
+    if (!isBrokenPlace(error)) throw error;
+    return new Uint8Array(0);
+  }
+}
+
 /** `length` bytes from `offset` on, or fewer where the medium ends. */
 export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
   const wanted = Math.max(0, Math.min(length, storage.size - offset));

@@ -8,7 +8,7 @@ import {
   MAX_DMESG_HEADER_SIZE,
   readDmesgHeader,
 } from '../format/zone.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readEvidence, type Storage } from '../storage/storage.js';
 import { GUESS, PROVEN, type SizeConfidence } from './evidence.js';
 import { findFront } from './front.js';
 import { NO_ZONES, PSTORE_BLK_CAP, type ZoneSizes } from './geometry.js';
@@ -110,7 +110,9 @@ function hasFormattedRing(marks: readonly Mark[], storage: Storage): boolean {
     if (type === 'dmesg' || datalen !== 0 || start !== 0) return false;
     const from = offset + BUFFER_HEADER_SIZE.pstore_blk;
     const length = (marks[i + 1]?.offset ?? storage.size) - from;
-    return length > 0 && length <= LONGEST_BLANK && readRange(storage, from, length).every((byte) => byte === 0xff);
+    if (length <= 0 || length > LONGEST_BLANK) return false;
+    const bytes = readEvidence(storage, from, length);
+    return bytes.length > 0 && bytes.every((byte) => byte === 0xff);
   });
 }
 
@@ -157,7 +159,7 @@ function detectAbi(
   const votes = candidates.map(() => 0);
   let voters = 0;
   for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MOST_VOTERS)) {
-    const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
+    const bytes = readEvidence(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
     if (bytes.length < MAX_DMESG_HEADER_SIZE) continue;
     voters++;
     const scores = candidates.map((abi) => plausibility(bytes, abi));

@@ -3,7 +3,7 @@
 
 import { type Abi, Fields } from '../format/abi.js';
 import { BUFFER_HEADER_SIZE } from '../format/zone.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readEvidence, type Storage } from '../storage/storage.js';
 import { wrappedSize } from './evidence.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -258,7 +258,7 @@ function readRings(
 /** Bytes of whole records, the newest at the end: they stand before `start`. */
 function newestRecords({ offset, datalen, start }: Mark, storage: Storage): Uint8Array {
   const length = datalen === 0 ? 0 : Math.min(start, SAMPLE);
-  return readRange(storage, offset + HEADER + start - length, length);
+  return readEvidence(storage, offset + HEADER + start - length, length);
 }
 
 interface CpuEncoding {

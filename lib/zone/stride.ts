@@ -1,7 +1,7 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
 import { BUFFER_HEADER_SIZE, type Generation } from '../format/zone.js';
-import type { Storage } from '../storage/storage.js';
+import { readEvidence, type Storage } from '../storage/storage.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from './evidence.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -114,6 +114,9 @@ function singleZone(mark: Mark, generation: Generation, storage: Storage, format
   return { base, size: size > room ? Math.max(ZONE_MULTIPLE, room) : size, confidence: GUESS };
 }
 
+/** Bytes that are read at a time to see where zeros end. */
+const FILL_CHUNK = 64 << 10;
+
 /**
  * Mainline writes a zone as a whole, zeros behind the data: the zone ends where they do, when something else was there
  * before.
@@ -121,12 +124,11 @@ function singleZone(mark: Mark, generation: Generation, storage: Storage, format
 function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number | undefined {
   const from = offset + BUFFER_HEADER_SIZE.pstore_blk + datalen;
   if (!magic || datalen === 0 || from >= storage.size) return undefined;
-  const chunk = new Uint8Array(Math.min(64 << 10, storage.size));
-  for (let at = from; at < storage.size; at += chunk.length) {
-    const got = storage.read(chunk, at);
-    const end = chunk.subarray(0, got).findIndex((byte) => byte !== 0);
+  for (let at = from; at < storage.size; at += FILL_CHUNK) {
+    const chunk = readEvidence(storage, at, FILL_CHUNK);
+    const end = chunk.findIndex((byte) => byte !== 0);
     if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
-    if (got < chunk.length) break;
+    if (chunk.length < FILL_CHUNK) break;
   }
   return undefined;
 }

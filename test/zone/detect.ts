@@ -615,6 +615,32 @@ t.test('an ftrace ring whose damaged length is that of a zone twice as large', a
   t.match(found?.sizes, { pmsgSize: 16384, consoleSize: 32768, ftraceSize: 16384, cpus: 2, kmsgSize: 32768 });
 });
 
+/** A medium with a block that cannot be read. */
+class BrokenBlock extends MemoryStorage {
+  broken = 0;
+
+  override read(target: Uint8Array, offset: number): number {
+    if (offset < this.broken + 4096 && offset + target.length > this.broken) {
+      throw new PstoreError('EIO', 'image.raw: a bad block', { path: 'image.raw' });
+    }
+    return super.read(target, offset);
+  }
+}
+
+t.test('a block that cannot be read, wherever it is, does not take the rest with it', async (t) => {
+  for (const folder of ['s1', 's3', 's9-ff', 'v1']) {
+    const bytes = goldenImage(folder);
+    for (let broken = 0; broken < bytes.length; broken += 4096) {
+      const storage = new BrokenBlock(bytes, { path: 'image.raw' });
+      storage.broken = broken;
+      const kind = folder === 'v1' ? blkoops : pstoreBlk;
+      const context = { path: 'image.raw', storage, keys: SourceKeys.of({}), warnings: new Warnings() };
+      const backend = kind.open({ ...context, cache: new TextCache(), readFile: () => new Uint8Array(0) });
+      if (broken > 0) t.ok(Array.from({ length: backend.slots }, (_, slot) => backend.record(slot)).some(Boolean));
+    }
+  }
+});
+
 t.test('hostile images', async (t) => {
   const time = (name: string, bytes: Uint8Array) => {
     const storage = new MemoryStorage(bytes, { path: 'image.raw' });
