@@ -1,7 +1,7 @@
 // The transport fuse-native: libfuse 2 through the npm package. For everyone, and for users who are not root.
 // Each hazard of that package (spec: FUSE facts) is handled here and nowhere else.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,6 @@ import type Fuse from 'fuse-native';
 import type { Callback, Options } from 'fuse-native';
 import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
-import { mountAt, readMounts } from '../storage/mountinfo.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import type { Attr, Tree } from '../tree/tree.js';
 import { WITHOUT_A_MOUNT } from './device.js';
@@ -20,7 +19,7 @@ const require = createRequire(import.meta.url);
 
 /** dlopen(3): keeps the library when Node closes it again. */
 const RTLD_NODELETE = 0x1000;
-/** How often it is looked whether somebody has unmounted: fuse-native does not tell. */
+/** How often it is looked whether libfuse has ended: fuse-native does not tell. */
 const WATCH_MS = 250;
 const NANOSECONDS_PER_MS = 1_000_000n;
 /** libfuse renames an open file to such a name before it is unlinked, so that it can be read on. */
@@ -364,18 +363,34 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
     }
   }
   const fuse = new PstoreFuse(options.mountPoint, traced(handlers.table(), options.debug), libfuseOptions(options));
+  const others = openDevices();
   await new Promise<void>((resolve, reject) => {
     fuse.mount((error) => (error ? reject(mountFailure(error, options.mountPoint)) : resolve()));
   });
+  const device = openDevices().find((fd) => !others.includes(fd));
   options.onReady();
-  // By its number: it may be moved, or something else be mounted above it.
-  const mounted = mountAt(options.mountPoint)?.id;
   await new Promise<void>((resolve) => {
     const watch = setInterval(() => {
-      if (readMounts().some(({ id }) => id === mounted)) return;
+      if (device !== undefined && openDevices().includes(device)) return;
       clearInterval(watch);
       resolve();
     }, WATCH_MS);
+  });
+}
+
+/**
+ * Descriptors of ours for /dev/fuse. libfuse closes its own when nobody can ask any more: not before the last user of a
+ * lazily unmounted file system has gone. The mount's number in mountinfo would not tell: the next mount has it again.
+ */
+function openDevices(): string[] {
+  const folder = '/proc/self/fd';
+  return readdirSync(folder).filter((fd) => {
+    try {
+      return readlinkSync(join(folder, fd)) === '/dev/fuse';
+    } catch {
+      // It was the descriptor of the listing.
+      return false;
+    }
   });
 }
 
