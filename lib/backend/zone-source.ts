@@ -32,6 +32,7 @@ import {
   type ZoneGeometry,
   type ZoneSizes,
 } from '../zone/geometry.js';
+import { countHidden } from '../zone/recovery.js';
 import type { BackendInfo, NewRecord } from './backend.js';
 import type { SourceKeys } from './keys.js';
 import type { OpenContext } from './kind.js';
@@ -86,8 +87,7 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
     dumpOops: keys.has('dump_oops') ? keys.flag('dump_oops') : true,
   });
   engine.recover();
-  warnOfHiddenZones(engine, found, warnings, path);
-  warnOfDamagedSignatures(found, warnings, path);
+  warnOfHiddenZones(engine, storage, warnings, path);
   // What is behind a kernel's cap was never a zone's.
   const cut = storage.size < context.storage.size ? undefined : findCut(storage, found.geometry, abi);
   if (cut) warnOfCut(cut, storage, warnings);
@@ -226,13 +226,23 @@ function suspectedStart(
   return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;
 }
 
-/** With the zone size given, the beginning of a large image tells the rest; unless no record stands there. */
+/** The beginning of a large image mostly tells all that is to be found. */
 function detect(storage: Storage, generation: Generation, sizes: Partial<ZoneSizes>): Detected | undefined {
-  if (sizes.kmsgSize !== undefined && storage.size > SHORT_SEARCH) {
-    const detected = detectZones(storage, { generation, sizes, until: SHORT_SEARCH });
-    if (detected?.abiProven) return detected;
+  if (storage.size > SHORT_SEARCH) {
+    const beginning = detectZones(storage, { generation, sizes, until: SHORT_SEARCH });
+    if (beginning && (sizes.kmsgSize === undefined ? tellsAll(beginning) : beginning.abiProven)) return beginning;
   }
   return detectZones(storage, { generation, sizes });
+}
+
+/**
+ * Whether headers further on could tell nothing else: zones are used one after the other, so that from the first on
+ * each has one, up to where the ring has got.
+ */
+function tellsAll({ abiProven, confidence, sizes, kmsgOffset, marks }: Detected): boolean {
+  if (!abiProven || confidence.kmsgSize !== PROVEN || kmsgOffset === undefined) return false;
+  const dmesg = marks.filter(({ type, doubtful }) => type === 'dmesg' && !doubtful);
+  return dmesg.every(({ offset }, i) => offset === kmsgOffset + i * sizes.kmsgSize);
 }
 
 function noSignature(path: string, generation: Generation): PstoreError {
@@ -334,28 +344,18 @@ function inWords(size: number): string {
 }
 
 /** blkoops stops at the first zone without a signature: what stands behind it is not shown, but not passed over in silence. */
-function warnOfHiddenZones(engine: ZoneEngine, found: Found, warnings: Warnings, path: string): void {
-  if (engine.geometry.generation !== 'blkoops' || !found.detected) return;
-  const stop = kmsgZone(engine.geometry, engine.nextZone).offset;
-  const hidden = found.detected.marks.filter((mark) => mark.magic && mark.datalen > 0 && mark.offset > stop).length;
-  if (hidden === 0 || engine.dmesg.length === 0 || engine.dmesg.state(engine.nextZone) !== 0) return;
+function warnOfHiddenZones(engine: ZoneEngine, storage: Storage, warnings: Warnings, path: string): void {
+  const { geometry, abi, dmesg, nextZone } = engine;
+  const isStop = geometry.generation === 'blkoops' && dmesg.length > 0 && dmesg.state(nextZone) === ZoneState.Unsigned;
+  const hidden = isStop ? countHidden(storage, geometry, abi, nextZone) : 0;
+  if (hidden === 0) return;
+  const stop = kmsgZone(geometry, nextZone).offset;
   warnings.add(
     'zone-invalid',
-    `${path}: dmesg zone ${engine.nextZone} at offset ${stop} has no signature, where blkoops stops looking; ` +
+    `${path}: dmesg zone ${nextZone} at offset ${stop} has no signature, where blkoops stops looking; ` +
       `${hidden} record${hidden === 1 ? '' : 's'} behind it can be seen with salvage`,
     stop,
   );
-}
-
-/** A zone whose signature was damaged is never used to a kernel, though its record's header is still there. */
-function warnOfDamagedSignatures({ geometry, detected }: Found, warnings: Warnings, path: string): void {
-  if (geometry.kmsgSize === 0) return;
-  for (const { signed, magic, datalen, offset } of detected?.marks ?? []) {
-    const index = (offset - geometry.kmsgOffset) / geometry.kmsgSize;
-    if (signed || !magic || datalen === 0 || index < 0 || !Number.isInteger(index)) continue;
-    const what = `${path}: dmesg zone ${index} at offset ${offset} has a damaged signature: a kernel does not see its record`;
-    warnings.add('zone-invalid', `${what}; salvage shows what can be read of it`, offset);
-  }
 }
 
 /** A guess never places a write. @returns the sentence that says what to give */
@@ -469,7 +469,8 @@ function parametersOf(geometry: ZoneGeometry): Pick<BackendInfo, 'kernelParamete
 export function probeZones(storage: Storage, generation: Generation): number {
   if (storage.size < PARTITION_MULTIPLE) return 0;
   // Most images say at their beginning what they are.
-  if (storage.size > SHORT_SEARCH && isSure(detectZones(storage, { generation, until: SHORT_SEARCH }))) return SURE;
+  const beginning = storage.size > SHORT_SEARCH ? detectZones(storage, { until: SHORT_SEARCH }) : undefined;
+  if (isSure(beginning)) return beginning?.generation === generation ? SURE : 0;
   const detected = detectZones(storage, { generation });
   if (!detected) return 0;
   return isSure(detected) ? SURE : isFormatted(storage, detected) ? 0.8 : 0.1;

@@ -15,7 +15,7 @@ import {
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
-import { kmsgZone, type ZoneGeometry } from './geometry.js';
+import { kmsgZone, PSTORE_BLK_CAP, type ZoneGeometry } from './geometry.js';
 
 /** What the headers say. */
 export interface Recovered {
@@ -101,6 +101,19 @@ export function followsTimes(table: DmesgTable, next: number): boolean {
   return used < 2 || !nextIsUsed || seconds !== last;
 }
 
+/** A kernel never looks further, whatever the size of the partition: neither does the count of what it would not see. */
+const HIDDEN_WITHIN = PSTORE_BLK_CAP;
+
+/** Records behind the zone at which blkoops stops looking. */
+export function countHidden(storage: Storage, geometry: ZoneGeometry, abi: Abi, stop: number): number {
+  const headers = new HeaderReader(storage, geometry, abi);
+  let hidden = 0;
+  for (let index = stop + 1; index < geometry.kmsgCount && kmsgZone(geometry, index).offset < HIDDEN_WITHIN; index++) {
+    if (headers.row(index).row.datalen > 0) hidden++;
+  }
+  return hidden;
+}
+
 interface Problem {
   readonly code: 'zone-overtop' | 'zone-invalid' | 'zone-truncated';
   readonly what: string;
@@ -117,6 +130,10 @@ const NO_HEADER: Omit<DmesgRow, 'state'> = {
 
 function skipped(row: DmesgRow, code: Problem['code'], what: string): { row: DmesgRow; problem: Problem } {
   return { row, problem: { code, what } };
+}
+
+function hex(word: number): string {
+  return `0x${word.toString(16).padStart(8, '0')}`;
 }
 
 /** Gives the headers of one zone after the other. */
@@ -156,10 +173,16 @@ class HeaderReader {
       return skipped(row, 'zone-truncated', 'cannot be read: the image ends here, or the place is broken');
     }
     const buffer = readBufferHeader(bytes, this.#geometry.generation, this.#abi);
-    if (buffer.sig !== zoneSignature('dmesg')) {
-      return { row: { ...NO_HEADER, state: ZoneState.Unsigned }, problem: undefined };
-    }
     const { datalen } = buffer;
+    const signature = zoneSignature('dmesg');
+    if (buffer.sig !== signature) {
+      const row = { ...NO_HEADER, state: ZoneState.Unsigned };
+      const isRecord =
+        datalen > 0 && readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi).magic === DMESG_MAGIC;
+      if (!isRecord) return { row, problem: undefined };
+      const found = `has the signature ${hex(buffer.sig)} where ${hex(signature)} should be`;
+      return skipped({ ...row, datalen }, 'zone-invalid', found);
+    }
     const area = this.#geometry.kmsgSize - this.#bufferSize;
     if (datalen > area) {
       const row = { ...NO_HEADER, state: ZoneState.Overtop, datalen };
@@ -170,7 +193,7 @@ class HeaderReader {
     if (magic !== DMESG_MAGIC) {
       const row = { ...NO_HEADER, state: ZoneState.Invalid, datalen };
       if (datalen === 0) return { row, problem: undefined };
-      const found = `has the magic 0x${magic.toString(16)} where 0x${DMESG_MAGIC.toString(16)} should be`;
+      const found = `has the magic ${hex(magic)} where ${hex(DMESG_MAGIC)} should be`;
       return skipped(row, 'zone-invalid', found);
     }
     // Field by field: to spread an object takes longer than to read the zone.

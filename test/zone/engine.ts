@@ -332,6 +332,7 @@ const RECOVERY: readonly RecoveryCase[] = [
     shown: [0, 2],
     next: 3,
     oops: 3,
+    warnings: ['zone-invalid'],
     blkoops: { shown: [0], next: 1, oops: 1 },
   },
   {

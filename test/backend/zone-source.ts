@@ -1,0 +1,133 @@
+// How much of a partition is read to find its sizes, and what is said of records that a kernel would not see.
+
+import t from 'tap';
+import { blkoops } from '../../lib/backend/blkoops.js';
+import { TextCache } from '../../lib/backend/cache.js';
+import { SourceKeys } from '../../lib/backend/keys.js';
+import type { BackendKind } from '../../lib/backend/kind.js';
+import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { Warnings } from '../../lib/warnings.js';
+import { partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
+
+/** Counts the bytes that are asked for. */
+class CountingStorage extends MemoryStorage {
+  count = 0;
+
+  override read(target: Uint8Array, offset: number): number {
+    const got = super.read(target, offset);
+    this.count += got;
+    return got;
+  }
+}
+
+function kindOf({ format }: ZonePartition): BackendKind {
+  return format === 'blkoops' ? blkoops : pstoreBlk;
+}
+
+function open(image: ZonePartition, keys: Readonly<Record<string, string>> = {}) {
+  const storage = new CountingStorage(image.bytes, { path: 'image.raw' });
+  const warnings = new Warnings();
+  const backend = kindOf(image).open({
+    path: 'image.raw',
+    storage,
+    keys: SourceKeys.of(keys),
+    warnings,
+    cache: new TextCache(),
+    readFile: () => new Uint8Array(0),
+  });
+  const names: string[] = [];
+  for (let slot = 0; slot < backend.slots; slot++)
+    names.push(...(backend.record(slot) ? [backend.record(slot)!.name] : []));
+  return { storage, warnings: warnings.list, info: backend.info(), names };
+}
+
+const MIB = 1 << 20;
+const record = (i: number): RecordSpec => ({ body: `record ${i}\n`, seconds: 1_700_000_000 + i, counter: i + 1 });
+
+function large(format: 'pstore_blk' | 'blkoops', kmsgSize: number, records: readonly number[], size = 24 * MIB) {
+  const image = partition(size, { format });
+  if (format === 'pstore_blk') image.pmsg(65536, ['pmsg text']).console(131072, ['console text']).ftrace(0, 1);
+  image.kmsg(kmsgSize);
+  for (const i of records) image.dmesg(i, record(i));
+  return image;
+}
+
+t.test('the beginning of a large image tells its sizes; the rest is not read', async (t) => {
+  for (const format of ['pstore_blk', 'blkoops'] as const) {
+    for (const [kmsgSize, count] of [
+      [65536, 3],
+      [65536, 100],
+      [65536, 350],
+      [MIB, 5],
+      [12288, 700],
+    ] as const) {
+      const image = large(format, kmsgSize, [...Array(count).keys()]);
+      const what = `${format}, ${count} zones of ${kmsgSize}`;
+      const probe = new CountingStorage(image.bytes);
+      t.equal(kindOf(image).probe(probe), 0.9, what);
+      t.equal((format === 'blkoops' ? pstoreBlk : blkoops).probe(probe), 0, `${what}: the other one`);
+      const found = open(image);
+      const given = open(image, image.keys);
+      t.same(found.names, given.names, what);
+      t.same(found.warnings, given.warnings, `${what}: and says nothing else`);
+      t.same(found.info.geometry, given.info.geometry, `${what}: its sizes`);
+      t.equal(found.info.confidence.kmsg_size, 1, `${what}: which are sure`);
+      t.ok(found.storage.count < 10 * MIB, `${what}: ${found.storage.count} bytes are read`);
+    }
+  }
+});
+
+t.test('all of it is read where the beginning leaves a doubt', async (t) => {
+  // The beginning has only every other header: what is behind it tells the size.
+  const image = large(
+    'pstore_blk',
+    65536,
+    [...Array(350).keys()].filter((i) => i % 2 === 0 || i > 100),
+  );
+  const { storage, info } = open(image);
+  t.match(info.geometry, { kmsg_size: 65536 });
+  t.ok(storage.count > 24 * MIB, `${storage.count} bytes are read`);
+
+  const bare = large('pstore_blk', 65536, []);
+  bare.dmesg(200, record(1)).dmesg(201, record(2)).dmesg(203, record(3));
+  t.match(open(bare).info.geometry, { kmsg_size: 65536 }, 'headers behind the beginning only');
+});
+
+t.test('a damaged signature far behind the beginning is told', async (t) => {
+  const image = large('pstore_blk', 65536, [...Array(350).keys()]).dmesg(300, { ...record(300), sig: 0x43474344 });
+  const { offset } = image.kmsgZones[300]!;
+  for (const keys of [{}, image.keys]) {
+    t.same(open(image, keys).warnings, [
+      {
+        code: 'zone-invalid',
+        message: `image.raw: dmesg zone 300 at offset ${offset} has the signature 0x43474344 where 0x43474244 should be; a kernel skips it, and salvage shows what can be read of it`,
+        offset,
+      },
+    ]);
+  }
+});
+
+t.test('records behind the zone where blkoops stops are counted, wherever they stand', async (t) => {
+  for (const [keys, size] of [
+    [{}, 24 * MIB],
+    [{ kmsg_size: '65536' }, 24 * MIB],
+    [{}, MIB],
+  ] as const) {
+    const zones = size / 65536;
+    const image = large('blkoops', 65536, [0, 1, 2, 4, zones - 2, zones - 1], size).dmesg(5, { ...record(5), sig: 7 });
+    const { names, warnings } = open(image, keys);
+    t.same(names, ['dmesg-blkoops-0', 'dmesg-blkoops-1', 'dmesg-blkoops-2']);
+    t.match(
+      warnings.filter(({ offset }) => offset === 3 * 65536),
+      [
+        {
+          code: 'zone-invalid',
+          message: /dmesg zone 3 at offset 196608 has no signature.*; 4 records behind it can be/,
+        },
+      ],
+    );
+  }
+  const full = large('blkoops', 65536, [...Array(MIB / 65536).keys()], MIB);
+  t.same(open(full).warnings, [], 'where no zone is without a signature, nothing is hidden');
+});
