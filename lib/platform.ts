@@ -1,13 +1,15 @@
-// What differs between Node and other places this core may run in: native deflate, and the wall clock.
+// What differs between Node and other places this core may run in: native deflate, threads, and the wall clock.
 // Everything from format/ to tree/ reaches the machine through this file only.
 
 import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
 
 let loaded: typeof import('node:zlib') | undefined;
 
 /** Loaded on first use: it takes a tenth of the time in which a mount is made. */
 function zlib(): typeof import('node:zlib') {
-  loaded ??= createRequire(import.meta.url)('node:zlib') as typeof import('node:zlib');
+  loaded ??= require('node:zlib') as typeof import('node:zlib');
   return loaded;
 }
 
@@ -61,4 +63,60 @@ export function nowNs(): bigint {
 /** Where `needle` stands in `bytes` from `from` on, or -1: by the machine's own search, which is far faster than a loop. */
 export function findBytes(bytes: Uint8Array, needle: Uint8Array, from: number): number {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(needle, from);
+}
+
+/** Another thread of this process, as the one that has started it sees it. Messages are copied. */
+export interface Thread {
+  post(message: unknown): void;
+  /** The next message that it has posted, or undefined while there is none: no event loop is needed. */
+  receive(): unknown;
+  /** Ends it at once. */
+  end(): void;
+}
+
+/** What a thread was started with, and how it talks. */
+export interface ThreadSide<Data> {
+  readonly data: Data;
+  onMessage(act: (message: unknown) => void): void;
+  /** @param owned buffers that are handed over instead of copied: nobody here uses them any more */
+  post(message: unknown, owned: readonly ArrayBufferLike[]): void;
+}
+
+/** Processors that this process may use, beside the one that it runs on. */
+export function otherProcessors(): number {
+  return (require('node:os') as typeof import('node:os')).availableParallelism() - 1;
+}
+
+/** One that fails says nothing: whoever waits for it must not do so for ever. It does not keep the process alive. */
+export function startThread(script: URL, data: object): Thread {
+  const { MessageChannel, receiveMessageOnPort, Worker } =
+    require('node:worker_threads') as typeof import('node:worker_threads');
+  const { port1, port2 } = new MessageChannel();
+  const workerData = { data, port: port2 };
+  // What Node was told for this process is not meant for a thread.
+  const worker = new Worker(script, { workerData, transferList: [port2], env: {}, execArgv: [] });
+  worker.on('error', () => {});
+  worker.unref();
+  port1.unref();
+  return {
+    post: (message) => port1.postMessage(message),
+    receive: () => receiveMessageOnPort(port1)?.message,
+    end: () => {
+      port1.close();
+      void worker.terminate();
+    },
+  };
+}
+
+/** For the script of a thread. */
+export function threadSide<Data>(): ThreadSide<Data> {
+  const { workerData } = require('node:worker_threads') as typeof import('node:worker_threads');
+  const { data, port } = workerData as { data: Data; port: import('node:worker_threads').MessagePort };
+  return {
+    data,
+    onMessage: (act) => {
+      port.on('message', act);
+    },
+    post: (message, owned) => port.postMessage(message, owned as ArrayBuffer[]),
+  };
 }

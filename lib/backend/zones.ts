@@ -1,7 +1,8 @@
 // The zones of a partition as a backend: what blkoops and pstore_blk have in common.
 
 import { COMPRESSIONS, type Compression } from '../compress/codec.js';
-import { type CompressionChoice, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import { DecodeAhead, type StoredRecord, type Work } from '../compress/decode-ahead.js';
+import { type CompressionChoice, type DecodedRecord, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import {
   type FtraceEncoding,
@@ -106,6 +107,7 @@ export class ZoneBackend implements Backend {
   readonly #generations = new Map<number, number>();
   readonly #salvaged = new Map<number, Salvaged | undefined>();
   readonly #cachePrefix = `zones:${instances++}:`;
+  readonly #ahead: DecodeAhead;
   #ftraceSize: number | undefined;
   #dumps = 0;
 
@@ -127,6 +129,7 @@ export class ZoneBackend implements Backend {
     this.slots = slot;
     this.#textSize = new Int32Array(geometry.kmsgCount).fill(NOT_TRIED);
     this.#algorithm = new Uint8Array(geometry.kmsgCount);
+    this.#ahead = new DecodeAhead(this.#undecided());
     this.#warnOfRows();
   }
 
@@ -321,21 +324,63 @@ export class ZoneBackend implements Backend {
   }
 
   #sizeOf(index: number, row: DmesgRow): number {
-    if (row.compressed !== 0 && this.#textSize[index] === NOT_TRIED) this.#decode(index, row);
+    if (row.compressed !== 0 && this.#textSize[index] === NOT_TRIED) {
+      this.#ahead.need(index, () => this.#decode(index, row));
+    }
     const text = this.#textSize[index]!;
     if (row.compressed !== 0 && text >= 0) return text;
     if (row.compressed !== 0 && (text === UNDECODABLE || text === UNREADABLE)) return this.#storedLength(row);
     return this.#firstLine(row).length + this.#storedLength(row);
   }
 
+  /** Whether a record is compressed, and nobody knows yet with what. */
+  #isUndecided(index: number): boolean {
+    return this.#textSize[index] === NOT_TRIED && this.#isShown(index) && this.engine.dmesg.compressed(index) !== 0;
+  }
+
+  /** The records of which other threads may find that out. */
+  #undecided(): Work {
+    const { kmsgCount } = this.engine.geometry;
+    const last = (end: number) => {
+      let index = Math.min(end, kmsgCount) - 1;
+      while (index >= 0 && !this.#isUndecided(index)) index--;
+      return index;
+    };
+    return {
+      choice: this.#source.compress,
+      limit: this.#decodedLimit,
+      has: (index) => this.#isUndecided(index),
+      count: () => {
+        let count = 0;
+        for (let index = 0; index < kmsgCount; index++) if (this.#isUndecided(index)) count++;
+        return count;
+      },
+      last,
+      read: (index) => this.#storedRecord(index),
+      adopt: (index, generation, decoded) => {
+        const isSame = generation === this.generation(this.#firstDmesg + index);
+        if (isSame && this.#isUndecided(index)) this.#keepDecoded(index, decoded);
+      },
+    };
+  }
+
+  #storedRecord(index: number): StoredRecord | undefined {
+    const row = this.engine.dmesg.row(index);
+    try {
+      const stored = this.#stored(this.engine.data(index, this.#headerSize, this.#storedLength(row)));
+      return { stored, generation: this.generation(this.#firstDmesg + index) };
+    } catch (error) {
+      // Whoever needs this record says what is wrong with it.
+      if (error instanceof PstoreError) return undefined;
+      throw error;
+    }
+  }
+
   /** Finds out what the record was compressed with, and keeps its text at hand. */
   #decode(index: number, row: DmesgRow): void {
-    const piece = this.engine.data(index, this.#headerSize, this.#storedLength(row));
-    let text: Uint8Array | undefined;
+    let decoded: DecodedRecord | undefined;
     try {
-      text = this.#decodePiece(piece, (compression) => {
-        this.#algorithm[index] = COMPRESSIONS.indexOf(compression);
-      });
+      decoded = this.#decodePiece(this.engine.data(index, this.#headerSize, this.#storedLength(row)));
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       // A place that cannot be read must not take the other records with it; reading this one says so again.
@@ -343,20 +388,32 @@ export class ZoneBackend implements Backend {
       this.#textSize[index] = UNREADABLE;
       return;
     }
-    const failed = row.compressed === 1 ? UNDECODABLE : STORED_AS_TEXT;
-    this.#textSize[index] = text ? text.length : failed;
-    if (text) this.#source.cache.set(this.#cacheKey(index), text);
+    this.#keepDecoded(index, decoded);
   }
 
-  #decodePiece(piece: Piece, found: (compression: Compression) => void): Uint8Array | undefined {
-    const stored = piece instanceof Uint8Array ? piece : readRange(piece.storage, piece.offset, piece.length);
-    if (!(piece instanceof Uint8Array) && stored.length < piece.length) {
-      throw cutWhileInUse(piece.storage, piece.offset + stored.length);
+  #keepDecoded(index: number, decoded: DecodedRecord | undefined): void {
+    if (!decoded) {
+      this.#textSize[index] = this.engine.dmesg.compressed(index) === 1 ? UNDECODABLE : STORED_AS_TEXT;
+      return;
     }
-    const limit = LIMIT_FACTOR * this.engine.geometry.kmsgSize;
-    const decoded = decodeRecord(stored, this.#source.compress, limit);
-    if (decoded) found(decoded.compression);
-    return decoded?.text;
+    this.#textSize[index] = decoded.text.length;
+    this.#algorithm[index] = COMPRESSIONS.indexOf(decoded.compression);
+    this.#source.cache.set(this.#cacheKey(index), decoded.text);
+  }
+
+  get #decodedLimit(): number {
+    return LIMIT_FACTOR * this.engine.geometry.kmsgSize;
+  }
+
+  #decodePiece(piece: Piece): DecodedRecord | undefined {
+    return decodeRecord(this.#stored(piece), this.#source.compress, this.#decodedLimit);
+  }
+
+  #stored(piece: Piece): Uint8Array {
+    if (piece instanceof Uint8Array) return piece;
+    const stored = readRange(piece.storage, piece.offset, piece.length);
+    if (stored.length < piece.length) throw cutWhileInUse(piece.storage, piece.offset + stored.length);
+    return stored;
   }
 
   #cacheKey(index: number): string {
@@ -382,7 +439,7 @@ export class ZoneBackend implements Backend {
     if (record.compressed !== null || this.#textSize[index] === UNREADABLE) {
       const key = this.#cacheKey(index);
       return new LazyContent(record.size, () => {
-        const text = this.#source.cache.get(key) ?? this.#decodePiece(piece, () => {});
+        const text = this.#source.cache.get(key) ?? this.#decodePiece(piece)?.text;
         // The medium gives it again: what it is, the next listing finds out.
         if (this.#textSize[index] === UNREADABLE) this.#textSize[index] = NOT_TRIED;
         if (!text || text.length !== record.size) throw this.#changed(index);
@@ -567,6 +624,7 @@ export class ZoneBackend implements Backend {
   }
 
   close(): void {
+    this.#ahead.close();
     this.storage.close();
   }
 }

@@ -4,6 +4,8 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, trunca
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { encodeRecord } from '../../lib/compress/decompress.js';
+import { partition } from '../builders/zone.js';
 import { goldenImage, ROOT } from '../fixture-path.js';
 import { goldenBytes, goldenCases, withoutSymbols } from '../golden.js';
 import {
@@ -25,6 +27,14 @@ const isRoot = process.getuid!() === 0;
 const inCI = Boolean(process.env.CI);
 
 // ── what every test needs ──
+
+/** A dump as a kernel hands it over. */
+function logText(length: number): string {
+  let text = 'Oops#1 Part1\n';
+  for (let i = 0; text.length < length; i++)
+    text += `<6>[${i}.${(i * 7919) % 1_000_000}] usb ${i % 8}-${i % 3}: ready\n`;
+  return text.slice(0, length);
+}
 
 interface Place {
   readonly folder: string;
@@ -466,6 +476,37 @@ give([failure(lambda: os.unlink(os.path.join(root, 'dmesg-blkoops-0'))), len(os.
       mountPoint,
     );
     t.same(said, ['EROFS', 4], 'and it is still there');
+    await unmount(t, mountPoint);
+  });
+
+  test('many compressed records, which several threads decode', async (t) => {
+    const { folder, mountPoint } = place(t);
+    const count = 200;
+    const image = partition(count * 65536).kmsg(65536);
+    const texts = Array.from({ length: 7 }, (_, i) => logText(90_000 + 1000 * i));
+    const stored = texts.map((text) => encodeRecord(Buffer.from(text), '842'));
+    for (let i = 0; i < count; i++)
+      image.dmesg(i, { body: stored[i % 7]!, compressed: 1, counter: i + 1, seconds: 1_700_000_000 + i });
+    const path = join(folder, 'image.raw');
+    writeFileSync(path, image.bytes);
+    await mount(t, [path, mountPoint, '-o', 'cache=4M', ...by]);
+    const [sizes, wrong] = await python<[number[], number[]]>(
+      `
+folder = os.path.join(root, 'pstore_blk')
+names = ['dmesg-pstore_blk-%d' % i for i in range(${count})]
+assert sorted(names) == sorted(os.listdir(folder))
+sizes = [os.stat(os.path.join(folder, name)).st_size for name in names]
+texts = [open(os.path.join(folder, name), 'rb').read() for name in names]
+give([sizes, [i for i in range(len(texts)) if texts[i] != texts[i % 7] or len(texts[i]) != sizes[i]]])
+`,
+      mountPoint,
+    );
+    t.same(
+      sizes,
+      Array.from({ length: count }, (_, i) => texts[i % 7]!.length),
+      'their sizes',
+    );
+    t.same(wrong, [], 'and each one its own text');
     await unmount(t, mountPoint);
   });
 
