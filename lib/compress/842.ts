@@ -1,8 +1,8 @@
 // 842: IBM's format as the kernel's software codec has it: a bit stream, most significant bit first, of 5-bit templates
 // that give 8 bytes each, one for up to 7 bytes (which the hardware does not know), an end and a CRC-32.
 
-import type { Codec, Decompressed } from './codec.js';
-import { Output } from './output.js';
+import { type Codec, decoders } from './codec.js';
+import type { Output } from './output.js';
 
 const TEMPLATE_BITS = 5;
 
@@ -57,18 +57,15 @@ function crc32(bytes: Uint8Array): number {
 
 class Decoder {
   private bit = 0;
-  private readonly out: Output;
   private readonly block = new Uint8Array(BLOCK);
 
   constructor(
     private readonly input: Uint8Array,
-    limit: number,
-  ) {
-    this.out = new Output(limit, input.length);
-  }
+    private readonly out: Output,
+  ) {}
 
-  /** Accepts what sw842_decompress does, where that stays within its buffers. */
-  run(): Decompressed | undefined {
+  /** Accepts what sw842_decompress does, where that stays within its buffers. @returns input bytes used */
+  run(): number | undefined {
     for (;;) {
       if (!this.has(TEMPLATE_BITS)) return undefined;
       const op = this.bits(TEMPLATE_BITS);
@@ -113,11 +110,10 @@ class Decoder {
     return from + size <= total && this.out.match(this.out.length - from, size);
   }
 
-  private end(): Decompressed | undefined {
+  private end(): number | undefined {
     if (!this.has(CRC_BITS)) return undefined;
     const crc = this.bits(16) * 0x10000 + this.bits(16);
-    const output = this.out.text();
-    return crc === crc32(output) ? { output, used: Math.ceil(this.bit / 8) } : undefined;
+    return crc === crc32(this.out.view(0)) ? Math.ceil(this.bit / 8) : undefined;
   }
 
   private has(bits: number): boolean {
@@ -281,6 +277,6 @@ class Encoder {
 export const sw842: Codec = {
   name: '842',
   trailing: 'ignored',
-  decompress: (input, limit) => new Decoder(input, limit).run(),
+  ...decoders((input, out) => new Decoder(input, out).run()),
   compress: (input) => new Encoder(input).run(),
 };

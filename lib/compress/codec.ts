@@ -1,5 +1,7 @@
 // What a compression algorithm is to this project.
 
+import { Output } from './output.js';
+
 export type Compression = 'deflate' | 'lz4' | 'lz4hc' | 'lzo' | 'zstd' | '842';
 
 /** All names that `pstore.compress=` knows, the likely ones first. */
@@ -28,6 +30,31 @@ export interface Codec {
    */
   decompress(input: Uint8Array, limit: number): Decompressed | undefined;
 
+  /**
+   * What the beginning of a stream gives, up to where it is cut off or damaged; behind a damaged place there may be
+   * rubbish. Bounds as of decompress().
+   */
+  beginning(input: Uint8Array, limit: number): Uint8Array;
+
   /** @returns a stream that the kernel's decoder of the same name accepts; it may be longer than the input */
   compress(input: Uint8Array): Uint8Array;
+}
+
+/** A decoder that writes its output as it goes. @returns input bytes used, or undefined where it gives up */
+type Decode = (input: Uint8Array, out: Output) => number | undefined;
+
+/** What both ways of reading a stream have in common. */
+export function decoders(decode: Decode): Pick<Codec, 'decompress' | 'beginning'> {
+  return {
+    decompress: (input, limit) => {
+      const out = new Output(limit, input.length);
+      const used = decode(input, out);
+      return used === undefined ? undefined : { output: out.text(), used };
+    },
+    beginning: (input, limit) => {
+      const out = new Output(limit, input.length);
+      decode(input, out);
+      return out.text();
+    },
+  };
 }

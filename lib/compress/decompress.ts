@@ -1,6 +1,5 @@
 // Finds out with what a dmesg record was compressed, and undoes it. A header says only that it is compressed.
 
-import { inflateBeginning } from '../platform.js';
 import { sw842 } from './842.js';
 import type { Codec, Compression, Decompressed } from './codec.js';
 import { deflate } from './deflate.js';
@@ -59,25 +58,18 @@ function decodeDamaged(stored: Uint8Array, limit: number): DecodedRecord | undef
   return undefined;
 }
 
-/** Stored bytes that give more than a dump's first words. */
-const HEAD = 256;
-
 /**
- * What can be read of a deflate stream that is cut or damaged, or has remains of another record behind it: the text
- * itself is the proof. The longest part of the stream that makes sense is searched for.
+ * What can be read of a stream that is cut or damaged, or has remains of another record behind it: the text itself is
+ * the proof. Behind a damaged place it may be rubbish.
  * @returns undefined when it does not begin as a dump
  */
 export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | undefined {
-  let good = Math.min(stored.length, HEAD);
-  let text = inflateBeginning(stored.subarray(0, good), limit);
-  if (!text || !beginsAsDump(text)) return undefined;
-  let bad = stored.length + 1;
-  for (let length = stored.length; good + 1 < bad; length = Math.floor((good + bad) / 2)) {
-    const longer = inflateBeginning(stored.subarray(0, length), limit);
-    if (longer) [good, text] = [length, longer];
-    else bad = length;
+  let longest: DecodedRecord | undefined;
+  for (const codec of CODECS) {
+    const text = codec.beginning(stored, limit);
+    if (text.length > (longest?.text.length ?? 0) && beginsAsDump(text)) longest = { text, compression: codec.name };
   }
-  return { text, compression: 'deflate' };
+  return longest;
 }
 
 /** Compresses the way a kernel with `pstore.compress=NAME` does. */

@@ -1,8 +1,8 @@
 // lz4 and lz4hc: a raw block without a frame. The two differ in how hard the encoder looks for matches.
 
-import type { Codec, Compression, Decompressed } from './codec.js';
+import { type Codec, type Compression, decoders } from './codec.js';
 import { MatchFinder } from './match-finder.js';
-import { Output } from './output.js';
+import type { Output } from './output.js';
 
 // A sequence: token (high 4 bits: literals, low 4 bits: match length − 4; 15: more bytes follow), literals, u16
 // little-endian distance. The last sequence ends behind its literals.
@@ -24,10 +24,10 @@ const SHORT_PATH_OUTPUT = 32;
 const SHORT_PATH_DISTANCE = 8;
 
 /** Accepts what LZ4_decompress_safe does. */
-function decompress(input: Uint8Array, limit: number): Decompressed | undefined {
+function decode(input: Uint8Array, out: Output): number | undefined {
+  const { limit } = out;
   const end = input.length;
   if (end === 0) return undefined;
-  const out = new Output(limit, end);
   let at = 0;
   for (;;) {
     const token = input[at++];
@@ -44,8 +44,7 @@ function decompress(input: Uint8Array, limit: number): Decompressed | undefined 
         } while (more === 255 && at < longest);
       }
       if (out.length + literals > limit - MATCH_FIND_LIMIT || at + literals > end - (2 + 1 + LAST_LITERALS)) {
-        if (at + literals !== end || !out.literals(input, at, literals)) return undefined;
-        return { output: out.text(), used: end };
+        return at + literals === end && out.literals(input, at, literals) ? end : undefined;
       }
     }
     out.literals(input, at, literals);
@@ -106,7 +105,7 @@ function compress(input: Uint8Array, depth: number): Uint8Array {
 }
 
 function codec(name: Compression, depth: number): Codec {
-  return { name, trailing: 'unmarked', decompress, compress: (input) => compress(input, depth) };
+  return { name, trailing: 'unmarked', ...decoders(decode), compress: (input) => compress(input, depth) };
 }
 
 export const lz4 = codec('lz4', 8);

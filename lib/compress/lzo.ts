@@ -1,9 +1,9 @@
 // lzo: an LZO1X stream. Its extension with runs of zeros (lzo-rle, marked as version 1) is read too, because the
 // kernel's one decoder reads both; pstore only ever wrote version 0.
 
-import type { Codec, Decompressed } from './codec.js';
+import { type Codec, decoders } from './codec.js';
 import { MatchFinder } from './match-finder.js';
-import { Output } from './output.js';
+import type { Output } from './output.js';
 
 // The instructions, by the value of their first byte; S are the literals (0 to 3) that follow the copy.
 //   0–15    after S = 0: 4 or more literals; else a copy of 2 bytes, or of 3 after a run of literals   0000DDSS D
@@ -43,21 +43,19 @@ const ZERO_RUN_MIN = 4;
 
 class Decoder {
   private at = 0;
-  private readonly out: Output;
   private readonly zeroRuns: boolean;
 
   constructor(
     private readonly input: Uint8Array,
-    limit: number,
+    private readonly out: Output,
   ) {
-    this.out = new Output(limit, input.length);
     const versioned = input.length >= VERSION_MIN_INPUT && input[0] === VERSION_MARK;
     this.zeroRuns = versioned && input[1] !== 0;
     if (versioned) this.at = 2;
   }
 
-  /** Accepts what lzo1x_decompress_safe does, but for bytes behind the end. */
-  run(): Decompressed | undefined {
+  /** Accepts what lzo1x_decompress_safe does, but for bytes behind the end. @returns where that is */
+  run(): number | undefined {
     const { input, out } = this;
     if (input.length < LONGEST_END) return undefined;
     let state = 0;
@@ -91,7 +89,7 @@ class Decoder {
         length = this.length(code, M4_LENGTH_MASK) + 2;
         if (!this.has(2)) return undefined;
         distance = ((code & 8) << 11) + (this.u16() >> 2);
-        if (distance === 0) return length === 3 ? { output: out.text(), used: this.at } : undefined;
+        if (distance === 0) return length === 3 ? this.at : undefined;
         distance += M3_MAX_DISTANCE;
         state = input[this.at - 2] & 3;
       } else if (state === 0) {
@@ -216,6 +214,6 @@ class Encoder {
 export const lzo: Codec = {
   name: 'lzo',
   trailing: 'refused',
-  decompress: (input, limit) => new Decoder(input, limit).run(),
+  ...decoders((input, out) => new Decoder(input, out).run()),
   compress: (input) => new Encoder(input).run(),
 };

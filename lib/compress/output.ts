@@ -8,7 +8,7 @@ const LONG_COPY = 48;
 
 export class Output {
   length = 0;
-  private bytes: Uint8Array;
+  private bytes = new Uint8Array(0);
 
   /**
    * @param limit most bytes that are accepted
@@ -16,17 +16,16 @@ export class Output {
    */
   constructor(
     readonly limit: number,
-    inputLength: number,
-  ) {
-    this.bytes = new Uint8Array(Math.min(limit, inputLength * USUAL_RATIO));
-  }
+    private readonly inputLength: number,
+  ) {}
 
   /** Makes room for `count` more bytes. @returns false when they would exceed the limit */
   private reserve(count: number): boolean {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return true;
     if (needed > this.limit) return false;
-    const grown = new Uint8Array(Math.min(this.limit, Math.max(needed, this.bytes.length * 2)));
+    const usual = this.length === 0 ? this.inputLength * USUAL_RATIO : this.bytes.length * 2;
+    const grown = new Uint8Array(Math.min(this.limit, Math.max(needed, usual)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     return true;

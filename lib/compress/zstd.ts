@@ -1,7 +1,7 @@
 // zstd: frames of blocks (RFC 8878). This file reads them; zstd-encoder.ts writes them.
 
-import type { Codec, Decompressed } from './codec.js';
-import { Output } from './output.js';
+import { type Codec, decoders } from './codec.js';
+import type { Output } from './output.js';
 import { xxhash64Low } from './xxhash64.js';
 import { compressZstd } from './zstd-encoder.js';
 import {
@@ -283,8 +283,7 @@ const JUMP_TABLE = 6;
  * Accepts what ZSTD_decompressDCtx does, but for bytes behind the last frame, and but for damaged streams that ask for
  * more bits than there are: what the kernel makes of those is not defined.
  */
-function decompress(input: Uint8Array, limit: number): Decompressed | undefined {
-  const out = new Output(limit, u32(input, 0) === MAGIC ? input.length : 0);
+function decode(input: Uint8Array, out: Output): number | undefined {
   let at = 0;
   while (input.length - at >= FRAME_MIN) {
     const magic = u32(input, at);
@@ -300,7 +299,7 @@ function decompress(input: Uint8Array, limit: number): Decompressed | undefined 
     if (end === undefined) return undefined;
     at = end;
   }
-  return at === 0 ? undefined : { output: out.text(), used: at };
+  return at === 0 ? undefined : at;
 }
 
-export const zstd: Codec = { name: 'zstd', trailing: 'refused', decompress, compress: compressZstd };
+export const zstd: Codec = { name: 'zstd', trailing: 'refused', ...decoders(decode), compress: compressZstd };

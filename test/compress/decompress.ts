@@ -165,23 +165,42 @@ t.test('what begins as a dump', (t) => {
 });
 
 t.test('a stream that is cut, damaged, or has something behind it: its beginning', async (t) => {
-  const stream = encodeRecord(LONG, 'deflate');
-  const start = (bytes: Uint8Array, limit = LIMIT) => decodeStart(bytes, limit)?.text;
-  const isStart = (text: Uint8Array | undefined, least: number) =>
-    text !== undefined && text.length >= least && isSame(text, LONG.subarray(0, text.length));
-  t.ok(isSame(start(stream), LONG), 'the whole');
-  t.ok(isSame(start(joined(stream, ascii('another record'))), LONG), 'something behind it');
-  let before = 0;
-  for (const part of [0.3, 0.5, 0.9]) {
-    const text = start(stream.subarray(0, Math.floor(stream.length * part)));
-    t.ok(isStart(text, before + 1), `${part} of it`);
-    before = text!.length;
+  for (const compression of ['deflate', 'lz4', 'lzo', '842'] as const) {
+    const text = LONG;
+    const stream = encodeRecord(text, compression);
+    const start = (bytes: Uint8Array, limit = LIMIT) => decodeStart(bytes, limit)?.text;
+    const isStart = (found: Uint8Array | undefined, least: number) =>
+      found !== undefined && found.length >= least && isSame(found, text.subarray(0, found.length));
+    t.ok(isSame(start(stream), text), `${compression}: the whole`);
+    const behind = start(joined(stream, ascii('another record')))!;
+    // Only lz4 cannot tell where it ends.
+    t.ok(
+      isStart(behind.subarray(0, compression === 'lz4' ? text.length - 64 : text.length), text.length - 64),
+      'more behind it',
+    );
+    let before = 0;
+    for (const part of [0.4, 0.7, 0.95]) {
+      const found = start(stream.subarray(0, Math.floor(stream.length * part)));
+      t.ok(isStart(found, before + 1), `${part} of it`);
+      before = found?.length ?? 0;
+    }
+    t.ok(isStart(start(stream, before), 1), 'no more than the limit');
+    t.ok(start(stream, before)!.length <= before);
+    const cut = Math.floor(stream.length * 0.7);
+    const damaged = start(joined(stream.subarray(0, cut), new Uint8Array(500).fill(0xff)))!;
+    t.ok(damaged.length > 0 && isSame(damaged.subarray(0, 100), text.subarray(0, 100)), 'damaged');
+    t.equal(start(encodeRecord(ascii('no dump at all'), compression)), undefined, 'no dump');
   }
-  t.ok(isStart(start(stream, before), 1), 'no more than the limit');
-  t.ok(start(stream, before)!.length <= before);
-  const damaged = joined(stream.subarray(0, stream.length >> 1), new Uint8Array(500).fill(0xff));
-  t.ok(start(damaged)!.length > 0 && isSame(start(damaged)!.subarray(0, 100), LONG.subarray(0, 100)), 'damaged');
-  t.equal(start(new Uint8Array(1000).fill(0xff)), undefined, 'no stream');
-  t.equal(start(encodeRecord(ascii('no dump at all'), 'deflate')), undefined, 'no dump');
-  t.equal(start(new Uint8Array(0)), undefined);
+  t.equal(decodeStart(new Uint8Array(1000).fill(0xff), LIMIT), undefined, 'no stream');
+  t.equal(decodeStart(new Uint8Array(0), LIMIT), undefined);
+
+  // zstd gives nothing of a block that is not whole; its blocks have 128 KiB.
+  let log = 'Oops#1 Part1\n';
+  for (let i = 0; log.length < 250_000; i++)
+    log += `<6>[${i}.${(i * 7919) % 1_000_003}] device ${(i * 31) % 97} is ready\n`;
+  const stream = encodeRecord(ascii(log), 'zstd');
+  t.ok(isSame(decodeStart(joined(stream, ascii('more')), LIMIT)?.text, ascii(log)), 'zstd: more behind it');
+  const half = decodeStart(stream.subarray(0, Math.floor(stream.length * 0.9)), LIMIT);
+  t.ok(isSame(half?.text, ascii(log.slice(0, 131_072))), 'zstd: the whole blocks');
+  t.equal(half?.compression, 'zstd');
 });
