@@ -152,6 +152,11 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   if (given.kmsgSize === undefined && sizes.kmsgSize === 0 && !detected && generation === 'blkoops') {
     throw noSignature(path, generation);
   }
+  if (detected?.stride && Object.values({ ...sizes, cpus: 0 }).every((size) => size === 0)) {
+    const size = detected.stride.size;
+    const left = `zones of ${inWords(size)} fit this image, and kmsg_size=0 leaves none`;
+    throw new PstoreError('EINVAL', `${path}: ${left}; give kmsg_size=${inUnits(size)}, or leave it out`, { path });
+  }
   // The partition's size, cut to whole pages: what is behind the last whole one can only be salvaged.
   const total = Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
   const frontGiven =
@@ -364,6 +369,9 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
     { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
   )[type];
   if (found.begins !== undefined) return `${partOfLarger(found.begins)}; a guess never places a write`;
+  if (found.geometry.generation === 'blkoops' && type !== 'dmesg') {
+    return `blkoops has dmesg zones only; ${type} is kept by pstore_blk and ramoops`;
+  }
   const key = SIZE_KEYS[name];
   const size = found.geometry[name];
   if (size === 0 && !found.given.has(name)) {

@@ -98,7 +98,7 @@ function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]>
     yield words('machine', `${name}${abi}`);
   }
   for (const [key, value] of Object.entries(found.geometry)) {
-    yield words(key, geometryText(value, found.confidence[key]));
+    yield words(key, geometryText(key, value, found.confidence[key]));
   }
   if (found.counters) yield words('counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`);
   if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
@@ -114,8 +114,11 @@ function* fileLines({ source }: Mounted): Generator<readonly [string, ...string[
   yield ['part', ...`${to - from} bytes from offset ${from} on`.split(' ')];
 }
 
-function geometryText(value: number | string, confidence: number | undefined): string {
-  const units = typeof value === 'number' && value >= 1024 ? inUnits(value) : String(value);
+/** Keys whose values are bytes; others count something. */
+const IN_BYTES = /_(size|offset)$/;
+
+function geometryText(key: string, value: number | string, confidence: number | undefined): string {
+  const units = typeof value === 'number' && value >= 1024 && IN_BYTES.test(key) ? inUnits(value) : String(value);
   const exact = units === String(value) ? units : `${value} (${units})`;
   if (confidence === undefined || confidence >= 1) return exact;
   return `${exact}, ${confidence > 0.5 ? 'very likely' : 'a guess'}`;

@@ -10,7 +10,7 @@ import type { Callback, Options } from 'fuse-native';
 import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { type Refused, refusal } from '../tree/refusals.js';
-import type { Attr, Tree } from '../tree/tree.js';
+import { type Attr, NAME_MAX, type Tree } from '../tree/tree.js';
 import { WITHOUT_A_MOUNT } from './device.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
@@ -270,7 +270,7 @@ class Handlers {
       files,
       ffree: freeFiles,
       favail: freeFiles,
-      namemax: 255,
+      namemax: NAME_MAX,
     };
   }
 

@@ -4,7 +4,7 @@
 import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { type Refused, refusal } from '../tree/refusals.js';
-import { type Attr, ROOT_INO, type Tree } from '../tree/tree.js';
+import { type Attr, NAME_MAX, ROOT_INO, type Tree } from '../tree/tree.js';
 import {
   ATTR_OUT,
   DIRENT,
@@ -78,7 +78,6 @@ const ARGUMENT = IN_HEADER.size;
 
 /** The namespace of the attributes that we have: no other begins with this letter. */
 const USER = 'u'.charCodeAt(0);
-const LONGEST_NAME = 255;
 
 /** A record that somebody has open. */
 interface OpenRecord {
@@ -372,7 +371,7 @@ export class FuseSession {
     reply.setU64(BODY + STATFS_OUT.files, files);
     reply.setU64(BODY + STATFS_OUT.ffree, freeFiles);
     reply.setU32(BODY + STATFS_OUT.bsize, blockSize);
-    reply.setU32(BODY + STATFS_OUT.namelen, LONGEST_NAME);
+    reply.setU32(BODY + STATFS_OUT.namelen, NAME_MAX);
     reply.setU32(BODY + STATFS_OUT.frsize, blockSize);
     return STATFS_OUT.size;
   }

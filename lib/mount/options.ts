@@ -27,7 +27,7 @@ export interface MountOptions {
   /** Unmount when nothing was asked for that long; null: never. */
   readonly idleSeconds: number | null;
   readonly transport: Transport;
-  /** Options that the kernel's mount takes as they are: `nosuid`, `nodev`, …. */
+  /** Options that the kernel's mount takes as they are: `nosuid`, `nodev`, `context=…`. */
   readonly kernelFlags: readonly string[];
   /** Keys of sources. */
   readonly sourceKeys: readonly (readonly [string, string])[];
@@ -85,6 +85,9 @@ const IGNORED = new Set([
   'default_permissions',
   'auto_unmount',
 ]);
+
+/** What a security module makes of a mount: mount(8) itself leaves these out where there is none. */
+const LABELS = new Set(['context', 'fscontext', 'defcontext', 'rootcontext']);
 
 type Building = { -readonly [name in keyof MountOptions]: MountOptions[name] };
 
@@ -243,9 +246,10 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     } else if (KERNEL_FLAGS.has(name)) {
       checkValue(name, value);
       kernelFlags.push(name);
-    } else if (isSourceKey(name)) addKey(sourceKeys, name, value ?? '');
+    } else if (LABELS.has(name)) kernelFlags.push(part);
+    else if (isSourceKey(name)) addKey(sourceKeys, name, value ?? '');
     else if (!IGNORED.has(name) && !/^[xX]-/.test(name)) {
-      const known = [...MOUNT_OPTIONS, ...SOURCE_KEYS, ...KERNEL_FLAGS, ...IGNORED];
+      const known = [...MOUNT_OPTIONS, ...SOURCE_KEYS, ...KERNEL_FLAGS, ...LABELS, ...IGNORED];
       const advice = didYouMean(name, known, 'man pstorefuse lists them');
       throw new PstoreError('EINVAL', `-o ${part}: there is no option ${name}; ${advice}`);
     }

@@ -73,6 +73,10 @@ const DIRECTORY_MODE = 0o750;
 const RECORD_MODE = 0o444;
 
 const BLOCK_SIZE = 512;
+/** Bytes of a name; and a character takes three bytes of UTF-8 at most. */
+export const NAME_MAX = 255;
+const SURELY_SHORT = NAME_MAX / 3;
+const encoder = new TextEncoder();
 /** Positions in a listing that each backend has for itself: its slots may grow while somebody lists. */
 const LISTING_STRIDE = 2 ** 32;
 /** Records whose content is kept open between reads. */
@@ -197,8 +201,14 @@ export class Tree {
     return at < 0 ? undefined : FIRST_DIRECTORY_INO + at;
   }
 
-  /** @returns the inode number of a name in a directory, or 0 where there is none */
+  /**
+   * @returns the inode number of a name in a directory, or 0 where there is none
+   * @throws PstoreError ENAMETOOLONG for a name that no directory can have
+   */
   lookup(directory: number, name: string): number {
+    if (name.length > SURELY_SHORT && encoder.encode(name).length > NAME_MAX) {
+      throw new PstoreError('ENAMETOOLONG', `a name of ${name.length} characters is longer than ${NAME_MAX} bytes`);
+    }
     const subdirectory = directory === ROOT_INO ? this.#directoryNamed(name) : undefined;
     if (subdirectory !== undefined) return subdirectory;
     for (const at of this.#backendsIn(directory)) {

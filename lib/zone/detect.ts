@@ -73,7 +73,8 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   }
   const total = storage.size;
   const evidence = { marks: own, total, formatted, given, storage, abi, wordBitsProven };
-  const front = findFront({ ...evidence, kmsgOffset: stride?.base });
+  // Where the dmesg zones are to be left out, they are there nevertheless: no other zone reaches into them.
+  const front = findFront({ ...evidence, kmsgOffset: (stride ?? unaided)?.base });
   const sizes = { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 };
   const inFront = own.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < (stride?.base ?? 0));
   return {

@@ -39,7 +39,7 @@ function open(image: ZonePartition, keys: Readonly<Record<string, string>> = {})
   const names: string[] = [];
   for (let slot = 0; slot < backend.slots; slot++)
     names.push(...(backend.record(slot) ? [backend.record(slot)!.name] : []));
-  return { storage, warnings: warnings.list, info: backend.info(), names };
+  return { backend, storage, warnings: warnings.list, info: backend.info(), names };
 }
 
 const MIB = 1 << 20;
@@ -130,4 +130,30 @@ t.test('records behind the zone where blkoops stops are counted, wherever they s
   }
   const full = large('blkoops', 65536, [...Array(MIB / 65536).keys()], MIB);
   t.same(open(full).warnings, [], 'where no zone is without a signature, nothing is hidden');
+});
+
+t.test('kmsg_size=0 where there are dmesg zones', async (t) => {
+  const bare = partition(MIB).kmsg(65536).dmesg(0, record(0)).dmesg(1, record(1)).dmesg(2, record(2));
+  t.throws(() => open(bare, { kmsg_size: '0' }), {
+    code: 'EINVAL',
+    message:
+      'image.raw: zones of 64 KiB fit this image, and kmsg_size=0 leaves none; give kmsg_size=64K, or leave it out',
+  });
+  const image = large('pstore_blk', 65536, [0, 1, 2], MIB);
+  const { names, warnings, info } = open(image, { kmsg_size: '0' });
+  t.same(names, ['console-pstore_blk-0', 'pmsg-pstore_blk-0'], 'it is obeyed');
+  t.match(warnings, [{ code: 'geometry-mismatch', message: /zones of 64 KiB fit .*; give kmsg_size=64K$/ }]);
+  t.match(info.geometry, { pmsg_size: 65536, console_size: 131072 }, 'no other zone reaches into them');
+});
+
+t.test('blkoops has no rings to write to', async (t) => {
+  const image = large('blkoops', 65536, [0, 1, 2], MIB);
+  const { backend } = open(image);
+  for (const type of ['pmsg', 'console', 'tty', 'ftrace'] as const) {
+    const data = new Uint8Array(8);
+    t.throws(() => backend.write!({ type, reason: 2, timeNs: 0n, compress: 'none', data }), {
+      code: 'EINVAL',
+      message: `image.raw: blkoops has dmesg zones only; ${type} is kept by pstore_blk and ramoops`,
+    });
+  }
 });

@@ -138,3 +138,11 @@ t.test('a part of a larger file', async (t) => {
   writeFileSync('whole.raw', image);
   t.notMatch((await info('whole.raw')).stdout, /^part:/m);
 });
+
+t.test('sizes are told in units too, counts are not', async (t) => {
+  writeFileSync('many.raw', new Uint8Array(2048 * 4096).fill(0xff));
+  const page = (await info('pstore_blk:many.raw,kmsg_size=4K')).stdout;
+  t.equal(valueOn(page, 'total_size'), '8388608 (8M)');
+  t.equal(valueOn(page, 'kmsg_size'), '4096 (4K)');
+  t.equal(valueOn(page, 'kmsg_zones'), '2048');
+});

@@ -393,6 +393,8 @@ give({
     'unlink of a directory': failure(lambda: os.unlink(directory)),
     'unlink of nothing': failure(lambda: os.unlink(new)),
     'stat of nothing': failure(lambda: os.stat(new)),
+    'stat of a long name': failure(lambda: os.stat(os.path.join(root, 'é' * 128))),
+    'stat of a name just short enough': failure(lambda: os.stat(os.path.join(root, 'é' * 127))),
     'a record as a directory': failure(lambda: os.stat(os.path.join(record, 'x'))),
     'listing of a record': failure(lambda: os.listdir(record)),
 })
@@ -409,6 +411,8 @@ give({
       'unlink of a directory': 'EISDIR',
       'unlink of nothing': 'ENOENT',
       'stat of nothing': 'ENOENT',
+      'stat of a long name': 'ENAMETOOLONG',
+      'stat of a name just short enough': 'ENOENT',
       'a record as a directory': 'ENOTDIR',
       'listing of a record': 'ENOTDIR',
     };

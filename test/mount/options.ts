@@ -53,6 +53,7 @@ t.test('what options mean', (t) => {
     ['timeout=1', { idleSeconds: 1 }],
     ['transport=dev-fuse', { transport: 'dev-fuse' }],
     ['transport=fuse-native', { transport: 'fuse-native' }],
+    ['context=system_u:object_r:tmp_t:s0,ro', { kernelFlags: ['context=system_u:object_r:tmp_t:s0'], readOnly: true }],
     ['nosuid,nodev,noexec,noatime', { kernelFlags: ['nosuid', 'nodev', 'noexec', 'noatime'] }],
     ['kmsg_size=64K', { sourceKeys: [['kmsg_size', '64K']] }],
     ['dmesg_size=64K', { sourceKeys: [['kmsg_size', '64K']] }],

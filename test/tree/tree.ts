@@ -121,6 +121,8 @@ t.test('a name that is not listed finds nothing', (t) => {
   tree.unlink(ROOT_INO, 'dmesg-a-1');
   t.equal(tree.lookup(ROOT_INO, 'dmesg-a-1'), 0, 'an erased name does not become that of another record');
   t.equal(text(tree, '/dmesg-a.2-1'), 'second 1');
+  t.equal(tree.lookup(ROOT_INO, 'a'.repeat(255)), 0);
+  t.throws(() => tree.lookup(ROOT_INO, 'a'.repeat(256)), { code: 'ENAMETOOLONG' });
   const both = treeOf([first, second], {}, ['a', 'a.2']);
   for (const path of [
     '/nothing',
