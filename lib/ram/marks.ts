@@ -16,7 +16,7 @@ export interface RamMarks {
    * are impossible. No proof of a region, but where its ECC repairs them, a kernel shows their zones.
    */
   readonly damaged: ReadonlySet<number>;
-  /** The same of ftrace zones, of a kernel that has signed others. */
+  /** The same of ftrace zones, of a kernel that has signed others or, where no header of theirs is whole, of any one. */
   readonly damagedFtrace: ReadonlyMap<number, number>;
 }
 
@@ -46,7 +46,7 @@ export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamag
     plain: new Set<number>(),
     ftrace: new Map<number, number>(),
     damaged: new Set<number>(),
-    doubtful: new Map<number, number>(),
+    doubtful: new Map<number, Doubtful>(),
   }));
   for (let base = 0; base < storage.size; base += CHUNK) {
     const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
@@ -72,9 +72,14 @@ function settled(found: Collected): RamMarks {
   const sound = new Map([...ftrace].filter(([, version]) => isSound(version)));
   const versions = [...new Set(sound.values())].slice(0, MOST_VERSIONS);
   const wrong = [...ftrace.keys()].filter((offset) => !sound.has(offset));
-  const damagedFtrace = [...doubtful].flatMap(([offset, sig]) => {
-    const version = versions.find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS);
-    return version === undefined ? [] : [[offset, version] as const];
+  const damagedFtrace = [...doubtful].flatMap(([offset, { sig, isNear }]) => {
+    const version =
+      versions.length > 0
+        ? versions.find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS)
+        : isNear
+          ? ftraceVersionCode(sig)
+          : undefined;
+    return version === undefined || bitsOf(version) === 1 ? [] : [[offset, version] as const];
   });
   return {
     endian,
@@ -90,8 +95,14 @@ interface Collected {
   plain: Set<number>;
   ftrace: Map<number, number>;
   damaged: Set<number>;
-  /** Signatures of what may be a damaged ftrace zone. */
-  doubtful: Map<number, number>;
+  /** What may be a damaged ftrace zone. */
+  doubtful: Map<number, Doubtful>;
+}
+
+interface Doubtful {
+  readonly sig: number;
+  /** Its lengths are possible but for a bit of each: other bytes seldom are so. */
+  readonly isNear: boolean;
 }
 
 function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
@@ -120,14 +131,19 @@ function judge(bytes: Uint8Array, at: number, base: number, size: number, marks:
   // In an image that is cut the data of its last zone may go on beyond the end.
   const isPossible = header.start <= header.size && header.size <= size;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
-  const isNear = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
+  const isAlmost = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
   else if (isPossible && version !== undefined) marks.ftrace.set(base + at, version);
-  else if (isPossible && isNear) marks.damaged.add(base + at);
+  else if (isPossible && isAlmost) marks.damaged.add(base + at);
   // Any text may have such bytes: they must not take the place of headers.
   else if ((isPossible || version !== undefined) && marks.doubtful.size < MOST_MARKS) {
-    marks.doubtful.set(base + at, header.sig);
+    const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= size);
+    marks.doubtful.set(base + at, { sig: header.sig, isNear });
   }
+}
+
+function withoutHighestBit(value: number): number {
+  return value === 0 ? 0 : value - 2 ** (31 - Math.clz32(value));
 }
 
 function bitsOf(value: number): number {

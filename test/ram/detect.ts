@@ -254,6 +254,23 @@ t.test('ftrace zones whose parity a traced kernel left wrong', async (t) => {
   t.ok(found.misfit < 1);
 });
 
+t.test('the lengths of the only ftrace zone are damaged', async (t) => {
+  for (const ecc of [0, 16]) {
+    const sizes: RegionSizes = { mem: 64 * K, record: 16 * K, console: 8 * K, ftrace: 8 * K, pmsg: 8 * K, ecc };
+    for (const bit of [14, 18, 24, 31, 32 + 17, 32 + 30]) {
+      const region = new Region(sizes);
+      region.ring('console', consoleText(20));
+      const { offset } = region.zone('ftrace');
+      // The start, then the size; low bits come first.
+      region.bytes[offset + 4 + (bit >> 3)]! ^= 1 << (bit & 7);
+      const { recordSize, consoleSize, ftraceSize, pmsgSize } = detect(region.bytes)!.sizes;
+      const found = { recordSize, consoleSize, ftraceSize, pmsgSize };
+      const expected = { recordSize: 16 * K, consoleSize: 8 * K, ftraceSize: 8 * K, pmsgSize: 8 * K };
+      t.same(found, expected, `ecc=${ecc}, bit ${bit}`);
+    }
+  }
+});
+
 t.test('what is ambiguous is a guess', async (t) => {
   const empty = detect(new Region({ mem: 64 * K, record: 8 * K }).bytes)!;
   t.ok(empty.confidence.consoleSize < 1 && empty.confidence.pmsgSize < 1);
