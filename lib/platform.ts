@@ -50,6 +50,15 @@ export function inflateBeginning(input: Uint8Array, limit: number): Uint8Array |
   }
 }
 
+/**
+ * Unpacks gzip.
+ * @param limit most bytes of output
+ * @throws Error with Node's code: ERR_BUFFER_TOO_LARGE beyond the limit, Z_BUF_ERROR for data that end early, …
+ */
+export function gunzip(input: Uint8Array, limit: number): Uint8Array {
+  return zlib().gunzipSync(input, { maxOutputLength: limit });
+}
+
 /** Raw deflate with a window of 2^11, as pstore makes it: a kernel may not inflate a larger one. */
 export function deflateRaw(input: Uint8Array): Uint8Array {
   return zlib().deflateRawSync(input, { windowBits: 11, memLevel: 8 });

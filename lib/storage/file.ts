@@ -13,8 +13,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { fromSystem, PstoreError } from '../errors.js';
+import { gunzip } from '../platform.js';
 import { takeWriterLock } from './lock.js';
 import { MemoryStorage } from './memory.js';
 import { cutWhileInUse, type Storage } from './storage.js';
@@ -150,7 +150,7 @@ function unpack(path: string, mode: FileOptions['mode']): Storage {
     });
   }
   try {
-    return new MemoryStorage(gunzipSync(packed, { maxOutputLength: MOST_UNPACKED }), { path, writable: false });
+    return new MemoryStorage(gunzip(packed, MOST_UNPACKED), { path, writable: false });
   } catch (error) {
     throw new PstoreError('EBADMSG', `${path} ${whyNotUnpacked(error, packed.length)}`, { path, cause: error });
   }
