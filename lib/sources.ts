@@ -6,6 +6,7 @@ import { TextCache } from './backend/cache.js';
 import { COMMON_KEYS, canonicalKey, SourceKeys, wordsOfKey } from './backend/keys.js';
 import type { AnyKind, BackendKind } from './backend/kind.js';
 import { KINDS, kindNamed } from './backend/registry.js';
+import { withSalvagedStreams } from './backend/salvaged-streams.js';
 import { PstoreError } from './errors.js';
 import { didYouMean } from './nearest.js';
 import { FileStorage, GZIP_MAGIC, openImage, reasonOf, sourceKind } from './storage/file.js';
@@ -220,7 +221,7 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     if (options.mode === 'try' && !whole.writable && !readOnly && !path.endsWith('.gz')) {
       warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
     }
-    const backend = kind.open({
+    const opened = kind.open({
       path: storage.path,
       storage,
       keys,
@@ -228,6 +229,7 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
       cache: options.cache,
       readFile: readCompanion,
     });
+    const backend = keys.flag('salvage') ? withSalvagedStreams(opened) : opened;
     if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {

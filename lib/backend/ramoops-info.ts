@@ -48,7 +48,10 @@ function explain(backend: RamoopsBackend, zone: PersistentRamZone, header: Check
     const shown = backend.shownDump(zone.zone.id);
     if (!shown) return { state: 'invalid', reason: backend.whyHidden(zone.zone.id) };
     if (shown.state === 'undecodable') {
-      return { state: 'undecodable', reason: 'the record does not decompress: shown as it is, with .enc.z' };
+      return {
+        state: 'undecodable',
+        reason: 'the record does not decompress: shown as it is, with .enc.z; salvage shows its beginning',
+      };
     }
   }
   if (ecc && ecc.lost > 0) return { state: 'ecc-damaged', reason: `${eccWords(ecc)}: shown with its damage` };

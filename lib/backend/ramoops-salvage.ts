@@ -3,7 +3,7 @@
 import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
 import { type DumpLine, readDumpLine } from '../format/ramoops.js';
 import type { CheckedHeader, PersistentRamZone } from '../ram/zone.js';
-import { plausibleText } from './salvage.js';
+import { LEAST_TEXT, plausibleText } from './salvage.js';
 
 export interface SalvagedText {
   readonly bytes: Uint8Array;
@@ -11,8 +11,6 @@ export interface SalvagedText {
   readonly compressed: string | null;
 }
 
-/** Fewer readable bytes than this are rubbish, not text. */
-const LEAST_TEXT = 16;
 /** `====`, 20 digits, point, 6 digits, `-C` and a newline. */
 const LONGEST_LINE = 34;
 

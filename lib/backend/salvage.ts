@@ -26,7 +26,7 @@ export interface Salvaged {
 }
 
 /** Fewer readable bytes than this are rubbish, not text. */
-const LEAST_TEXT = 16;
+export const LEAST_TEXT = 16;
 const NANOSECONDS = 1_000_000_000n;
 
 /** @returns undefined when there is nothing to read in the zone */
@@ -70,10 +70,23 @@ export function salvageRing(storage: Storage, zone: Zone, abi: Abi): Salvaged | 
   return { bytes: text, offset: zone.offset, mtimeNs: null, reason: null, count: null, compressed: null };
 }
 
-/** The bytes up to the first that no log text has. */
+/** Bytes behind one that no log text has, among which there may be others, but fewer than one of so many. */
+const NEAR = 16;
+const FEWER_THAN = 4;
+
+/** The bytes up to where the text ends: a wrong bit may have made a byte of it one that no log text has. */
 export function plausibleText(bytes: Uint8Array): Uint8Array {
-  const end = bytes.findIndex((byte) => byte === 0xff || byte === 0x7f || (byte < 0x20 && !TEXT_CONTROLS.has(byte)));
-  return end < 0 ? bytes : bytes.subarray(0, end);
+  for (let at = 0; at < bytes.length; at++) {
+    if (isText(bytes[at]!)) continue;
+    const near = bytes.subarray(at, at + NEAR);
+    const wrong = near.reduce((sum, byte) => sum + (isText(byte) ? 0 : 1), 0);
+    if (wrong * FEWER_THAN >= near.length) return bytes.subarray(0, at);
+  }
+  return bytes;
+}
+
+function isText(byte: number): boolean {
+  return byte >= 0x20 ? byte !== 0xff && byte !== 0x7f : TEXT_CONTROLS.has(byte);
 }
 
 /** Tab, line feed, carriage return, escape: what consoles print. */

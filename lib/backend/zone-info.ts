@@ -67,7 +67,10 @@ function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined
   if (shown.isUnreadable)
     return { state: 'truncated', reason: 'the image ends before the record does, or the place cannot be read' };
   if (shown.record.state === 'undecodable')
-    return { state: 'undecodable', reason: 'the record does not decompress: shown as it is, with .enc.z' };
+    return {
+      state: 'undecodable',
+      reason: 'the record does not decompress: shown as it is, with .enc.z; salvage shows its beginning',
+    };
   return { state: 'live', reason: null };
 }
 

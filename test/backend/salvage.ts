@@ -113,9 +113,14 @@ t.test('where text ends', async (t) => {
     ['plain\ttext\r\n', 'plain\ttext\r\n'],
     ['colour \x1b[31m', 'colour \x1b[31m'],
     ['caf\xe9 \x80', 'caf\xe9 \x80'],
-    ['text\0more', 'text'],
-    ['text\xffmore', 'text'],
-    ['text\x7fmore', 'text'],
+    ['text\0', 'text'],
+    ['text\0\0\0\0', 'text'],
+    [`text${'\xff'.repeat(64)}more text`, 'text'],
+    ['text\0\0\0\0of a record before', 'text'],
+    // A digit with a wrong bit, and several.
+    ['[    1.0\x123456] more', '[    1.0\x123456] more'],
+    ['[    1.0\x12\x133\x156] more of this text', '[    1.0\x12\x133\x156] more of this text'],
+    ['text\x7f, and the rest', 'text\x7f, and the rest'],
     ['\x05', ''],
     ['', ''],
   ];
