@@ -176,19 +176,29 @@ function looksLike({ kind: given, path, keys }: SourceSpec, storage: Storage): s
   if (given?.source === 'file' && given.probe(storage) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
   const best = likeliest(files, storage, LIKELY);
-  if (!best) return isGzip(storage) ? gzipAdvice(path) : undefined;
+  if (!best) return packedAdvice(storage, path);
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
   return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
 }
 
-/** Only by its name a file is known to be compressed: any bytes may stand at the beginning of an image. */
-function isGzip(storage: Storage): boolean {
-  return GZIP_MAGIC.equals(readRange(storage, 0, GZIP_MAGIC.length));
-}
+/** What unpacks files that begin so. */
+const PACKED = [
+  { program: 'gunzip', name: 'gzip', magic: GZIP_MAGIC },
+  { program: 'unxz', name: 'xz', magic: Buffer.from('fd377a585a00', 'hex') },
+  { program: 'unzstd', name: 'zstd', magic: Buffer.from('28b52ffd', 'hex') },
+  { program: 'unlz4', name: 'lz4', magic: Buffer.from('04224d18', 'hex') },
+  { program: 'bunzip2', name: 'bzip2', magic: Buffer.from('BZh') },
+  { program: 'unzip', name: 'zip', magic: Buffer.from('PK\x03\x04') },
+];
 
-function gzipAdvice(path: string): string {
-  return `${path} is gzip data: name it ${path}.gz, or unpack it first (gunzip)`;
+/** Said only where nothing else is found: any bytes may stand at the beginning of an image. */
+function packedAdvice(storage: Storage, path: string): string | undefined {
+  const packed = PACKED.find(({ magic }) => magic.equals(readRange(storage, 0, magic.length)));
+  if (!packed) return undefined;
+  const { program, name } = packed;
+  const named = name === 'gzip' && !path.endsWith('.gz') ? `name it ${path}.gz, or ` : '';
+  return `${path} is ${name} data: ${named}unpack it first (${program})`;
 }
 
 /** What is wrong with a key's value is said without knowing whose key it is. */
@@ -341,7 +351,8 @@ function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): Backen
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
   const best = likeliest(meant, storage) ?? likeliest(files, storage);
   if (best) return best;
-  if (isGzip(storage)) throw new PstoreError('EBADMSG', gzipAdvice(spec.path), { path: spec.path });
+  const packed = packedAdvice(storage, spec.path);
+  if (packed !== undefined) throw new PstoreError('EBADMSG', packed, { path: spec.path });
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
@@ -481,7 +492,7 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
     if (!LABEL.test(label)) {
       throw new PstoreError(
         'EINVAL',
-        `${spec.text}: label=${label}: a label has letters, digits, _, - and ., and does not begin with a dot`,
+        `${spec.text}: label=${label}: a label has up to 64 letters, digits, _, - and ., and does not begin with a dot`,
       );
     }
     if (taken.has(label))

@@ -28,6 +28,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1 << 10, M: 1 << 20,
 export function parseSize(key: string, text: string): number {
   const match = /^(0x[0-9a-f]+|[0-9]+) ?([KMGT]?)(?:iB|B)?$/i.exec(text.trim());
   const value = match ? Number(match[1]) * UNITS[match[2]!.toUpperCase()]! : Number.NaN;
+  if (value > Number.MAX_SAFE_INTEGER) throw new PstoreError('EINVAL', `${key}=${text} is too large`);
   if (!Number.isSafeInteger(value)) {
     throw new PstoreError('EINVAL', `${key}=${text}: give a number of bytes such as 65536, 64K, 1M or 0x10000`);
   }

@@ -329,8 +329,9 @@ function describe(
       dmesg_zone_size: dmesg?.zoneSize ?? 0,
     },
     confidence: Object.fromEntries(told.map((name) => [GEOMETRY_KEYS[name], confidence[name]])),
+    // A tty zone is made by our own format only: no parameters of a kernel put its other zones where they are.
     kernelParameters: told
-      .filter((name) => name !== 'cpus' && name !== 'order' && name !== 'ttySize')
+      .filter((name) => name !== 'cpus' && name !== 'order' && geometry.ttySize === 0)
       .map((name) =>
         name === 'ecc'
           ? `ramoops.ecc=${geometry.ecc}`

@@ -461,6 +461,9 @@ function parametersOf(geometry: ZoneGeometry): Pick<BackendInfo, 'kernelParamete
   if (geometry.generation === 'blkoops') {
     return { kernelParameters: [`blkoops.dmesg_size=${geometry.kmsgSize}`], details: {} };
   }
+  if (geometry.ttySize > 0) {
+    return { kernelParameters: [], details: { 'kernel parameters': 'none: a tty zone is made by pstorefuse only' } };
+  }
   const names = ['kmsgSize', 'pmsgSize', 'consoleSize', 'ftraceSize'] as const;
   const odd = names.find((name) => geometry[name] % PARAMETER_MULTIPLE !== 0);
   if (odd !== undefined) {

@@ -98,6 +98,8 @@ export class ZoneBackend implements Backend {
   /** Slots of the rings; the dmesg zones stand between console and ftrace. */
   readonly #ringSlots = new Map<RingType, number>();
   readonly #firstDmesg: number;
+  /** With salvage: what all CPUs' rings hold, those with a damaged signature too. */
+  readonly #salvagedFtrace: number | undefined;
   /** Bytes of a dmesg record's header. */
   readonly #headerSize: number;
   readonly slots: number;
@@ -126,6 +128,7 @@ export class ZoneBackend implements Backend {
     this.#firstDmesg = slot;
     slot += this.#dmesgSlots;
     for (const type of ['ftrace', 'pmsg', 'tty'] as const) if (has(type)) this.#ringSlots.set(type, slot++);
+    this.#salvagedFtrace = source.salvage && has('ftrace') ? slot++ : undefined;
     this.slots = slot;
     this.#textSize = new Int32Array(geometry.kmsgCount).fill(NOT_TRIED);
     this.#algorithm = new Uint8Array(geometry.kmsgCount);
@@ -153,6 +156,7 @@ export class ZoneBackend implements Backend {
     if (slot < 0 || slot >= this.slots) return undefined;
     const index = slot - this.#firstDmesg;
     if (index >= 0 && index < this.#dmesgSlots) return this.#dmesgRecord(slot, index);
+    if (slot === this.#salvagedFtrace) return this.#salvagedRecord(slot, 'ftrace', 0);
     for (const [type, at] of this.#ringSlots) if (at === slot) return this.#ringRecord(slot, type);
     return undefined;
   }
@@ -166,7 +170,9 @@ export class ZoneBackend implements Backend {
           ? this.#firstDmesg + parsed.id
           : undefined
         : parsed.id === 0
-          ? this.#ringSlots.get(parsed.type as RingType)
+          ? parsed.type === 'ftrace' && parsed.suffix !== ''
+            ? this.#salvagedFtrace
+            : this.#ringSlots.get(parsed.type as RingType)
           : undefined;
     if (slot === undefined) return undefined;
     // Most records: what they are called needs no more than a look at their zone's state.
@@ -254,8 +260,8 @@ export class ZoneBackend implements Backend {
             ? undefined
             : salvageDmesg(this.storage, kmsgZone(geometry, id), geometry.generation, this.engine.abi)
           : type === 'ftrace'
-            ? undefined
-            : salvageRing(this.storage, this.#rings(type as RingType)[0]!.zone, this.engine.abi);
+            ? this.#salvageFtrace()
+            : this.#salvageText(this.#rings(type as RingType)[0]!);
       this.#salvaged.set(slot, found);
     }
     return this.#salvaged.get(slot);
@@ -462,10 +468,10 @@ export class ZoneBackend implements Backend {
   // ── ftrace: all CPUs' rings as one text ──
 
   /** Each ring's data, oldest first; an empty one in its place, because a zone's place tells its CPU. */
-  #ftraceExtents(): FtraceRing[] {
+  #ftraceExtents(salvaged = false): FtraceRing[] {
     return this.#rings('ftrace').map((ring) => ({
       ring,
-      extents: ring.extents(),
+      extents: ring.extents(salvaged),
       start: ring.start,
       datalen: ring.datalen,
     }));
@@ -480,6 +486,17 @@ export class ZoneBackend implements Backend {
       return oldStartCut(readRange(this.storage, ring.dataOffset, ring.area), start, datalen, encoding, abi.endian);
     });
     return ftraceText(mergeRings(cut, encoding, abi.endian), encoding, abi.endian, this.#source.symbols);
+  }
+
+  #salvageText(ring: Ring): Salvaged | undefined {
+    if (!ring.isSalvageable) return salvageRing(this.storage, ring.zone, this.engine.abi);
+    return salvagedRing(joined(ring.extents(true)), ring);
+  }
+
+  #salvageFtrace(): Salvaged | undefined {
+    const hurt = this.#rings('ftrace').find((ring) => ring.isSalvageable);
+    const text = hurt && this.#ftraceText(this.#ftraceExtents(true));
+    return text && text.length > 0 ? salvagedRing(text, hurt) : undefined;
   }
 
   #ftraceTextSize(): number {
@@ -576,7 +593,11 @@ export class ZoneBackend implements Backend {
       const slot = this.#ringSlots.get(ring.zone.type as RingType)!;
       this.#salvaged.delete(slot);
       this.#generations.set(slot, this.generation(slot) + 1);
-      if (ring.zone.type === 'ftrace') this.#forgetFtrace();
+      if (ring.zone.type !== 'ftrace') return;
+      this.#forgetFtrace();
+      if (this.#salvagedFtrace === undefined) return;
+      this.#salvaged.delete(this.#salvagedFtrace);
+      this.#generations.set(this.#salvagedFtrace, this.generation(this.#salvagedFtrace) + 1);
     });
     return changed;
   }
@@ -644,4 +665,8 @@ function joined(extents: readonly Extent[]): Uint8Array {
   const bytes = new Uint8Array(content.size);
   content.read(bytes, 0);
   return bytes;
+}
+
+function salvagedRing(bytes: Uint8Array, { zone }: Ring): Salvaged {
+  return { bytes, offset: zone.offset, mtimeNs: null, reason: null, count: null, compressed: null };
 }

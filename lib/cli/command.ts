@@ -68,7 +68,10 @@ export function sourceOptions(yargs: Argv): Argv {
   return yargs
     .option('o', { type: 'string', requiresArg: true, describe: 'keys of the source: kmsg_size=64K,ecc=16' })
     .option('backend', { type: 'string', requiresArg: true, describe: 'only these, in this order: a,b or all' })
-    .option('strict', { type: 'boolean', describe: 'refuse what would be a warning' })
+    .option('strict', {
+      type: 'boolean',
+      describe: 'refuse sizes that do not fit, unknown keys, one source that fails',
+    })
     .option('salvage', { type: 'boolean', describe: 'show also what a kernel skips' })
     .option('no-cap', { type: 'boolean', describe: 'read pstore_blk beyond 128 MiB' })
     .epilogue(`A source is [BACKEND:]PATH[,key=value]... with one of the backends ${backends}.`)

@@ -85,7 +85,9 @@ function sayWhatIsNotTold(path: string, kind: BackendKind, keys: SourceKeys): vo
   const made = opened({ text: path, kind, path, keys: given }, ({ backend }) => backend.info());
   const facts = ({ geometry, abi }: BackendInfo) => JSON.stringify([geometry, abi]);
   const isTold = opened({ text: path, kind: undefined, path, keys: [] }, (found) => {
-    return found.kind === kind && facts(found.backend.info()) === facts(made);
+    const info = found.backend.info();
+    const isSure = Object.values(info.confidence).every((confidence) => confidence === 1);
+    return found.kind === kind && isSure && facts(info) === facts(made);
   });
   if (isTold) return;
   const source = sourceText(kind.name, path, keys, made.sourceKeys);

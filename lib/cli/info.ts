@@ -25,7 +25,7 @@ export const info: Command = {
     try {
       if (args.flag('json')) {
         const objects = opened.mounted.map(jsonInfo);
-        print(`${json(objects.length === 1 ? objects[0] : objects, 1)}\n`);
+        print(`${json(args.list('source').length === 1 ? objects[0] : objects, 1)}\n`);
       } else {
         for (const [i, mounted] of opened.mounted.entries()) {
           if (i > 0) print('\n');
@@ -43,7 +43,10 @@ export const info: Command = {
 type Mounted = Opened['mounted'][number];
 
 function sourceOf({ source }: Mounted, { sourceKeys }: BackendInfo): string {
-  return sourceText(source.kind.name, source.spec.path, source.keys, sourceKeys);
+  const keys = source.keys.flag('salvage')
+    ? [sourceKeys, 'salvage'].filter((part) => part !== '').join(',')
+    : sourceKeys;
+  return sourceText(source.kind.name, source.spec.path, source.keys, keys);
 }
 
 function jsonInfo(mounted: Mounted): Record<string, unknown> {

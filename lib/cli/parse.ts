@@ -26,11 +26,24 @@ interface Called {
   readonly command: Command;
   /** Without dashes. */
   readonly options: readonly string[];
+  /** Those of them that take no value. */
+  readonly flags: readonly string[];
 }
 
-/** yargs' types leave getOptions() out. */
-function optionsOf(yargs: Argv): string[] {
-  return Object.keys((yargs as Argv & { getOptions(): { key: object } }).getOptions().key);
+function calledBy(command: Command, yargs: Argv): Called {
+  // yargs' types leave getOptions() out.
+  const { key, boolean } = (yargs as Argv & { getOptions(): { key: object; boolean: string[] } }).getOptions();
+  return { command, options: Object.keys(key), flags: boolean };
+}
+
+/** yargs takes any value but `true` for no. @throws PstoreError EINVAL */
+function checkFlags(words: readonly string[], { flags }: Called): void {
+  for (const word of words) {
+    const [, name = '', value] = /^--?([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (flags.includes(name) && value !== 'true' && value !== 'false') {
+      throw new PstoreError('EINVAL', `${word}: the option --${name} takes no value`);
+    }
+  }
 }
 
 /** Whether it is written as an option, or some in one, and not all of these are known. */
@@ -127,10 +140,11 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
       (builder) => {
         let built = command.build(builder as Argv);
         for (const [example, text] of command.examples) built = built.example(example, text);
-        called = { command, options: optionsOf(built) };
+        called = calledBy(command, built);
         return built;
       },
       async (values) => {
+        checkFlags(words, called!);
         status = await command.run(argumentsOf(values, called!));
       },
     );

@@ -40,6 +40,10 @@ export const record: Command = {
       const write = writerOf(backend);
       if (type === 'dmesg') {
         const { bytes: data, total } = stdinTail(mostText(backend.space().bytes));
+        if (total === 0) {
+          const sentence = `standard input is empty: no record is written to ${backend.path}`;
+          throw new PstoreError('EINVAL', sentence, { exit: EXIT.NO_INPUT });
+        }
         const before = generations(backend);
         write({ ...fixed, type, data });
         sayWhatIsKept(backend, before, data, total);

@@ -32,6 +32,11 @@ export function zoneSignature(type: FrontEnd): number {
   return (ZONE_SIGNATURE ^ RECORD_TYPE_NUMBERS[type]) >>> 0;
 }
 
+/** A signature or magic for people. */
+export function wordText(word: number): string {
+  return `0x${word.toString(16).padStart(8, '0')}`;
+}
+
 /** @param bytes at least BUFFER_HEADER_SIZE bytes */
 export function readBufferHeader(bytes: Uint8Array, generation: Generation, abi: Abi): BufferHeader {
   const fields = new Fields(bytes, abi.endian);

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { PstoreError } from '../errors.js';
+import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 import { MOUNT_TYPE, mountAt, readMounts } from '../storage/mountinfo.js';
 import { environment, findProgram, isRoot } from './programs.js';
@@ -30,10 +30,7 @@ export function checkMountPoint(path: string, { nonempty, images }: MountPointOp
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT')
       throw new PstoreError('ENOENT', `the mount point ${path} does not exist; make it first (mkdir)`, { path });
-    throw new PstoreError('EACCES', `the mount point ${path} cannot be used: ${reasonOf(error)}`, {
-      path,
-      cause: error,
-    });
+    throw fromSystem(error, `the mount point ${path} cannot be used: ${reasonOf(error)}`, { path });
   }
   if (!stats.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
   const real = realpathSync(absolute);

@@ -67,6 +67,9 @@ export async function serve(options: ServerOptions): Promise<void> {
   try {
     if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
     for (const failure of failed) report.failure(failure);
+    if (failed.length > 0) {
+      report.log(`${options.mountPoint}: mounted without ${failed.map(({ spec }) => spec.path).join(', ')}`);
+    }
     for (const source of opened) report.warnings(source);
     const mounted = labelled(opened);
     const tree = new Tree(mounted, {

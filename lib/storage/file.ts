@@ -12,7 +12,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { gunzip } from '../platform.js';
 import { takeWriterLock } from './lock.js';
@@ -70,6 +70,8 @@ export function reasonOf(error: unknown): string {
     EROFS: 'the file system is read-only',
     ENOSPC: 'no space is left',
     ENOENT: 'there is no such file',
+    ENOTDIR: 'a part of the path is no directory',
+    ENAMETOOLONG: 'the name is too long',
     ELOOP: 'too many symbolic links',
   };
   return (code && words[code]) ?? message ?? String(error);
@@ -93,7 +95,11 @@ export function openImage(path: string, { mode }: FileOptions): Storage {
     });
   }
   if (kind === 'file' && path.endsWith('.gz')) return unpack(path, mode);
-  if (mode === 'read') return new FileStorage(path, open(path, constants.O_RDONLY), false, kind);
+  const isProtected = kind === 'block' && isWriteProtected(path);
+  if (isProtected && mode === 'must') {
+    throw new PstoreError('EROFS', `${path} is write-protected: the device itself is set to read-only`, { path });
+  }
+  if (mode === 'read' || isProtected) return new FileStorage(path, open(path, constants.O_RDONLY), false, kind);
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDWR | (kind === 'block' ? constants.O_EXCL : 0));
@@ -243,14 +249,29 @@ export class FileStorage implements Storage {
   }
 }
 
-/** Node has no ioctl: sysfs tells a block device's size, in sectors of 512 bytes. */
-function blockDeviceSize(fd: number, path: string): number {
-  const { rdev } = fstatSync(fd);
+/** Node has no ioctl: sysfs tells what a block device is. */
+function blockDeviceFolder({ rdev }: Stats): string {
   const major = Math.floor((rdev / 256) % 4096);
   const minor = (rdev % 256) + Math.floor(rdev / 2 ** 20) * 256;
+  return `/sys/dev/block/${major}:${minor}`;
+}
+
+/** In bytes; sysfs has it in sectors of 512. */
+function blockDeviceSize(fd: number, path: string): number {
+  const folder = blockDeviceFolder(fstatSync(fd));
   try {
-    return Number(readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'latin1')) * 512;
+    return Number(readFileSync(join(folder, 'size'), 'latin1')) * 512;
   } catch (error) {
-    throw fromSystem(error, `${path}: its size cannot be found in /sys/dev/block/${major}:${minor}`, { path });
+    throw fromSystem(error, `${path}: its size cannot be found in ${folder}`, { path });
+  }
+}
+
+/** Whether a block device refuses all writes: it can be opened for them nevertheless. */
+function isWriteProtected(path: string): boolean {
+  try {
+    return readFileSync(join(blockDeviceFolder(statSync(path)), 'ro'), 'latin1').trim() === '1';
+  } catch {
+    // Where sysfs does not tell, the first write will.
+    return false;
   }
 }

@@ -10,6 +10,7 @@ import {
   dmesgHeaderSize,
   readBufferHeader,
   readDmesgHeader,
+  wordText,
   zoneSignature,
 } from '../format/zone.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
@@ -132,10 +133,6 @@ function skipped(row: DmesgRow, code: Problem['code'], what: string): { row: Dme
   return { row, problem: { code, what } };
 }
 
-function hex(word: number): string {
-  return `0x${word.toString(16).padStart(8, '0')}`;
-}
-
 /** Gives the headers of one zone after the other. */
 class HeaderReader {
   readonly #storage: Storage;
@@ -180,7 +177,7 @@ class HeaderReader {
       const isRecord =
         datalen > 0 && readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi).magic === DMESG_MAGIC;
       if (!isRecord) return { row, problem: undefined };
-      const found = `has the signature ${hex(buffer.sig)} where ${hex(signature)} should be`;
+      const found = `has the signature ${wordText(buffer.sig)} where ${wordText(signature)} should be`;
       return skipped({ ...row, datalen }, 'zone-invalid', found);
     }
     const area = this.#geometry.kmsgSize - this.#bufferSize;
@@ -193,7 +190,7 @@ class HeaderReader {
     if (magic !== DMESG_MAGIC) {
       const row = { ...NO_HEADER, state: ZoneState.Invalid, datalen };
       if (datalen === 0) return { row, problem: undefined };
-      const found = `has the magic ${hex(magic)} where ${hex(DMESG_MAGIC)} should be`;
+      const found = `has the magic ${wordText(magic)} where ${wordText(DMESG_MAGIC)} should be`;
       return skipped(row, 'zone-invalid', found);
     }
     // Field by field: to spread an object takes longer than to read the zone.

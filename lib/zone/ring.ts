@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../format/abi.js';
-import { BUFFER_HEADER_SIZE, readBufferHeader, writeBufferHeader, zoneSignature } from '../format/zone.js';
+import { BUFFER_HEADER_SIZE, readBufferHeader, wordText, writeBufferHeader, zoneSignature } from '../format/zone.js';
 import type { Extent } from '../storage/extent.js';
 import { isBrokenPlace, isHoldable, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
@@ -22,6 +22,7 @@ export class Ring {
   datalen = 0;
   /** Where the next byte goes, as stored: may exceed datalen on a damaged or traced ring. */
   start = 0;
+  #sig = 0;
   readonly #storage: Storage;
   readonly #abi: Abi;
   /** What was written and is not on the medium yet. */
@@ -72,6 +73,10 @@ export class Ring {
         `${what} says datalen ${this.datalen} and start ${this.start}, but has room for ${this.area}; it is skipped`,
         offset,
       );
+    } else if (this.isSalvageable) {
+      const found = `has the signature ${wordText(this.#sig)} where ${wordText(zoneSignature(this.zone.type))} should be`;
+      const next = 'a kernel skips it, and salvage shows what can be read of it';
+      warnings.add('zone-invalid', `${what} ${found}; ${next}`, offset);
     } else if (this.state === 'unreadable') {
       warnings.add('zone-truncated', `${what} cannot be read: the image ends here, or the place is broken`, offset);
     } else if (this.state === 'live' && this.start > this.datalen) {
@@ -95,20 +100,26 @@ export class Ring {
     const header = readBufferHeader(bytes, 'pstore_blk', this.#abi);
     this.datalen = header.datalen;
     this.start = header.start;
+    this.#sig = header.sig;
     if (got < HEADER) this.state = 'unreadable';
     else if (header.sig !== zoneSignature(this.zone.type)) this.state = 'unsigned';
     else if (header.datalen > this.area || header.start > this.area) this.state = 'overtop';
     else this.state = header.datalen === 0 ? 'erased' : 'live';
   }
 
-  /** Whether the ring has wrapped, so that its oldest byte is at `start`. */
-  get wrapped(): boolean {
-    return this.state === 'live' && this.start < this.datalen;
+  /** Whether nothing but the signature is damaged: its lengths are what a kernel writes. */
+  get isSalvageable(): boolean {
+    return this.state === 'unsigned' && this.datalen > 0 && this.datalen <= this.area && this.start <= this.datalen;
   }
 
-  /** The data, oldest first. */
-  extents(): Extent[] {
-    if (this.state !== 'live') return [];
+  /** Whether the ring has wrapped, so that its oldest byte is at `start`. */
+  get wrapped(): boolean {
+    return this.start < this.datalen;
+  }
+
+  /** The data, oldest first. @param salvaged also where only the signature is damaged */
+  extents(salvaged = false): Extent[] {
+    if (this.state !== 'live' && !(salvaged && this.isSalvageable)) return [];
     const part = (from: number, to: number): Extent => ({
       storage: this.#storage,
       offset: this.dataOffset + from,

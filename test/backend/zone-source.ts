@@ -3,11 +3,13 @@
 import t from 'tap';
 import { blkoops } from '../../lib/backend/blkoops.js';
 import { TextCache } from '../../lib/backend/cache.js';
+import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
 import type { BackendKind } from '../../lib/backend/kind.js';
 import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
+import { ftraceBytes } from '../builders/ftrace.js';
 import { partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
 
 /** Counts the bytes that are asked for. */
@@ -26,7 +28,11 @@ function kindOf({ format }: ZonePartition): BackendKind {
 }
 
 function open(image: ZonePartition, keys: Readonly<Record<string, string>> = {}) {
-  const storage = new CountingStorage(image.bytes, { path: 'image.raw' });
+  return openBytes(image, image.bytes, keys);
+}
+
+function openBytes(image: ZonePartition, bytes: Uint8Array, keys: Readonly<Record<string, string>>) {
+  const storage = new CountingStorage(bytes, { path: 'image.raw' });
   const warnings = new Warnings();
   const backend = kindOf(image).open({
     path: 'image.raw',
@@ -40,6 +46,14 @@ function open(image: ZonePartition, keys: Readonly<Record<string, string>> = {})
   for (let slot = 0; slot < backend.slots; slot++)
     names.push(...(backend.record(slot) ? [backend.record(slot)!.name] : []));
   return { backend, storage, warnings: warnings.list, info: backend.info(), names };
+}
+
+/** Records of one CPU. */
+function ftraceRing(cpu: number): Uint8Array[] {
+  const times = Array.from({ length: 40 }, (_, i) => 2 * i + cpu);
+  return times.map((time) =>
+    ftraceBytes({ cpu, ts: BigInt(time), ip: 0x81000000n + BigInt(time), parent: 0x82000000n }, '64'),
+  );
 }
 
 const MIB = 1 << 20;
@@ -155,5 +169,41 @@ t.test('blkoops has no rings to write to', async (t) => {
       code: 'EINVAL',
       message: `image.raw: blkoops has dmesg zones only; ${type} is kept by pstore_blk and ramoops`,
     });
+  }
+});
+
+t.test('rings whose signature is damaged are told, and salvaged', async (t) => {
+  const image = partition(262_144)
+    .pmsg(4096, ['pmsg text, and more of it\n'])
+    .console(4096, [`${'console line\n'.repeat(400)}the last one\n`])
+    .ftrace(16_384, 2, [ftraceRing(0), ftraceRing(1)])
+    .kmsg(16_384)
+    .dmesg(0, record(0))
+    .dmesg(1, record(1))
+    .dmesg(2, record(2));
+  const whole = open(image, image.keys);
+  t.same(whole.warnings, []);
+  const texts = (opened: ReturnType<typeof open>, name: string) =>
+    Buffer.from(contentBytes(opened.backend.open(opened.backend.find(name)!))).toString('latin1');
+  for (const { kind, index, offset } of image.places.filter((place) => place.kind !== 'dmesg')) {
+    const bytes = image.bytes.slice();
+    bytes[offset + 1]! ^= 0x10;
+    const plain = openBytes(image, bytes, image.keys);
+    t.match(plain.warnings, [
+      {
+        code: 'zone-invalid',
+        offset,
+        message: new RegExp(`: ${kind} zone ${index} at offset ${offset} has the signature`),
+      },
+    ]);
+    const name = `${kind}-pstore_blk-0`;
+    t.equal(plain.names.includes(name), kind === 'ftrace', `${kind}: what a kernel shows`);
+    const salvaged = openBytes(image, bytes, { ...image.keys, salvage: '' });
+    t.same(
+      salvaged.names.filter((one) => one.endsWith('.salvaged')),
+      [`${name}.salvaged`],
+    );
+    t.equal(texts(salvaged, `${name}.salvaged`), texts(whole, name), `${kind}: all of it, oldest first`);
+    if (kind === 'ftrace') t.ok(texts(plain, name).length < texts(whole, name).length, 'one CPU is missing else');
   }
 });

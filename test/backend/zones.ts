@@ -618,12 +618,8 @@ t.test('info explains every zone', async (t) => {
     kmsg_offset: 20480,
     kmsg_zones: 13,
   });
-  t.same(info.kernelParameters, [
-    'pstore_blk.kmsg_size=8',
-    'pstore_blk.pmsg_size=4',
-    'pstore_blk.console_size=4',
-    'pstore_blk.ftrace_size=8',
-  ]);
+  t.same(info.kernelParameters, [], 'no kernel has a tty zone');
+  t.match(info.details, { 'kernel parameters': /^none: a tty zone is made by pstorefuse only$/ });
 });
 
 t.test('parameters of pstore_blk are told where it has such sizes: multiples of 4 KiB', (t) => {
@@ -635,6 +631,12 @@ t.test('parameters of pstore_blk are told where it has such sizes: multiples of 
   t.same(told({ kmsg_size: '1536', pmsg_size: '4K' }).kernelParameters, []);
   t.match(told({ kmsg_size: '1536' }).details['kernel parameters'], /^kmsg_size=1536 is no multiple of 4 KiB/);
   t.match(told({ kmsg_size: '4K', pmsg_size: '2560' }).details['kernel parameters'], /^pmsg_size=2560 /);
+  const sizes = { kmsg_size: '8K', pmsg_size: '4K', console_size: '12K', ftrace_size: '16K' };
+  const parameters = ['kmsg_size=8', 'pmsg_size=4', 'console_size=12', 'ftrace_size=16'];
+  t.same(
+    told(sizes).kernelParameters,
+    parameters.map((one) => `pstore_blk.${one}`),
+  );
   t.same(Object.keys(told({ kmsg_size: '8K' }).details), ['word size'], 'no record tells it');
   t.same(told({ kmsg_size: '8K', abi: 'i386' }).details, {});
   t.end();

@@ -267,6 +267,14 @@ t.test('info --json', async (t) => {
   );
 });
 
+t.test('info --json of several is an array, however many fail', async (t) => {
+  write('s5');
+  const { status, stdout } = await pstorefuse('info --json s5.raw nothing.raw');
+  t.equal(status, 1);
+  t.equal(JSON.parse(stdout).length, 1);
+  t.notOk(Array.isArray(JSON.parse(await good(t, 'info --json s5.raw'))));
+});
+
 t.test('info for people', async (t) => {
   const lines = (await good(t, 'info s3.raw')).trimEnd().split('\n');
   t.ok(lines.includes('machine:           little-endian, 64 bits, 64-bit integers aligned to 8 (abi=le64)'));
@@ -371,6 +379,10 @@ t.test('format says what an image does not tell as long as it is empty', async (
   }
   const { stderr } = await pstorefuse('format untold.raw --size 64K --backend ramoops --record-size 16K --force');
   t.match(told.exec(stderr)?.[1], /^ramoops:untold\.raw,/, 'zones of one size are those of pstore_blk');
+  const ecc = await pstorefuse('format untold.raw --size 256K --backend ramoops --record-size 32K --ecc 16 --force');
+  const source = told.exec(ecc.stderr)?.[1];
+  t.match(source, /^ramoops:untold\.raw,.*console_size=0/, 'and with ECC their kinds are a guess');
+  await good(t, `record ${source} --reason oops`, { input: 'text\n' });
 });
 
 t.test('format overwrites only what is blank, or when it is told to', async (t) => {
@@ -414,6 +426,16 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   ]);
   t.equal(listed[1].mtimeNs, '1700000000000000001');
   t.match(await good(t, 'cat ring.raw dmesg-pstore_blk-1'), /^Panic#\d+ Part1\nfirst line of the log\n/);
+});
+
+t.test('record writes nothing where nothing comes', async (t) => {
+  await good(t, 'format nothing.raw --size 64K --kmsg-size 16K --force');
+  const before = readFileSync('nothing.raw');
+  t.match(await pstorefuse('record nothing.raw,abi=le64 --reason oops', { input: '' }), {
+    status: 66,
+    stderr: 'pstorefuse: standard input is empty: no record is written to nothing.raw\n',
+  });
+  t.ok(readFileSync('nothing.raw').equals(before));
 });
 
 t.test('record says how much of a long log is kept', async (t) => {

@@ -615,7 +615,8 @@ give(len(os.listdir(root)))
     const { folder, mountPoint } = place(t);
     const sources = ['nothing.raw', imageFile(folder, 'v1')];
     const partly = await pstorefuseBeside([...sources, mountPoint, ...by], { cwd: folder });
-    t.match(partly, { status: 1, stderr: 'pstorefuse: nothing.raw: there is no such file\n' });
+    const missing = 'pstorefuse: nothing.raw: there is no such file\n';
+    t.match(partly, { status: 1, stderr: `${missing}pstorefuse: ${mountPoint}: mounted without nothing.raw\n` });
     t.equal(await python(`give(len(os.listdir(root)))`, mountPoint), 4, 'the first that opened is the first backend');
     await unmount(t, mountPoint);
     const strict = await pstorefuseBeside([...sources, mountPoint, '--strict', ...by], { cwd: folder });

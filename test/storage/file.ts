@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -7,6 +7,8 @@ import { openImage, reasonOf, sourceKind } from '../../lib/storage/file.js';
 
 const folder = t.testdir();
 let names = 0;
+
+const canLoop = process.getuid!() === 0 && spawnSync('losetup', ['-f']).status === 0;
 
 function file(bytes: Uint8Array | string, name = `image${names++}.raw`): string {
   const path = join(folder, name);
@@ -98,6 +100,21 @@ t.test('a file that may not be written', { skip: process.getuid!() === 0 && 'roo
   storage.close();
   chmodSync(path, 0);
   t.throws(() => openImage(path, { mode: 'try' }), { code: 'EACCES', message: /cannot be opened: permission denied/ });
+});
+
+t.test('a write-protected block device', { skip: !canLoop && 'there are no loop devices here' }, async (t) => {
+  const path = join(folder, 'protected.raw');
+  writeFileSync(path, new Uint8Array(8192).fill(7));
+  const device = spawnSync('losetup', ['-r', '-f', '--show', path], { encoding: 'utf8' }).stdout.trim();
+  t.teardown(() => spawnSync('losetup', ['-d', device]));
+  const storage = openImage(device, { mode: 'try' });
+  t.match(storage, { size: 8192, writable: false });
+  t.throws(() => storage.write(new Uint8Array(1), 0), { code: 'EROFS' });
+  storage.close();
+  t.throws(() => openImage(device, { mode: 'must' }), {
+    code: 'EROFS',
+    message: `${device} is write-protected: the device itself is set to read-only`,
+  });
 });
 
 t.test('.gz files are unpacked into memory and only read', async (t) => {

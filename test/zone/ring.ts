@@ -50,7 +50,9 @@ t.test('recovery and reading', async (t) => {
   const data = Uint8Array.from({ length: area }, (_, i) => (i * 7) % 256);
   const table: [string, RingSpec | undefined, string, Uint8Array | undefined, string?][] = [
     ['never written', undefined, 'unsigned', undefined],
-    ['a wrong signature', { data, datalen: 10, start: 10, sig: 0x43474241 }, 'unsigned', undefined],
+    ['a wrong signature', { data, datalen: 10, start: 10, sig: 0x43474241 }, 'unsigned', undefined, 'zone-invalid'],
+    ['no header at all', { data, datalen: 0x646f6f67, start: 10, sig: 0x72756f79 }, 'unsigned', undefined],
+    ['nor with these lengths', { data, datalen: 10, start: 11, sig: 0x43474241 }, 'unsigned', undefined],
     ['empty', { data, datalen: 0, start: 0 }, 'erased', undefined],
     ['empty, with a start', { data, datalen: 0, start: 9 }, 'erased', undefined],
     ['not full', { data, datalen: 100, start: 100 }, 'live', data.slice(0, 100)],
