@@ -29,6 +29,7 @@ import {
   NO_ZONES,
   PARTITION_MULTIPLE,
   PSTORE_BLK_CAP,
+  ZONE_MULTIPLE,
   type ZoneGeometry,
   type ZoneSizes,
 } from '../zone/geometry.js';
@@ -73,6 +74,8 @@ interface Found {
   readonly given: ReadonlySet<keyof ZoneSizes>;
   /** Where the partition may begin, when it seems to be a part of this image; undefined when the image is all of it. */
   readonly begins: number | undefined;
+  /** Its zones cannot begin where they do in a partition that begins where the image does. */
+  readonly isShifted: boolean;
   /** All that was found are dmesg zones that were formatted and never written. */
   readonly isBare: boolean;
 }
@@ -108,6 +111,15 @@ export function openZones(context: OpenContext, generation: Generation): ZoneBac
       contradiction(warnings) ?? whyGuessed(type, kept, path) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
+}
+
+/** Bytes that a division among more CPUs than these would leave. */
+const MANY_CPUS = 64;
+
+/** Zones begin at multiples of 512 bytes, but for what a division of ftrace's among the CPUs leaves. */
+function beginsElsewhere({ kmsgOffset = 0, marks }: Detected): boolean {
+  const left = (ZONE_MULTIPLE - (kmsgOffset % ZONE_MULTIPLE)) % ZONE_MULTIPLE;
+  return left >= MANY_CPUS && !marks.some(({ type, offset }) => type === 'ftrace' && offset < kmsgOffset);
 }
 
 /** The part of the storage that is the partition: checked as the kernel checks it, and capped as it caps it. */
@@ -148,7 +160,9 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   const detected = detect(storage, generation, given);
   const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
   if (!detected && !anyGiven) throw noSignature(path, generation);
-  const sizes: ZoneSizes = { ...NO_ZONES, ...detected?.sizes, ...given };
+  const isShifted = !anyGiven && detected !== undefined && beginsElsewhere(detected);
+  const front = isShifted ? { ...NO_ZONES, kmsgSize: detected.sizes.kmsgSize } : detected?.sizes;
+  const sizes: ZoneSizes = { ...NO_ZONES, ...front, ...given };
   if (given.kmsgSize === undefined && sizes.kmsgSize === 0 && !detected && generation === 'blkoops') {
     throw noSignature(path, generation);
   }
@@ -165,10 +179,11 @@ function findGeometry(context: OpenContext, storage: Storage, generation: Genera
   const kmsgOffset = frontGiven || generation === 'blkoops' ? undefined : detected?.kmsgOffset;
   const geometry = withWholeZones(layOut(generation, total, sizes, path, kmsgOffset), storage.size);
   const isKnown = anyGiven || keys.has('offset') || keys.has('size');
-  const begins = isKnown ? undefined : suspectedStart(detected, storage, geometry);
+  const begins = isShifted ? geometry.kmsgOffset : isKnown ? undefined : suspectedStart(detected, storage, geometry);
   const found: Found = {
     geometry,
     begins,
+    isShifted,
     detected,
     given: new Set(Object.keys(given) as (keyof ZoneSizes)[]),
     isBare: generation === 'pstore_blk' && detected?.marks.every(({ formatted }) => formatted) === true,
@@ -271,8 +286,7 @@ function checkAgainstImage(found: Found, keys: SourceKeys, warnings: Warnings, p
     if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${mismatch}`, { path });
     warnings.add('geometry-mismatch', `${path}: ${mismatch}`);
   }
-  if (found.begins !== undefined)
-    warnings.add('geometry-guess', `${path}: ${partOfLarger(found.begins)}`, found.begins);
+  if (found.begins !== undefined) warnings.add('geometry-guess', `${path}: ${notAtBeginning(found)}`, found.begins);
   const dmesg = detected.marks.some((mark) => mark.type === 'dmesg');
   if (!given.has('kmsgSize') && dmesg && detected.confidence.kmsgSize < 0.5) {
     const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
@@ -294,7 +308,13 @@ function wrongMachine({ abi, alignProven }: Detected, keys: SourceKeys): string 
   return undefined;
 }
 
-function partOfLarger(begins: number): string {
+function notAtBeginning({ begins = 0, geometry }: Pick<Found, 'begins' | 'geometry'>): string {
+  if (begins % ZONE_MULTIPLE !== 0 && geometry.generation === 'pstore_blk') {
+    return (
+      `the first zone header stands at ${begins}, which is no multiple of ${ZONE_MULTIPLE}: the partition does not begin ` +
+      'where this image does; give offset= and size= of the partition in it'
+    );
+  }
   const place = inUnits(begins);
   return (
     `the first zone header stands at ${place}, not at the beginning: if this is a larger image, give offset=${place} ` +
@@ -368,7 +388,7 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
   const name = (
     { dmesg: 'kmsgSize', console: 'consoleSize', pmsg: 'pmsgSize', tty: 'ttySize', ftrace: 'ftraceSize' } as const
   )[type];
-  if (found.begins !== undefined) return `${partOfLarger(found.begins)}; a guess never places a write`;
+  if (found.begins !== undefined) return `${notAtBeginning(found)}; a guess never places a write`;
   if (found.geometry.generation === 'blkoops' && type !== 'dmesg') {
     return `blkoops has dmesg zones only; ${type} is kept by pstore_blk and ramoops`;
   }
@@ -442,7 +462,10 @@ function describe(
     confidence: found.confidence,
     ...withMachine(parametersOf(geometry), geometry.kmsgSize > 0 && !abiGiven && !found.detected?.abiProven),
     sourceKeys: [
-      ...shown.map(([name, key]) => `${key}=${name === 'cpus' ? geometry[name] : inUnits(geometry[name])}`),
+      // What stands in front of zones at such a place is none of theirs.
+      ...shown
+        .filter(([name]) => name === 'kmsgSize' || !found.isShifted)
+        .map(([name, key]) => `${key}=${name === 'cpus' ? geometry[name] : inUnits(geometry[name])}`),
       ...(abiGiven ? [`abi=${abi}`] : []),
       ...(geometry.generation === 'pstore_blk' && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),

@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 import { MOUNT_TYPE, mountAt, readMounts } from '../storage/mountinfo.js';
@@ -19,7 +19,7 @@ export interface MountPointOptions {
 
 /**
  * @returns the real, absolute path of the mount point
- * @throws PstoreError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY, EACCES, EINVAL
+ * @throws PstoreError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY, EACCES, EINVAL, ENAMETOOLONG
  */
 export function checkMountPoint(path: string, { nonempty, images }: MountPointOptions): string {
   const absolute = detachDead(path);
@@ -33,7 +33,7 @@ export function checkMountPoint(path: string, { nonempty, images }: MountPointOp
     throw fromSystem(error, `the mount point ${path} cannot be used: ${reasonOf(error)}`, { path });
   }
   if (!stats.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
-  const real = realpathSync(absolute);
+  const real = realpathSync.native(absolute);
   const there = mountAt(real);
   if (there?.type === MOUNT_TYPE) {
     throw new PstoreError('EBUSY', `${path} is in use: ${there.source} is mounted there already; umount it first`, {
@@ -87,7 +87,7 @@ function isEmpty(real: string, path: string): boolean {
 
 /** A mount whose server was killed answers ENOTCONN to everything: it is taken away first. */
 function detachDead(path: string): string {
-  const absolute = resolve(path);
+  const absolute = absoluteOf(path);
   for (let tries = 0; isDead(absolute); tries++) {
     const real = placeOf(absolute);
     const dead = mountAt(real);
@@ -117,7 +117,7 @@ function isDead(path: string): boolean {
 /** The real path of a mount point, which is not looked at: its server may be dead, or never answer. */
 export function placeOf(path: string): string {
   const mountPoints = new Set(readMounts().map(({ mountPoint }) => mountPoint));
-  const absolute = resolve(path);
+  const absolute = absoluteOf(path);
   const names = absolute.split('/');
   let place = '/';
   for (let links = 0; names.length > 0; ) {
@@ -127,11 +127,16 @@ export function placeOf(path: string): string {
       place = next;
       continue;
     }
-    if (++links > MOST_LINKS) return absolute;
-    names.unshift(...resolve(place, target).split('/'));
-    place = '/';
+    if (++links > MOST_LINKS) return resolve(absolute);
+    names.unshift(...target.split('/'));
+    if (isAbsolute(target)) place = '/';
   }
   return place;
+}
+
+/** As it is: what stands before a `..` may be a symbolic link. */
+function absoluteOf(path: string): string {
+  return isAbsolute(path) ? path : `${process.cwd()}/${path}`;
 }
 
 /** path_resolution(7): more symbolic links are not followed. */

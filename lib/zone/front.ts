@@ -153,15 +153,18 @@ function place(
     const known = given[name] ?? (text[kind] && !ends ? wrappedTextSize(text[kind], bound.offset) : undefined);
     const noTty = kind === 'tty' && !text.tty && (!ftrace || given.ftraceSize !== undefined);
     sizes[name] = known ?? (noTty ? 0 : room);
-    if (known === undefined && room > 0 && sizes[name] > 0) {
-      const shown = bound.kind !== 'ftrace' || ftrace?.certain === true;
+    const shown = bound.kind !== 'ftrace' || ftrace?.certain === true;
+    // Where ftrace zones only seem to begin, there may be room that they leave to it.
+    if (known === undefined && (shown ? room > 0 && sizes[name] > 0 : !noTty)) {
       certain &&= formatted || (shown && isNextTo(kind, bound.kind, given));
     }
     if (certain) confidence[name] = PROVEN;
     end += sizes[name];
   }
   const behind = placeFtrace(ftrace, end, kmsgOffset, total, given);
-  const certainFtrace = ftrace ? ftrace.certain : certain && behind.ftraceSize === 0;
+  // Without a header behind it, nothing tells what the rest is.
+  const isTold = kmsgOffset !== undefined || end >= total;
+  const certainFtrace = ftrace ? ftrace.certain : certain && isTold && behind.ftraceSize === 0;
   const last = certainFtrace || given.ftraceSize !== undefined ? PROVEN : GUESS;
   return {
     sizes: { ...sizes, ...behind },

@@ -255,10 +255,16 @@ function readRings(
   return { rings, wordBits: best!.agreeing > 0 ? best!.wordBits : undefined };
 }
 
-/** Bytes of whole records, the newest at the end: they stand before `start`. */
+/** Bytes of whole records, the newest at the end: they stand before `start`, and in front of those at the ring's end. */
 function newestRecords({ offset, datalen, start }: Mark, storage: Storage): Uint8Array {
-  const length = datalen === 0 ? 0 : Math.min(start, SAMPLE);
-  return readEvidence(storage, offset + HEADER + start - length, length);
+  const read = (from: number, to: number) => readEvidence(storage, offset + HEADER + from, to - from);
+  const newest = datalen === 0 ? new Uint8Array(0) : read(Math.max(0, start - SAMPLE), start);
+  if (start >= Math.min(SAMPLE, datalen)) return newest;
+  const before = read(Math.max(start, datalen - (SAMPLE - start)), datalen);
+  const all = new Uint8Array(before.length + newest.length);
+  all.set(before);
+  all.set(newest, before.length);
+  return all;
 }
 
 interface CpuEncoding {

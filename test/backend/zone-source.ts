@@ -160,6 +160,53 @@ t.test('kmsg_size=0 where there are dmesg zones', async (t) => {
   t.match(info.geometry, { pmsg_size: 65536, console_size: 131072 }, 'no other zone reaches into them');
 });
 
+t.test('zones that begin where none can: the partition begins elsewhere', async (t) => {
+  const image = partition(MIB).kmsg(65536);
+  for (const i of [0, 1, 2, 3]) image.dmesg(i, record(i));
+  const cut = openBytes(image, image.bytes.slice(1000, 1000 + 15 * 65536), {});
+  t.same(cut.names, ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-1', 'dmesg-pstore_blk-2']);
+  t.match(cut.info.geometry, { kmsg_size: 65536, pmsg_size: 0, ftrace_size: 0, kmsg_offset: 64536 });
+  const said = /the first zone header stands at 64536, which is no multiple of 512: .*; give offset= and size= of the/;
+  t.match(cut.warnings, [{ code: 'geometry-guess', offset: 64536, message: said }]);
+  t.equal(cut.info.sourceKeys, 'kmsg_size=64K', 'which shows the same');
+  t.throws(
+    () => cut.backend.write!({ type: 'dmesg', reason: 2, timeNs: 0n, compress: 'none', data: new Uint8Array(9) }),
+    {
+      code: 'EINVAL',
+      message: said,
+    },
+  );
+  // What a division among five CPUs leaves is no sign of that.
+  const five = partition(MIB).ftrace(8192, 5).kmsg(65536);
+  for (const i of [0, 1, 2, 3]) five.dmesg(i, record(i));
+  const { info, warnings } = openBytes(five, five.bytes, {});
+  t.same(warnings, []);
+  t.match(info.geometry, { ftrace_size: 8192, kmsg_offset: 8190 });
+});
+
+t.test('a wrapped ftrace ring tells the word size by its older records, too', async (t) => {
+  const ring = (cpu: number) =>
+    Array.from({ length: 500 }, (_, i) =>
+      ftraceBytes({ cpu, ts: BigInt(i), ip: 0xc0100000n + BigInt(i), parent: 0xc0200000n }, '32', false),
+    );
+  const rings = [undefined, undefined, ring(2), undefined, ring(4)];
+  const image = partition(65536, { abi: 'be32' })
+    .console(4096, ['text\n'])
+    .ftrace(39 * 512, 5, rings);
+  t.match(openBytes(image, image.bytes, {}).info.abi, { endian: 'big', wordBits: 32 });
+});
+
+t.test('what nothing tells is no certainty', async (t) => {
+  const unwritten = partition(65536).pmsg(4608).console(0).ftrace(2560, 3).kmsg(8192);
+  for (const i of [0, 1, 2]) unwritten.dmesg(i, record(i));
+  t.ok(openBytes(unwritten, unwritten.bytes, {}).info.confidence.pmsg_size! < 1, 'nothing in front was written');
+  const full = ['x'.repeat(4000), 'y'.repeat(2000)];
+  const noDmesg = partition(65536).pmsg(4096, full).console(4096, full).ftrace(8192, 1).kmsg(8192);
+  const { confidence } = openBytes(noDmesg, noDmesg.bytes, {}).info;
+  t.match(confidence, { pmsg_size: 1, console_size: 1 }, 'full rings tell their sizes');
+  t.ok(confidence.ftrace_size! < 1, 'but not what follows them');
+});
+
 t.test('blkoops has no rings to write to', async (t) => {
   const image = large('blkoops', 65536, [0, 1, 2], MIB);
   const { backend } = open(image);

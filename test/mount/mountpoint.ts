@@ -52,6 +52,13 @@ t.test('the place that a path leads to', (t) => {
     t.equal(placeOf(at(path)), at(place), path);
     t.equal(placeOf(relative(process.cwd(), at(path))), at(place), `${path}, from here`);
   }
+  // What stands before `..` is followed first.
+  t.equal(placeOf(`${at('absolute')}/../c`), at('a/c'));
+  t.equal(placeOf(`${at('nothing')}/../a/b`), at('a/b'));
+  t.equal(placeOf('/../..'), '/');
+  mkdirSync(at('a/mnt'));
+  const options = { nonempty: false, images: [] };
+  t.equal(checkMountPoint(`${at('relative')}/../mnt`, options), at('a/mnt'));
   t.equal(placeOf('/'), '/');
   t.equal(placeOf('/proc'), '/proc', 'a mount point');
   t.equal(placeOf(join(at('root'), at('a/up').slice(1))), at('a/b'));
