@@ -1,5 +1,6 @@
 // The backend mtdoops: pages on a flash device, each with the log of one oops or panic.
 
+import { isLog } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { type Abi, abiName } from '../format/abi.js';
 import {
@@ -228,6 +229,8 @@ const LEAST_TEXT = 16;
 /** The size of a page's text is not known yet. */
 const NOT_MEASURED = -1;
 const MEASURE_STEP = 64 << 10;
+/** Bytes of a page that tell whether it holds a log; a page has more. */
+const LOG_BYTES = 2048;
 /** As many pages as fit a typed array with room to spare. */
 const MOST_PAGES = 2 ** 28;
 /** Pages that `info` lists by age. */
@@ -308,8 +311,13 @@ class MtdoopsBackend implements Backend {
   #stateOf(page: number, header: MtdoopsHeader | undefined): PageState {
     if (!header) return 'truncated';
     // What the image cuts off at its end is no page of the device, unless a record begins there.
-    if (page < this.#pages) return header.state;
+    if (page < this.#pages) return header.state === 'other' && this.#holdsLog(page) ? 'bad-magic' : header.state;
     return header.state === 'record' ? 'truncated' : 'other';
+  }
+
+  /** A log whose header is damaged beyond recognition. */
+  #holdsLog(page: number): boolean {
+    return isLog(readRange(this.#storage, this.#offset(page) + MTDOOPS_HEADER_MAX, LOG_BYTES));
   }
 
   #isAsKnown(page: number, state: PageState, header: MtdoopsHeader | undefined): boolean {
@@ -632,7 +640,7 @@ function damage(state: PageState, { magic, seq, version }: MtdoopsHeader): strin
     case 'other-endian':
       return 'has the magic of a record in the other byte order: a kernel takes it for used, not for a record';
     default:
-      return `has the magic ${hex(magic)}, which is nearly ${known}: a kernel takes it for used, not for a record`;
+      return `has the magic ${hex(magic)} where ${known} should be: a kernel takes it for used, not for a record`;
   }
 }
 

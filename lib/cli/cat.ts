@@ -10,7 +10,7 @@ const CHUNK = 1 << 20;
 export const cat: Command = {
   usage: 'cat <source> <name..>',
   summary: 'Print records',
-  examples: [['$0 cat mmcblk0p7.raw dmesg-blkoops-0', 'the text of one record']],
+  examples: [['$0 cat mmcblk0p7.raw dmesg-pstore_blk-0', 'the text of one record']],
   build: (yargs) => sourceOptions(yargs),
   run: (args) => {
     const opened = openAll(args, [args.text('source')!], 'read');

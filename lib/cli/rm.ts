@@ -5,7 +5,7 @@ import { type Command, openAll, sourceOptions, withEach } from './command.js';
 export const rm: Command = {
   usage: 'rm <source> <name..>',
   summary: 'Erase records (only the length in their header is set to 0)',
-  examples: [['$0 rm mmcblk0p7.raw dmesg-blkoops-0', 'as rm in a mount does']],
+  examples: [['$0 rm mmcblk0p7.raw dmesg-pstore_blk-0', 'as rm in a mount does']],
   build: (yargs) => sourceOptions(yargs),
   run: (args) => {
     const opened = openAll(args, [args.text('source')!], 'must');

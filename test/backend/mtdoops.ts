@@ -291,6 +291,9 @@ t.test('pages that are no records', async (t) => {
   const garbage = Buffer.from('left by something else, in a bad block or before mtdoops');
   const flipped = pageBytes(record(7, { text: 'nearly readable text\n' }), 4096, 'little');
   flipped[5]! ^= 0x01;
+  const log = '<6>[    1.000000] one\n<6>[    1.000001] two\n<4>[    1.000002] three\n';
+  const lost = pageBytes(record(10, { text: log }), 4096, 'little');
+  lost.fill(0, 4, 8);
   const blankHeader = new Uint8Array(4096).fill(0xff);
   blankHeader.set(Buffer.from('behind'), 100);
   const bytes = image(65536, {
@@ -302,6 +305,7 @@ t.test('pages that are no records', async (t) => {
     5: blankHeader,
     6: pageBytes(record(9, { text: 'from another machine\n' }), 4096, 'big'),
     7: record(8),
+    8: lost,
   });
   const backend = open(bytes, { erase_size: 32768 });
   t.same(
@@ -309,15 +313,16 @@ t.test('pages that are no records', async (t) => {
     ['dmesg-mtdoops-0', 'dmesg-mtdoops-7'],
   );
   t.same(
-    [...backend.info().zones].slice(0, 8).map(({ state }) => state),
-    ['live', 'other', 'other', 'bad-magic', 'bad-seq', 'blank-header', 'other-endian', 'live'],
+    [...backend.info().zones].slice(0, 9).map(({ state }) => state),
+    ['live', 'other', 'other', 'bad-magic', 'bad-seq', 'blank-header', 'other-endian', 'live', 'bad-magic'],
   );
   const reasons = [...backend.info().zones].map(({ reason }) => reason ?? '');
   t.match(reasons[1], /^zeros/);
   t.match(reasons[2], /begins with the bytes 6c 65 66 74.*a text/);
-  t.match(reasons[3], /0x5d005f00, which is nearly 0x5d005e00/);
+  t.match(reasons[3], /0x5d005f00 where 0x5d005e00 should be/);
   t.match(reasons[5], /bytes follow from 100 on/);
-  t.same(codes(backend), ['page-damaged', 'page-damaged', 'page-damaged']);
+  t.match(reasons[8], /0x00000000 where 0x5d005e00 should be/, 'a log tells that there was a header');
+  t.same(codes(backend), Array(4).fill('page-damaged'));
   t.equal(backend.info().details['newest record'], 'page 7, seq 8');
 
   const salvaged = open(bytes, { salvage: true });
@@ -327,7 +332,9 @@ t.test('pages that are no records', async (t) => {
     { name: 'dmesg-mtdoops-4.salvaged', size: 28 },
     { name: 'dmesg-mtdoops-6.salvaged', size: 21 },
     { name: 'dmesg-mtdoops-7' },
+    { name: 'dmesg-mtdoops-8.salvaged', size: log.length },
   ]);
+  t.equal(text(salvaged, 8), log);
   t.equal(text(salvaged, 3), 'nearly readable text\n');
   t.equal(text(salvaged, 6), 'from another machine\n');
   t.equal(salvaged.find('dmesg-mtdoops-3.salvaged'), 3);
