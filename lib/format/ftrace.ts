@@ -80,8 +80,10 @@ function fitOf(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: A
       const offset = ring.length - i * encoding.recordSize;
       const cpu = reader.cpu(offset);
       const ts = reader.roughTimestamp(offset);
-      if (rings.length === 1 ? cpu < LIKELY_CPUS : cpu === zone) right += 2;
-      if (reader.hasLikelyAddresses(offset)) right += 2;
+      const isLikely = reader.hasLikelyAddresses(offset);
+      if (isLikely) right += 2;
+      // A ring that was traced while it was written has records at odd places: what stands there is no CPU.
+      if (rings.length === 1 ? cpu < LIKELY_CPUS : cpu === zone) right += isLikely ? 2 : 0.5;
       if (before === undefined || ts >= before) right++;
       before = ts;
       records += 5;
