@@ -79,7 +79,10 @@ export interface Thread {
   post(message: unknown): void;
   /** The next message that it has posted, or undefined while there is none: no event loop is needed. */
   receive(): unknown;
-  /** Ends it at once. */
+  /**
+   * Lets go of it: it ends when it has answered what it has. Node may abort the process where a thread is ended in the
+   * middle of its work, and so it may when the process exits then.
+   */
   end(): void;
 }
 
@@ -110,10 +113,7 @@ export function startThread(script: URL, data: object): Thread {
   return {
     post: (message) => port1.postMessage(message),
     receive: () => receiveMessageOnPort(port1)?.message,
-    end: () => {
-      port1.close();
-      void worker.terminate();
-    },
+    end: () => port1.close(),
   };
 }
 

@@ -34,11 +34,17 @@ export type Answer = readonly (DecodedRecord | undefined)[];
 
 /** What a thread begins with. */
 export interface ThreadData {
-  /** One number, which each answer counts up. */
-  readonly answers: Int32Array;
+  /** What all threads share: see the constants below. */
+  readonly cells: Int32Array;
   readonly choice: CompressionChoice;
   readonly limit: number;
 }
+
+/** Cells: each answer counts ANSWERS up; WORKING are the threads at work; who finds STOP set goes on with nothing. */
+export const ANSWERS = 0;
+export const WORKING = 1;
+export const STOP = 2;
+const CELLS = 3;
 
 export interface DecodeAheadOptions {
   /** Threads beside this one. Default: one for each further processor, but few. */
@@ -76,7 +82,7 @@ interface Helper {
 export class DecodeAhead {
   readonly #work: Work;
   readonly #options: Required<DecodeAheadOptions>;
-  readonly #answers = new Int32Array(new SharedArrayBuffer(4));
+  #cells = newCells();
   /** Records that a thread has. */
   readonly #asked = new Set<number>();
   #helpers: Helper[] = [];
@@ -104,10 +110,10 @@ export class DecodeAhead {
   /** Somebody needs a record: it is decoded by `decode`, unless another thread does it. */
   need(index: number, decode: () => void): void {
     for (;;) {
-      const seen = Atomics.load(this.#answers, 0);
+      const seen = Atomics.load(this.#cells, ANSWERS);
       this.#collect(index);
       if (!this.#asked.has(index)) break;
-      if (Atomics.wait(this.#answers, 0, seen, this.#options.patience) === 'timed-out') this.#giveUp();
+      if (Atomics.wait(this.#cells, ANSWERS, seen, this.#options.patience) === 'timed-out') this.#giveUp();
     }
     if (!this.#work.has(index)) return;
     const begin = performance.now();
@@ -117,12 +123,27 @@ export class DecodeAhead {
     if (this.#took >= this.#lookAt && this.#helpers.length === 0) this.#startIfItPays(index);
   }
 
-  /** Ends the threads; what they have not answered is decoded here when it is needed. */
+  /** Ends the threads, after the record that each is at; what they have not answered is decoded here when it is needed. */
   close(): void {
+    if (this.#helpers.length === 0) return;
+    Atomics.store(this.#cells, STOP, 1);
     for (const { thread } of this.#helpers) thread.end();
+    this.#awaitRest();
     this.#helpers = [];
+    this.#cells = newCells();
     this.#asked.clear();
     this.#end = Number.POSITIVE_INFINITY;
+  }
+
+  /** Nothing is to be done any more when the process exits: see Thread.end(). */
+  #awaitRest(): void {
+    const end = performance.now() + this.#options.patience;
+    for (;;) {
+      const working = Atomics.load(this.#cells, WORKING);
+      const left = end - performance.now();
+      if (working === 0 || left <= 0) return;
+      Atomics.wait(this.#cells, WORKING, working, left);
+    }
   }
 
   #giveUp(): void {
@@ -135,7 +156,7 @@ export class DecodeAhead {
     const { threads, atLeast, script } = this.#options;
     if (this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
     const { choice, limit } = this.#work;
-    const data: ThreadData = { answers: this.#answers, choice, limit };
+    const data: ThreadData = { cells: this.#cells, choice, limit };
     try {
       for (let i = 0; i < threads; i++) this.#helpers.push({ thread: startThread(script, data), batches: [] });
     } catch {
@@ -178,6 +199,10 @@ export class DecodeAhead {
     }
     if (this.#helpers.length > 0 && this.#asked.size === 0) this.close();
   }
+}
+
+function newCells(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
 }
 
 function receive({ thread }: Helper): Answer | undefined {

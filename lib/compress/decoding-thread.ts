@@ -1,20 +1,35 @@
 // A thread that decodes records: started by decode-ahead.ts.
 
 import { threadSide } from '../platform.js';
-import type { Answer, Batch, ThreadData } from './decode-ahead.js';
+import { ANSWERS, type Answer, type Batch, STOP, type ThreadData, WORKING } from './decode-ahead.js';
 import { type DecodedRecord, decodeRecord } from './decompress.js';
 
 const { data, onMessage, post } = threadSide<ThreadData>();
+const { cells, choice, limit } = data;
 
 onMessage((message) => {
-  const answer: Answer = (message as Batch).map((stored) => owned(decodeRecord(stored, data.choice, data.limit)));
-  post(
-    answer,
-    answer.flatMap((decoded) => (decoded ? [decoded.text.buffer] : [])),
-  );
-  Atomics.add(data.answers, 0, 1);
-  Atomics.notify(data.answers, 0);
+  Atomics.add(cells, WORKING, 1);
+  try {
+    answer(message as Batch);
+  } finally {
+    Atomics.sub(cells, WORKING, 1);
+    Atomics.notify(cells, WORKING);
+  }
 });
+
+function answer(batch: Batch): void {
+  const decoded: (DecodedRecord | undefined)[] = [];
+  for (const stored of batch) {
+    if (Atomics.load(cells, STOP) !== 0) return;
+    decoded.push(owned(decodeRecord(stored, choice, limit)));
+  }
+  post(
+    decoded satisfies Answer,
+    decoded.flatMap((one) => (one ? [one.text.buffer] : [])),
+  );
+  Atomics.add(cells, ANSWERS, 1);
+  Atomics.notify(cells, ANSWERS);
+}
 
 /** With memory of its own, so that the text is handed over and not copied. */
 function owned(decoded: DecodedRecord | undefined): DecodedRecord | undefined {
