@@ -81,12 +81,18 @@ function complains(t: Test, ended: Ended, status: number, said: RegExp, names: s
   t.equal(ended.stdout, '', 'nothing on standard output');
 }
 
+const LOCKED = /is being written by another process/;
+
 type Case = [args: string, status: number, said: RegExp, names?: string];
 
 async function table(t: Test, cases: readonly Case[]): Promise<void> {
   await eachOf(cases, async ([line, status, said, names]) => {
     const args = line.split(' ').filter((word) => word !== '');
-    const ended = await pstorefuseBeside(args);
+    let ended = await pstorefuseBeside(args);
+    // Another case may hold the lock of the same image just now.
+    for (let tries = 0; tries < 20 && LOCKED.test(ended.stderr) && !said.test(ended.stderr); tries++) {
+      ended = await pstorefuseBeside(args);
+    }
     t.test(line, (t) => {
       complains(t, ended, status, said, names ?? args[1] ?? '');
       t.end();
