@@ -21,7 +21,7 @@ import {
   seqDistance,
   textLength,
 } from '../format/mtdoops.js';
-import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, readEvidence, readRange, readSurviving, type Storage } from '../storage/storage.js';
 import {
   type Backend,
   type BackendInfo,
@@ -317,7 +317,7 @@ class MtdoopsBackend implements Backend {
 
   /** A log whose header is damaged beyond recognition. */
   #holdsLog(page: number): boolean {
-    return isLog(readRange(this.#storage, this.#offset(page) + MTDOOPS_HEADER_MAX, LOG_BYTES));
+    return isLog(readEvidence(this.#storage, this.#offset(page) + MTDOOPS_HEADER_MAX, LOG_BYTES));
   }
 
   #isAsKnown(page: number, state: PageState, header: MtdoopsHeader | undefined): boolean {
@@ -433,7 +433,8 @@ class MtdoopsBackend implements Backend {
   }
 
   #salvagedText(page: number): Uint8Array {
-    return plausibleText(this.#readPage(page).subarray(this.#textOffset(page)));
+    const bytes = readSurviving(this.#storage, this.#offset(page), this.#geometry.recordSize);
+    return plausibleText(bytes.subarray(this.#textOffset(page)));
   }
 
   #readPage(page: number): Uint8Array {

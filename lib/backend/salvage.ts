@@ -11,7 +11,7 @@ import {
   readBufferHeader,
   readDmesgHeader,
 } from '../format/zone.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readSurviving, type Storage } from '../storage/storage.js';
 import type { Zone } from '../zone/geometry.js';
 
 export interface Salvaged {
@@ -31,7 +31,7 @@ const NANOSECONDS = 1_000_000_000n;
 
 /** @returns undefined when there is nothing to read in the zone */
 export function salvageDmesg(storage: Storage, zone: Zone, generation: Generation, abi: Abi): Salvaged | undefined {
-  const bytes = readRange(storage, zone.offset, zone.size);
+  const bytes = readSurviving(storage, zone.offset, zone.size);
   const bufferSize = BUFFER_HEADER_SIZE[generation];
   const from = bufferSize + dmesgHeaderSize(abi);
   if (bytes.length <= from) return undefined;
@@ -62,7 +62,7 @@ export function salvageDmesg(storage: Storage, zone: Zone, generation: Generatio
 
 /** A ring whose header cannot be believed: its text from the data's beginning. */
 export function salvageRing(storage: Storage, zone: Zone, abi: Abi): Salvaged | undefined {
-  const bytes = readRange(storage, zone.offset, zone.size);
+  const bytes = readSurviving(storage, zone.offset, zone.size);
   const from = BUFFER_HEADER_SIZE.pstore_blk;
   if (bytes.length <= from || readBufferHeader(bytes, 'pstore_blk', abi).datalen === 0) return undefined;
   const text = plausibleText(bytes.subarray(from));

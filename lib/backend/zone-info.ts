@@ -1,7 +1,7 @@
 // What `info` says of each zone of blkoops and pstore_blk: its state, and why it is not shown.
 
 import { BUFFER_HEADER_SIZE } from '../format/zone.js';
-import { readRange } from '../storage/storage.js';
+import { readEvidence } from '../storage/storage.js';
 import { ZoneState } from '../zone/dmesg-table.js';
 import { kmsgZone, type Zone } from '../zone/geometry.js';
 import type { Ring } from '../zone/ring.js';
@@ -54,7 +54,7 @@ function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined
     case ZoneState.NotLookedAt:
       return notLookedAt(backend, zone);
     case ZoneState.Unreadable:
-      return { state: 'truncated', reason: 'the image ends before the zone does, or the place cannot be read' };
+      return UNREADABLE;
     default:
       break;
   }
@@ -74,9 +74,15 @@ function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined
   return { state: 'live', reason: null };
 }
 
+const UNREADABLE: Explained = {
+  state: 'truncated',
+  reason: 'the image ends before the zone does, or the place cannot be read',
+};
+
 /** A zone without the right signature: never used, or used by something else. */
 function unsigned(backend: ZoneBackend, zone: Zone): Explained {
-  const head = readRange(backend.storage, zone.offset, 12);
+  const head = readEvidence(backend.storage, zone.offset, 12);
+  if (head.length === 0) return UNREADABLE;
   if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) {
     return { state: 'unused', reason: null };
   }
@@ -107,7 +113,7 @@ function explainRing(backend: ZoneBackend, ring: Ring): ZoneInfo {
     case 'erased':
       return { ...at, state: 'erased', reason: null };
     case 'unreadable':
-      return { ...at, state: 'truncated', reason: 'the image ends before the zone does, or the place cannot be read' };
+      return { ...at, ...UNREADABLE };
     default:
       return { ...at, state: 'live', reason: ringRemark(backend, ring) };
   }
@@ -118,7 +124,7 @@ function ringRemark(backend: ZoneBackend, ring: Ring): string | null {
     return `start ${ring.start} is behind datalen ${ring.datalen}: read as not wrapped; a kernel would show nothing at all`;
   }
   if (ring.zone.type === 'ftrace') return null;
-  const head = readRange(backend.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
+  const head = readEvidence(backend.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
   const unwritten = head.findIndex((byte) => byte !== 0 && byte !== 0xff);
   const length = unwritten < 0 ? head.length : unwritten;
   return length > 0 ? `begins with ${length}${unwritten < 0 ? ' or more' : ''} bytes that were never written` : null;

@@ -15,7 +15,7 @@ import {
 import { Reason, reasonName } from '../format/record-type.js';
 import { dmesgHeaderSize, isNanoseconds } from '../format/zone.js';
 import type { Extent, Piece } from '../storage/extent.js';
-import { cutWhileInUse, isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import { cutWhileInUse, isBrokenPlace, readRange, readSurviving, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { type DmesgRow, ZoneState } from '../zone/dmesg-table.js';
 import type { ZoneEngine } from '../zone/engine.js';
@@ -32,7 +32,7 @@ import {
   type SpaceUsage,
 } from './backend.js';
 import type { TextCache } from './cache.js';
-import { LazyContent, PiecesContent } from './content.js';
+import { contentBytes, LazyContent, PiecesContent } from './content.js';
 import { makeDump } from './front-end.js';
 import { type Salvaged, salvageDmesg, salvageRing } from './salvage.js';
 import { explainZones } from './zone-info.js';
@@ -215,7 +215,8 @@ export class ZoneBackend implements Backend {
   #ringRecord(slot: number, type: RingType): PstoreRecord | undefined {
     const rings = this.#rings(type);
     const shown = rings.filter((ring) => ring.state === 'live');
-    if (shown.length === 0) return this.#salvagedRecord(slot, type, 0);
+    // What is salvaged of ftrace has a slot of its own.
+    if (shown.length === 0) return type === 'ftrace' ? undefined : this.#salvagedRecord(slot, type, 0);
     const size = type === 'ftrace' ? this.#ftraceTextSize() : shown[0]!.datalen;
     if (type === 'ftrace' && size === 0) return undefined;
     return {
@@ -490,13 +491,20 @@ export class ZoneBackend implements Backend {
 
   #salvageText(ring: Ring): Salvaged | undefined {
     if (!ring.isSalvageable) return salvageRing(this.storage, ring.zone, this.engine.abi);
-    return salvagedRing(joined(ring.extents(true)), ring);
+    const parts = ring.extents(true).map(({ storage, offset, length }) => readSurviving(storage, offset, length));
+    return salvagedRing(contentBytes(new PiecesContent(parts)), ring);
   }
 
   #salvageFtrace(): Salvaged | undefined {
     const hurt = this.#rings('ftrace').find((ring) => ring.isSalvageable);
-    const text = hurt && this.#ftraceText(this.#ftraceExtents(true));
-    return text && text.length > 0 ? salvagedRing(text, hurt) : undefined;
+    try {
+      const text = hurt && this.#ftraceText(this.#ftraceExtents(true));
+      return text && text.length > 0 ? salvagedRing(text, hurt) : undefined;
+    } catch (error) {
+      // Records of zeros would be made up; what other zones hold is to be listed all the same.
+      if (!isBrokenPlace(error)) throw error;
+      return undefined;
+    }
   }
 
   #ftraceTextSize(): number {

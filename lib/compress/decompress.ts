@@ -103,7 +103,7 @@ const LOG_BYTES = 4096;
 /** Fewer lines are no log. */
 const LEAST_LINES = 3;
 
-/** Whether most lines of its beginning have a priority in front, as in the log that a kernel hands over: `<6>[    1.234567] …`. */
+/** Whether most lines of its beginning have a priority, as in the log that a kernel hands over: `<6>[    1.234567] …`. */
 export function isLog(text: Uint8Array): boolean {
   const lines = String.fromCharCode(...text.subarray(0, LOG_BYTES)).split('\n');
   const own = lines.filter((line) => /^<[0-9]{1,3}>/.test(line)).length;

@@ -71,3 +71,33 @@ export function readRange(storage: Storage, offset: number, length: number): Uin
   const got = wanted === 0 ? 0 : storage.read(target, offset);
   return got === wanted ? target : target.subarray(0, got);
 }
+
+/** What is read at a time around a place that cannot be read. */
+const BLOCK = 4096;
+
+/** Fills `target` like Storage.read(); blocks that cannot be read are left as zeros, since others may be. */
+export function readAround(storage: Storage, target: Uint8Array, offset: number): number {
+  try {
+    return storage.read(target, offset);
+  } catch (error) {
+    if (!isBrokenPlace(error)) throw error;
+  }
+  const length = Math.min(target.length, storage.size - offset);
+  target.fill(0);
+  for (let at = 0; at < length; ) {
+    const block = Math.min(BLOCK - ((offset + at) % BLOCK), length - at);
+    try {
+      storage.read(target.subarray(at, at + block), offset + at);
+    } catch (error) {
+      if (!isBrokenPlace(error)) throw error;
+    }
+    at += block;
+  }
+  return length;
+}
+
+/** As readRange(), for what is to be salvaged: blocks that cannot be read are zeros. */
+export function readSurviving(storage: Storage, offset: number, length: number): Uint8Array {
+  const target = new Uint8Array(Math.max(0, Math.min(length, storage.size - offset)));
+  return target.subarray(0, target.length === 0 ? 0 : readAround(storage, target, offset));
+}

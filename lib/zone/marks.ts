@@ -12,7 +12,7 @@ import {
   ZONE_SIGNATURE,
 } from '../format/zone.js';
 import { findBytes } from '../platform.js';
-import { isBrokenPlace, type Storage } from '../storage/storage.js';
+import { readAround, type Storage } from '../storage/storage.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 
 /** A place that looks like the beginning of a zone. */
@@ -39,8 +39,6 @@ const TYPES = new Map<number, FrontEnd>(
   (['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const).map((type) => [RECORD_TYPE_NUMBERS[type], type]),
 );
 const CHUNK = 1 << 20;
-/** What is read at a time around a place that cannot be read. */
-const BLOCK = 4096;
 /** Bytes behind a mark that are needed to judge it. */
 const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;
 /** The magic, and the three bytes that all front-ends' signatures share (the lowest one has the type), as they stand. */
@@ -75,27 +73,6 @@ export function findMarks(storage: Storage, until: number): Mark[] {
     });
   }
   return [...marks.values()].sort((a, b) => a.offset - b.offset);
-}
-
-/** Fills `target` like Storage.read(); blocks that cannot be read are left as zeros, since others may be. */
-function readAround(storage: Storage, target: Uint8Array, offset: number): number {
-  try {
-    return storage.read(target, offset);
-  } catch (error) {
-    if (!isBrokenPlace(error)) throw error;
-  }
-  const length = Math.min(target.length, storage.size - offset);
-  target.fill(0);
-  for (let at = 0; at < length; ) {
-    const block = Math.min(BLOCK - ((offset + at) % BLOCK), length - at);
-    try {
-      storage.read(target.subarray(at, at + block), offset + at);
-    } catch (error) {
-      if (!isBrokenPlace(error)) throw error;
-    }
-    at += block;
-  }
-  return length;
 }
 
 /** Calls `found` where a signature stands, or a dmesg magic behind a header of either generation. */

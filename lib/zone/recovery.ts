@@ -102,7 +102,7 @@ export function followsTimes(table: DmesgTable, next: number): boolean {
   return used < 2 || !nextIsUsed || seconds !== last;
 }
 
-/** A kernel never looks further, whatever the size of the partition: neither does the count of what it would not see. */
+/** How far it is counted what blkoops would not see: behind it may be very many zones that were never used. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 
 /** Records behind the zone at which blkoops stops looking. */

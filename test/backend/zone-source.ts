@@ -7,6 +7,7 @@ import { contentBytes } from '../../lib/backend/content.js';
 import { SourceKeys } from '../../lib/backend/keys.js';
 import type { BackendKind } from '../../lib/backend/kind.js';
 import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
+import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
 import { ftraceBytes } from '../builders/ftrace.js';
@@ -252,5 +253,34 @@ t.test('rings whose signature is damaged are told, and salvaged', async (t) => {
     );
     t.equal(texts(salvaged, `${name}.salvaged`), texts(whole, name), `${kind}: all of it, oldest first`);
     if (kind === 'ftrace') t.ok(texts(plain, name).length < texts(whole, name).length, 'one CPU is missing else');
+  }
+});
+
+t.test('with salvage, too, a block that cannot be read spoils no more than its own record', async (t) => {
+  const image = partition(65_536)
+    .pmsg(4096, ['pmsg text, and more of it\n'])
+    .console(4096, ['console text, and more of it\n'])
+    .ftrace(8192, 2, [ftraceRing(0), ftraceRing(1)])
+    .kmsg(8192);
+  for (const i of [0, 1, 2])
+    image.dmesg(i, { body: `Oops#1 Part1\n<6>[    1.0] line ${i}\n`, seconds: 17 + i, sig: 7 });
+  for (const { offset } of image.places.filter(({ kind }) => kind !== 'dmesg')) image.bytes[offset + 1]! ^= 0x10;
+  const list = (broken: number | undefined) => {
+    const storage = new FaultyStorage(new MemoryStorage(image.bytes, { path: 'image.raw' }));
+    const keys = SourceKeys.of({ ...image.keys, abi: 'le64', salvage: '' });
+    const context = { path: 'image.raw', storage, keys, warnings: new Warnings(), cache: new TextCache() };
+    const backend = pstoreBlk.open({ ...context, readFile: () => new Uint8Array(0) });
+    if (broken !== undefined) storage.broken = [{ offset: broken, length: 512, code: 'EIO', on: 'read' }];
+    const names: string[] = [];
+    for (let slot = 0; slot < backend.slots; slot++) names.push(...[backend.record(slot)?.name ?? []].flat());
+    t.ok([...backend.info().zones].length > 0);
+    return names;
+  };
+  const whole = list(undefined);
+  t.equal(new Set(whole).size, whole.length, 'each name once');
+  t.equal(whole.length, 6, 'all of it is salvaged');
+  for (let at = 0; at < 65_536; at += 512) {
+    const missing = whole.length - list(at).length;
+    t.ok(missing <= 1, `block at ${at}: ${missing} missing`);
   }
 });
