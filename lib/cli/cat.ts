@@ -1,6 +1,6 @@
 // pstorefuse cat: the bytes of records on standard output.
 
-import type { RecordContent } from '../backend/backend.js';
+import type { RecordContent } from '../pstore/backend.js';
 import { type Command, openAll, sourceOptions, withEach } from './command.js';
 import { isTerminal, print, printableText } from './print.js';
 

@@ -1,12 +1,12 @@
 // What a command is, and what all commands share: options, opening sources, saying what is wrong.
 
 import type { Argv } from 'yargs';
-import type { Backend, NewRecord, PstoreRecord } from '../backend/backend.js';
-import { COMMON_KEYS } from '../backend/keys.js';
-import { KINDS } from '../backend/registry.js';
 import { PstoreError } from '../errors.js';
 import { type MountOptions, parseMountOptions } from '../mount/options.js';
-import { labelled, type OpenSource, openSources, TextCache } from '../sources.js';
+import type { Backend, NewRecord, PstoreRecord } from '../pstore/backend.js';
+import { COMMON_KEYS } from '../pstore/keys.js';
+import { KINDS } from '../source/kinds.js';
+import { labelled, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { EXIT } from './exit.js';
 import { complain } from './print.js';

@@ -1,12 +1,12 @@
 // pstorefuse format: makes a fresh image, for which a kernel shows nothing and which tells its own geometry.
 
 import { closeSync, constants, ftruncateSync, openSync, truncateSync, unlinkSync } from 'node:fs';
-import type { BackendInfo } from '../backend/backend.js';
-import { canonicalKey, parseSize, SourceKeys, sourceText } from '../backend/keys.js';
-import type { BackendKind } from '../backend/kind.js';
-import { KINDS, kindNamed } from '../backend/registry.js';
 import { fromSystem, PstoreError } from '../errors.js';
-import { type OpenSource, openSource, type SourceSpec, TextCache } from '../sources.js';
+import type { BackendInfo } from '../pstore/backend.js';
+import { canonicalKey, parseSize, SourceKeys, sourceText } from '../pstore/keys.js';
+import type { BackendKind } from '../pstore/kind.js';
+import { KINDS, kindNamed } from '../source/kinds.js';
+import { type OpenSource, openSource, type SourceSpec, TextCache } from '../source/sources.js';
 import { openImage, reasonNotMade, reasonOf, sourceKind } from '../storage/file.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';

@@ -1,9 +1,9 @@
 // pstorefuse info: everything that is known of a source and its zones, and why a zone is not shown.
 
-import type { BackendInfo, ZoneInfo } from '../backend/backend.js';
-import { sourceText } from '../backend/keys.js';
-import { inUnits } from '../backend/zone-source.js';
-import { abiName } from '../format/abi.js';
+import { inUnits } from '../blk/open.js';
+import { abiName } from '../pstore/abi.js';
+import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
+import { sourceText } from '../pstore/keys.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { besideLabel } from './fold.js';
 import { json, print, printable } from './print.js';

@@ -3,8 +3,8 @@
 import { PstoreError } from '../errors.js';
 import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
-import { didYouMean, nearest } from '../nearest.js';
-import { parseSource } from '../sources.js';
+import { didYouMean, nearest } from '../source/nearest.js';
+import { parseSource } from '../source/sources.js';
 import { sourceKind } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions, warn } from './command.js';
 import { COMMAND_NAMES } from './main.js';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
-import { didYouMean } from '../nearest.js';
+import { didYouMean } from '../source/nearest.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
 import { complain, OutputClosed, print } from './print.js';

@@ -1,12 +1,12 @@
 // pstorefuse record: writes a record through the engine, as a kernel would: ring, counter, first line.
 
-import type { Backend, NewRecord } from '../backend/backend.js';
-import { contentBytes } from '../backend/content.js';
 import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { reasonNumber } from '../format/record-type.js';
-import { nowNs } from '../platform.js';
+import { nowNs } from '../platform/node.js';
+import type { Backend, NewRecord } from '../pstore/backend.js';
+import { contentBytes } from '../pstore/content.js';
+import { reasonNumber } from '../pstore/record-type.js';
 import { type Arguments, type Command, EXIT, openAll, sourceOptions, writerOf } from './command.js';
 import { complain } from './print.js';
 import { stdinChunks, stdinTail } from './stdin.js';

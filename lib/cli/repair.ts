@@ -1,7 +1,7 @@
 // pstorefuse repair: writes into an image what its ECC can repair, and says what that was.
 
-import type { LostBytes } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
+import type { LostBytes } from '../pstore/backend.js';
 import { type Command, EXIT, openAll, sourceOptions } from './command.js';
 import { complain, print, printable } from './print.js';
 

@@ -1,7 +1,7 @@
 // pstorefuse tee: standard input goes through to standard output, and the last of it is kept in a ring.
 
-import type { NewRecord } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
+import type { NewRecord } from '../pstore/backend.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, writerOf } from './command.js';
 import { complain, OutputClosed, print } from './print.js';
 import { stdinChunks } from './stdin.js';

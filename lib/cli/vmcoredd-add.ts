@@ -3,9 +3,9 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addDeviceDump, planChunks } from '../backend/vmcoredd-add.js';
 import { fromSystem, PstoreError } from '../errors.js';
 import { openImage, reasonNotMade, reasonOf } from '../storage/file.js';
+import { addDeviceDump, planChunks } from '../vmcore/add.js';
 import { type Command, EXIT } from './command.js';
 import { complain } from './print.js';
 import { stdinChunks } from './stdin.js';

@@ -1,6 +1,6 @@
 // Decodes records on other threads before they are asked for: worth it where a listing needs the sizes of many.
 
-import { otherProcessors, startThread, type Thread } from '../platform.js';
+import { otherProcessors, startThread, type Thread } from '../platform/node.js';
 import type { CompressionChoice, DecodedRecord } from './decompress.js';
 
 /** A record's stored bytes, and what tells it from a later one in the same place. */

@@ -1,6 +1,6 @@
 // A thread that decodes records: started by decode-ahead.ts.
 
-import { threadSide } from '../platform.js';
+import { threadSide } from '../platform/node.js';
 import { ANSWERS, type Answer, type Batch, STOP, type ThreadData, WORKING } from './decode-ahead.js';
 import { type DecodedRecord, decodeRecord } from './decompress.js';
 

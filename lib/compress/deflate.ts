@@ -1,6 +1,6 @@
 // deflate: a raw stream (no zlib header), as pstore's default makes it.
 
-import { deflateRaw, inflateBeginning, inflateRaw } from '../platform.js';
+import { deflateRaw, inflateBeginning, inflateRaw } from '../platform/node.js';
 import type { Codec, Decompressed } from './codec.js';
 
 /**

@@ -1,8 +1,8 @@
 // A connection of the FUSE protocol over a tree: takes one request at a time and sends its answer. Synchronous, and
 // without any descriptor of its own: dev-fuse.ts brings the requests.
 
-import type { RecordContent } from '../backend/backend.js';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
+import type { RecordContent } from '../pstore/backend.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import { type Attr, NAME_MAX, ROOT_INO, type Tree } from '../tree/tree.js';
 import {

@@ -1,9 +1,9 @@
 // The options of a mount (`-o`), told apart from the keys of sources.
 
-import { canonicalKey, parseNumber, parseSize } from '../backend/keys.js';
 import { PstoreError } from '../errors.js';
-import { didYouMean } from '../nearest.js';
-import { isSourceKey, SOURCE_KEYS, splitCommas } from '../sources.js';
+import { canonicalKey, parseNumber, parseSize } from '../pstore/keys.js';
+import { didYouMean } from '../source/nearest.js';
+import { isSourceKey, SOURCE_KEYS, splitCommas } from '../source/sources.js';
 import type { Layout } from '../tree/tree.js';
 
 export const TRANSPORTS = ['auto', 'dev-fuse', 'fuse-native'] as const;

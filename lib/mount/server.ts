@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
-import { nowNs } from '../platform.js';
+import { nowNs } from '../platform/node.js';
 import {
   type FailedSource,
   labelled,
@@ -13,7 +13,7 @@ import {
   realPath,
   TextCache,
   updateMsOf,
-} from '../sources.js';
+} from '../source/sources.js';
 import { Tree } from '../tree/tree.js';
 import { mountArguments, serveDevFuse } from './dev-fuse.js';
 import { checkFuse } from './device.js';

@@ -1,7 +1,7 @@
 // Open records of live images: whoever opened one reads on what was there then, whatever is written to the image.
 
-import type { RecordContent } from '../backend/backend.js';
-import { contentBytes } from '../backend/content.js';
+import type { RecordContent } from '../pstore/backend.js';
+import { contentBytes } from '../pstore/content.js';
 
 /** Bytes that are held in memory, all together. A record that has no room is read from the image as it goes. */
 const MOST_HELD = 64 << 20;

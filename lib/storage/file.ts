@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { gunzip } from '../platform.js';
+import { gunzip } from '../platform/node.js';
 import { takeWriterLock } from './lock.js';
 import { MemoryStorage } from './memory.js';
 import { cutWhileInUse, type Storage } from './storage.js';

@@ -1,8 +1,8 @@
 // The pstorefs: inodes and names over any number of backends. Complete without FUSE; a record is one inode with one
 // name or two, and holds nothing that its backend cannot give again.
 
-import { type Backend, type PstoreRecord, parseRecordName, type RecordContent } from '../backend/backend.js';
 import { PstoreError } from '../errors.js';
+import { type Backend, type PstoreRecord, parseRecordName, type RecordContent } from '../pstore/backend.js';
 import { recordXattrs } from './xattr.js';
 
 /** `both`: a directory a backend, and the first one's records in the root too; `flat`: all in the root; `subdirs`: directories only. */

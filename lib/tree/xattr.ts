@@ -1,6 +1,6 @@
 // The extended attributes of a record: user.pstore.*, read-only.
 
-import type { PstoreRecord } from '../backend/backend.js';
+import type { PstoreRecord } from '../pstore/backend.js';
 import type { Mounted } from './tree.js';
 
 const PREFIX = 'user.pstore.';

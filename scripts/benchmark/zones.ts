@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
-import { openSources, TextCache } from '../../lib/sources.js';
+import { openSources, TextCache } from '../../lib/source/sources.js';
 import { type Contender, environment, pathList, processesOf, run } from './contenders.js';
 import { statusOf } from './files.js';
 import { compressedImage, type FileSet, fileSet, type Generation, headerSize, logText, writeImage } from './images.js';

@@ -1,7 +1,7 @@
 // A backend in memory for tests of what stands above it: slots that hold a text, are erased, and are used again.
 
-import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage } from '../../lib/backend/backend.js';
 import { type ErrorCode, PstoreError } from '../../lib/errors.js';
+import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage } from '../../lib/pstore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
 
 interface Slot {

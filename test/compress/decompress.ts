@@ -9,7 +9,7 @@ import {
   encodeRecord,
   LIMIT_FACTOR,
 } from '../../lib/compress/decompress.js';
-import { inflateRaw } from '../../lib/platform.js';
+import { inflateRaw } from '../../lib/platform/node.js';
 import { ACCIDENT, ascii, isSame, joined, LONG, OOPS, shown, vector } from '../builders/texts.js';
 import { goldenImage } from '../fixture-path.js';
 

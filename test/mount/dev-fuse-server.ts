@@ -3,10 +3,10 @@
 
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { TextCache } from '../../lib/backend/cache.js';
-import { SourceKeys } from '../../lib/backend/keys.js';
-import { kindNamed } from '../../lib/backend/registry.js';
 import { serveDevFuse } from '../../lib/mount/dev-fuse.js';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { SourceKeys } from '../../lib/pstore/keys.js';
+import { kindNamed } from '../../lib/source/kinds.js';
 import { FileStorage } from '../../lib/storage/file.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { type Layout, Tree } from '../../lib/tree/tree.js';

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { blkoops } from '../../lib/backend/blkoops.js';
-import { TextCache } from '../../lib/backend/cache.js';
-import { SourceKeys } from '../../lib/backend/keys.js';
-import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
+import { blkoops } from '../../lib/blk/blkoops.js';
+import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
 import { FuseSession, type SessionOptions } from '../../lib/mount/fuse-session.js';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { type Layout, Tree } from '../../lib/tree/tree.js';
 import { Warnings } from '../../lib/warnings.js';

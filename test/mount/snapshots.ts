@@ -1,8 +1,8 @@
 import t from 'tap';
-import type { RecordContent } from '../../lib/backend/backend.js';
-import { contentBytes } from '../../lib/backend/content.js';
 import { PstoreError } from '../../lib/errors.js';
 import { Snapshots } from '../../lib/mount/snapshots.js';
+import type { RecordContent } from '../../lib/pstore/backend.js';
+import { contentBytes } from '../../lib/pstore/content.js';
 
 /** A content whose bytes change, and that counts how often it was closed. */
 class Live implements RecordContent {

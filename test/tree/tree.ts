@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { blkoops } from '../../lib/backend/blkoops.js';
-import { TextCache } from '../../lib/backend/cache.js';
-import { contentBytes } from '../../lib/backend/content.js';
-import { SourceKeys } from '../../lib/backend/keys.js';
-import { pstoreBlk } from '../../lib/backend/pstore_blk.js';
+import { blkoops } from '../../lib/blk/blkoops.js';
+import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
 import { CODES, type ErrorCode, PstoreError } from '../../lib/errors.js';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { contentBytes } from '../../lib/pstore/content.js';
+import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { REFUSALS, type Refused, refusal } from '../../lib/tree/refusals.js';
 import { type Entry, type Layout, ROOT_INO, Tree, type TreeOptions } from '../../lib/tree/tree.js';

@@ -1,0 +1,14 @@
+// The backend blkoops: pstore/blk as posted in January 2019 (RFC v5), which many devices carry as a patch.
+
+import type { BackendKind } from '../pstore/kind.js';
+import { formatZones, openZones, probeZones, ZONE_KEYS } from './open.js';
+
+export const blkoops: BackendKind = {
+  name: 'blkoops',
+  summary: 'a partition of pstore/blk as of January 2019 (RFC v5)',
+  keys: ZONE_KEYS,
+  source: 'file',
+  probe: (storage) => probeZones(storage, 'blkoops'),
+  open: (context) => openZones(context, 'blkoops'),
+  format: (storage, keys) => formatZones(storage, keys, 'blkoops'),
+};

@@ -1,0 +1,445 @@
+// The zone engine of both generations: recovers a partition's zones, writes records into the ring, erases them.
+// Facts: fs/pstore/zone.c of Linux 6.1 and fs/pstore/blkzone.c as posted in January 2019, by their behaviour.
+
+import { type ErrorCode, PstoreError } from '../errors.js';
+import type { Abi } from '../pstore/abi.js';
+import { Reason, reasonName } from '../pstore/record-type.js';
+import type { Piece } from '../storage/extent.js';
+import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
+import { Warnings } from '../warnings.js';
+import { DmesgTable, ZoneState } from './dmesg-table.js';
+import { FlushMode, flush } from './flush.js';
+import {
+  BUFFER_HEADER_SIZE,
+  DMESG_MAGIC,
+  type DmesgHeader,
+  dmesgHeaderSize,
+  readBufferHeader,
+  readDmesgHeader,
+  writeBufferHeader,
+  writeDmesgHeader,
+  zoneSignature,
+} from './format.js';
+import { kmsgZone, type Zone, type ZoneGeometry } from './geometry.js';
+import { followsTimes, type Recovered, recoverDmesg } from './recovery.js';
+import { Ring } from './ring.js';
+
+export interface EngineOptions {
+  /** Highest dump reason that is stored; default 4, all of them. */
+  maxReason?: number;
+  /** blkoops: whether oopses are stored at all; default true. */
+  dumpOops?: boolean;
+  /** The path that works in a panic; null where the device has none. Default: the storage itself. */
+  panic?: Storage | null;
+}
+
+/** What the front-end hands over: a dump that is already made to fit. */
+export interface DmesgDump {
+  readonly reason: number;
+  /** Nanoseconds since 1970. */
+  readonly timeNs: bigint;
+  readonly compressed: boolean;
+  readonly bytes: Uint8Array;
+  /** Which part of a dump it is; only part 1 is taken. Default 1. */
+  readonly part?: number;
+}
+
+export interface Written {
+  /** Index of the dmesg zone. */
+  readonly zone: number;
+  /** False while the record is only held in memory, because the storage is not there. */
+  readonly flushed: boolean;
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+export class ZoneEngine {
+  readonly geometry: ZoneGeometry;
+  readonly abi: Abi;
+  readonly dmesg: DmesgTable;
+  /** One for each front zone of the geometry, in its order. */
+  readonly rings: readonly Ring[];
+  readonly #storage: Storage;
+  readonly #panicStorage: Storage | null;
+  readonly #options: EngineOptions;
+  readonly #warnings: Warnings;
+  /** Zones whose newest content is only in memory, oldest first: index → buffer. */
+  readonly #dirty = new Map<number, Uint8Array>();
+  #recovered = false;
+  #onPanic = false;
+  #next = 0;
+  #oops = 0;
+  #panics = 0;
+
+  constructor(storage: Storage, geometry: ZoneGeometry, abi: Abi, warnings: Warnings, options: EngineOptions = {}) {
+    this.#storage = storage;
+    this.geometry = geometry;
+    this.abi = abi;
+    this.#warnings = warnings;
+    this.#options = options;
+    this.#panicStorage = options.panic === undefined ? storage : options.panic;
+    this.dmesg = new DmesgTable(geometry.kmsgCount);
+    this.rings = geometry.front.map((zone) => new Ring(zone, storage, abi));
+  }
+
+  /** Whether recover() has succeeded. Before that nothing is written to the storage, but held in memory. */
+  get recovered(): boolean {
+    return this.#recovered;
+  }
+
+  /** Index of the dmesg zone that the next record goes to. */
+  get nextZone(): number {
+    return this.#next;
+  }
+
+  /** Whether the zones' times are in the order of the ring, so that the next record goes over the oldest one. */
+  get ringFollowsTimes(): boolean {
+    return this.dmesg.length === 0 || followsTimes(this.dmesg, this.#next);
+  }
+
+  /** The counters (u32) that the next records carry on from. */
+  get counters(): { oops: number; panic: number } {
+    return { oops: this.#oops, panic: this.#panics };
+  }
+
+  /** dmesg zones whose newest content is only in memory. */
+  get dirtyZones(): number[] {
+    return [...this.#dirty.keys()];
+  }
+
+  get #bufferHeaderSize(): number {
+    return BUFFER_HEADER_SIZE[this.geometry.generation];
+  }
+
+  /** Bytes that a dmesg record may have behind its header. */
+  get dmesgRoom(): number {
+    return this.geometry.kmsgSize - this.#bufferHeaderSize - dmesgHeaderSize(this.abi);
+  }
+
+  // ── recovery ──
+
+  /**
+   * Reads all headers, then moves what was written before into the ring's next places.
+   * @throws PstoreError EAGAIN while the storage is not there, EIO when nothing can be read; the engine then stays
+   *   unrecovered, keeps what it holds, and may be asked again
+   */
+  recover(): void {
+    if (!this.#recovered) this.#recoverFrom(this.#storage);
+  }
+
+  #recoverFrom(storage: Storage): void {
+    const warnings = new Warnings();
+    const found = recoverDmesg(storage, this.geometry, this.abi, this.dmesg, () => false);
+    for (const ring of this.rings) ring.recover(warnings, storage);
+    const held = [...this.#dirty];
+    this.#dirty.clear();
+    this.#recovered = true;
+    this.#adopt(found);
+    this.#next = found.next;
+    this.#oops = found.oops;
+    this.#panics = found.panics;
+    this.#warnings.addAll(warnings);
+    for (const [index, buffer] of held) this.#move(index, buffer);
+    for (const ring of this.rings) this.#flushRing(ring, storage);
+  }
+
+  /** Takes over what recovery found in each zone. */
+  #adopt(found: Recovered, onChange: (index: number) => void = () => {}): boolean {
+    let changed = false;
+    for (let index = 0; index < this.geometry.kmsgCount; index++) {
+      if (!this.dmesg.set(index, found.table.row(index))) continue;
+      changed = true;
+      onChange(index);
+    }
+    this.#warnings.addAll(found.warnings);
+    return changed;
+  }
+
+  /**
+   * Reads all headers again.
+   * @param onChange called for each dmesg zone whose header differs from what was known
+   * @returns whether any zone differs
+   * @throws PstoreError EAGAIN, EIO; what was known then stays
+   */
+  refresh(onChange: (index: number) => void): boolean {
+    const found = recoverDmesg(this.#storage, this.geometry, this.abi, this.dmesg, (index) => this.#dirty.has(index));
+    const dmesg = this.#adopt(found, onChange);
+    // Another one writes there too, then: the ring goes on where it has got to. Our own writes we know better.
+    if (dmesg) this.#next = found.next;
+    this.#oops = Math.max(this.#oops, found.oops);
+    this.#panics = Math.max(this.#panics, found.panics);
+    let rings = false;
+    for (const ring of this.rings) rings = ring.recover(this.#warnings) || rings;
+    return dmesg || rings;
+  }
+
+  /**
+   * A record that was held since before the recovery, and not erased, goes to the ring's next place, with the next
+   * counter. Where that fails it stays in memory.
+   */
+  #move(index: number, buffer: Uint8Array): void {
+    const header = readDmesgHeader(buffer.subarray(this.#bufferHeaderSize), this.abi);
+    const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
+    if (datalen === 0) return;
+    const from = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
+    try {
+      this.write({
+        reason: header.reason,
+        timeNs: header.seconds * NANOSECONDS + header.nanoseconds,
+        compressed: header.compressed === 1,
+        bytes: buffer.subarray(from, this.#bufferHeaderSize + datalen),
+      });
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      this.#hold(index, buffer);
+      this.dmesg.set(index, { ...header, state: ZoneState.Live, datalen });
+    }
+  }
+
+  /** Where a dmesg zone's data stands, `length` bytes from `from` on, counted behind the buffer header. */
+  data(index: number, from: number, length: number): Piece {
+    const held = this.#dirty.get(index);
+    const start = this.#bufferHeaderSize + from;
+    if (held) return held.subarray(start, start + length);
+    return { storage: this.#storage, offset: kmsgZone(this.geometry, index).offset + start, length };
+  }
+
+  // ── writing ──
+
+  /**
+   * Stores a dump in the ring's next zone. Where mainline's storage calls a zone broken, the next one is tried; each try
+   * takes a counter.
+   * @throws PstoreError ENOSPC for another part than the first, or where there are no dmesg zones; EINVAL for a reason
+   *   that is not kept; EPERM for a panic without a path that works in one; EBUSY when all zones are broken; EROFS
+   */
+  write(dump: DmesgDump): Written {
+    if (dump.reason === Reason.Panic) this.#onPanic = true;
+    this.#checkAcceptable(dump);
+    const storage = this.#writePath();
+    for (let i = 0; i < this.geometry.kmsgCount; i++) {
+      const index = (this.#next + i) % this.geometry.kmsgCount;
+      const header = this.#dumpHeader(dump);
+      const buffer = this.#zoneBuffer(header, dump.bytes);
+      const flushed = this.#flushOrHold(storage, index, buffer);
+      this.#takeCounter(header);
+      if (flushed === undefined) continue;
+      const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
+      this.dmesg.set(index, { ...header, state: ZoneState.Live, datalen });
+      this.#next = (index + 1) % this.geometry.kmsgCount;
+      if (this.#onPanic) this.flushDirty();
+      return { zone: index, flushed };
+    }
+    throw this.#error('EBUSY', `all ${this.geometry.kmsgCount} dmesg zones are broken: the record could not be stored`);
+  }
+
+  /** @returns whether the zone is on the medium now; undefined when this zone is broken and the next is to be tried */
+  #flushOrHold(storage: Storage, index: number, buffer: Uint8Array): boolean | undefined {
+    if (this.#recovered) {
+      try {
+        this.#flushAll(storage, index, buffer);
+        this.#dirty.delete(index);
+        return true;
+      } catch (error) {
+        if (!(error instanceof PstoreError) || error.code === 'EROFS') throw error;
+        // Where RFC v5 finds a zone without a signature it looks no further: a zone must not be left out there.
+        if (error.code === 'ENOMSG' && this.geometry.generation === 'pstore_blk') return undefined;
+      }
+    }
+    this.#hold(index, buffer);
+    return false;
+  }
+
+  /** Mainline writes the zone as a whole, RFC v5 what is used of it. */
+  #flushAll(storage: Storage, index: number, buffer: Uint8Array): void {
+    const { generation } = this.geometry;
+    const { datalen } = readBufferHeader(buffer, generation, this.abi);
+    const used = this.#bufferHeaderSize + Math.max(datalen, dmesgHeaderSize(this.abi));
+    const bytes = generation === 'blkoops' ? buffer.subarray(0, used) : buffer;
+    flush(storage, kmsgZone(this.geometry, index), { mode: FlushMode.All, bytes });
+  }
+
+  #checkAcceptable(dump: DmesgDump): void {
+    const { maxReason = Reason.Shutdown, dumpOops = true } = this.#options;
+    const name = reasonName(dump.reason);
+    if ((dump.part ?? 1) !== 1) throw this.#error('ENOSPC', `part ${dump.part} of a dump is not kept, only part 1`);
+    if (this.geometry.kmsgCount === 0)
+      throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
+    if (dump.reason < Reason.Panic || dump.reason > maxReason) {
+      throw this.#error('EINVAL', `a record of reason ${name} is not kept: max_reason is ${maxReason}`);
+    }
+    if (this.geometry.generation === 'blkoops') {
+      if (dump.reason !== Reason.Oops && dump.reason !== Reason.Panic) {
+        throw this.#error('EINVAL', `blkoops keeps records of reason Oops and Panic only, not ${name}`);
+      }
+      if (dump.reason === Reason.Oops && !dumpOops)
+        throw this.#error('EINVAL', 'dump_oops is off: oopses are not kept; leave it out');
+    }
+  }
+
+  /** The path that works now: from the first panic on it is the panic path only. */
+  get #path(): Storage {
+    if (!this.#onPanic) return this.#storage;
+    if (!this.#panicStorage)
+      throw this.#error('EPERM', 'a panic has begun, and the device has no path that works then');
+    return this.#panicStorage;
+  }
+
+  /** In a panic, what was not recovered by then is recovered first. */
+  #writePath(): Storage {
+    const storage = this.#path;
+    if (this.#onPanic && !this.#recovered) {
+      try {
+        this.#recoverFrom(storage);
+      } catch (error) {
+        // The record is held, then: better than to write over another one.
+        if (!(error instanceof PstoreError)) throw error;
+      }
+    }
+    return storage;
+  }
+
+  #dumpHeader(dump: DmesgDump): DmesgHeader {
+    const remainder = ((dump.timeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+    const counted = this.#counterOf(dump.reason);
+    return {
+      magic: DMESG_MAGIC,
+      seconds: (dump.timeNs - remainder) / NANOSECONDS,
+      nanoseconds: remainder,
+      compressed: dump.compressed ? 1 : 0,
+      counter: counted === undefined ? 0 : (counted === 'oops' ? this.#oops + 1 : this.#panics + 1) | 0,
+      reason: dump.reason,
+    };
+  }
+
+  /** Which counter a record of this reason takes, if any. */
+  #counterOf(reason: number): 'oops' | 'panic' | undefined {
+    if (reason === Reason.Oops) return 'oops';
+    return reason === Reason.Panic || this.geometry.generation === 'blkoops' ? 'panic' : undefined;
+  }
+
+  #takeCounter({ reason, counter }: DmesgHeader): void {
+    const counted = this.#counterOf(reason);
+    if (counted === 'oops') this.#oops = counter >>> 0;
+    else if (counted === 'panic') this.#panics = counter >>> 0;
+  }
+
+  /** A whole zone in memory: what does not fit is cut off. */
+  #zoneBuffer(header: DmesgHeader, record: Uint8Array): Uint8Array {
+    const { generation, kmsgSize } = this.geometry;
+    const fill = generation === 'blkoops' ? 0xff : 0;
+    const headerBytes = writeDmesgHeader(header, this.abi, fill);
+    const length = Math.min(record.length, this.dmesgRoom);
+    const buffer = new Uint8Array(kmsgSize).fill(fill);
+    const datalen = headerBytes.length + length;
+    buffer.set(writeBufferHeader({ sig: zoneSignature('dmesg'), datalen, start: 0 }, generation, this.abi));
+    buffer.set(headerBytes, this.#bufferHeaderSize);
+    buffer.set(record.subarray(0, length), this.#bufferHeaderSize + headerBytes.length);
+    return buffer;
+  }
+
+  #hold(index: number, buffer: Uint8Array): void {
+    this.#dirty.delete(index);
+    this.#dirty.set(index, buffer);
+  }
+
+  /**
+   * Brings what is held to the storage, the oldest first.
+   * @returns how many zones are still held
+   */
+  flushDirty(): number {
+    if (this.#recovered) {
+      const storage = this.#path;
+      for (const [index, buffer] of this.#dirty) {
+        try {
+          this.#flushAll(storage, index, buffer);
+          this.#dirty.delete(index);
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+        }
+      }
+      for (const ring of this.rings) this.#flushRing(ring, storage);
+    }
+    return this.#dirty.size + this.rings.filter((ring) => ring.dirty).length;
+  }
+
+  /**
+   * Appends to a ring.
+   * @returns whether it is on the medium; false while it is only held in memory
+   * @throws PstoreError ENOSPC without such a zone, EBUSY once a panic has begun; EROFS, ENOMSG
+   */
+  writeRing(type: Zone['type'], bytes: Uint8Array, index = 0): boolean {
+    if (this.#onPanic) throw this.#error('EBUSY', 'a panic has begun: other front-ends are no longer written');
+    const ring = this.rings.find((candidate) => candidate.zone.type === type && candidate.zone.index === index);
+    if (!ring) throw this.#error('ENOSPC', `there is no ${type} zone ${index}; give ${type}_size= where there is one`);
+    ring.hold(bytes);
+    if (!this.#recovered) return false;
+    try {
+      ring.flushHeld();
+    } catch (error) {
+      if (!isHoldable(error)) throw error;
+    }
+    return !ring.dirty;
+  }
+
+  /** Tries to bring what a ring holds to the medium; what does not get there is held on, or lost where it never can. */
+  #flushRing(ring: Ring, storage: Storage): void {
+    try {
+      ring.flushHeld(storage);
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+    }
+  }
+
+  // ── erasing ──
+
+  /**
+   * Erases the record that was shown in a dmesg zone: FLUSH_META with datalen 0, or the device's own erase.
+   * @returns false when the zone has been reused or emptied since, and nothing was written
+   * @throws PstoreError EROFS, EIO, EAGAIN, ENOMSG; EPERM in a panic without a path that works in one
+   */
+  erase(index: number): boolean {
+    const shown = this.dmesg.row(index);
+    if (shown.state !== ZoneState.Live) return false;
+    const { generation } = this.geometry;
+    const held = this.#dirty.get(index);
+    if (held) {
+      const header = readBufferHeader(held, generation, this.abi);
+      held.set(writeBufferHeader({ ...header, datalen: 0 }, generation, this.abi));
+      this.dmesg.setErased(index);
+      return true;
+    }
+    const storage = this.#path;
+    const zone = kmsgZone(this.geometry, index);
+    const headerSize = this.#bufferHeaderSize;
+    const bytes = new Uint8Array(headerSize + dmesgHeaderSize(this.abi));
+    const got = storage.read(bytes, zone.offset);
+    if (got < bytes.length) throw cutWhileInUse(storage, zone.offset + got);
+    const buffer = readBufferHeader(bytes, generation, this.abi);
+    const header = readDmesgHeader(bytes.subarray(headerSize), this.abi);
+    const same =
+      buffer.sig === zoneSignature('dmesg') &&
+      header.magic === DMESG_MAGIC &&
+      header.counter === shown.counter &&
+      header.seconds === shown.seconds &&
+      header.nanoseconds === shown.nanoseconds;
+    if (!same || buffer.datalen === 0) return false;
+    if (storage.erase) {
+      storage.erase(zone.offset, Math.min(headerSize + buffer.datalen, zone.size));
+      storage.sync();
+    } else {
+      const empty = writeBufferHeader({ ...buffer, datalen: 0 }, generation, this.abi);
+      flush(storage, zone, { mode: FlushMode.Meta, header: empty });
+    }
+    this.dmesg.setErased(index);
+    return true;
+  }
+
+  /** Erases a ring: FLUSH_META with datalen and start 0. @returns and throws like erase() */
+  eraseRing(ring: Ring): boolean {
+    return ring.erase(this.#path);
+  }
+
+  #error(code: ErrorCode, what: string): PstoreError {
+    return new PstoreError(code, `${this.#storage.path}: ${what}`, { path: this.#storage.path });
+  }
+}

@@ -1,0 +1,25 @@
+// How sure a found size is, and what a single header tells of its zone's size.
+
+import { BUFFER_HEADER_SIZE } from './format.js';
+import type { ZoneSizes } from './geometry.js';
+import type { Mark } from './marks.js';
+
+/** How sure each found size is: 1 is proven by the image. */
+export type SizeConfidence = Readonly<Record<keyof ZoneSizes, number>>;
+
+/** The image leaves no other choice. */
+export const PROVEN = 1;
+/** Two zones, and nothing against it. */
+export const LIKELY = 0.9;
+/** One zone, and the fill behind its record. */
+export const BY_FILL = 0.8;
+export const GUESS = 0.3;
+
+/**
+ * The size of a ring's zone when it has wrapped: it is full then, its datalen is the data area's size.
+ * @param limit the zone ends here, or before
+ */
+export function wrappedSize({ offset, datalen, start }: Mark, limit: number): number | undefined {
+  const size = datalen + BUFFER_HEADER_SIZE.pstore_blk;
+  return start > 0 && start < datalen && size <= limit - offset ? size : undefined;
+}

@@ -1,0 +1,161 @@
+// Finds the headers of zones anywhere in a run of bytes: what unknown geometry is told from.
+
+import { findBytes } from '../platform/node.js';
+import { ALL_ABIS } from '../pstore/abi.js';
+import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
+import { readAround, type Storage } from '../storage/storage.js';
+import {
+  BUFFER_HEADER_SIZE,
+  DMESG_MAGIC,
+  type Generation,
+  isNanoseconds,
+  MAX_DMESG_HEADER_SIZE,
+  readDmesgHeader,
+  ZONE_SIGNATURE,
+} from './format.js';
+import { ZONE_MULTIPLE } from './geometry.js';
+
+/** A place that looks like the beginning of a zone. */
+export interface Mark {
+  readonly offset: number;
+  readonly type: FrontEnd;
+  readonly endian: 'little' | 'big';
+  /** Which generation's header it is, or null where the bytes fit both. */
+  readonly generation: Generation | null;
+  /** The signature is right. */
+  readonly signed: boolean;
+  /** The dmesg magic stands where this generation has it. */
+  readonly magic: boolean;
+  readonly datalen: number;
+  readonly start: number;
+  /** A dmesg zone that has a buffer header and nothing else: our own format makes such, a kernel never does. */
+  readonly formatted: boolean;
+  /** Signed as a dmesg zone, but with nothing of a record's header behind it: a ring's signature may be damaged so. */
+  readonly doubtful: boolean;
+}
+
+/** Front-ends by their record type numbers, which the signature carries. */
+const TYPES = new Map<number, FrontEnd>(
+  (['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const).map((type) => [RECORD_TYPE_NUMBERS[type], type]),
+);
+const CHUNK = 1 << 20;
+/** Bytes behind a mark that are needed to judge it. */
+const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;
+/** The magic, and the three bytes that all front-ends' signatures share (the lowest one has the type), as they stand. */
+const PATTERNS = (['little', 'big'] as const).map((endian) => ({
+  endian,
+  signature: wordBytes(ZONE_SIGNATURE, endian).subarray(endian === 'little' ? 1 : 0, endian === 'little' ? 4 : 3),
+  signatureAt: endian === 'little' ? 1 : 0,
+  magic: wordBytes(DMESG_MAGIC, endian),
+}));
+/** A hostile image may consist of nothing but marks: no more than these are kept, then the search ends. */
+const LEAST_KEPT = 4096;
+const BYTES_PER_MARK = 256;
+/** A damaged signature or magic has lost a few bits, not all of its bytes. */
+const MOST_LOST_BITS = 8;
+
+/**
+ * @param until marks that begin behind this offset are not looked for
+ * @returns in the order of their offsets
+ */
+export function findMarks(storage: Storage, until: number): Mark[] {
+  const most = Math.max(LEAST_KEPT, Math.floor(until / BYTES_PER_MARK));
+  const marks = new Map<number, Mark>();
+  const buffer = new Uint8Array(Math.min(CHUNK + 2 * REACH, storage.size));
+  for (let base = 0; base < until && marks.size < most; base += CHUNK) {
+    const from = Math.max(0, base - REACH);
+    const chunk = buffer.subarray(0, readAround(storage, buffer, from));
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    findPlaces(chunk, (at, endian) => {
+      if (marks.size >= most || from + at >= until || marks.has(from + at)) return;
+      const mark = markAt(view, at, from, endian);
+      if (mark) marks.set(mark.offset, mark);
+    });
+  }
+  return [...marks.values()].sort((a, b) => a.offset - b.offset);
+}
+
+/** Calls `found` where a signature stands, or a dmesg magic behind a header of either generation. */
+function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => void): void {
+  for (const { endian, signature, signatureAt, magic } of PATTERNS) {
+    for (let at = findBytes(chunk, signature, 0); at >= 0; at = findBytes(chunk, signature, at + 1)) {
+      found(at - signatureAt, endian);
+    }
+    for (let at = findBytes(chunk, magic, 0); at >= 0; at = findBytes(chunk, magic, at + 1)) {
+      found(at - BUFFER_HEADER_SIZE.blkoops, endian);
+      found(at - BUFFER_HEADER_SIZE.pstore_blk, endian);
+    }
+  }
+}
+
+/** What stands at `at`, if it is the beginning of a zone by its signature, or by its magic and a believable header. */
+function markAt(view: DataView, at: number, base: number, endian: 'little' | 'big'): Mark | undefined {
+  const little = endian === 'little';
+  if (at < 0 || at + BUFFER_HEADER_SIZE.pstore_blk + 4 > view.byteLength) return undefined;
+  const lost = (view.getUint32(at, little) ^ ZONE_SIGNATURE) >>> 0;
+  const type = TYPES.get(lost);
+  const third = view.getUint32(at + 8, little);
+  const fourth = view.getUint32(at + 12, little);
+  const inBlkoops = third === DMESG_MAGIC;
+  const magic = inBlkoops || fourth === DMESG_MAGIC;
+  const datalen = view.getUint32(at + 4, little);
+  const common = {
+    offset: base + at,
+    endian,
+    datalen,
+    start: inBlkoops ? 0 : third,
+    magic,
+    formatted: false,
+    doubtful: false,
+  };
+  const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
+  // The header of the other generation would begin four bytes before or behind: only one of them has a zone's offset.
+  const recordBehind = () =>
+    common.offset % ZONE_MULTIPLE === 0 && isRecordHeader(view, at + BUFFER_HEADER_SIZE[generation], endian);
+  if (type === undefined || (type !== 'dmesg' && magic)) {
+    if (!magic || (bitsIn(lost) > MOST_LOST_BITS && !recordBehind())) return undefined;
+    return { ...common, type: 'dmesg', generation, signed: false };
+  }
+  if (type !== 'dmesg' || magic) return { ...common, type, generation, signed: true };
+  // A formatted zone has lengths 0 and then 0xFF: in blkoops the third word is already that.
+  const made = datalen !== 0 ? null : third === 0xffffffff ? 'blkoops' : third === 0 ? 'pstore_blk' : null;
+  const formatted = made !== null && fourth === 0xffffffff;
+  const lostOfMagic = Math.min(bitsIn(third ^ DMESG_MAGIC), bitsIn(fourth ^ DMESG_MAGIC));
+  const doubtful =
+    !formatted &&
+    lostOfMagic > MOST_LOST_BITS &&
+    !(['pstore_blk', 'blkoops'] as const).some((of) => isRecordHeader(view, at + BUFFER_HEADER_SIZE[of], endian));
+  return { ...common, type, generation: made, signed: true, formatted, doubtful };
+}
+
+/** More records than this no counter has seen. */
+const MOST_COUNTED = 1 << 24;
+/** In the year 2500 of the time_t that a header has. */
+const LATEST_SECONDS = 1n << 34n;
+
+/**
+ * Whether all that stands behind a header's magic is what a kernel writes, on any machine: enough to know a record by
+ * where the signature or the magic is lost as a whole.
+ */
+function isRecordHeader(view: DataView, at: number, endian: 'little' | 'big'): boolean {
+  if (at + MAX_DMESG_HEADER_SIZE > view.byteLength) return false;
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, MAX_DMESG_HEADER_SIZE);
+  return ALL_ABIS.some((abi) => {
+    if (abi.endian !== endian) return false;
+    const { seconds, nanoseconds, compressed, counter, reason } = readDmesgHeader(bytes, abi);
+    const isTime = seconds > 0n && seconds < LATEST_SECONDS && isNanoseconds(nanoseconds);
+    return isTime && compressed <= 1 && counter > 0 && counter < MOST_COUNTED && reason >= 1 && reason <= 6;
+  });
+}
+
+function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, word, endian === 'little');
+  return bytes;
+}
+
+function bitsIn(word: number): number {
+  let bits = 0;
+  for (let x = word; x !== 0; x &= x - 1) bits++;
+  return bits;
+}

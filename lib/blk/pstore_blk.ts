@@ -1,0 +1,14 @@
+// The backend pstore_blk: mainline's pstore/zone, Linux 5.8 and later.
+
+import type { BackendKind } from '../pstore/kind.js';
+import { formatZones, openZones, probeZones, ZONE_KEYS } from './open.js';
+
+export const pstoreBlk: BackendKind = {
+  name: 'pstore_blk',
+  summary: 'a partition of pstore/zone (Linux 5.8 and later)',
+  keys: ZONE_KEYS,
+  source: 'file',
+  probe: (storage) => probeZones(storage, 'pstore_blk'),
+  open: (context) => openZones(context, 'pstore_blk'),
+  format: (storage, keys) => formatZones(storage, keys, 'pstore_blk'),
+};

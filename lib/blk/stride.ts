@@ -1,0 +1,134 @@
+// Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
+
+import { readEvidence, type Storage } from '../storage/storage.js';
+import { BY_FILL, GUESS, LIKELY, PROVEN } from './evidence.js';
+import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
+import { ZONE_MULTIPLE } from './geometry.js';
+import type { Mark } from './marks.js';
+
+export interface Stride {
+  /** First byte of the first zone that has a header. */
+  readonly base: number;
+  /** Bytes of each zone. */
+  readonly size: number;
+  readonly confidence: number;
+}
+
+/** Distances between neighbours that are tried, the most frequent ones. */
+const MOST_CANDIDATES = 8;
+/** What most kernels are configured with (CONFIG_PSTORE_BLK_KMSG_SIZE). */
+const USUAL_SIZE = 64 << 10;
+
+/**
+ * The zone size that puts the most headers at zones' beginnings; of several the largest.
+ * @param dmesg headers of dmesg zones, in the order of their offsets
+ * @param given the size, where it is known; 0 means that there are no such zones
+ * @param formatted every zone has a header
+ */
+export function findStride(
+  dmesg: readonly Mark[],
+  generation: Generation,
+  storage: Storage,
+  given: number | undefined,
+  formatted: boolean,
+): Stride | undefined {
+  if (dmesg.length === 0 || given === 0) return undefined;
+  const header = BUFFER_HEADER_SIZE[generation];
+  const candidates = given ? [given] : strideCandidates(dmesg, generation === 'blkoops');
+  let best: { base: number; size: number; matches: Mark[]; score: number } | undefined;
+  for (const size of candidates) {
+    const base = generation === 'blkoops' ? 0 : commonPhase(dmesg, size);
+    const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
+    // A header may be damaged, but most records fit into their zones.
+    const score = matches.length - matches.filter(({ datalen }) => datalen + header > size).length / 2;
+    if (!best || score > best.score || (score === best.score && size > best.size)) {
+      best = { base, size, matches, score };
+    }
+  }
+  if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
+  if (!best || best.matches.length < 2) {
+    return singleZone(dmesg[0]!, generation, storage, formatted);
+  }
+  const { base, size, matches } = best;
+  const filled = generation === 'pstore_blk' ? sizeByFill(matches.at(-1)!, storage) : undefined;
+  if (filled !== undefined && size % filled === 0) return { base, size: filled, confidence: PROVEN };
+  const all = Math.floor((storage.size - base) / size);
+  const proven = matches.length >= 3 || matches.length === all;
+  return { base, size, confidence: proven ? PROVEN : LIKELY };
+}
+
+/** Differences between neighbours, and what divides all of them. */
+function strideCandidates(dmesg: readonly Mark[], fromStart: boolean): number[] {
+  const counts = new Map<number, number>();
+  let common = fromStart ? dmesg[0]!.offset : 0;
+  for (let i = 1; i < dmesg.length; i++) {
+    const difference = dmesg[i]!.offset - dmesg[i - 1]!.offset;
+    common = greatestCommonDivisor(common, difference);
+    if (isZoneSize(difference)) counts.set(difference, (counts.get(difference) ?? 0) + 1);
+  }
+  const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CANDIDATES);
+  const sizes = frequent.map(([size]) => size);
+  return isZoneSize(common) && !sizes.includes(common) ? [...sizes, common] : sizes;
+}
+
+function isZoneSize(size: number): boolean {
+  return size >= ZONE_MULTIPLE && size % ZONE_MULTIPLE === 0;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}
+
+/** The first offset of the most common remainder: stray headers do not shift the zones. */
+function commonPhase(dmesg: readonly Mark[], size: number): number {
+  const counts = new Map<number, { count: number; first: number }>();
+  for (const { offset } of dmesg) {
+    const entry = counts.get(offset % size);
+    if (entry) entry.count++;
+    else counts.set(offset % size, { count: 1, first: offset });
+  }
+  let best = { count: 0, first: 0 };
+  for (const entry of counts.values()) if (entry.count > best.count) best = entry;
+  return best.first;
+}
+
+/**
+ * One zone only: its fill tells where it ends, or it is the only one that there is room for. Otherwise the smallest usual
+ * size that the record fits into.
+ */
+function singleZone(mark: Mark, generation: Generation, storage: Storage, formatted: boolean): Stride {
+  const base = generation === 'blkoops' ? 0 : mark.offset;
+  const room = Math.floor((storage.size - mark.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE;
+  const filled = generation === 'pstore_blk' ? sizeByFill(mark, storage) : undefined;
+  if (filled !== undefined) return { base, size: filled, confidence: BY_FILL };
+  if (formatted && room > 0) return { base, size: room, confidence: GUESS };
+  const needed = Math.max(mark.datalen <= room ? mark.datalen + BUFFER_HEADER_SIZE[generation] : 0, ZONE_MULTIPLE);
+  let size = USUAL_SIZE;
+  while (size < needed) size *= 2;
+  while (size > room && size / 2 >= needed) size /= 2;
+  const distance = mark.offset - base;
+  if (distance > 0 && distance % size !== 0) {
+    size = isZoneSize(distance) && distance >= needed ? distance : ZONE_MULTIPLE;
+  }
+  return { base, size: size > room ? Math.max(ZONE_MULTIPLE, room) : size, confidence: GUESS };
+}
+
+/** Bytes that are read at a time to see where zeros end. */
+const FILL_CHUNK = 64 << 10;
+
+/**
+ * Mainline writes a zone as a whole, zeros behind the data: the zone ends where they do, when something else was there
+ * before.
+ */
+function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number | undefined {
+  const from = offset + BUFFER_HEADER_SIZE.pstore_blk + datalen;
+  if (!magic || datalen === 0 || from >= storage.size) return undefined;
+  for (let at = from; at < storage.size; at += FILL_CHUNK) {
+    const chunk = readEvidence(storage, at, FILL_CHUNK);
+    const end = chunk.findIndex((byte) => byte !== 0);
+    if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
+    if (chunk.length < FILL_CHUNK) break;
+  }
+  return undefined;
+}

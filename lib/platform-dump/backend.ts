@@ -1,0 +1,474 @@
+// The backend platform-dump: dumps that firmware keeps (PAPR, ibm,platform-dump), or a folder of saved ones. Reading a
+// dump never removes it; only unlink does.
+
+import { PstoreError } from '../errors.js';
+import { printable } from '../printable.js';
+import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage, ZoneInfo } from '../pstore/backend.js';
+import type { FolderContext, FolderKind } from '../pstore/kind.js';
+import { type DumpFile, type Firmware, type FirmwareDump, LOCKDOWNS } from '../storage/firmware.js';
+import { firmwareError, SPOOL_LIMIT, Spool, type SpooledDump } from '../storage/spool.js';
+import {
+  DUMP_DIRECTORY_SIZE,
+  DUMP_NAME_SIZE,
+  dumpFileName,
+  dumpNameTime,
+  type PlatformDumpHeader,
+  readDumpSections,
+  readPlatformDumpHeader,
+} from './format.js';
+import { ReadSpans } from './read-spans.js';
+
+const NAME = 'platform-dump';
+const TYPE = 'dump';
+/** The lockdown that hides contents. */
+const LOCKED = 'confidentiality';
+/** How long the machine's lockdown is taken for unchanged, in milliseconds: a read should not cost another one. */
+const LOCKDOWN_HOLDS = 100;
+
+export const platformDump: FolderKind = {
+  name: NAME,
+  summary: 'a folder of saved platform dumps (PAPR firmware)',
+  keys: ['spool', 'lockdown', 'force_invalidate'],
+  source: 'folder',
+  probe: probeFirmware,
+  open: (context) => new PlatformDumpBackend(context),
+};
+
+/** Dumps whose headers a probe reads. */
+const PROBED = 16;
+
+function probeFirmware(firmware: Firmware): number {
+  try {
+    const dumps = firmware.tags().slice(0, PROBED);
+    return dumps.some(({ tag }) => readPlatformDumpHeader(firstBytes(firmware, tag))) ? 0.9 : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Fetches that may give nothing before a header is given up. */
+const MOST_FETCHES = 64;
+
+/**
+ * The bytes that hold a dump's header and section directory, or fewer where it ends before.
+ * @throws PstoreError what the firmware answered
+ */
+function firstBytes(firmware: Firmware, tag: bigint): Uint8Array {
+  const head = new Uint8Array(DUMP_DIRECTORY_SIZE);
+  const buffer = new Uint8Array(DUMP_DIRECTORY_SIZE);
+  let length = 0;
+  let sequence = 0n;
+  for (let fetch = 0; fetch < MOST_FETCHES && length < head.length; fetch++) {
+    const block = firmware.next(tag, sequence, buffer);
+    if (block.status !== 'more' && block.status !== 'complete') throw firmwareError(firmware, tag, block.status);
+    const part = buffer.subarray(0, Math.min(block.bytes, head.length - length));
+    head.set(part, length);
+    length += part.length;
+    sequence = block.sequence;
+    if (block.status === 'complete') break;
+  }
+  return head.subarray(0, length);
+}
+
+/** One dump of the firmware. */
+interface Dump {
+  readonly tag: bigint;
+  readonly identity: string;
+  /** File name, unique. */
+  readonly name: string;
+  /** The header's name, printable, or null. */
+  readonly title: string | null;
+  readonly mtimeNs: bigint | null;
+  /** Bytes, where the firmware said so at once. */
+  readonly listedSize: number | null;
+  /** What `info` has to say of its header. */
+  readonly remark: string | null;
+  readonly spooled: SpooledDump;
+  /** What was read of it, since it is there. */
+  readonly spans: ReadSpans;
+  /** Its header could not be fetched. */
+  readonly isUnseen: boolean;
+  /** Why it could not be fetched; said once. */
+  trouble: string | null;
+}
+
+class PlatformDumpBackend implements Backend {
+  readonly name = NAME;
+  readonly path: string;
+  readonly warnings: FolderContext['warnings'];
+  readonly writable: boolean;
+  readonly #firmware: Firmware;
+  readonly #context: FolderContext;
+  readonly #spool: Spool;
+  readonly #forced: boolean;
+  /** By slot; a slot is used again when its dump is gone. */
+  readonly #dumps: (Dump | undefined)[] = [];
+  readonly #generations: number[] = [];
+  readonly #slotsByName = new Map<string, number>();
+  #locked = false;
+  /** Milliseconds; when the machine's lockdown is looked at again. */
+  #lockedUntil = 0;
+
+  constructor(context: FolderContext) {
+    const { keys, firmware, warnings } = context;
+    this.path = context.path;
+    this.warnings = warnings;
+    this.#context = context;
+    this.#firmware = firmware;
+    this.writable = firmware.writable && !keys.flag('ro');
+    this.#forced = keys.flag('force_invalidate');
+    keys.choice('lockdown', LOCKDOWNS);
+    const folder = keys.text('spool');
+    const complain = (sentence: string) => warnings.add('source-failed', sentence);
+    this.#spool = new Spool(firmware, () => context.scratch(folder), complain);
+    // A folder that was named is tried at once, not when the first dump is read.
+    if (folder !== undefined) context.scratch(folder).close();
+    this.refresh();
+    this.#generations.fill(0);
+  }
+
+  get slots(): number {
+    return this.#dumps.length;
+  }
+
+  // ── listing ──
+
+  refresh(): boolean {
+    const listed = new Map(this.#firmware.tags().map((dump) => [dump.tag, dump]));
+    let changed = false;
+    for (const [slot, dump] of this.#dumps.entries()) {
+      if (!dump) continue;
+      if (listed.get(dump.tag)?.identity === dump.identity && !this.#hasHeaderNow(dump)) listed.delete(dump.tag);
+      else {
+        this.#drop(slot, dump);
+        changed = true;
+      }
+    }
+    for (const dump of listed.values()) {
+      this.#add(dump);
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** Whether the header can be had of a dump that was listed without. */
+  #hasHeaderNow(dump: Dump): boolean {
+    if (!dump.isUnseen) return false;
+    try {
+      return firstBytes(this.#firmware, dump.tag).length > 0;
+    } catch (error) {
+      if (error instanceof PstoreError) return false;
+      throw error;
+    }
+  }
+
+  #add(listed: FirmwareDump): void {
+    const free = this.#dumps.indexOf(undefined);
+    const slot = free < 0 ? this.#dumps.length : free;
+    const dump = this.#describe(listed);
+    this.#dumps[slot] = dump;
+    this.#generations[slot] = (this.#generations[slot] ?? 0) + 1;
+    this.#slotsByName.set(dump.name, slot);
+  }
+
+  #drop(slot: number, dump: Dump): void {
+    this.#dumps[slot] = undefined;
+    this.#generations[slot]!++;
+    this.#slotsByName.delete(dump.name);
+    dump.spooled.remove();
+  }
+
+  #describe(listed: FirmwareDump): Dump {
+    const { header, trouble, remark } = this.#readHeader(listed);
+    const named = header && dumpFileName(header.name);
+    return {
+      tag: listed.tag,
+      identity: listed.identity,
+      name: this.#unique(named ?? `${NAME}-${listed.tag}`),
+      title: header && header.name.length > 0 ? printable(header.name) : null,
+      mtimeNs: (header && dumpNameTime(header.name)) ?? listed.mtimeNs,
+      listedSize: listed.size,
+      remark,
+      spooled: this.#spool.dump(listed.tag),
+      spans: new ReadSpans(),
+      isUnseen: trouble !== null,
+      trouble,
+    };
+  }
+
+  /** A dump whose header cannot be had is listed by its tag. */
+  #readHeader({ tag, size }: FirmwareDump): {
+    header: PlatformDumpHeader | undefined;
+    trouble: string | null;
+    remark: string | null;
+  } {
+    try {
+      const bytes = firstBytes(this.#firmware, tag);
+      const header = readPlatformDumpHeader(bytes);
+      const remark = header ? damage(header, bytes, size) : 'no header of a saved dump: it goes by its tag';
+      if (header && remark !== null) this.warnings.add('header-damaged', `${this.path}: dump ${tag}: ${remark}`);
+      return { header, trouble: null, remark };
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      this.warnings.add('source-failed', error.message);
+      return { header: undefined, trouble: error.message, remark: error.message };
+    }
+  }
+
+  /** The name, or with `.2` and so on behind it where that is taken, by another dump or by this backend's folder. */
+  #unique(name: string): string {
+    if (name !== NAME && !this.#slotsByName.has(name)) return name;
+    let n = 2;
+    while (this.#slotsByName.has(`${name}.${n}`)) n++;
+    return `${name}.${n}`;
+  }
+
+  record(slot: number): PstoreRecord | undefined {
+    const dump = this.#dumps[slot];
+    if (!dump) return undefined;
+    const size = () => this.#sizeOf(dump);
+    return {
+      slot,
+      type: TYPE,
+      id: slot,
+      name: dump.name,
+      get size() {
+        return size();
+      },
+      mtimeNs: dump.mtimeNs,
+      reason: null,
+      count: null,
+      compressed: null,
+      state: 'live',
+      offset: 0,
+      title: dump.title,
+      ecc: null,
+    };
+  }
+
+  find(name: string): number | undefined {
+    return this.#slotsByName.get(name);
+  }
+
+  generation(slot: number): number {
+    return this.#generations[slot] ?? 0;
+  }
+
+  /**
+   * Bytes for a listing. Firmware does not say how large a dump is: it is fetched to its end once, and the spool keeps
+   * what fits. A dump that cannot be fetched has 0 bytes, and is tried again the next time.
+   */
+  #sizeOf(dump: Dump): number {
+    const known = this.#knownSize(dump);
+    if (known !== undefined) return known;
+    if (this.#isLocked()) return 0;
+    try {
+      return dump.spooled.size();
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      if (dump.trouble !== error.message) this.warnings.add('source-failed', error.message);
+      dump.trouble = error.message;
+      return 0;
+    }
+  }
+
+  #knownSize(dump: Dump): number | undefined {
+    return dump.listedSize ?? dump.spooled.knownSize;
+  }
+
+  #isLocked(): boolean {
+    const now = performance.now();
+    if (now >= this.#lockedUntil) {
+      this.#locked = (this.#context.keys.choice('lockdown', LOCKDOWNS) ?? this.#context.lockdown()) === LOCKED;
+      this.#lockedUntil = now + LOCKDOWN_HOLDS;
+    }
+    return this.#locked;
+  }
+
+  // ── contents ──
+
+  open(slot: number): RecordContent {
+    const dump = this.#dumps[slot];
+    if (!dump) throw new PstoreError('ENOENT', `${this.path}: there is no dump in slot ${slot}`, { path: this.path });
+    const checkLock = () => {
+      if (!this.#isLocked()) return;
+      throw new PstoreError(
+        'EPERM',
+        `${this.path}: the contents of ${dump.name} are not shown, because the machine is locked down for confidentiality`,
+        { path: this.path },
+      );
+    };
+    const file = this.#firmware.openFile?.(dump.tag);
+    if (file) return new FileContent(file, dump.spans, checkLock);
+    return new SpooledContent(dump.spooled, dump.spans, checkLock);
+  }
+
+  // ── removing ──
+
+  /**
+   * Removes the dump from the firmware.
+   * @throws PstoreError EROFS; EBUSY while it has not been read to its end, or the firmware says so; EPERM, EIO
+   */
+  erase(slot: number): void {
+    if (!this.writable) {
+      throw new PstoreError('EROFS', `${this.path} is read-only: no dump can be removed from it`, { path: this.path });
+    }
+    const dump = this.#dumps[slot];
+    if (!dump) return;
+    if (!this.#forced) this.#checkWasRead(dump);
+    let status = this.#firmware.invalidate(dump.tag);
+    if (status === 'in-progress' && this.#forced) {
+      dump.spooled.drain();
+      status = this.#firmware.invalidate(dump.tag);
+    }
+    if (status === 'in-progress') throw this.#busy(dump, 'the firmware says that it is still being fetched');
+    if (status !== 'complete' && status !== 'no-such-dump') throw firmwareError(this.#firmware, dump.tag, status);
+    this.#drop(slot, dump);
+  }
+
+  /** Whoever removes a dump must have had the chance to save it. */
+  #checkWasRead(dump: Dump): void {
+    const size = this.#knownSize(dump);
+    if (size !== undefined && dump.spans.covers(size)) return;
+    const of = size === undefined ? '' : ` of ${size}`;
+    throw this.#busy(dump, `it has not been read to its end (${dump.spans.bytes}${of} bytes)`);
+  }
+
+  #busy(dump: Dump, why: string): PstoreError {
+    const what = this.#forced ? 'try again later' : 'copy it first, or give force_invalidate';
+    return new PstoreError('EBUSY', `${this.path}: ${dump.name} is not removed, because ${why}; ${what}`, {
+      path: this.path,
+    });
+  }
+
+  // ── the whole ──
+
+  space(): SpaceUsage {
+    let bytes = 0;
+    let records = 0;
+    for (const dump of this.#dumps) {
+      if (!dump) continue;
+      records++;
+      bytes += this.#knownSize(dump) ?? 0;
+    }
+    return { bytes, freeBytes: 0, records, freeSlots: 0 };
+  }
+
+  info(): BackendInfo {
+    const { keys } = this.#context;
+    const locked = this.#isLocked();
+    const given = ['spool', 'lockdown']
+      .filter((key) => keys.has(key))
+      .map((key) => `${key}=${keys.text(key)!.replaceAll(',', ',,')}`);
+    return {
+      format: NAME,
+      abi: null,
+      geometry: { dumps: this.space().records },
+      confidence: {},
+      kernelParameters: [],
+      sourceKeys: [...given, ...(this.#forced ? ['force_invalidate'] : [])].join(','),
+      counters: null,
+      nextZone: null,
+      zones: this.#zones(),
+      details: {
+        lockdown: `${keys.text('lockdown') ?? this.#context.lockdown()}${locked ? ': contents are not shown' : ''}`,
+        spool: this.#firmware.openFile
+          ? 'not needed: saved dumps can be read in any order'
+          : `${this.#spool.bytes} of at most ${SPOOL_LIMIT} bytes in use`,
+        ...(this.#forced && { removal: 'forced: a dump need not have been read' }),
+      },
+    };
+  }
+
+  *#zones(): Generator<ZoneInfo> {
+    for (const [index, dump] of this.#dumps.entries()) {
+      if (!dump) continue;
+      const size = this.#knownSize(dump);
+      const remarks = [
+        ...(dump.remark === null ? [] : [dump.remark]),
+        ...(size === undefined ? ['its size is not known before it was fetched once'] : []),
+        ...(dump.trouble === null || dump.trouble === dump.remark ? [] : [dump.trouble]),
+        size !== undefined && dump.spans.covers(size) ? 'read to its end: rm removes it' : 'not read to its end',
+      ];
+      const state = dump.trouble === null ? 'live' : 'unreadable';
+      yield { index, type: TYPE, offset: 0, size: size ?? 0, state, reason: `tag ${dump.tag}: ${remarks.join('; ')}` };
+    }
+  }
+
+  close(): void {
+    this.#spool.close();
+    this.#firmware.close();
+  }
+}
+
+/** What is not as it should be in a header, or null. */
+function damage(header: PlatformDumpHeader, bytes: Uint8Array, size: number | null): string | null {
+  if (dumpFileName(header.name) === undefined) return 'its header has no name: it goes by its tag';
+  if (header.prefixLength > DUMP_NAME_SIZE) {
+    return `its header has a name's prefix of ${header.prefixLength} bytes, which is longer than the name`;
+  }
+  const sections = readDumpSections(bytes);
+  const sum = sections.reduce((bytes, section) => bytes + section.size, 0n);
+  if (size !== null && sum > BigInt(size)) {
+    return `its ${sections.length} sections have ${sum} bytes, but the file only ${size}: it was not saved whole`;
+  }
+  return null;
+}
+
+/** A dump that the firmware can give in any order. */
+class FileContent implements RecordContent {
+  readonly size: number;
+  readonly #file: DumpFile;
+  readonly #spans: ReadSpans;
+  readonly #checkLock: () => void;
+
+  constructor(file: DumpFile, spans: ReadSpans, checkLock: () => void) {
+    this.size = file.size;
+    this.#file = file;
+    this.#spans = spans;
+    this.#checkLock = checkLock;
+  }
+
+  read(target: Uint8Array, position: number): number {
+    this.#checkLock();
+    const got = this.#file.read(target, position);
+    this.#spans.add(position, position + got);
+    return got;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** A dump that the firmware gives only from its beginning to its end. */
+class SpooledContent implements RecordContent {
+  readonly #dump: SpooledDump;
+  readonly #spans: ReadSpans;
+  readonly #checkLock: () => void;
+  #isOpen = true;
+
+  constructor(dump: SpooledDump, spans: ReadSpans, checkLock: () => void) {
+    this.#dump = dump;
+    this.#spans = spans;
+    this.#checkLock = checkLock;
+    dump.openReader();
+  }
+
+  get size(): number {
+    this.#checkLock();
+    return this.#dump.size();
+  }
+
+  read(target: Uint8Array, position: number): number {
+    this.#checkLock();
+    const got = this.#dump.read(target, position, this);
+    this.#spans.add(position, position + got);
+    return got;
+  }
+
+  close(): void {
+    if (this.#isOpen) this.#dump.closeReader(this);
+    this.#isOpen = false;
+  }
+}

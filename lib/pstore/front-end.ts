@@ -1,0 +1,85 @@
+// What pstore's front-end hands to a backend for a dump: a first line, then the newest whole lines that fit.
+
+import type { Compression } from '../compress/codec.js';
+import { encodeRecord } from '../compress/decompress.js';
+import { reasonName } from './record-type.js';
+
+export interface Dump {
+  readonly bytes: Uint8Array;
+  readonly compressed: boolean;
+}
+
+const NEWLINE = 10;
+
+/**
+ * The line `<Reason>#<count> Part1`, then the newest whole lines of `log` that fit into `room` bytes – compressed, when
+ * it is to be compressed. Text that does not get smaller is stored as it is, and of a text that a kernel could not
+ * decompress into its buffer the beginning is left out, as a kernel does.
+ * @param room bytes that the zone has for the record
+ * @throws nothing: a line longer than the room is cut off at its beginning's end (its newest bytes stay)
+ */
+export function makeDump(
+  reason: number,
+  count: number,
+  log: Uint8Array,
+  room: number,
+  compress: Compression | 'none',
+): Dump {
+  const first = new TextEncoder().encode(`${reasonName(reason)}#${count} Part1\n`);
+  const text = (length: number) => concat(first, newestLines(log, length));
+  if (compress !== 'none') {
+    const packed = (length: number) => encodeRecord(text(length), compress);
+    const most = Math.min(log.length, Math.max(0, textLimit(compress, room) - first.length));
+    const whole = packed(most);
+    if (whole.length <= room && whole.length < first.length + most) return { bytes: whole, compressed: true };
+    if (whole.length > room) {
+      let fits = Math.min(most, Math.max(0, room - first.length));
+      let tooMuch = most;
+      let best = packed(fits);
+      while (tooMuch - fits > 64) {
+        const middle = (fits + tooMuch) >> 1;
+        const attempt = packed(middle);
+        if (attempt.length <= room) [fits, best] = [middle, attempt];
+        else tooMuch = middle;
+      }
+      if (best.length <= room && fits > room - first.length) return { bytes: best, compressed: true };
+    }
+  }
+  return { bytes: text(Math.max(0, room - first.length)).subarray(0, room), compressed: false };
+}
+
+/**
+ * The most text that a kernel compresses for, and decompresses from, so many bytes of record: what the buffer holds that
+ * it sizes by them (fs/pstore/platform.c, zbufsize of each algorithm). A kernel shows longer text as `.enc.z`.
+ */
+function textLimit(compression: Compression, room: number): number {
+  switch (compression) {
+    case 'deflate':
+      return Math.floor((room * 100) / 60);
+    case 'lz4':
+    case 'lz4hc':
+      return room + Math.floor(room / 255) + 16;
+    case 'lzo':
+      return room + Math.floor(room / 16) + 67;
+    case 'zstd':
+      return room + (room >> 8) + Math.max(0, ((128 << 10) - room) >> 11);
+    case '842':
+      return room;
+  }
+}
+
+/** The last whole lines that take at most `room` bytes. */
+function newestLines(log: Uint8Array, room: number): Uint8Array {
+  if (log.length <= room) return log;
+  const from = log.length - room;
+  if (log[from - 1] === NEWLINE) return log.subarray(from);
+  const lineEnd = log.indexOf(NEWLINE, from);
+  return lineEnd < 0 || lineEnd === log.length - 1 ? log.subarray(from) : log.subarray(lineEnd + 1);
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,104 @@
+// The bytes of a persistent RAM zone (ramoops): the header of a zone, and the line `====SECONDS.MICROS-C` of a dump.
+
+import { type Abi, Fields } from '../pstore/abi.js';
+
+/** fs/pstore/ram_core.c: PERSISTENT_RAM_SIG, the bytes `DBGC` on a little-endian machine. */
+export const RAM_SIGNATURE = 0x43474244;
+/** struct persistent_ram_buffer in front of a zone's data. */
+export const RAM_HEADER_SIZE = 12;
+
+const SIG = 0;
+const START = 4;
+const SIZE = 8;
+
+export interface RamHeader {
+  /** u32: RAM_SIGNATURE; in ftrace zones XOR the version code of the kernel. */
+  readonly sig: number;
+  /** u32: where the ring's next byte goes, in the data; mind the order, which pstore/zone has the other way round. */
+  readonly start: number;
+  /** u32: bytes of data. */
+  readonly size: number;
+}
+
+/** @param bytes at least RAM_HEADER_SIZE bytes */
+export function readRamHeader(bytes: Uint8Array, endian: Abi['endian']): RamHeader {
+  const fields = new Fields(bytes, endian);
+  return { sig: fields.u32(SIG), start: fields.u32(START), size: fields.u32(SIZE) };
+}
+
+export function writeRamHeader(header: RamHeader, endian: Abi['endian']): Uint8Array {
+  const bytes = new Uint8Array(RAM_HEADER_SIZE);
+  const fields = new Fields(bytes, endian);
+  fields.setU32(SIG, header.sig);
+  fields.setU32(START, header.start);
+  fields.setU32(SIZE, header.size);
+  return bytes;
+}
+
+/** ftrace zones exist since Linux 3.6; LINUX_VERSION_CODE is major, patchlevel and sublevel, the latter two a byte each. */
+const LEAST_MAJOR = 3;
+const MOST_MAJOR = 31;
+/** No kernel had more than 20 releases in a series since. */
+const MOST_PATCHLEVEL = 40;
+
+/** The version code of the kernel that signed an ftrace zone, or undefined when it is no such signature. */
+export function ftraceVersionCode(sig: number): number | undefined {
+  const code = (sig ^ RAM_SIGNATURE) >>> 0;
+  const major = code >>> 16;
+  const patchlevel = (code >>> 8) & 255;
+  return major >= LEAST_MAJOR && major <= MOST_MAJOR && patchlevel <= MOST_PATCHLEVEL ? code : undefined;
+}
+
+/** `6.1.192`; a sublevel above 255 stands as 255 in the code. */
+export function kernelVersion(code: number): string {
+  return `${code >>> 16}.${(code >>> 8) & 255}.${code & 255}`;
+}
+
+/** What the first line of a dump says. */
+export interface DumpLine {
+  /** May be negative, and out of any range, where the line is damaged. */
+  readonly seconds: bigint;
+  /** 0 … 999,999 unless damaged. */
+  readonly microseconds: bigint;
+  readonly compressed: boolean;
+  /** Bytes in front of the record. */
+  readonly length: number;
+}
+
+/** RAMOOPS_KERNMSG_HDR. */
+const MARK = '====';
+/** Digits beyond this are no line of a kernel, and a longer search is no use. */
+const LONGEST_LINE = 256;
+/** isspace() of the kernel. */
+const SPACE = new Set([9, 10, 11, 12, 13, 32, 0xa0]);
+
+/**
+ * The line as the kernel's sscanf takes it: `====%lld.%lu-%c\n`, or without `-%c` as older kernels wrote it, which means
+ * not compressed. `\n` in it stands for any white space. Behind a compressed record's line only the line's own
+ * newline is taken, where a kernel would take a first byte of the stream that happens to be white space too.
+ * @returns undefined without such a line: a kernel does not show the record
+ */
+export function readDumpLine(data: Uint8Array): DumpLine | undefined {
+  const head = String.fromCharCode(...data.subarray(0, LONGEST_LINE));
+  const match = /^====[\t-\r \xa0]*(-?[0-9]+)\.[\t-\r \xa0]*([0-9]+)(?:-([^\0]))?/.exec(head);
+  if (!match) return undefined;
+  const compressed = match[3] === 'C';
+  let length = match[0].length;
+  if (compressed) length += SPACE.has(data[length] ?? 0) ? 1 : 0;
+  else while (length < data.length && SPACE.has(data[length]!)) length++;
+  return { seconds: BigInt(match[1]!), microseconds: BigInt(match[2]!), compressed, length };
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** @param timeNs nanoseconds since 1970; the line holds microseconds */
+export function writeDumpLine(timeNs: bigint, compressed: boolean): Uint8Array {
+  let seconds = timeNs / NANOSECONDS;
+  let rest = timeNs % NANOSECONDS;
+  if (rest < 0n) {
+    seconds -= 1n;
+    rest += NANOSECONDS;
+  }
+  const micros = String(rest / 1000n).padStart(6, '0');
+  return new TextEncoder().encode(`${MARK}${seconds}.${micros}-${compressed ? 'C' : 'D'}\n`);
+}

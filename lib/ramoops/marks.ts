@@ -1,0 +1,151 @@
+// Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
+
+import { findBytes } from '../platform/node.js';
+import type { Abi } from '../pstore/abi.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from './format.js';
+
+export interface RamMarks {
+  readonly endian: Abi['endian'];
+  /** Offsets of plausible headers with the plain signature, ascending. */
+  readonly plain: ReadonlySet<number>;
+  /** Offsets of plausible headers of ftrace zones, ascending, with the version code of the kernel. */
+  readonly ftrace: ReadonlyMap<number, number>;
+  /**
+   * Offsets of what was a header with the plain signature once: a bit or two of its signature are wrong, or its lengths
+   * are impossible. No proof of a region, but where its ECC repairs them, a kernel shows their zones.
+   */
+  readonly damaged: ReadonlySet<number>;
+  /** The same of ftrace zones, of a kernel that has signed others or, where no header of theirs is whole, of any one. */
+  readonly damagedFtrace: ReadonlyMap<number, number>;
+}
+
+/** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
+const MOST_MARKS = 1 << 17;
+const CHUNK = 1 << 20;
+/** Kernels whose signatures are compared with damaged ones; a region has one. */
+const MOST_VERSIONS = 16;
+
+/** The signature's bytes 0x43474244, the highest first; ftrace zones have others in the lower three. */
+const TOP = RAM_SIGNATURE >>> 24;
+const TOP_BYTE = Uint8Array.of(TOP);
+/** A signature with more wrong bits than this is none. */
+const WRONG_BITS = 2;
+
+const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
+/**
+ * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
+ * @param endian looks for this byte order only; else for both, and the one with more headers is given
+ * @param withDamaged without them the search is far faster
+ */
+export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
+  const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
+  const found = orders.map((order) => ({
+    endian: order,
+    plain: new Set<number>(),
+    ftrace: new Map<number, number>(),
+    damaged: new Set<number>(),
+    doubtful: new Map<number, Doubtful>(),
+  }));
+  for (let base = 0; base < storage.size; base += CHUNK) {
+    const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
+    for (const marks of found) collect(bytes, base, storage.size, marks, withDamaged);
+    if (bytes.length < CHUNK) break;
+  }
+  return settled(found.reduce((best, other) => (count(other) > count(best) ? other : best)));
+}
+
+/**
+ * A single wrong bit in a plain signature makes the version code 4.0.0, 8.0.0 or 16.0.0: one such header beside plain
+ * ones is likelier a damaged one of them than the only ftrace zone of just that kernel.
+ */
+function isWrongBit(version: number, { plain, ftrace }: Collected): boolean {
+  return bitsOf(version) === 1 && (version !== 4 << 16 || (ftrace.size === 1 && plain.size > 0));
+}
+
+/** The kernel that has signed some ftrace zones tells what damage is in the signatures of others. */
+function settled(found: Collected): RamMarks {
+  const { endian, plain, ftrace, damaged, doubtful } = found;
+  const several = new Set([...ftrace.values()].filter((version) => bitsOf(version) > 1));
+  const isSound = (version: number) => (several.size > 0 ? several.has(version) : !isWrongBit(version, found));
+  const sound = new Map([...ftrace].filter(([, version]) => isSound(version)));
+  const versions = [...new Set(sound.values())].slice(0, MOST_VERSIONS);
+  const wrong = [...ftrace.keys()].filter((offset) => !sound.has(offset));
+  const damagedFtrace = [...doubtful].flatMap(([offset, { sig, isNear }]) => {
+    const version =
+      versions.length > 0
+        ? versions.find((code) => bitsOf(sig ^ RAM_SIGNATURE ^ code) <= WRONG_BITS)
+        : isNear
+          ? ftraceVersionCode(sig)
+          : undefined;
+    return version === undefined || bitsOf(version) === 1 ? [] : [[offset, version] as const];
+  });
+  return {
+    endian,
+    plain,
+    ftrace: sound,
+    damaged: new Set([...damaged, ...wrong]),
+    damagedFtrace: new Map(damagedFtrace),
+  };
+}
+
+interface Collected {
+  endian: Abi['endian'];
+  plain: Set<number>;
+  ftrace: Map<number, number>;
+  damaged: Set<number>;
+  /** What may be a damaged ftrace zone. */
+  doubtful: Map<number, Doubtful>;
+}
+
+interface Doubtful {
+  readonly sig: number;
+  /** Its lengths are possible but for a bit of each: other bytes seldom are so. */
+  readonly isNear: boolean;
+}
+
+function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
+  return plain.size + ftrace.size;
+}
+
+function collect(bytes: Uint8Array, base: number, size: number, marks: Collected, withDamaged: boolean): void {
+  const top = marks.endian === 'little' ? 3 : 0;
+  const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
+  if (withDamaged) {
+    for (let at = 0; at < end; at += 2) {
+      if (BITS[bytes[at + top]! ^ TOP]! <= WRONG_BITS) judge(bytes, at, base, size, marks);
+    }
+    return;
+  }
+  let found = findBytes(bytes, TOP_BYTE, top);
+  for (; found >= 0 && found - top < end; found = findBytes(bytes, TOP_BYTE, found + 1)) {
+    if ((found - top) % 2 === 0) judge(bytes, found - top, base, size, marks);
+  }
+}
+
+/** Adds what stands at `at` to the marks it belongs to, if any. */
+function judge(bytes: Uint8Array, at: number, base: number, size: number, marks: Collected): void {
+  if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
+  const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
+  // In an image that is cut the data of its last zone may go on beyond the end.
+  const isPossible = header.start <= header.size && header.size <= size;
+  const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
+  const isAlmost = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
+  if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
+  else if (isPossible && version !== undefined) marks.ftrace.set(base + at, version);
+  else if (isPossible && isAlmost) marks.damaged.add(base + at);
+  // Any text may have such bytes: they must not take the place of headers.
+  else if ((isPossible || version !== undefined) && marks.doubtful.size < MOST_MARKS) {
+    const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= size);
+    marks.doubtful.set(base + at, { sig: header.sig, isNear });
+  }
+}
+
+function withoutHighestBit(value: number): number {
+  return value === 0 ? 0 : value - 2 ** (31 - Math.clz32(value));
+}
+
+function bitsOf(value: number): number {
+  return BITS[value & 255]! + BITS[(value >>> 8) & 255]! + BITS[(value >>> 16) & 255]! + BITS[value >>> 24]!;
+}

@@ -1,0 +1,16 @@
+// All kinds of backends. A new one is one line here.
+
+import { blkoops } from '../blk/blkoops.js';
+import { pstoreBlk } from '../blk/pstore_blk.js';
+import { fadump } from '../fadump/backend.js';
+import { mtdoops } from '../mtdoops/backend.js';
+import { platformDump } from '../platform-dump/backend.js';
+import type { AnyKind } from '../pstore/kind.js';
+import { ramoops } from '../ramoops/open.js';
+import { vmcoredd } from '../vmcore/backend.js';
+
+export const KINDS: readonly AnyKind[] = [pstoreBlk, blkoops, ramoops, vmcoredd, fadump, mtdoops, platformDump];
+
+export function kindNamed(name: string): AnyKind | undefined {
+  return KINDS.find((kind) => kind.name === name);
+}

@@ -1,0 +1,310 @@
+// The backend vmcoredd: the dumps that device drivers added to a vmcore. Read-only; lists a file of any size from its
+// headers alone.
+
+import { PstoreError } from '../errors.js';
+import { printable } from '../printable.js';
+import {
+  type Backend,
+  type BackendInfo,
+  type PstoreRecord,
+  parseRecordName,
+  type RecordContent,
+  type SpaceUsage,
+  type ZoneInfo,
+} from '../pstore/backend.js';
+import { PiecesContent } from '../pstore/content.js';
+import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { Warnings } from '../warnings.js';
+import {
+  type CrashDump,
+  eachNote,
+  MAX_NOTES,
+  type NoteArea,
+  type NoteStep,
+  openCrashDump,
+  probeCrashDump,
+  readVmcoreinfo,
+  vmcoreinfoPageSize,
+} from './crash-dump.js';
+import {
+  type ElfNote,
+  isDeviceDump,
+  NOTE_HEADER_SIZE,
+  noteTypeName,
+  VMCOREDD_HEADER_SIZE,
+  VMCOREDD_NAME_SIZE,
+} from './note.js';
+
+const NAME = 'vmcoredd';
+const TYPE = 'device';
+/** What the kernel takes where VMCOREINFO does not say more. */
+const DEFAULT_PAGE_SIZE = 4096;
+
+export const vmcoredd: BackendKind = {
+  name: NAME,
+  summary: 'dumps of devices inside a vmcore (ELF core, or compressed by makedumpfile)',
+  keys: [],
+  source: 'file',
+  probe: probeCrashDump,
+  open: (context) => new VmcoreddBackend(context),
+};
+
+/** A device dump as its note tells it. */
+interface Placed {
+  readonly dataOffset: number;
+  /** Bytes of data that are there. */
+  readonly available: number;
+  /** Why it is not shown, or not whole; null when all is well. */
+  readonly damage: string | null;
+  readonly shown: boolean;
+}
+
+class VmcoreddBackend implements Backend {
+  readonly name = NAME;
+  readonly path: string;
+  readonly warnings: Warnings;
+  readonly writable = false;
+  readonly #storage: Storage;
+  readonly #dump: CrashDump;
+  readonly #dumps = new DumpTable();
+  #notes = 0;
+  /** The device dump that a warning was given for last. */
+  #damaged = -1;
+
+  constructor(context: OpenContext) {
+    this.path = context.path;
+    this.warnings = context.warnings;
+    this.#storage = context.storage;
+    this.#dump = openCrashDump(context.storage, context.warnings);
+    for (const step of eachNote(this.#storage, this.#dump)) this.#take(step);
+  }
+
+  get slots(): number {
+    return this.#dumps.length;
+  }
+
+  #take(step: NoteStep): void {
+    if (step.kind === 'too-many') {
+      this.#warn(`there are more than ${MAX_NOTES} notes; those from here on are not read`, step.offset);
+    } else if (step.kind === 'area-end') {
+      const told = step.end.kind === 'cut' && step.end.offset === this.#damaged;
+      if (step.end.kind === 'cut' && !told) this.#warn(endSentence(step.area), step.end.offset);
+    } else {
+      this.#notes++;
+      if (!isDeviceDump(step.note)) return;
+      const placed = place(step.note, step.area);
+      if (placed.damage) {
+        this.#warn(placed.damage, step.note.offset);
+        this.#damaged = step.note.offset;
+      }
+      if (placed.shown) this.#dumps.push(step.note.offset, placed.dataOffset - step.note.offset, placed.available);
+    }
+  }
+
+  #warn(sentence: string, offset: number): void {
+    this.warnings.add('note-damaged', `${this.path}: at ${offset}: ${sentence}`, offset);
+  }
+
+  record(slot: number): PstoreRecord | undefined {
+    if (!this.#dumps.has(slot)) return undefined;
+    const name = readRange(this.#storage, this.#dumps.dataOffset(slot) - VMCOREDD_NAME_SIZE, VMCOREDD_NAME_SIZE);
+    return {
+      slot,
+      type: TYPE,
+      id: slot,
+      name: `${TYPE}-${NAME}-${slot}`,
+      size: this.#dumps.size(slot),
+      mtimeNs: null,
+      reason: null,
+      count: null,
+      compressed: null,
+      state: 'live',
+      offset: this.#dumps.noteOffset(slot),
+      title: printable(name) || null,
+      ecc: null,
+    };
+  }
+
+  find(name: string): number | undefined {
+    const parsed = parseRecordName(NAME, name);
+    if (!parsed || parsed.type !== TYPE || parsed.suffix !== '' || !this.#dumps.has(parsed.id)) return undefined;
+    return parsed.id;
+  }
+
+  generation(): number {
+    return 0;
+  }
+
+  open(slot: number): RecordContent {
+    if (!this.#dumps.has(slot)) {
+      throw new PstoreError('ENOENT', `${this.path}: there is no device dump ${slot}`, { path: this.path });
+    }
+    const offset = this.#dumps.dataOffset(slot);
+    return new PiecesContent([{ storage: this.#storage, offset, length: this.#dumps.size(slot) }]);
+  }
+
+  erase(): void {
+    throw new PstoreError('EPERM', `${this.path}: a device dump cannot be taken out of a vmcore`, { path: this.path });
+  }
+
+  space(): SpaceUsage {
+    return { bytes: this.#dumps.bytes, freeBytes: 0, records: this.slots, freeSlots: 0 };
+  }
+
+  info(): BackendInfo {
+    const vmcoreinfo = readVmcoreinfo(this.#storage, this.#dump);
+    const told = vmcoreinfoPageSize(vmcoreinfo) ?? this.#dump.pageSize;
+    const release = vmcoreinfo.get('OSRELEASE');
+    return {
+      format: this.#dump.format,
+      abi: { endian: this.#dump.endian, wordBits: this.#dump.wordBits, align: this.#is386() ? 4 : 8 },
+      geometry: { page_size: told ?? DEFAULT_PAGE_SIZE },
+      confidence: { page_size: told === null ? 0.5 : 1 },
+      kernelParameters: [],
+      sourceKeys: '',
+      counters: null,
+      nextZone: null,
+      zones: this.#zones(),
+      details: {
+        ...(this.#dump.machine && { machine: this.#dump.machine }),
+        ...this.#dump.details,
+        ...(release && { 'kernel release': release }),
+        'device dumps': String(this.slots),
+        'other notes': String(this.#notes - this.slots),
+      },
+    };
+  }
+
+  #is386(): boolean {
+    return this.#dump.wordBits === 32 && /^i[3-6]86$/.test(this.#dump.machine);
+  }
+
+  /** Every note, found anew while it is listed: nothing of a million notes is kept. */
+  *#zones(): Generator<ZoneInfo> {
+    let index = 0;
+    for (const step of eachNote(this.#storage, this.#dump)) {
+      const zone = describe(step, index);
+      if (!zone) continue;
+      index++;
+      yield zone;
+    }
+  }
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+/** Where a device dump's data are, and what is wrong with it. */
+function place(note: ElfNote, area: NoteArea): Placed {
+  const dataOffset = note.descOffset + VMCOREDD_NAME_SIZE;
+  const available = Math.min(note.descEnd, area.end) - dataOffset;
+  if (note.descsz < VMCOREDD_NAME_SIZE) {
+    const damage = `a device dump has a descriptor of ${note.descsz} bytes, less than the ${VMCOREDD_NAME_SIZE} of its name; it is not shown`;
+    return { dataOffset, available: 0, damage, shown: false };
+  }
+  if (available < 0) {
+    const damage = `a device dump is cut at ${area.end}, inside its header of ${VMCOREDD_HEADER_SIZE} bytes; it is not shown`;
+    return { dataOffset, available: 0, damage, shown: false };
+  }
+  const cut =
+    note.descEnd > area.end
+      ? `a device dump should have ${note.descsz - VMCOREDD_NAME_SIZE} bytes, but ${limitName(area)} ends at ${area.end}; its first ${available} bytes are shown`
+      : null;
+  return { dataOffset, available, damage: cut, shown: true };
+}
+
+/** What ends at the end of an area: its segment, or the file before that. */
+function limitName(area: NoteArea): string {
+  if (area.declaredEnd > area.end) return 'the file';
+  return area.program === null ? 'the run of notes' : `the note segment of program header ${area.program}`;
+}
+
+function endSentence(area: NoteArea): string {
+  return `a note goes on behind ${area.end}, where ${limitName(area)} ends; no note can follow it`;
+}
+
+function describe(step: NoteStep, index: number): ZoneInfo | undefined {
+  if (step.kind === 'note') return describeNote(step.note, step.area, index);
+  if (step.kind === 'too-many' || step.end.kind === 'end') return undefined;
+  const { offset, kind } = step.end;
+  const size = step.area.end - offset;
+  if (kind === 'padding') {
+    return { index, type: 'padding', offset, size, state: 'unused', reason: 'zeros behind the last note' };
+  }
+  // A note that is cut behind its header was listed itself.
+  if (size >= NOTE_HEADER_SIZE) return undefined;
+  const reason = `cut inside the header of a note by the end of ${limitName(step.area)}`;
+  return { index, type: 'note', offset, size, state: 'truncated', reason };
+}
+
+/** All fields are written out: with a million notes, spreading objects would take most of the time. */
+function describeNote(note: ElfNote, area: NoteArea, index: number): ZoneInfo {
+  const { offset } = note;
+  const size = Math.min(note.next, area.end) - offset;
+  if (isDeviceDump(note)) {
+    const { damage, shown } = place(note, area);
+    const state = shown ? (damage ? 'truncated' : 'live') : 'invalid';
+    return { index, type: TYPE, offset, size, state, reason: damage };
+  }
+  const cut = note.descEnd > area.end;
+  const reason = cut ? `${otherNoteText(note)}, cut by the end of ${limitName(area)}` : otherNoteText(note);
+  return { index, type: 'note', offset, size, state: cut ? 'truncated' : 'other', reason };
+}
+
+function latin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** `CORE type 1 (PRSTATUS), 336 bytes`. */
+function otherNoteText(note: ElfNote): string {
+  const meaning = noteTypeName(note);
+  const name = /^[\x20-\x7e]*$/.test(note.name) ? note.name : printable(latin1(note.name));
+  return `${name || 'a note without a name'} type ${note.type}${meaning ? ` (${meaning})` : ''}, ${note.descsz} bytes`;
+}
+
+/** Places of the device dumps: 20 bytes each, for there may be millions. */
+class DumpTable {
+  length = 0;
+  /** Bytes of all dumps' data. */
+  bytes = 0;
+  #notes = new Float64Array(16);
+  #sizes = new Float64Array(16);
+  #headers = new Uint32Array(16);
+
+  push(noteOffset: number, headerSize: number, size: number): void {
+    if (this.length === this.#notes.length) this.#grow();
+    this.#notes[this.length] = noteOffset;
+    this.#headers[this.length] = headerSize;
+    this.#sizes[this.length] = size;
+    this.length++;
+    this.bytes += size;
+  }
+
+  #grow(): void {
+    const [notes, sizes, headers] = [this.#notes, this.#sizes, this.#headers];
+    this.#notes = new Float64Array(notes.length * 2);
+    this.#sizes = new Float64Array(notes.length * 2);
+    this.#headers = new Uint32Array(notes.length * 2);
+    this.#notes.set(notes);
+    this.#sizes.set(sizes);
+    this.#headers.set(headers);
+  }
+
+  has(slot: number): boolean {
+    return Number.isInteger(slot) && slot >= 0 && slot < this.length;
+  }
+
+  noteOffset(slot: number): number {
+    return this.#notes[slot]!;
+  }
+
+  dataOffset(slot: number): number {
+    return this.#notes[slot]! + this.#headers[slot]!;
+  }
+
+  size(slot: number): number {
+    return this.#sizes[slot]!;
+  }
+}

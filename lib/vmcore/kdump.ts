@@ -1,0 +1,133 @@
+// makedumpfile's compressed format (kdump-compressed): where the notes of the vmcore stand in it. 32- and 64-bit, both
+// byte orders. makedumpfile's `IMPLEMENTATION` and `diskdump_mod.h`; QEMU's `dump-guest-memory -z` writes it too.
+
+import { Fields } from '../pstore/abi.js';
+
+/** The eight bytes at 0. */
+export const KDUMP_SIGNATURE = 'KDUMP   ';
+/** The first bytes of a dump that went through a pipe: the pieces of the file, each with its place, in any order. */
+export const FLATTENED_SIGNATURE = 'makedumpfile';
+
+/** Bytes of the main header that are read: it goes on to 464, and a block is never shorter. */
+export const KDUMP_HEADER_SIZE = 464;
+/** Bytes of the longest sub-header (64-bit, header version 6). */
+export const KDUMP_SUB_HEADER_SIZE = 104;
+
+const VERSION = 8;
+/** struct new_utsname: six strings of 65 bytes. */
+const UTSNAME = 12;
+const UTSNAME_FIELD = 65;
+/** What QEMU writes as the machine's name where it has none. */
+const QEMU_NO_MACHINE = 'Unknown';
+/** utsname ends at 402; then struct timeval, aligned and sized as the machine has it, then status. */
+const BLOCK_SIZE_TIMEVAL8 = 416;
+const BLOCK_SIZE_TIMEVAL16 = 428;
+
+/** Header versions: 4 and later say where the notes are. */
+export const KDUMP_NOTES_VERSION = 4;
+/** The newest that was seen is 6; a number beyond this one is taken for damage. */
+const VERSION_LIMIT = 64;
+
+export interface KdumpHeader {
+  readonly endian: 'little' | 'big';
+  readonly version: number;
+  /** Bytes: the page size of the machine. */
+  readonly blockSize: number;
+  /** Blocks that the sub-header takes, notes included in dumps of some writers. */
+  readonly subHeaderBlocks: number;
+  /** uname -r and -m of the crashed kernel; empty in dumps of QEMU, which does not know the one, nor always the other. */
+  readonly release: string;
+  readonly machine: string;
+  /** Whether a long has 32 bits for certain; else the sub-header must tell. */
+  readonly narrow: boolean;
+}
+
+/** A reading of the sub-header. */
+export interface KdumpNotes {
+  readonly layout: 'lp64' | 'ilp32-align8' | 'ilp32-align4';
+  /** File offset and bytes of the notes; 0 and 0 where there are none. */
+  readonly offset: bigint;
+  readonly size: bigint;
+}
+
+/** Whether the bytes begin with a signature, in ASCII. */
+export function hasSignature(bytes: Uint8Array, signature: string): boolean {
+  if (bytes.length < signature.length) return false;
+  for (let at = 0; at < signature.length; at++) if (bytes[at] !== signature.charCodeAt(at)) return false;
+  return true;
+}
+
+/**
+ * @param bytes the file's first KDUMP_HEADER_SIZE bytes
+ * @returns undefined when no byte order and word size makes sense of them
+ */
+export function readKdumpHeader(bytes: Uint8Array): KdumpHeader | undefined {
+  if (bytes.length < KDUMP_HEADER_SIZE) return undefined;
+  for (const endian of ['little', 'big'] as const) {
+    const fields = new Fields(bytes, endian);
+    const version = fields.u32(VERSION);
+    if (version > VERSION_LIMIT) continue;
+    // The narrow one first: in a wide header its places hold the time's upper half, which is 0.
+    for (const at of [BLOCK_SIZE_TIMEVAL8, BLOCK_SIZE_TIMEVAL16]) {
+      const blockSize = fields.u32(at);
+      const subHeaderBlocks = fields.u32(at + 4);
+      if (!isBlockSize(blockSize) || subHeaderBlocks === 0 || subHeaderBlocks > 1 << 24) continue;
+      return {
+        endian,
+        version,
+        blockSize,
+        subHeaderBlocks,
+        release: utsname(bytes, 2),
+        machine: machineText(bytes),
+        narrow: at === BLOCK_SIZE_TIMEVAL8,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** Places of offset_note and size_note in struct kdump_sub_header (and the size of `unsigned long`). */
+const SUB_HEADERS = {
+  lp64: { offset: 48, size: 56, long: 8 },
+  'ilp32-align8': { offset: 40, size: 48, long: 4 },
+  'ilp32-align4': { offset: 32, size: 40, long: 4 },
+} as const;
+
+/**
+ * Where the notes are, by each layout that the sub-header may have, likely ones first. The caller takes the first that
+ * leads to notes. None when the sub-header is cut or of an old version.
+ * @param bytes the sub-header, which begins one block into the file
+ */
+export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[] {
+  if (header.version < KDUMP_NOTES_VERSION || bytes.length < SUB_HEADERS.lp64.size + 8) return [];
+  const fields = new Fields(bytes, header.endian);
+  const layouts = header.narrow
+    ? (['ilp32-align8', 'ilp32-align4'] as const)
+    : (['lp64', 'ilp32-align8', 'ilp32-align4'] as const);
+  const readings: KdumpNotes[] = [];
+  for (const layout of layouts) {
+    const place = SUB_HEADERS[layout];
+    readings.push({
+      layout,
+      offset: fields.u64(place.offset),
+      size: place.long === 8 ? fields.u64(place.size) : BigInt(fields.u32(place.size)),
+    });
+  }
+  return readings;
+}
+
+function isBlockSize(size: number): boolean {
+  return size >= 512 && size <= 1 << 24 && (size & (size - 1)) === 0;
+}
+
+function machineText(bytes: Uint8Array): string {
+  const name = utsname(bytes, 4);
+  return name === QEMU_NO_MACHINE ? '' : name;
+}
+
+function utsname(bytes: Uint8Array, index: number): string {
+  const field = bytes.subarray(UTSNAME + index * UTSNAME_FIELD, UTSNAME + (index + 1) * UTSNAME_FIELD);
+  const end = field.indexOf(0);
+  const text = String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
+  return /^[\x20-\x7e]*$/.test(text) ? text : '';
+}

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { hasSignature, KDUMP_SIGNATURE, kdumpNotes, readKdumpHeader } from '../../lib/vmcore/kdump.js';
+import { type KdumpLayout, kdump } from '../builders/vmcore.js';
+
+const LAYOUTS: KdumpLayout[] = ['lp64', 'ilp32-align8', 'ilp32-align4', 'ilp32-time64'];
+
+t.test('headers of every machine', (t) => {
+  for (const endian of ['little', 'big'] as const) {
+    for (const layout of LAYOUTS) {
+      for (const block of [4096, 65536]) {
+        const image = kdump(endian, layout, new Uint8Array(64), { block, machineName: 'armv7l', version: 6 });
+        t.ok(hasSignature(image, KDUMP_SIGNATURE));
+        const header = readKdumpHeader(image)!;
+        const narrow = layout === 'ilp32-align8' || layout === 'ilp32-align4';
+        t.match(header, {
+          endian,
+          version: 6,
+          blockSize: block,
+          subHeaderBlocks: 3,
+          release: '6.1.192',
+          machine: 'armv7l',
+          narrow,
+        });
+        const readings = kdumpNotes(header, image.subarray(block, block + 104));
+        const wanted = layout === 'ilp32-time64' ? 'ilp32-align8' : layout;
+        const reading = readings.find((notes) => notes.layout === wanted);
+        t.same(reading, { layout: wanted, offset: BigInt(block + 104), size: 64n }, `${endian} ${layout}`);
+      }
+    }
+  }
+  t.end();
+});
+
+t.test('a machine that QEMU has no name for', (t) => {
+  const image = kdump('little', 'lp64', new Uint8Array(64), { machineName: 'Unknown' });
+  t.equal(readKdumpHeader(image)!.machine, '');
+  t.end();
+});
+
+t.test('what is none', (t) => {
+  t.notOk(hasSignature(Uint8Array.from(Buffer.from('KDUMP  ')), KDUMP_SIGNATURE));
+  t.equal(readKdumpHeader(new Uint8Array(463)), undefined);
+  t.equal(readKdumpHeader(new Uint8Array(464)), undefined);
+  const image = kdump('little', 'lp64', new Uint8Array(64));
+  for (const [at, value, label] of [
+    [8, 65, 'version'],
+    [428, 4095, 'block size no power of two'],
+    [428, 256, 'block size too small'],
+    [432, 0, 'no sub-header'],
+  ] as const) {
+    const bytes = image.slice();
+    new DataView(bytes.buffer).setUint32(at, value, true);
+    t.equal(readKdumpHeader(bytes), undefined, label);
+  }
+  const header = readKdumpHeader(image)!;
+  t.same(kdumpNotes(header, image.subarray(4096, 4096 + 63)), [], 'a sub-header that is cut');
+  t.same(kdumpNotes({ ...header, version: 3 }, image.subarray(4096, 4200)), [], 'an old version');
+  t.equal(
+    readKdumpHeader(image.map((byte, at) => (at >= 142 && at < 150 ? 7 : byte)))!.release,
+    '',
+    'control characters',
+  );
+  t.end();
+});
+
+t.test('any bytes give a header or none', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 464, maxLength: 600 }), (bytes) => {
+      const header = readKdumpHeader(bytes);
+      if (header) kdumpNotes(header, bytes);
+    }),
+    { numRuns: 300 },
+  );
+  t.end();
+});
