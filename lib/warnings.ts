@@ -18,6 +18,7 @@ export type WarningCode =
   | 'geometry-kib'
   | 'geometry-rounded'
   | 'image-capped'
+  | 'block-unreadable'
   | 'image-shrunk'
   | 'image-fresh'
   | 'ecc-corrected'

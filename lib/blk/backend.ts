@@ -28,7 +28,8 @@ import {
 import { Reason, reasonName } from '../pstore/record-type.js';
 import { type Salvaged, salvageDmesg, salvageRing } from '../pstore/salvage.js';
 import type { Extent, Piece } from '../storage/extent.js';
-import { cutWhileInUse, isBrokenPlace, readRange, readSurviving, type Storage } from '../storage/storage.js';
+import { cutWhileInUse, isBrokenPlace, readRange } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { type DmesgRow, ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
@@ -40,7 +41,7 @@ import type { Ring } from './ring.js';
 /** What was found out about the source before it was opened. */
 export interface ZoneSource {
   readonly path: string;
-  readonly storage: Storage;
+  readonly storage: SurvivingStorage;
   readonly engine: ZoneEngine;
   readonly warnings: Warnings;
   readonly cache: TextCache;
@@ -93,7 +94,7 @@ export class ZoneBackend implements Backend {
   readonly path: string;
   readonly warnings: Warnings;
   readonly engine: ZoneEngine;
-  readonly storage: Storage;
+  readonly storage: SurvivingStorage;
   readonly #source: ZoneSource;
   /** Slots of the rings; the dmesg zones stand between console and ftrace. */
   readonly #ringSlots = new Map<RingType, number>();
@@ -491,7 +492,7 @@ export class ZoneBackend implements Backend {
 
   #salvageText(ring: Ring): Salvaged | undefined {
     if (!ring.isSalvageable) return salvageRing(this.storage, ring.zone, this.engine.abi);
-    const parts = ring.extents(true).map(({ storage, offset, length }) => readSurviving(storage, offset, length));
+    const parts = ring.extents(true).map(({ offset, length }) => readRange(this.storage, offset, length));
     return salvagedRing(contentBytes(new PiecesContent(parts)), ring);
   }
 

@@ -1,7 +1,7 @@
 // Finds a partition's generation, machine and zone sizes from its bytes alone.
 
 import type { Abi } from '../pstore/abi.js';
-import { readEvidence, type Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { GUESS, PROVEN, type SizeConfidence } from './evidence.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -112,7 +112,7 @@ function hasFormattedRing(marks: readonly Mark[], storage: Storage): boolean {
     const from = offset + BUFFER_HEADER_SIZE.pstore_blk;
     const length = (marks[i + 1]?.offset ?? storage.size) - from;
     if (length <= 0 || length > LONGEST_BLANK) return false;
-    const bytes = readEvidence(storage, from, length);
+    const bytes = readRange(storage, from, length);
     return bytes.length > 0 && bytes.every((byte) => byte === 0xff);
   });
 }
@@ -160,7 +160,7 @@ function detectAbi(
   const votes = candidates.map(() => 0);
   let voters = 0;
   for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MOST_VOTERS)) {
-    const bytes = readEvidence(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
+    const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
     if (bytes.length < MAX_DMESG_HEADER_SIZE) continue;
     voters++;
     const scores = candidates.map((abi) => plausibility(bytes, abi));

@@ -2,7 +2,7 @@
 // their records name.
 
 import { type Abi, Fields } from '../pstore/abi.js';
-import { readEvidence, type Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
@@ -257,7 +257,7 @@ function readRings(
 
 /** Bytes of whole records, the newest at the end: they stand before `start`, and in front of those at the ring's end. */
 function newestRecords({ offset, datalen, start }: Mark, storage: Storage): Uint8Array {
-  const read = (from: number, to: number) => readEvidence(storage, offset + HEADER + from, to - from);
+  const read = (from: number, to: number) => readRange(storage, offset + HEADER + from, to - from);
   const newest = datalen === 0 ? new Uint8Array(0) : read(Math.max(0, start - SAMPLE), start);
   if (start >= Math.min(SAMPLE, datalen)) return newest;
   const before = read(Math.max(start, datalen - (SAMPLE - start)), datalen);

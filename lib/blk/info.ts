@@ -1,7 +1,7 @@
 // What `info` says of each zone of blkoops and pstore_blk: its state, and why it is not shown.
 
 import type { PstoreRecord, ZoneInfo } from '../pstore/backend.js';
-import { readEvidence } from '../storage/storage.js';
+import { readRange } from '../storage/storage.js';
 import type { ZoneBackend } from './backend.js';
 import { ZoneState } from './dmesg-table.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
@@ -81,7 +81,7 @@ const UNREADABLE: Explained = {
 
 /** A zone without the right signature: never used, or used by something else. */
 function unsigned(backend: ZoneBackend, zone: Zone): Explained {
-  const head = readEvidence(backend.storage, zone.offset, 12);
+  const head = readRange(backend.storage, zone.offset, 12);
   if (head.length === 0) return UNREADABLE;
   if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) {
     return { state: 'unused', reason: null };
@@ -124,7 +124,7 @@ function ringRemark(backend: ZoneBackend, ring: Ring): string | null {
     return `start ${ring.start} is behind datalen ${ring.datalen}: read as not wrapped; a kernel would show nothing at all`;
   }
   if (ring.zone.type === 'ftrace') return null;
-  const head = readEvidence(backend.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
+  const head = readRange(backend.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
   const unwritten = head.findIndex((byte) => byte !== 0 && byte !== 0xff);
   const length = unwritten < 0 ? head.length : unwritten;
   return length > 0 ? `begins with ${length}${unwritten < 0 ? ' or more' : ''} bytes that were never written` : null;

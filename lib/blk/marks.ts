@@ -3,7 +3,7 @@
 import { findBytes } from '../platform/node.js';
 import { ALL_ABIS } from '../pstore/abi.js';
 import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
-import { readAround, type Storage } from '../storage/storage.js';
+import type { Storage } from '../storage/storage.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
@@ -64,7 +64,7 @@ export function findMarks(storage: Storage, until: number): Mark[] {
   const buffer = new Uint8Array(Math.min(CHUNK + 2 * REACH, storage.size));
   for (let base = 0; base < until && marks.size < most; base += CHUNK) {
     const from = Math.max(0, base - REACH);
-    const chunk = buffer.subarray(0, readAround(storage, buffer, from));
+    const chunk = buffer.subarray(0, storage.read(buffer, from));
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     findPlaces(chunk, (at, endian) => {
       if (marks.size >= most || from + at >= until || marks.has(from + at)) return;

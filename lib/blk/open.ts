@@ -7,9 +7,9 @@ import { type Abi, abiName, DEFAULT_ABI } from '../pstore/abi.js';
 import type { BackendInfo, NewRecord } from '../pstore/backend.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import type { OpenContext } from '../pstore/kind.js';
-import { SliceStorage } from '../storage/slice.js';
-import { readEvidence, readRange, type Storage } from '../storage/storage.js';
+import type { Finding, OpenContext } from '../pstore/kind.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { type CutZone, ZoneBackend } from './backend.js';
 import { type Detected, detectZones, fittingMarks, SEARCHED } from './detect.js';
@@ -80,12 +80,13 @@ interface Found {
   readonly isBare: boolean;
 }
 
-export function openZones(context: OpenContext, generation: Generation): ZoneBackend {
+/** @param seen what probeZones() found in the same storage */
+export function openZones(context: OpenContext, generation: Generation, seen?: Detected): ZoneBackend {
   const { keys, warnings, path } = context;
   const storage = partition(context, generation);
-  const found = findGeometry(context, storage, generation);
+  const found = findGeometry(context, storage, generation, storage === context.storage ? seen : undefined);
   const abi = keys.abi() ?? found.detected?.abi ?? DEFAULT_ABI;
-  const engine = new ZoneEngine(storage, found.geometry, abi, warnings, {
+  const engine = new ZoneEngine(storage.medium, found.geometry, abi, warnings, {
     maxReason: keys.number('max_reason', 1, 4) ?? 4,
     dumpOops: keys.has('dump_oops') ? keys.flag('dump_oops') : true,
   });
@@ -123,7 +124,7 @@ function beginsElsewhere({ kmsgOffset = 0, marks }: Detected): boolean {
 }
 
 /** The part of the storage that is the partition: checked as the kernel checks it, and capped as it caps it. */
-function partition(context: OpenContext, generation: Generation): Storage {
+function partition(context: OpenContext, generation: Generation): SurvivingStorage {
   const { storage, keys, warnings, path } = context;
   const wrong = (what: string) => new PstoreError('EBADMSG', `${path}: ${what}`, { path });
   if (storage.size === 0) throw wrong('the file is empty');
@@ -140,7 +141,7 @@ function partition(context: OpenContext, generation: Generation): Storage {
   if (generation === 'pstore_blk' && storage.size > PSTORE_BLK_CAP && !keys.flag('no_cap')) {
     const what = `${path}: a kernel uses only the first 128 MiB of ${storage.size} bytes, and so is done here`;
     warnings.add('image-capped', `${what}; no_cap reads all of it`, PSTORE_BLK_CAP);
-    return new SliceStorage(storage, 0, PSTORE_BLK_CAP);
+    return storage.part(0, PSTORE_BLK_CAP);
   }
   return storage;
 }
@@ -154,10 +155,10 @@ function givenSizes(keys: SourceKeys): Partial<Record<keyof ZoneSizes, number>> 
   return given;
 }
 
-function findGeometry(context: OpenContext, storage: Storage, generation: Generation): Found {
+function findGeometry(context: OpenContext, storage: SurvivingStorage, generation: Generation, seen?: Detected): Found {
   const { keys, path, warnings } = context;
   const given = givenSizes(keys);
-  const detected = detect(storage, generation, given);
+  const detected = (Object.keys(given).length === 0 ? seen : undefined) ?? detect(storage, generation, given);
   const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
   if (!detected && !anyGiven) throw noSignature(path, generation);
   const isShifted = !anyGiven && detected !== undefined && beginsElsewhere(detected);
@@ -210,7 +211,7 @@ function findCut(storage: Storage, geometry: ZoneGeometry, abi: Abi): CutZone | 
   if (geometry.kmsgSize === 0) return undefined;
   const zone = kmsgZone(geometry, geometry.kmsgCount);
   const bufferSize = BUFFER_HEADER_SIZE[geometry.generation];
-  const head = readEvidence(storage, zone.offset, bufferSize + dmesgHeaderSize(abi));
+  const head = readRange(storage, zone.offset, bufferSize + dmesgHeaderSize(abi));
   if (head.length < bufferSize + dmesgHeaderSize(abi)) return undefined;
   const { sig, datalen } = readBufferHeader(head, geometry.generation, abi);
   const { magic } = readDmesgHeader(head.subarray(bufferSize), abi);
@@ -240,7 +241,7 @@ function suspectedStart(
 ): number | undefined {
   const first = detected?.marks.find(({ doubtful }) => !doubtful);
   if (!first || first.offset === 0) return undefined;
-  const boot = readEvidence(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
+  const boot = readRange(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
   const hasPartitions = BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte);
   const gap = generation === 'blkoops' ? kmsgSize : USUAL_GAP - 1;
   return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;
@@ -499,18 +500,35 @@ function parametersOf(geometry: ZoneGeometry): Pick<BackendInfo, 'kernelParamete
   };
 }
 
-/** How sure this generation is that a storage is its own: by the share of headers that speak for it. */
-export function probeZones(storage: Storage, generation: Generation): number {
-  if (storage.size < PARTITION_MULTIPLE) return 0;
+/**
+ * Recognises this generation by the share of headers that speak for it. The image is searched once for both generations,
+ * and not again when it is opened.
+ */
+export function probeZones(storage: SurvivingStorage, generation: Generation): Finding<OpenContext> | undefined {
+  if (storage.size < PARTITION_MULTIPLE) return undefined;
+  const finding = (sure: number, seen?: Detected) => ({
+    sure,
+    open: (context: OpenContext) => openZones(context, generation, context.storage === storage ? seen : undefined),
+  });
   // Most images say at their beginning what they are.
-  const beginning = storage.size > SHORT_SEARCH ? detectZones(storage, { until: SHORT_SEARCH }) : undefined;
-  if (isSure(beginning)) return beginning?.generation === generation ? SURE : 0;
+  const beginning =
+    storage.size > SHORT_SEARCH
+      ? storage.once('zones of the beginning', () => detectZones(storage, { until: SHORT_SEARCH }))
+      : undefined;
+  if (isSure(beginning)) return beginning?.generation === generation ? finding(sureness(beginning)) : undefined;
   const detected = detectZones(storage, { generation });
-  if (!detected) return 0;
-  return isSure(detected) ? SURE : isFormatted(storage, detected) ? 0.8 : 0.1;
+  if (!detected) return undefined;
+  if (isSure(detected)) return finding(sureness(detected), detected);
+  return finding(isFormatted(storage, detected) ? 0.8 : 0.1, detected);
+}
+
+/** A header or two may be left of what the image held before; several of records stand in no image of another kind. */
+function sureness({ marks }: Detected): number {
+  return marks.filter((mark) => mark.signed && mark.magic).length >= CERTAIN_RECORDS ? 1 : SURE;
 }
 
 const SURE = 0.9;
+const CERTAIN_RECORDS = 3;
 
 function isSure(detected: Detected | undefined): boolean {
   return detected?.marks.some((mark) => mark.signed && (mark.magic || mark.type !== 'dmesg')) ?? false;

@@ -1,6 +1,6 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
-import { readEvidence, type Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from './evidence.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
@@ -125,7 +125,7 @@ function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number 
   const from = offset + BUFFER_HEADER_SIZE.pstore_blk + datalen;
   if (!magic || datalen === 0 || from >= storage.size) return undefined;
   for (let at = from; at < storage.size; at += FILL_CHUNK) {
-    const chunk = readEvidence(storage, at, FILL_CHUNK);
+    const chunk = readRange(storage, at, FILL_CHUNK);
     const end = chunk.findIndex((byte) => byte !== 0);
     if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
     if (chunk.length < FILL_CHUNK) break;

@@ -48,16 +48,18 @@ const SEARCH_STEP = 4096;
 const SEARCH_PAGES = 1 << 18;
 const PROBE_PAGES = 256;
 
+const open = (context: OpenContext) => new FadumpBackend(context);
+
 export const fadump: BackendKind = {
   name: NAME,
   summary: 'crash info header of firmware-assisted dump (powerpc)',
   keys: KEYS,
   source: 'file',
   probe: (storage) => {
-    if (readFadumpMagic(readRange(storage, 0, FADUMP_MAGIC_SIZE))) return 1;
-    return searchMagic(storage, PROBE_PAGES) === undefined ? 0 : 0.5;
+    if (readFadumpMagic(readRange(storage, 0, FADUMP_MAGIC_SIZE))) return { sure: 1, open };
+    return searchMagic(storage, PROBE_PAGES) === undefined ? undefined : { sure: 0.5, open };
   },
-  open: (context) => new FadumpBackend(context),
+  open,
 };
 
 /** First page boundary behind 0 where a magic stands. */

@@ -14,9 +14,10 @@ import {
 } from '../pstore/backend.js';
 import { PiecesContent } from '../pstore/content.js';
 import { parseNumber, type SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { plausibleText } from '../pstore/salvage.js';
-import { checkStillThere, readEvidence, readRange, readSurviving, type Storage } from '../storage/storage.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import {
   isNewerSeq,
   MTDOOPS_HEADER_MAX,
@@ -60,13 +61,13 @@ const PROBE_END = MTDOOPS_MAX_DEVICE;
 /** As many headers are no accident. */
 const PROBE_ENOUGH = 3;
 
-function probeMtdoops(storage: Storage): number {
+function probeMtdoops(storage: SurvivingStorage): Finding<OpenContext> | undefined {
   let found = 0;
   for (const _ of mtdoopsMarks(storage, Math.min(storage.size, PROBE_END))) {
     found++;
     if (found === PROBE_ENOUGH) break;
   }
-  return [0, 0.7, 0.8, 0.9][found]!;
+  return found === 0 ? undefined : { sure: 0.6 + 0.1 * found, open: openMtdoops };
 }
 
 interface Geometry {
@@ -242,7 +243,7 @@ class MtdoopsBackend implements Backend {
   readonly warnings: OpenContext['warnings'];
   readonly writable: boolean;
   readonly slots: number;
-  readonly #storage: Storage;
+  readonly #storage: SurvivingStorage;
   readonly #geometry: Geometry;
   readonly #salvage: boolean;
   /** Whole pages: what a kernel sees. A page that the image cuts off stands behind them. */
@@ -317,7 +318,7 @@ class MtdoopsBackend implements Backend {
 
   /** A log whose header is damaged beyond recognition. */
   #holdsLog(page: number): boolean {
-    return isLog(readEvidence(this.#storage, this.#offset(page) + MTDOOPS_HEADER_MAX, LOG_BYTES));
+    return isLog(readRange(this.#storage, this.#offset(page) + MTDOOPS_HEADER_MAX, LOG_BYTES));
   }
 
   #isAsKnown(page: number, state: PageState, header: MtdoopsHeader | undefined): boolean {
@@ -433,12 +434,13 @@ class MtdoopsBackend implements Backend {
   }
 
   #salvagedText(page: number): Uint8Array {
-    const bytes = readSurviving(this.#storage, this.#offset(page), this.#geometry.recordSize);
+    const bytes = readRange(this.#storage, this.#offset(page), this.#geometry.recordSize);
     return plausibleText(bytes.subarray(this.#textOffset(page)));
   }
 
+  /** @throws PstoreError EIO where the medium does not give all of it */
   #readPage(page: number): Uint8Array {
-    return readRange(this.#storage, this.#offset(page), this.#geometry.recordSize);
+    return readRange(this.#storage.medium, this.#offset(page), this.#geometry.recordSize);
   }
 
   /**
@@ -481,7 +483,7 @@ class MtdoopsBackend implements Backend {
         { path: this.path, offset: record.offset },
       );
     }
-    checkStillThere(this.#storage, record.offset, this.#geometry.recordSize);
+    checkStillThere(this.#storage.medium, record.offset, this.#geometry.recordSize);
     const header = this.#readHeader(slot);
     if (header?.state === 'record' && this.#isSameRecord(slot, header)) {
       this.#storage.write(new Uint8Array(this.#geometry.recordSize).fill(0xff), record.offset);

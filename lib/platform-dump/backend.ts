@@ -4,7 +4,7 @@
 import { PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage, ZoneInfo } from '../pstore/backend.js';
-import type { FolderContext, FolderKind } from '../pstore/kind.js';
+import type { Finding, FolderContext, FolderKind } from '../pstore/kind.js';
 import { type DumpFile, type Firmware, type FirmwareDump, LOCKDOWNS } from '../storage/firmware.js';
 import { firmwareError, SPOOL_LIMIT, Spool, type SpooledDump } from '../storage/spool.js';
 import {
@@ -25,24 +25,27 @@ const LOCKED = 'confidentiality';
 /** How long the machine's lockdown is taken for unchanged, in milliseconds: a read should not cost another one. */
 const LOCKDOWN_HOLDS = 100;
 
+const open = (context: FolderContext) => new PlatformDumpBackend(context);
+
 export const platformDump: FolderKind = {
   name: NAME,
   summary: 'a folder of saved platform dumps (PAPR firmware)',
   keys: ['spool', 'lockdown', 'force_invalidate'],
   source: 'folder',
   probe: probeFirmware,
-  open: (context) => new PlatformDumpBackend(context),
+  open,
 };
 
 /** Dumps whose headers a probe reads. */
 const PROBED = 16;
 
-function probeFirmware(firmware: Firmware): number {
+function probeFirmware(firmware: Firmware): Finding<FolderContext> | undefined {
   try {
     const dumps = firmware.tags().slice(0, PROBED);
-    return dumps.some(({ tag }) => readPlatformDumpHeader(firstBytes(firmware, tag))) ? 0.9 : 0;
+    const isOne = dumps.some(({ tag }) => readPlatformDumpHeader(firstBytes(firmware, tag)));
+    return isOne ? { sure: 0.9, open } : undefined;
   } catch {
-    return 0;
+    return undefined;
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Firmware, Lockdown } from '../storage/firmware.js';
 import type { Scratch } from '../storage/spool.js';
 import type { Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import type { Backend } from './backend.js';
 import type { TextCache } from './cache.js';
@@ -11,7 +12,8 @@ import type { SourceKeys } from './keys.js';
 export interface OpenContext {
   /** The source as a person named it. */
   readonly path: string;
-  readonly storage: Storage;
+  /** For looking; the contents of records are read from its `medium`, which says so where a block cannot be read. */
+  readonly storage: SurvivingStorage;
   readonly keys: SourceKeys;
   /** Where the backend says what is not as it should be. */
   readonly warnings: Warnings;
@@ -34,6 +36,14 @@ export interface FolderContext {
   lockdown(): Lockdown;
 }
 
+/** What a kind has recognised, with all that it saw: opening it searches nothing twice. */
+export interface Finding<Context> {
+  /** How sure the kind is that the source is one of its own: above 0, and 1 where it can be nothing else. */
+  readonly sure: number;
+  /** As the kind's own open(), for the source that was recognised. */
+  open(context: Context): Backend;
+}
+
 interface KindOfSource {
   /** As it stands before the colon of a SOURCE. */
   readonly name: string;
@@ -47,10 +57,10 @@ interface KindOfSource {
 export interface BackendKind extends KindOfSource {
   readonly source: 'file';
   /**
-   * How sure this kind is that the storage is one of its own: 0 certainly not, 1 certainly. Reads little; never throws
-   * for what the bytes are.
+   * Looks whether the storage is one of its own. Reads little; never throws for what the bytes are, nor for a block that
+   * cannot be read.
    */
-  probe(storage: Storage): number;
+  probe(storage: SurvivingStorage): Finding<OpenContext> | undefined;
   /** @throws PstoreError EBADMSG when the image is not what it should be, EINVAL for impossible keys */
   open(context: OpenContext): Backend;
   /** Writes a fresh image over the whole storage. @throws PstoreError EINVAL for sizes that do not fit */
@@ -60,8 +70,8 @@ export interface BackendKind extends KindOfSource {
 /** A kind whose source is a folder. */
 export interface FolderKind extends KindOfSource {
   readonly source: 'folder';
-  /** How sure this kind is that the folder is one of its own, as of a file. */
-  probe(firmware: Firmware): number;
+  /** Looks whether the folder is one of its own. */
+  probe(firmware: Firmware): Finding<FolderContext> | undefined;
   /** @throws PstoreError EACCES, EIO when the folder cannot be read, EINVAL for impossible keys */
   open(context: FolderContext): Backend;
 }

@@ -11,7 +11,8 @@ import {
 } from '../blk/format.js';
 import type { Zone } from '../blk/geometry.js';
 import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
-import { readSurviving, type Storage } from '../storage/storage.js';
+import { readRange } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Abi } from './abi.js';
 
 export interface Salvaged {
@@ -30,8 +31,13 @@ export const LEAST_TEXT = 16;
 const NANOSECONDS = 1_000_000_000n;
 
 /** @returns undefined when there is nothing to read in the zone */
-export function salvageDmesg(storage: Storage, zone: Zone, generation: Generation, abi: Abi): Salvaged | undefined {
-  const bytes = readSurviving(storage, zone.offset, zone.size);
+export function salvageDmesg(
+  storage: SurvivingStorage,
+  zone: Zone,
+  generation: Generation,
+  abi: Abi,
+): Salvaged | undefined {
+  const bytes = readRange(storage, zone.offset, zone.size);
   const bufferSize = BUFFER_HEADER_SIZE[generation];
   const from = bufferSize + dmesgHeaderSize(abi);
   if (bytes.length <= from) return undefined;
@@ -61,8 +67,8 @@ export function salvageDmesg(storage: Storage, zone: Zone, generation: Generatio
 }
 
 /** A ring whose header cannot be believed: its text from the data's beginning. */
-export function salvageRing(storage: Storage, zone: Zone, abi: Abi): Salvaged | undefined {
-  const bytes = readSurviving(storage, zone.offset, zone.size);
+export function salvageRing(storage: SurvivingStorage, zone: Zone, abi: Abi): Salvaged | undefined {
+  const bytes = readRange(storage, zone.offset, zone.size);
   const from = BUFFER_HEADER_SIZE.pstore_blk;
   if (bytes.length <= from || readBufferHeader(bytes, 'pstore_blk', abi).datalen === 0) return undefined;
   const text = plausibleText(bytes.subarray(from));

@@ -9,10 +9,10 @@ import { ABI_NAMES, type Abi } from '../pstore/abi.js';
 import type { BackendInfo } from '../pstore/backend.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import { type SourceKeys, sourceText } from '../pstore/keys.js';
-import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { type FrontEnd, Reason } from '../pstore/record-type.js';
-import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import { RamoopsBackend } from './backend.js';
 import { type DetectedRam, detectRam, type Fit, fitOf, type GivenSizes, zoneParities } from './detect.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
@@ -104,9 +104,9 @@ function open(context: OpenContext): RamoopsBackend {
 }
 
 /** The part of the storage that is the region. */
-function region({ storage, keys }: OpenContext): Storage {
+function region({ storage, keys }: OpenContext): SurvivingStorage {
   const memSize = keys.size(GEOMETRY_KEYS.memSize) ?? storage.size;
-  return memSize < storage.size ? new SliceStorage(storage, 0, memSize) : storage;
+  return memSize < storage.size ? storage.part(0, memSize) : storage;
 }
 
 // ── geometry ──
@@ -348,12 +348,17 @@ function describe(
 /** How far a region is searched for a header when its first one says little. */
 const PROBED = 4 << 20;
 
-function probe(storage: Storage): number {
+function probe(storage: SurvivingStorage): Finding<OpenContext> | undefined {
+  const sure = likelihood(storage);
+  return sure > 0 ? { sure, open } : undefined;
+}
+
+function likelihood(storage: SurvivingStorage): number {
   const head = readRange(storage, 0, 64);
   if (head.length <= RAM_HEADER_SIZE) return 0;
   const likely = Math.max(...(['little', 'big'] as const).map((endian) => probeHeader(head, storage.size, endian)));
   if (likely >= 0.7 || storage.size < RAM_HEADER_SIZE * 2) return likely;
-  const part = new SliceStorage(storage, 0, Math.min(storage.size, PROBED));
+  const part = storage.part(0, Math.min(storage.size, PROBED));
   const marks = findRamMarks(part, undefined, false);
   let dumps = 0;
   for (const offset of marks.plain) {

@@ -3,6 +3,7 @@
 import type { Abi } from '../pstore/abi.js';
 import type { Extent } from '../storage/extent.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
 import {
   ftraceVersionCode,
   RAM_HEADER_SIZE,
@@ -65,13 +66,13 @@ export const FTRACE_VERSION = 0x601c0;
 
 export class PersistentRamZone {
   readonly zone: RamZone;
-  readonly #storage: Storage;
+  readonly #storage: SurvivingStorage;
   readonly #endian: Abi['endian'];
   readonly #codec: ReedSolomon | undefined;
 
   constructor(storage: Storage, zone: RamZone, endian: Abi['endian']) {
     this.zone = zone;
-    this.#storage = storage;
+    this.#storage = SurvivingStorage.over(storage);
     this.#endian = endian;
     this.#codec = zone.ecc > 0 ? reedSolomon(zone.ecc) : undefined;
   }
@@ -111,7 +112,7 @@ export class PersistentRamZone {
   /** A live zone's data, oldest first, where they are on the medium; without ECC. */
   extents({ start, size }: RamHeader): Extent[] {
     const part = (from: number, to: number): Extent => ({
-      storage: this.#storage,
+      storage: this.#storage.medium,
       offset: this.dataOffset + from,
       length: to - from,
     });
@@ -225,9 +226,9 @@ export class PersistentRamZone {
     const { area } = this.zone.layout;
     const from = at - (at % ECC_BLOCK);
     const to = Math.min(area, roundUp(at + bytes.length, ECC_BLOCK));
-    const blocks = readRange(this.#storage, this.dataOffset + from, to - from);
+    const blocks = readRange(this.#storage.medium, this.dataOffset + from, to - from);
     const parity = readRange(
-      this.#storage,
+      this.#storage.medium,
       this.#parityOffset(from),
       Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc,
     );
@@ -271,8 +272,8 @@ export class PersistentRamZone {
   /** @throws PstoreError EIO when the image was cut since it was opened, before the header's end or its parity's */
   checkHeaderStillThere(): void {
     const { offset, layout, ecc } = this.zone;
-    checkStillThere(this.#storage, offset, RAM_HEADER_SIZE);
-    checkStillThere(this.#storage, offset + layout.headerParity, ecc);
+    checkStillThere(this.#storage.medium, offset, RAM_HEADER_SIZE);
+    checkStillThere(this.#storage.medium, offset + layout.headerParity, ecc);
   }
 
   /**
@@ -308,7 +309,7 @@ export class PersistentRamZone {
 
   /** Whether nothing was ever written where the header is. */
   #isBlank(): boolean {
-    const head = readRange(this.#storage, this.zone.offset, RAM_HEADER_SIZE);
+    const head = readRange(this.#storage.medium, this.zone.offset, RAM_HEADER_SIZE);
     return head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
   }
 
@@ -319,8 +320,8 @@ export class PersistentRamZone {
     parityOffset: number,
     { changes, lost }: ZoneRepair,
   ): void {
-    const data = readRange(this.#storage, offset, length);
-    const parity = readRange(this.#storage, parityOffset, codec.parity);
+    const data = readRange(this.#storage.medium, offset, length);
+    const parity = readRange(this.#storage.medium, parityOffset, codec.parity);
     const before = [data.slice(), parity.slice()] as const;
     const verdict = codec.decode(data, parity);
     if (verdict < 0) addRange(lost, offset, length);

@@ -5,7 +5,7 @@ import { PstoreError } from '../errors.js';
 import { type Backend, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { COMMON_KEYS, canonicalKey, SourceKeys, wordsOfKey } from '../pstore/keys.js';
-import type { AnyKind, BackendKind } from '../pstore/kind.js';
+import type { AnyKind, BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { withSalvagedStreams } from '../pstore/salvaged-streams.js';
 import { FileStorage, GZIP_MAGIC, openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
@@ -13,6 +13,7 @@ import { machineLockdown } from '../storage/lockdown.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
 import { MOST_BACKENDS, type Mounted } from '../tree/tree.js';
 import { Warnings } from '../warnings.js';
 import { KINDS, kindNamed } from './kinds.js';
@@ -157,7 +158,8 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
   let whole: Storage | undefined;
   try {
     whole = openImage(spec.path, { mode: 'read' });
-    return looksLike(spec, partOf(whole, new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys])));
+    const part = partOf(whole, new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys]));
+    return looksLike(spec, SurvivingStorage.opening(part));
   } catch (error) {
     // What it looks like cannot be seen, either.
     if (error instanceof PstoreError) return undefined;
@@ -172,10 +174,10 @@ const LIKELY = 0.5;
 const MAYBE = 0.4;
 
 /** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
-function looksLike({ kind: given, path, keys }: SourceSpec, storage: Storage): string | undefined {
-  if (given?.source === 'file' && given.probe(storage) >= MAYBE) return undefined;
+function looksLike({ kind: given, path, keys }: SourceSpec, storage: SurvivingStorage): string | undefined {
+  if (given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
-  const best = likeliest(files, storage, LIKELY);
+  const best = likeliest(files, storage, LIKELY)?.kind;
   if (!best) return packedAdvice(storage, path);
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
@@ -224,14 +226,17 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
   const whole = openShared(path, readOnly ? 'read' : options.mode, images);
   try {
     if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
-    const storage = partOf(whole, all);
-    const kind = spec.kind ? (spec.kind as BackendKind) : recognise(spec, storage, all);
-    const keys = knownKeys(kind, shared, spec, options.strict);
     const warnings = new Warnings();
+    const part = partOf(whole, all);
+    const storage = SurvivingStorage.opening(part, warnings);
+    const { kind, finding } = spec.kind
+      ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
+      : recognise(spec, storage, all);
+    const keys = knownKeys(kind, shared, spec, options.strict);
     if (options.mode === 'try' && !whole.writable && !readOnly && !path.endsWith('.gz')) {
       warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
     }
-    const opened = kind.open({
+    const opened = finding.open({
       path: storage.path,
       storage,
       keys,
@@ -241,7 +246,8 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     });
     const backend = keys.flag('salvage') ? withSalvagedStreams(opened) : opened;
     if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
-    const from = storage instanceof SliceStorage ? storage.base : 0;
+    storage.settle();
+    const from = part instanceof SliceStorage ? part.base : 0;
     return {
       spec,
       kind,
@@ -256,7 +262,7 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
 }
 
 /** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */
-function checkKind(spec: SourceSpec, storage: Storage, options: OpenOptions, warnings: Warnings): void {
+function checkKind(spec: SourceSpec, storage: SurvivingStorage, options: OpenOptions, warnings: Warnings): void {
   const advice = looksLike(spec, storage);
   if (advice === undefined) return;
   const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it`;
@@ -281,7 +287,8 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const warnings = new Warnings();
   const shared = sharedKeysFor(spec, options);
   const firmware = openFirmware(path);
-  const kind = spec.kind ?? KINDS.find((candidate) => candidate.source === 'folder' && candidate.probe(firmware) > 0);
+  const kind =
+    spec.kind ?? KINDS.find((candidate) => candidate.source === 'folder' && candidate.probe(firmware) !== undefined);
   if (kind?.source !== 'folder') {
     const advice = `if it is a folder of saved dumps, name its backend: platform-dump:${path}`;
     throw new PstoreError('EISDIR', `${path} is a directory, not an image; ${advice}`, { path });
@@ -330,22 +337,29 @@ function partOf(whole: Storage, keys: SourceKeys): Storage {
   return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
 }
 
+interface Recognised {
+  readonly kind: BackendKind;
+  readonly finding: Finding<OpenContext>;
+}
+
 /** @param least how sure a kind must at least be, and a little more */
-function likeliest(kinds: readonly BackendKind[], storage: Storage, least = 0): BackendKind | undefined {
-  let best: BackendKind | undefined;
-  let surest = least;
+function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
+  let best: Recognised | undefined;
   for (const kind of kinds) {
-    const sure = kind.probe(storage);
-    if (sure > surest) [best, surest] = [kind, sure];
-    if (sure >= 1) break;
+    const finding = kind.probe(storage);
+    if (finding && finding.sure > (best?.finding.sure ?? least)) best = { kind, finding };
+    if (finding && finding.sure >= CERTAIN) break;
   }
   return best;
 }
 
+/** Nothing that another kind could find would outweigh it. */
+const CERTAIN = 1;
+
 /** pstore/zone and blkoops: a smaller partition is refused. */
 const LEAST_PARTITION = 4096;
 
-function recognise(spec: SourceSpec, storage: Storage, keys: SourceKeys): BackendKind {
+function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: SourceKeys): Recognised {
   const files = KINDS.filter((kind) => kind.source === 'file');
   // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));

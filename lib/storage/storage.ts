@@ -54,50 +54,10 @@ export function checkStillThere(storage: Storage, offset: number, length: number
   if (offset + got < end) throw cutWhileInUse(storage, offset + got);
 }
 
-/** As readRange(), for what only helps to guess: nothing where the place is broken, since the guess can do without. */
-export function readEvidence(storage: Storage, offset: number, length: number): Uint8Array {
-  try {
-    return readRange(storage, offset, length);
-  } catch (error) {
-    if (!isBrokenPlace(error)) throw error;
-    return new Uint8Array(0);
-  }
-}
-
 /** `length` bytes from `offset` on, or fewer where the medium ends. */
 export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
   const wanted = Math.max(0, Math.min(length, storage.size - offset));
   const target = new Uint8Array(wanted);
   const got = wanted === 0 ? 0 : storage.read(target, offset);
   return got === wanted ? target : target.subarray(0, got);
-}
-
-/** What is read at a time around a place that cannot be read. */
-const BLOCK = 4096;
-
-/** Fills `target` like Storage.read(); blocks that cannot be read are left as zeros, since others may be. */
-export function readAround(storage: Storage, target: Uint8Array, offset: number): number {
-  try {
-    return storage.read(target, offset);
-  } catch (error) {
-    if (!isBrokenPlace(error)) throw error;
-  }
-  const length = Math.min(target.length, storage.size - offset);
-  target.fill(0);
-  for (let at = 0; at < length; ) {
-    const block = Math.min(BLOCK - ((offset + at) % BLOCK), length - at);
-    try {
-      storage.read(target.subarray(at, at + block), offset + at);
-    } catch (error) {
-      if (!isBrokenPlace(error)) throw error;
-    }
-    at += block;
-  }
-  return length;
-}
-
-/** As readRange(), for what is to be salvaged: blocks that cannot be read are zeros. */
-export function readSurviving(storage: Storage, offset: number, length: number): Uint8Array {
-  const target = new Uint8Array(Math.max(0, Math.min(length, storage.size - offset)));
-  return target.subarray(0, target.length === 0 ? 0 : readAround(storage, target, offset));
 }

@@ -41,13 +41,18 @@ const TYPE = 'device';
 /** What the kernel takes where VMCOREINFO does not say more. */
 const DEFAULT_PAGE_SIZE = 4096;
 
+const open = (context: OpenContext) => new VmcoreddBackend(context);
+
 export const vmcoredd: BackendKind = {
   name: NAME,
   summary: 'dumps of devices inside a vmcore (ELF core, or compressed by makedumpfile)',
   keys: [],
   source: 'file',
-  probe: probeCrashDump,
-  open: (context) => new VmcoreddBackend(context),
+  probe: (storage) => {
+    const sure = probeCrashDump(storage);
+    return sure > 0 ? { sure, open } : undefined;
+  },
+  open,
 };
 
 /** A device dump as its note tells it. */

@@ -11,10 +11,12 @@ import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { Reason } from '../../lib/pstore/record-type.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
+import { FaultyStorage } from '../builders/faulty.js';
 import { ftraceBytes, join } from '../builders/ftrace.js';
+import { howSure } from '../builders/how-sure.js';
 import {
   FORMATS,
   latin1,
@@ -32,7 +34,7 @@ function open(kind: string, bytes: Uint8Array, keys: Readonly<Record<string, str
   const storage = new MemoryStorage(bytes, { path: 'image.raw', writable });
   return (kind === 'blkoops' ? blkoops : pstoreBlk).open({
     path: 'image.raw',
-    storage,
+    storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(keys),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -665,7 +667,7 @@ t.test('a formatted image beyond what is searched for headers', (t) => {
   for (const kind of [pstoreBlk, blkoops]) {
     const storage = new MemoryStorage(new Uint8Array(size));
     kind.format!(storage, SourceKeys.of({ kmsg_size: '768K' }));
-    t.equal(kind.probe(storage), 0.8, kind.name);
+    t.equal(howSure(kind, storage), 0.8, kind.name);
     t.match(
       open(kind.name, storage.bytes, { no_cap: '' }).info().sourceKeys,
       kind === pstoreBlk ? /,no_cap$/ : /768K$/,
@@ -703,7 +705,7 @@ t.test('a write that does not reach the medium is an error', async (t) => {
   const storage = new FaultyStorage(new MemoryStorage(image.bytes));
   const backend = pstoreBlk.open({
     path: 'image.raw',
-    storage,
+    storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(image.keys),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -730,7 +732,7 @@ t.test('a record that the medium does not give any more keeps its name, and read
     const storage = new FaultyStorage(new MemoryStorage(image.bytes));
     const backend = pstoreBlk.open({
       path: 'image.raw',
-      storage,
+      storage: SurvivingStorage.over(storage),
       keys: SourceKeys.of(image.keys),
       warnings: new Warnings(),
       cache: new TextCache(),

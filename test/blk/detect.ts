@@ -11,6 +11,7 @@ import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { ftraceBytes, join } from '../builders/ftrace.js';
 import { MACHINE_NAMES, MACHINES, partition, type RingSpec, type ZonePartition } from '../builders/zone.js';
@@ -19,7 +20,7 @@ import { goldenImage } from '../fixture-path.js';
 function open(image: ZonePartition, keys: Readonly<Record<string, string>>, bytes = image.bytes): ZoneBackend {
   return (image.format === 'blkoops' ? blkoops : pstoreBlk).open({
     path: 'image.raw',
-    storage: new MemoryStorage(bytes, { path: 'image.raw' }),
+    storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'image.raw' })),
     keys: SourceKeys.of(keys),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -634,7 +635,12 @@ t.test('a block that cannot be read, wherever it is, does not take the rest with
       const storage = new BrokenBlock(bytes, { path: 'image.raw' });
       storage.broken = broken;
       const kind = folder === 'v1' ? blkoops : pstoreBlk;
-      const context = { path: 'image.raw', storage, keys: SourceKeys.of({}), warnings: new Warnings() };
+      const context = {
+        path: 'image.raw',
+        storage: SurvivingStorage.over(storage),
+        keys: SourceKeys.of({}),
+        warnings: new Warnings(),
+      };
       const backend = kind.open({ ...context, cache: new TextCache(), readFile: () => new Uint8Array(0) });
       if (broken > 0) t.ok(Array.from({ length: backend.slots }, (_, slot) => backend.record(slot)).some(Boolean));
     }

@@ -6,9 +6,9 @@ import { type EngineOptions, ZoneEngine } from '../../lib/blk/engine.js';
 import { layOut } from '../../lib/blk/geometry.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
 import { contentBytes, PiecesContent } from '../../lib/pstore/content.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
+import { FaultyStorage } from '../builders/faulty.js';
 import { FORMATS, latin1, MACHINE_NAMES, partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
 
 // ── the engine on an image ──

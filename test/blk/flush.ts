@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { type Flush, FlushMode, flush } from '../../lib/blk/flush.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { FaultyStorage } from '../builders/faulty.js';
 
 const ZONE = { type: 'pmsg', index: 0, offset: 512, size: 512 } as const;
 const HEADER = new Uint8Array(12).fill(1);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { findMarks, type Mark } from '../../lib/blk/marks.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { FaultyStorage } from '../builders/faulty.js';
 import { FORMATS, MACHINE_NAMES, MACHINES, partition } from '../builders/zone.js';
 
 function marksOf(bytes: Uint8Array, until = bytes.length): Mark[] {

@@ -8,9 +8,9 @@ import { type DmesgRow, DmesgTable, ZoneState } from '../../lib/blk/dmesg-table.
 import { layOut, NO_ZONES, type ZoneGeometry } from '../../lib/blk/geometry.js';
 import { countHidden, followsTimes, type Recovered, recoverDmesg } from '../../lib/blk/recovery.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Warning } from '../../lib/warnings.js';
+import { FaultyStorage } from '../builders/faulty.js';
 import { FORMATS, MACHINE_NAMES, partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
 
 const EMPTY = { datalen: 0, counter: 0, reason: 0, compressed: 0, seconds: 0n, nanoseconds: 0n };

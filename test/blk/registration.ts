@@ -3,9 +3,9 @@ import { ZoneEngine } from '../../lib/blk/engine.js';
 import { layOut, NO_ZONES } from '../../lib/blk/geometry.js';
 import { ZoneRegistry } from '../../lib/blk/registration.js';
 import { DEFAULT_ABI } from '../../lib/pstore/abi.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
+import { FaultyStorage } from '../builders/faulty.js';
 
 function engine() {
   const storage = new FaultyStorage(new MemoryStorage(new Uint8Array(65536).fill(0xff)));

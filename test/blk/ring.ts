@@ -4,9 +4,9 @@ import t from 'tap';
 import { Ring } from '../../lib/blk/ring.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
 import { contentBytes, PiecesContent } from '../../lib/pstore/content.js';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
+import { FaultyStorage } from '../builders/faulty.js';
 import {
   latin1,
   MACHINE_NAMES,

@@ -13,8 +13,10 @@ import { SourceKeys } from '../../lib/pstore/keys.js';
 import { kindNamed } from '../../lib/source/kinds.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { buildFadump, type FadumpSpec, registerValue } from '../builders/fadump.js';
+import { howSure } from '../builders/how-sure.js';
 import { concat, kernelCore, LE64, prstatus } from '../builders/vmcore.js';
 
 const kind = fadump;
@@ -35,7 +37,7 @@ function open(
   const storage = source instanceof Uint8Array ? new MemoryStorage(source, { path: 'reserved.bin' }) : source;
   return kind.open({
     path: storage.path,
-    storage,
+    storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(keys),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -81,7 +83,7 @@ t.test('new, draft and old headers in both byte orders', (t) => {
         });
         const image = concat(header, new Uint8Array(5000).fill(0xdd));
         const storage = new MemoryStorage(image);
-        t.equal(kind.probe(storage), 1, label);
+        t.equal(howSure(kind, storage), 1, label);
         const before = image.slice();
         const backend = open(storage);
         t.same(names(backend), ['header-fadump-0', 'raw-fadump-0', 'regs-fadump-0']);
@@ -180,7 +182,7 @@ t.test('every verdict has its own message', (t) => {
     for (const sentence of verdict!.split('; ')) t.ok(shown.includes(sentence), `${label} in the text`);
   }
   const corrupted = buildFadump({ ...good, magic: 'FADMPXXX' });
-  t.equal(kind.probe(new MemoryStorage(corrupted)), 0);
+  t.equal(howSure(kind, new MemoryStorage(corrupted)), 0);
   t.throws(() => open(corrupted), {
     code: 'EBADMSG',
     message: /corrupted: the bytes at 0 \(46 41 44 4d 50 58 58 58\)/,
@@ -227,7 +229,7 @@ t.test('a header that stands behind other pages is found, and that is said', (t)
   const header = buildFadump({ endian: 'little', layout: 'new' });
   const image = concat(new Uint8Array(3 * 4096).fill(0x41), header);
   const storage = new MemoryStorage(image, { path: 'reserved.bin' });
-  t.equal(kind.probe(storage), 0.5);
+  t.equal(howSure(kind, storage), 0.5);
   const backend = open(storage);
   t.match(backend.warnings.list, [{ code: 'geometry-guess', offset: 12288, message: /offset=12288/ }]);
   t.equal(backend.record(1)!.offset, 12288);
@@ -401,9 +403,9 @@ t.test('the memory map: its errors name the file, and a missing file is told', (
 });
 
 t.test('other files are none of its own', (t) => {
-  t.equal(kind.probe(new MemoryStorage(kernelCore(LE64, prstatus(LE64)))), 0);
-  t.equal(kind.probe(new MemoryStorage(new Uint8Array(3))), 0);
-  t.equal(kind.probe(new MemoryStorage(new Uint8Array(0))), 0);
+  t.equal(howSure(kind, new MemoryStorage(kernelCore(LE64, prstatus(LE64)))), 0);
+  t.equal(howSure(kind, new MemoryStorage(new Uint8Array(3))), 0);
+  t.equal(howSure(kind, new MemoryStorage(new Uint8Array(0))), 0);
   const backend = open(buildFadump({ endian: 'big', layout: 'new' }));
   for (const name of ['elfcorehdr-fadump-0', 'header-fadump-1', 'header-fadump-0.enc.z', 'dmesg-fadump-0']) {
     t.equal(backend.find(name), undefined, name);

@@ -9,6 +9,7 @@ import { SourceKeys } from '../../lib/pstore/keys.js';
 import { kindNamed } from '../../lib/source/kinds.js';
 import { FileStorage } from '../../lib/storage/file.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { type Layout, Tree } from '../../lib/tree/tree.js';
 import { Warnings } from '../../lib/warnings.js';
 
@@ -40,7 +41,7 @@ function main(plan: ServerPlan): void {
     if (opener?.source !== 'file') throw new Error(`${kind} is no backend of an image`);
     const backend = opener.open({
       path,
-      storage,
+      storage: SurvivingStorage.over(storage),
       keys: SourceKeys.of(keys),
       warnings: new Warnings(),
       cache,

@@ -5,6 +5,7 @@ import { FuseSession, type SessionOptions } from '../../lib/mount/fuse-session.j
 import { TextCache } from '../../lib/pstore/cache.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { type Layout, Tree } from '../../lib/tree/tree.js';
 import { Warnings } from '../../lib/warnings.js';
 import { goldenImage } from '../fixture-path.js';
@@ -61,8 +62,9 @@ class Kernel {
 
   constructor(options: Partial<SessionOptions> = {}, layout: Layout = 'both', folders = ['v1', 's1']) {
     const mounted = folders.map((folder) => {
-      const storage = new MemoryStorage(goldenImage(folder), { path: folder });
-      this.storages.push(storage);
+      const medium = new MemoryStorage(goldenImage(folder), { path: folder });
+      this.storages.push(medium);
+      const storage = SurvivingStorage.over(medium);
       const kind = folder.startsWith('v') ? blkoops : pstoreBlk;
       const keys = SourceKeys.of({ kmsg_size: '64K' });
       const readFile = () => new Uint8Array(0);

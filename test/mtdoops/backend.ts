@@ -10,7 +10,9 @@ import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
+import { howSure } from '../builders/how-sure.js';
 import { type BuiltPage, logText, MtdDevice, pageBytes } from '../builders/mtdoops.js';
 import { golden, goldenImage } from '../fixture-path.js';
 
@@ -19,7 +21,9 @@ type Keys = Record<string, string | number | boolean>;
 function open(image: Uint8Array | Storage, keys: Keys = {}): Backend {
   return mtdoops.open({
     path: 'flash.img',
-    storage: image instanceof Uint8Array ? new MemoryStorage(image, { path: 'flash.img' }) : image,
+    storage: SurvivingStorage.over(
+      image instanceof Uint8Array ? new MemoryStorage(image, { path: 'flash.img' }) : image,
+    ),
     keys: SourceKeys.of(keys),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -148,12 +152,12 @@ for (const given of [false, true]) {
 }
 
 t.test('probe: sure of its own, and of nothing else', async (t) => {
-  t.equal(mtdoops.probe(new MemoryStorage(goldenImage('mtdoops-1'))), 0.9);
-  t.equal(mtdoops.probe(new MemoryStorage(image(65536, { 5: record(9) }, { endian: 'big' }))), 0.7);
+  t.equal(howSure(mtdoops, new MemoryStorage(goldenImage('mtdoops-1'))), 0.9);
+  t.equal(howSure(mtdoops, new MemoryStorage(image(65536, { 5: record(9) }, { endian: 'big' }))), 0.7);
   for (const folder of ['s1', 's3', 'r1', 'v1', 'be-s2']) {
-    t.equal(mtdoops.probe(new MemoryStorage(goldenImage(folder))), 0, folder);
+    t.equal(howSure(mtdoops, new MemoryStorage(goldenImage(folder))), 0, folder);
   }
-  for (const size of [0, 1, 15, 16, 4095, 4096]) t.equal(mtdoops.probe(new MemoryStorage(new Uint8Array(size))), 0);
+  for (const size of [0, 1, 15, 16, 4095, 4096]) t.equal(howSure(mtdoops, new MemoryStorage(new Uint8Array(size))), 0);
 });
 
 // ── rings as a kernel fills them ──

@@ -3,13 +3,19 @@ import { deflateRaw } from '../../lib/platform/node.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
 import { plausibleText, salvageDmesg, salvageRing } from '../../lib/pstore/salvage.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { FORMATS, latin1, MACHINE_NAMES, partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
 
 const TEXT = 'Oops#3 Part1\n<1>[    5.4] BUG: kernel NULL pointer dereference\n<4>[    5.5] Call Trace:\n';
 
 function salvage(image: ZonePartition, index = 0) {
   const zone = { ...image.kmsgZones[index]!, type: 'dmesg' as const };
-  const found = salvageDmesg(new MemoryStorage(image.bytes), zone, image.format, parseAbi(image.abi));
+  const found = salvageDmesg(
+    SurvivingStorage.over(new MemoryStorage(image.bytes)),
+    zone,
+    image.format,
+    parseAbi(image.abi),
+  );
   return found && { ...found, bytes: Buffer.from(found.bytes).toString('latin1') };
 }
 
@@ -60,14 +66,14 @@ t.test('zones with nothing in them', async (t) => {
   t.equal(salvage(partition(8192).kmsg(4096).formatted()), undefined);
   const cut = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
   for (const end of [4096, 4100, 4147, 4150]) {
-    const storage = new MemoryStorage(cut.bytes.slice(0, end));
+    const storage = SurvivingStorage.over(new MemoryStorage(cut.bytes.slice(0, end)));
     t.equal(salvageDmesg(storage, { ...cut.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64')), undefined);
   }
 });
 
 t.test('a record whose end was cut off', async (t) => {
   const image = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
-  const storage = new MemoryStorage(image.bytes.slice(0, 4096 + 52 + 40));
+  const storage = SurvivingStorage.over(new MemoryStorage(image.bytes.slice(0, 4096 + 52 + 40)));
   const found = salvageDmesg(storage, { ...image.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64'))!;
   t.equal(Buffer.from(found.bytes).toString(), TEXT.slice(0, 40));
 });
@@ -80,7 +86,7 @@ t.test('a compressed record whose end was cut off, or whose stream is damaged', 
     .dmesg(1, { compressed: 1, body: deflateRaw(latin1(text)) });
   const zone = { ...image.kmsgZones[1]!, type: 'dmesg' as const };
   const shown = (bytes: Uint8Array) => {
-    const found = salvageDmesg(new MemoryStorage(bytes), zone, 'pstore_blk', parseAbi('le64'))!;
+    const found = salvageDmesg(SurvivingStorage.over(new MemoryStorage(bytes)), zone, 'pstore_blk', parseAbi('le64'))!;
     t.match(found, { compressed: 'deflate', reason: 2 });
     return Buffer.from(found.bytes).toString('latin1');
   };
@@ -103,7 +109,7 @@ t.test('rings', async (t) => {
   for (const [name, ring, expected] of table) {
     const image = partition(8192).console(4096, ring);
     const zone = { ...image.places[0]!, type: 'console' as const };
-    const found = salvageRing(new MemoryStorage(image.bytes), zone, parseAbi('le64'));
+    const found = salvageRing(SurvivingStorage.over(new MemoryStorage(image.bytes)), zone, parseAbi('le64'));
     t.equal(found && Buffer.from(found.bytes).toString('latin1'), expected, name);
   }
 });

@@ -11,8 +11,10 @@ import { Reason } from '../../lib/pstore/record-type.js';
 import type { RamoopsBackend } from '../../lib/ramoops/backend.js';
 import { ramoops } from '../../lib/ramoops/open.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { ftraceBytes, join } from '../builders/ftrace.js';
+import { howSure } from '../builders/how-sure.js';
 import { Region, type RegionSizes } from '../builders/ramoops.js';
 import { goldenImage } from '../fixture-path.js';
 import { goldenBytes, goldenCases, withoutSymbols } from '../golden.js';
@@ -34,7 +36,7 @@ function open(
 ): RamoopsBackend {
   return ramoops.open({
     path: 'region.img',
-    storage: new MemoryStorage(bytes, { path: 'region.img', writable }),
+    storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'region.img', writable })),
     keys: SourceKeys.of(keys),
     warnings: new Warnings(),
     cache: cache ?? new TextCache(),
@@ -527,7 +529,7 @@ t.test('format makes zones that hold nothing and tell their geometry', async (t)
     const backend = open(bytes, keysOf(sizes));
     t.same([names(backend), codes(backend)], [[], []]);
     t.notMatch(states(backend), /bad|invalid|damaged/);
-    t.equal(ramoops.probe(new MemoryStorage(bytes)) > 0, true);
+    t.equal(howSure(ramoops, new MemoryStorage(bytes)) > 0, true);
   }
   throws(t, 'EINVAL', /give at least one of record_size/, () =>
     ramoops.format!(new MemoryStorage(new Uint8Array(4096)), SourceKeys.of({})),
@@ -538,7 +540,7 @@ t.test('format makes zones that hold nothing and tell their geometry', async (t)
 });
 
 t.test('probing', async (t) => {
-  const probe = (bytes: Uint8Array) => ramoops.probe(new MemoryStorage(bytes));
+  const probe = (bytes: Uint8Array) => howSure(ramoops, new MemoryStorage(bytes));
   for (const { folder } of goldenCases('ramoops')) t.equal(probe(goldenImage(folder)), 1, folder);
   for (const { folder } of goldenCases('zone', 'rfc5')) t.ok(probe(goldenImage(folder)) < 0.5, folder);
   t.equal(probe(new Uint8Array(4096)), 0);
@@ -551,7 +553,7 @@ t.test('probing', async (t) => {
   t.ok(probe(region.bytes) > 0, 'no dumps yet');
   const dumps = goldenImage('r1').slice();
   dumps[0]! ^= 2;
-  const asZones = pstoreBlk.probe(new MemoryStorage(dumps));
+  const asZones = howSure(pstoreBlk, new MemoryStorage(dumps));
   t.ok(probe(dumps) > asZones, 'the first signature became that of a console zone of pstore_blk');
   const noDmesg = new Region({ mem: 8 * K, record: 0, console: 8 * K });
   noDmesg.ring('console', ascii('[    1.000000] a\n'));

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { FaultyStorage } from '../../lib/storage/faulty.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { isBrokenPlace, isHoldable } from '../../lib/storage/storage.js';
+import { FaultyStorage } from '../builders/faulty.js';
 
 function faulty(size = 100) {
   const bytes = new Uint8Array(size);

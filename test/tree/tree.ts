@@ -8,6 +8,7 @@ import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { REFUSALS, type Refused, refusal } from '../../lib/tree/refusals.js';
 import { type Entry, type Layout, ROOT_INO, Tree, type TreeOptions } from '../../lib/tree/tree.js';
 import { recordXattrs } from '../../lib/tree/xattr.js';
@@ -518,7 +519,7 @@ for (const golden of goldenCases('zone', 'rfc5')) {
     const bytes = goldenImage(golden.folder);
     const backend = (golden.backend === 'blkoops' ? blkoops : pstoreBlk).open({
       path: 'image.raw',
-      storage: new MemoryStorage(bytes, { path: 'image.raw' }),
+      storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'image.raw' })),
       keys: SourceKeys.of(golden.keys),
       warnings: new Warnings(),
       cache: new TextCache(),

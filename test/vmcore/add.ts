@@ -11,6 +11,7 @@ import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { addDeviceDump, type Plan, planChunks } from '../../lib/vmcore/add.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
@@ -38,7 +39,7 @@ const bytesOf = (length: number, seed: number) => Uint8Array.from({ length }, (_
 function open(image: Uint8Array): Backend {
   return vmcoredd.open({
     path: 'new',
-    storage: new MemoryStorage(image, { path: 'new' }),
+    storage: SurvivingStorage.over(new MemoryStorage(image, { path: 'new' })),
     keys: new SourceKeys(),
     warnings: new Warnings(),
     cache: new TextCache(),

@@ -24,8 +24,10 @@ import { SourceKeys } from '../../lib/pstore/keys.js';
 import { kindNamed } from '../../lib/source/kinds.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
+import { howSure } from '../builders/how-sure.js';
 import {
   BE32,
   BE64,
@@ -54,7 +56,7 @@ function open(source: Uint8Array | Storage): Backend {
   const storage = source instanceof Uint8Array ? new MemoryStorage(source, { path: 'vmcore' }) : source;
   return kind.open({
     path: storage.path,
-    storage,
+    storage: SurvivingStorage.over(storage),
     keys: new SourceKeys(),
     warnings: new Warnings(),
     cache: new TextCache(),
@@ -103,7 +105,7 @@ t.test('the golden vmcore: every dump and every other note as the kernel wrote i
   const image = goldenImage('vmcoredd-1', 'vmcore-head.raw');
   const before = sha256(image);
   const storage = new CountingStorage(image, { path: 'vmcore-head.raw' });
-  t.equal(kind.probe(storage), 1);
+  t.equal(howSure(kind, storage), 1);
   const backend = open(storage);
   t.equal(backend.slots, expect.device_dumps.length);
   t.ok(storage.bytesRead < 8192, `reads headers only: ${storage.bytesRead} bytes of ${image.length}`);
@@ -213,7 +215,7 @@ t.test('the compressed format: every layout of its headers', (t) => {
         const machine = { bits, endian } as const;
         const notes = concat(deviceDump(machine, 'qed', bytesOf(100, 3), block), prstatus(machine));
         const image = kdump(endian, layout, notes, { block, machineName: bits === 64 ? 'x86_64' : 'i686' });
-        t.equal(kind.probe(new MemoryStorage(image)), 1);
+        t.equal(howSure(kind, new MemoryStorage(image)), 1);
         const backend = open(image);
         const label = `${endian} ${layout} ${block}`;
         t.same(titles(backend), ['qed'], label);
@@ -245,7 +247,7 @@ t.test('the compressed format: every layout of its headers', (t) => {
   t.test('flattened, cut and senseless ones are refused', (t) => {
     const flattened = new Uint8Array(8192);
     flattened.set(Buffer.from('makedumpfile'));
-    t.equal(kind.probe(new MemoryStorage(flattened)), 0.9);
+    t.equal(howSure(kind, new MemoryStorage(flattened)), 0.9);
     t.throws(() => open(flattened), { code: 'EBADMSG', message: /makedumpfile -R/ });
     t.throws(() => open(Uint8Array.from(Buffer.from('KDUMP   '))), { code: 'EBADMSG', message: /ends after 8 bytes/ });
     const senseless = new Uint8Array(8192).fill(0xff);
@@ -271,7 +273,7 @@ t.test('heads of what QEMU 7.2 wrote (dump-guest-memory; the compressed ones put
   ];
   for (const { file, format, endian, page, offset, notes } of table) {
     const image = new Uint8Array(gunzipSync(readFileSync(join(ROOT, 'test', 'fixtures', 'vmcore', `${file}.raw.gz`))));
-    t.equal(kind.probe(new MemoryStorage(image)), 1);
+    t.equal(howSure(kind, new MemoryStorage(image)), 1);
     const backend = open(image);
     t.equal(backend.slots, 0);
     const info = backend.info();
@@ -374,11 +376,11 @@ t.test('bad input: a clear error, or what is left and a warning', (t) => {
   const dumps = concat(deviceDump(LE64, 'one', bytesOf(1, 1)), deviceDump(LE64, 'two', bytesOf(1, 1)));
   t.test('not a core', (t) => {
     const text = Uint8Array.from(Buffer.from('hello, this is no core at all'.repeat(10)));
-    t.equal(kind.probe(new MemoryStorage(text)), 0);
+    t.equal(howSure(kind, new MemoryStorage(text)), 0);
     t.throws(() => open(text), { code: 'EBADMSG', message: /no vmcore/ });
     t.throws(() => open(new Uint8Array(0)), { code: 'EBADMSG' });
     const executable = elfHeaders(LE64, [], { type: 2 });
-    t.equal(kind.probe(new MemoryStorage(executable)), 0);
+    t.equal(howSure(kind, new MemoryStorage(executable)), 0);
     t.throws(() => open(executable), { code: 'EBADMSG', message: /e_type is 2/ });
     const classless = kernelCore(LE64, dumps);
     classless[4] = 7;

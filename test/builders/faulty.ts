@@ -1,7 +1,7 @@
 // A storage with faults, for tests: places that are broken, a medium that is not there for a while, a power cut.
 
-import { PstoreError } from '../errors.js';
-import type { Storage } from './storage.js';
+import { PstoreError } from '../../lib/errors.js';
+import type { Storage } from '../../lib/storage/storage.js';
 
 /** A place that cannot be used. */
 export interface BrokenRange {

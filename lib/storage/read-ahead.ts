@@ -1,0 +1,106 @@
+// Recognising and opening an image means many small reads close together, and several families look at the same bytes.
+// While that goes on, each page of the medium is read once.
+
+import type { Storage } from './storage.js';
+
+/** Bytes of a page. */
+const PAGE = 64 << 10;
+/** A medium up to this size is read in whole pages; of a larger one only what is asked for, and long reads are kept. */
+const SMALL = 16 << 20;
+/** Pages that are kept: as many as a small medium has. */
+const MAX_PAGES = SMALL / PAGE;
+
+export class ReadAheadStorage implements Storage {
+  readonly path: string;
+  readonly size: number;
+  readonly writable: boolean;
+  erase?: (offset: number, length: number) => void;
+  readonly #below: Storage;
+  /** Page number to bytes, the one that was kept first in front; undefined once the storage has settled. */
+  #pages: Map<number, Uint8Array> | undefined = new Map();
+
+  constructor(below: Storage) {
+    this.#below = below;
+    this.path = below.path;
+    this.size = below.size;
+    this.writable = below.writable;
+    if (below.erase) {
+      this.erase = (offset, length) => {
+        this.settle();
+        below.erase?.(offset, length);
+      };
+    }
+  }
+
+  /** From now on every read goes to the medium itself: what was looked up is found, and the medium may change. */
+  settle(): void {
+    this.#pages = undefined;
+  }
+
+  read(target: Uint8Array, offset: number): number {
+    const wanted = Math.min(target.length, this.size - offset);
+    if (!this.#pages || wanted <= 0) return wanted <= 0 ? 0 : this.#below.read(target, offset);
+    const first = Math.floor(offset / PAGE);
+    const last = Math.floor((offset + wanted - 1) / PAGE);
+    const isLong = last - first >= MAX_PAGES / 2;
+    const fetches = !isLong && (this.size <= SMALL || wanted >= PAGE);
+    if (!this.#has(first, last) && !(fetches && this.#fetch(first, last))) return this.#below.read(target, offset);
+    return this.#copy(target.subarray(0, wanted), offset);
+  }
+
+  #has(first: number, last: number): boolean {
+    for (let page = first; page <= last; page++) if (!this.#pages?.has(page)) return false;
+    return true;
+  }
+
+  /** Reads the pages that are missing, in one go. @returns false where the medium does not give all of them */
+  #fetch(first: number, last: number): boolean {
+    const pages = this.#pages;
+    if (!pages) return false;
+    let from = first;
+    while (pages.has(from)) from++;
+    const end = Math.min((last + 1) * PAGE, this.size);
+    const bytes = new Uint8Array(end - from * PAGE);
+    try {
+      if (this.#below.read(bytes, from * PAGE) < bytes.length) return false;
+    } catch {
+      // A broken place among these pages: whoever asked reads just what is needed, and hears of it.
+      return false;
+    }
+    for (let page = from; page <= last; page++) {
+      pages.delete(page);
+      pages.set(page, bytes.subarray((page - from) * PAGE, (page - from + 1) * PAGE));
+    }
+    for (const oldest of pages.keys()) {
+      if (pages.size <= MAX_PAGES) break;
+      pages.delete(oldest);
+    }
+    return this.#has(first, last);
+  }
+
+  #copy(target: Uint8Array, offset: number): number {
+    for (let done = 0; done < target.length; ) {
+      const at = offset + done;
+      const page = this.#pages?.get(Math.floor(at / PAGE));
+      const part = page?.subarray(at % PAGE, (at % PAGE) + target.length - done);
+      if (!part || part.length === 0) return done;
+      target.set(part, done);
+      done += part.length;
+    }
+    return target.length;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    this.settle();
+    this.#below.write(bytes, offset);
+  }
+
+  sync(): void {
+    this.#below.sync();
+  }
+
+  close(): void {
+    this.settle();
+    this.#below.close();
+  }
+}
