@@ -1,0 +1,73 @@
+// Functions that never tell what went wrong: those that report, and the primitives that everybody calls.
+
+/** A function that reports or handles a fault: it stands on the stack because of the crash, not before it. */
+const REPORTING = [
+  'dump_stack\\w*|__dump_stack|show_stack|show_trace\\w*|show_regs\\w*|__show_regs|dump_backtrace\\w*|unwind_backtrace',
+  'walk_stackframe|arch_stack_walk|arch_dump_stack|save_stack\\w*|stack_trace_save\\w*|__save_stack_trace|stack_depot_\\w+',
+  'panic|vpanic|nmi_panic\\w*|check_panic_on_warn|_?print_\\w*(?:report|bug|usage|deadlock|address|circular|trailer)\\w*|end_report|kasan_end_report',
+  '__warn\\w*|warn_slowpath\\w*|warn_alloc\\w*|report_bug|__report_bug|fixup_bug|handle_bug|bug_handler|__bug_handler|call_break_hook|brk_handler\\w*',
+  'do_el1_brk64|do_debug_exception|el\\d+t?h?_(?:\\d+_)?(?:sync|irq|fiq|dbg|da|ia|error|brk64|abort|undef|sp_pc|pc|inv)\\w*',
+  'do_error_trap|do_invalid_op|invalid_op|do_trap\\w*|(?:asm_)?(?:exc|sysvec)_\\w+|error_entry|error_code|common_exception\\w*|handle_exception',
+  'do_(?:divide_error|general_protection|double_fault|bounds|int3|debug|nmi|overflow)|divide_error|general_protection|double_fault|page_fault',
+  'do_general_protection|do_kern_addr_fault|bad_area\\w*|__bad_area\\w*|no_context|page_fault_oops|kernelmode_fixup_or_oops|do_page_fault|__do_page_fault|do_user_addr_fault|async_page_fault|trace_page_fault|do_async_page_fault',
+  'die\\w*|__die\\w*|oops_\\w+|crash_kexec|__crash_kexec|do_mem_abort|do_translation_fault|do_kernel_fault|__do_kernel_fault|die_kernel_fault|do_bad_area|do_tag_check_fault|do_alignment_fault|do_sea|do_sp_pc_abort|do_undefinstr|do_DataAbort|do_PrefetchAbort|__do_user_fault',
+  'arm_notify_die|baddataabort',
+  'BUG|rust_helper_BUG|bust_spinlocks|add_taint|printk|_printk|vprintk\\w*|__warn_printk|dev_vprintk\\w*|dev_printk\\w*|netdev_printk|__netdev_printk|netdev_info|__pr_\\w+|kmsg_dump',
+  '(?:__)?k?(?:asan|msan|csan|ubsan|tsan|hwasan|fence)_\\w+|__?_?sanitizer_\\w+|__msan_\\w+|kmsan_\\w+|handle_overflow|handle_object_size_mismatch|ubsan_\\w+|val_to_string',
+  'check_memory_region\\w*|memory_is_\\w+|bytes_is_\\w+|report_invalid_\\w+|object_err|slab_err|slab_bug|slab_fix|print_object|slab_pad_check|check_slab|on_freelist',
+  'trace_hardirqs_\\w+|trace_\\w+|perf_trace\\w*|__traceiter_\\w+|rcu_lockdep_\\w+|lockdep_\\w+|ftrace_\\w+|kprobe_\\w+|bpf_trace_\\w+|__bpf_trace_\\w+',
+  'check_preemption_disabled|debug_smp_processor_id|__this_cpu_preempt_check|___?might_sleep\\w*|__might_\\w+|might_\\w+|__schedule_bug|__cant_\\w+|schedule_debug',
+  'debug_check_no_\\w+|debug_print_object|debug_object_\\w+|__debug_\\w+|debug_\\w*(?:lock|unlock|free)\\w*|debug_(?:timer|rcu_head|work)_\\w+|spin_bug|spin_dump|rwlock_bug|rcu_(?:note|head|check)_\\w+',
+  'should_fail\\w*|__should_fail\\w*|should_failslab|fault_create_\\w+|fail_dump',
+  'usercopy_abort|report_usercopy|__check_object_size|check_object_size|__check_heap_object|check_heap_object|fortify_panic|__fortify_panic|__fortify_report|__stack_chk_fail|__list_\\w+_or_report',
+  'skb_panic|skb_over_panic|skb_under_panic|skb_put|skb_push|__skb_pull|assertfail|__?reiserfs_(?:panic|error)|__ext4_(?:error|abort|warning)\\w*|btrfs_assertfail|xfs_\\w*(?:assfail|corruption_error)|_?_?snd_BUG|x86_(?:indirect|return)_thunk_\\w+|__x86_indirect_\\w+|__x86_return_thunk|__cfi_\\w+|__pfx_\\w+|kcov_\\w+|__sanitizer\\w*',
+  '_?rust_begin_unwind|rust_panic\\w*|panic_(?:fmt|nounwind|bounds_check|const\\w*)|core::panicking::\\w+',
+];
+
+/** Primitives: a fault in one is its caller's fault. */
+const PRIMITIVES = [
+  '_*(?:mem|str)(?:cpy|set|move|cmp|chr|scan|dup|len|str|cat|rchr|spn|pbrk|sep|ncpy|ncmp|nlen|lcpy|scpy|lcat|casecmp|ncasecmp|nstr|chr_inv|zero_explicit)\\w*|__pi_\\w+|bcmp|sized_strscpy|kmemdup\\w*|kstrdup\\w*|memdup_\\w+|vmemdup_\\w+|strndup_user|strncpy_from_user|do_strncpy_from_user|str(?:n?len)_user',
+  '_*(?:raw_|arch_|inline_)*copy_(?:from|to|in|mc)_?\\w*user\\w*|copy_(?:from|to)_iter\\w*|_copy_(?:from|to)_iter\\w*|copy_page_(?:from|to)_iter\\w*|copy_from_kernel_nofault\\w*|copyin|copyout|copy_user_\\w+|csum_partial\\w*|__(?:get|put)_user\\w*|__clear_user|clear_user\\w*|_copy_(?:from|to)_\\w+|copy_page|clear_page\\w*|simple_copy_to_iter|copy_to_user\\w*|copy_user\\w*|move_addr_to_\\w+|check_copy_size|check_zeroed_user|instrument_\\w+',
+  '_*k[mzvc]{1,2}alloc\\w*|_*krealloc\\w*|_*kmem_cache_(?:alloc|free|zalloc|destroy)\\w*|_*kfree\\w*|_*kvfree\\w*|k[vz]+free\\w*|vfree\\w*|__vfree|__vunmap|_*vmalloc\\w*|_*vzalloc\\w*|__vmalloc_\\w+|_*slab_(?:alloc|free|post_alloc|pre_alloc)\\w*|__slab_alloc\\w*|___slab_alloc\\w*|slab_\\w*(?:hook|object)\\w*|allocate_slab|new_slab\\w*|kmalloc_\\w+|__do_kmalloc\\w*|_*alloc_pages?\\w*|__get_free_pages|get_page_from_freelist|__free_(?:pages?|slab)\\w*|free_pages?\\w*|free_large_kmalloc|free_unref_\\w+|devm_k\\w+|devm_add_action\\w*|devres_\\w+|pcpu_(?:alloc|mem_zalloc|create_chunk)\\w*|__?_?alloc_percpu\\w*|kmemleak_\\w+|do_slab_free|___cache_free|__cache_free|cache_alloc\\w*|cache_free\\w*|free_block|cache_grow\\w*|new_slab|kvcalloc\\w*|__kv\\w+|mempool_\\w+|dma_pool_\\w+|slob_\\w+|folio_alloc\\w*|kasan_slab\\w*',
+  '_*lock_acquire\\w*|_*lock_release\\w*|_*lock_is_held\\w*|lock_(?:downgrade|unpin|pin|repin|set_\\w+|acquired|contended)\\w*|validate_chain|check_(?:prev\\w*|chain\\w*|deadlock|noncircular|usage\\w*|irq_usage|wait_context|flags|redundant|lock|path|no_locks\\w*)|mark_(?:lock|held|usage|irqflags)\\w*|valid_state|register_lock_class|look_up_lock_class|assign_lock_key|__lockdep_\\w+|add_chain\\w*|add_lock_\\w+|save_trace|graph_lock|find_held_lock|reacquire_held_locks|__bfs',
+  '_*(?:raw_|do_raw_|queued_|native_queued_|arch_|pv_|__pv_|virt_|ticket_)*(?:spin|read|write)_(?:lock|unlock|trylock|is_locked)\\w*|queued_(?:read|write)_lock_\\w+|_*mutex_\\w*(?:lock|unlock|trylock|spin|handoff)\\w*|\\w+_write_(?:un)?lock\\w*|\\w+_read_(?:un)?lock\\w*|_*ww_mutex_\\w+|_*rt_mutex_\\w+|__rt_\\w+|rwlock_\\w+|_*(?:down|up)(?:_(?:read|write|killable|interruptible|trylock|timeout|common)\\w*)?|_*rwsem_\\w+|percpu_(?:down|up|rwsem)\\w*|_*percpu_(?:down|up)_\\w+|osq_\\w+|call_rwsem_\\w+|seqcount_\\w+|read_seq\\w+|seqlock_\\w+|write_seq\\w+|do_write_seq\\w+|local_bh_\\w+|__local_bh_\\w+|preempt_(?:count|schedule)\\w*|local_lock\\w*|bit_spin_\\w+|_*lock_sock\\w*|release_sock|_*rcu_read_(?:lock|unlock)\\w*|_local_bh\\w*|kcsan_\\w+|hrtimer_\\w*lock\\w*',
+  '_*list_\\w*(?:add|del|move|splice|cut|empty|replace)\\w*|h?list_(?:add|del|nulls|bl)\\w*|_*hlist_\\w+|list_\\w*|_*rb_(?:erase|insert|next|prev|link|first|add|rotate)\\w*|rb_\\w*color\\w*|interval_tree_\\w+|llist_\\w+|plist_\\w+|_*refcount_\\w+|_*atomic(?:64|_long)?_\\w+|arch_atomic\\w*|kref_\\w+|kobject_(?:get|put)|kobj_\\w*|ref_tracker_\\w+|xa_\\w+|_*xas?_\\w+|radix_tree_lookup\\w*|idr_\\w+|ida_\\w+|mas_\\w+|_*(?:test|set|clear|change|find)_(?:and_\\w+|\\w*bit\\w*)|_find_\\w*bit\\w*|bitmap_\\w+|constant_test_bit|variable_test_bit|cmpxchg\\w*|arch_\\w*cmpxchg\\w*|_*(?:read|write)_once\\w*|read_pnp\\w*|compound_head|virt_to_\\w+|page_to_\\w+|phys_addr|__phys_addr\\w*|kthread_(?:should|data)\\w*|timerqueue_(?:add)\\w*|__sg_\\w+|sg_next|drop_nlink|inc_nlink|set_nlink|clear_nlink|get_current|local_clock|native_\\w+|arch_local_\\w+|arch_static_\\w+|fast_dput|dput|dget\\w*|lockref_\\w+|iov_iter_\\w+|ref_get|percpu_ref_\\w+',
+];
+
+/** Services that drivers and file systems ask for: the one that asks is to blame. */
+const SERVICES = [
+  'kobject_\\w+|kobj_\\w+|kset_\\w+|device_(?:add|del|register|unregister|initialize|move|rename)|get_device\\w*|put_device|klist_\\w+|add_uevent_var|class_\\w+|kernfs_(?:find|get|put|add|link|name)\\w*|__?kernfs_(?:new|create)\\w*|sysfs_\\w+|internal_create_group\\w*|cdev_(?:add|del|put|get|device_add|device_del)|hwrng_(?:un)?register|devm_hwrng\\w*|input_(?:un)?register_handle\\w*|debugfs_\\w+|proc_(?:remove|create|register|mkdir)\\w*|remove_proc_\\w+',
+  'kthread_(?:stop|park|unpark|create\\w*|bind|worker_fn|flush\\w*|queue\\w*)|__?kthread_create\\w*|_*call_rcu\\w*|kfree_rcu\\w*|kvfree_call_rcu|rcu_barrier\\w*|synchronize_(?:net|srcu)\\w*|_*flush_(?:work|workqueue|delayed_work)\\w*|start_flush_work|_*cancel_(?:work|delayed_work)\\w*|_*queue_(?:work|delayed_work)\\w*|mod_delayed_work\\w*|drain_workqueue|destroy_workqueue|insert_work|try_to_grab_pending',
+  '_*mod_timer\\w*|add_timer\\w*|_*(?:try_to_)?(?:del|delete|shutdown)_timer\\w*|timer_(?:delete|shutdown|reduce)\\w*|lock_timer_base|detach_\\w*timer\\w*|_*hrtimer_(?:start|cancel|try|init|forward)\\w*|enqueue_hrtimer|init_timer\\w*|do_init_timer|complete|complete_all|swake_\\w+|__?wake_up\\w*|try_to_wake_up|wake_up_(?:process|q|state)|ttwu_\\w+|_*task_rq_lock|__add_wait_queue|prepare_to_wait\\w*|autoremove_wake\\w*',
+  'unregister_netdevice_\\w+|rollback_registered\\w*|unregister_netdev|dev_(?:close|set_\\w+)|call_netdevice_notifiers\\w*|notifier_call_chain|raw_notifier_\\w+|atomic_notifier_\\w+|blocking_notifier_\\w+|find_(?:lock|get)_entries|find_get_page\\w*|pagevec_\\w+|truncate_inode_pages\\w*|invalidate_\\w*mapping\\w*|filemap_(?:get|add|alloc)_folio\\w*|__filemap_get_folio\\w*',
+  'v?s[nc]?printf|vs[nc]+printf|string|string_nocheck|number|pointer|hex_string|kvasprintf\\w*|kasprintf|seq_printf|seq_vprintf|vsscanf|sscanf|_*(?:raw_)?(?:read|write)[bwlq]\\w*|_?logic_(?:in|out)[bwl]\\w*|__raw_\\w+|(?:in|out)s?[bwl]|iowrite\\w*|ioread\\w*|get_random_\\w+|prandom_\\w+|_*crc32\\w*',
+];
+
+/** Entry points and what carries every task: they only tell that something was called. */
+const ENTRIES = [
+  'entry_\\w+|ret_from_\\w+|ret_fast_syscall|syscall_\\w+|system_call\\w*|do_syscall_\\w+|x64_sys_call|ia32_sys_call|do_fast_syscall_\\w+|__do_fast_syscall_\\w+|do_SYSENTER_\\w+|do_int80_\\w+|do_el0_svc\\w*|el0\\w+|invoke_syscall\\w*|work_pending|tracesys\\w*|__sys_trace\\w*|sys_syscall|return_to_handler|secondary_startup\\w*|start_secondary|kthread|worker_thread',
+];
+
+const regex = (parts: readonly string[]) => new RegExp(`^(?:${parts.join('|')})$`);
+
+const DULL = regex([...REPORTING, ...PRIMITIVES, ...SERVICES]);
+const REPORTS = regex(REPORTING);
+const ENTRY = regex(ENTRIES);
+
+/** Rust's mangled names of its panics. */
+const RUST_PANIC = /^_R.*(?:rust_begin_unwind|9panicking|11panic_const|6result13unwrap_failed|6option13(?:unwrap|expect)_failed)/;
+
+/** Whether a function never tells what went wrong. */
+export function isDull(name: string): boolean {
+  return DULL.test(name) || RUST_PANIC.test(name);
+}
+
+/** Whether a function stands on a stack only because of the report. */
+export function isReporting(name: string): boolean {
+  return REPORTS.test(name) || RUST_PANIC.test(name);
+}
+
+/** Whether a function is the kernel's door, which all tasks come through. */
+export function isEntry(name: string): boolean {
+  return ENTRY.test(name);
+}

@@ -1,0 +1,105 @@
+// Frames of a stack trace and instruction pointers, as the architectures print them.
+
+/** A function in a stack trace. */
+export interface Frame {
+  /** As the kernel's symbol table has it, with what the compiler added. */
+  readonly symbol: string;
+  /** Without what the compiler added: equal over builds. */
+  readonly name: string;
+  /** Bytes from the function's beginning and its length, `0x12/0x34`, where the line tells them. */
+  readonly offset?: string;
+  readonly module?: string;
+  /** `file:line`, where the log was decoded. */
+  readonly source?: string;
+  /** The unwinder vouches for it: a `?` or `(unreliable)` says that it does not. */
+  readonly reliable: boolean;
+  /** It comes from a register, not from the stack. */
+  readonly ip: boolean;
+}
+
+/** C names, Rust's mangled names, and Rust's names as rustfilt shows them. */
+const NAME = String.raw`(?:[A-Za-z_.$][\w.$]{0,255}|<[\w:<> ,&*']{1,255}>::[\w:<>]{1,255})`;
+const OFFSET = String.raw`\+(0x[\da-fA-F]{1,16}\/0x[\da-fA-F]{1,16})`;
+const ADDRESS = String.raw`(?:\[<?[\da-fA-F. ()a-z]{4,24}>?\]:?)`;
+const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
+
+const STACK_FRAME = new RegExp(
+  `^\\s*\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+);
+
+/** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */
+const INLINE_FRAME = new RegExp(
+  `^\\s*(?:(?:\\[<\\s{0,16}inline\\s{0,16}>\\]\\s{0,4}(\\? )?(${NAME}) (${SOURCE}))|(?:(\\? )?(${NAME}) (${SOURCE}) \\[inline\\]))`,
+);
+
+/** arm: `callee from caller+0x12/0x34`, older `[<…>] (callee) from [<…>] (caller+0x12/0x34)`. */
+const ARM_FRAME = new RegExp(
+  `^\\s*(?:${ADDRESS} )?\\(?(${NAME})(?:${OFFSET})?\\)? (?:\\[([\\w-]{1,64})\\] )?from (?:${ADDRESS} )?\\(? {0,4}(?:(${NAME})${OFFSET})?\\)?(?: \\[([\\w-]{1,64})\\])?`,
+);
+
+/** Names of the register that holds the address of the faulting instruction, on each architecture. */
+const POINTER = /^\s*(?:[RE]?IP(?: is at|:)? |PC is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+
+/** Segments of user space on x86: 0x33, 0x23, 0x73. */
+const USER_SEGMENT = /^00(?:33|23|73):/;
+const KERNEL_NAME = new RegExp(`^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})${OFFSET}(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`);
+
+/** What compilers add to the names of parts and copies of functions. */
+const COMPILER_SUFFIX = /(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|clone|cfi|cfi_jt|ccl)(?:\.\d+)*|\.\d+|\$[0-9a-f]{32})+$/;
+
+/** Wrappers of system calls: their names tell the architecture and the kernel's version, not the call. */
+const SYSCALL = /^(?:__(?:x64|ia32|x32|arm64|s390x?|riscv|powerpc|loongarch|se|do)_)(?:compat_)?(?=sys_)/;
+
+/** A function's name that is equal over builds and architectures. */
+export function stableName(symbol: string): string {
+  const plain = symbol.replace(/^\.+/, '').replace(COMPILER_SUFFIX, '');
+  return plain.replace(SYSCALL, '') || symbol;
+}
+
+/** The instruction pointer that a line tells: `user` for one of user space, `unnamed` for one outside every function. */
+export function parsePointer(text: string): Frame | 'user' | 'unnamed' | undefined {
+  const match = POINTER.exec(text);
+  if (!match) return undefined;
+  const rest = text.slice(match[0].length);
+  if (USER_SEGMENT.test(rest)) return 'user';
+  const named = KERNEL_NAME.exec(rest);
+  if (!named) return 'unnamed';
+  return frame(named[1]!, { offset: named[2], module: named[3], source: named[4], ip: true });
+}
+
+/** The frames of a line, the inner one first: arm names two in one line. */
+export function parseFrames(text: string): Frame[] {
+  const stack = STACK_FRAME.exec(text);
+  if (stack && !/^ ?from /.test(text.slice(stack[0].length))) {
+    const [, doubt, symbol, offset, module, source, unreliable] = stack;
+    return [frame(symbol!, { offset, module, source, reliable: !doubt && !unreliable })];
+  }
+  if (text.includes(' from ')) {
+    const arm = ARM_FRAME.exec(text);
+    if (arm) {
+      const inner = frame(arm[1]!, { offset: arm[2], module: arm[3] });
+      return arm[4] === undefined ? [inner] : [inner, frame(arm[4], { offset: arm[5], module: arm[6] })];
+    }
+  }
+  if (!text.includes('inline')) return [];
+  const inline = INLINE_FRAME.exec(text);
+  if (!inline) return [];
+  return [frame((inline[2] ?? inline[5])!, { source: inline[3] ?? inline[6], reliable: !(inline[1] ?? inline[4]) })];
+}
+
+interface FrameFacts {
+  readonly offset?: string;
+  readonly module?: string;
+  readonly source?: string;
+  readonly reliable?: boolean;
+  readonly ip?: boolean;
+}
+
+function frame(symbol: string, { offset, module, source, reliable = true, ip = false }: FrameFacts): Frame {
+  const known = {
+    ...(offset === undefined ? {} : { offset }),
+    ...(module === undefined ? {} : { module }),
+    ...(source === undefined ? {} : { source }),
+  };
+  return { symbol, name: stableName(symbol), ...known, reliable, ip };
+}

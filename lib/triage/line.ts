@@ -1,0 +1,178 @@
+// A line of a kernel log: what stands in front of the kernel's own words is taken off and kept as facts.
+
+/** A line without its prefixes. */
+export interface LogLine {
+  /** The kernel's own words. */
+  readonly text: string;
+  /** 0 (emergency) to 7 (debug), as printk counts them. */
+  readonly level?: number;
+  /** Seconds since the kernel started. */
+  readonly seconds?: number;
+  /** Who printed: `T123` is a task, `C1` is a CPU in an interrupt. */
+  readonly context?: string;
+  /** Wall-clock time as ISO 8601; without a zone where the log does not tell one. */
+  readonly wall?: string;
+  /** Name of the machine, where syslog wrote it down. */
+  readonly host?: string;
+}
+
+/** Longer lines are cut here: no line that the kernel writes is as long. */
+export const MAX_LINE = 2048;
+
+/** So many lines of several writers may stand in one line. */
+const MAX_SPLICES = 16;
+
+/** More prefixes do not stand in front of each other in any log. */
+const MAX_PREFIXES = 8;
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug'];
+
+/** Levels have three bits; the bits above are syslog's facility. */
+const LEVEL_MASK = 7;
+
+type Facts = { -readonly [key in keyof LogLine]: LogLine[key] };
+
+interface Prefix {
+  readonly pattern: RegExp;
+  take(match: RegExpExecArray, facts: Facts): void;
+}
+
+/** `[   12.345678]`, with the printing task or CPU where the kernel has CONFIG_PRINTK_CALLER. */
+const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{3,9})\]`;
+const CALLER = String.raw`\[ {0,12}([TC]\d{1,10})[^\]\s]{0,24} {0,2}\]`;
+
+const PREFIXES: readonly Prefix[] = [
+  {
+    // [   12.345678][  T123]
+    pattern: new RegExp(`^${STAMP}(?: ?${CALLER})? ?`),
+    take: (match, facts) => {
+      facts.seconds = Number(match[1]);
+      if (match[2] !== undefined) facts.context = match[2];
+    },
+  },
+  {
+    // <4>, and <30> with a facility
+    pattern: /^<(\d{1,3})>/,
+    take: (match, facts) => {
+      facts.level = Number(match[1]) & LEVEL_MASK;
+    },
+  },
+  {
+    // /dev/kmsg and netconsole: 4,123,456789,-;
+    pattern: /^(\d{1,3}),\d{1,20},(\d{1,20}),[^;\s]{0,64};/,
+    take: (match, facts) => {
+      facts.level = Number(match[1]) & LEVEL_MASK;
+      facts.seconds = Number(match[2]) / 1e6;
+    },
+  },
+  {
+    // 2024-01-02T03:04:05.678901+01:00
+    pattern: /^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|UTC|[+-]\d\d:?\d\d)?\]? /,
+    take: ([, day, time, fraction, zone], facts) => {
+      facts.wall = `${day}T${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : (zone ?? '')}`;
+    },
+  },
+  {
+    // dmesg -T: [Tue Jan  2 03:04:05 2024]
+    pattern: /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\] ?/,
+    take: ([, month, day, time, year], facts) => {
+      const number = MONTHS.indexOf(month!) + 1;
+      if (number > 0) facts.wall = `${year}-${String(number).padStart(2, '0')}-${day!.padStart(2, '0')}T${time}`;
+    },
+  },
+  {
+    // syslog: Jan  2 03:04:05 (the year is not told, so that it is no wall-clock time)
+    pattern: /^[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d /,
+    take: () => {},
+  },
+  {
+    // logcat: 01-02 03:04:05.678  1234  1234 W kernel  :
+    pattern: /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} {1,6}\d{1,7} {1,6}\d{1,7} [VDIWEF] [^:]{0,32}: ?/,
+    take: () => {},
+  },
+  {
+    // Programs that collect consoles: 2018/01/09 14:28:48
+    pattern: /^(\d{4})\/(\d\d)\/(\d\d) (\d\d:\d\d:\d\d) /,
+    take: ([, year, month, day, time], facts) => {
+      facts.wall = `${year}-${month}-${day}T${time}`;
+    },
+  },
+  {
+    // dmesg -x: kern  :warn  :
+    pattern: /^(?:kern|user|daemon|auth|syslog|local\d)\s{0,8}:([a-z]{3,6})\s{0,3}: ?/,
+    take: (match, facts) => {
+      const level = LEVELS.indexOf(match[1]!);
+      if (level >= 0) facts.level = level;
+    },
+  },
+  {
+    // What syslog and journalctl write after the time: host kernel:
+    pattern: /^(?:([\w.-]{1,64}) )?(?:kern\.\w{3,7} )?kernel(?:\[\d{1,7}\])?: ?/,
+    take: (match, facts) => {
+      if (match[1] !== undefined) facts.host = match[1];
+    },
+  },
+  {
+    // Samsung: [4:  system_server: 3344]
+    pattern: /^\[ {0,2}\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}(\d{1,8})\] ?/,
+    take: (match, facts) => {
+      facts.context = `T${match[1]}`;
+    },
+  },
+  {
+    // MediaTek: (2)[1608:kworker/2:1]
+    pattern: /^-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\] ?/,
+    take: (match, facts) => {
+      facts.context = `T${match[1]}`;
+    },
+  },
+  {
+    // [T123] where it stands apart from the time
+    pattern: new RegExp(`^${CALLER} ?`),
+    take: (match, facts) => {
+      facts.context = match[1];
+    },
+  },
+];
+
+/** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
+const SPLICE = new RegExp(String.raw`(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]`);
+
+/**
+ * The kernel's words of a line of any log, and the facts in front of them.
+ * @returns several lines where several writers share one
+ */
+export function parseLine(raw: string): LogLine[] {
+  let rest = raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw;
+  const lines: LogLine[] = [];
+  for (let i = 0; i < MAX_SPLICES; i++) {
+    const facts: Facts = { text: '' };
+    const text = takePrefixes(rest, facts);
+    const splice = SPLICE.exec(text);
+    if (!splice) {
+      lines.push({ ...facts, text: text.trimEnd() });
+      return lines;
+    }
+    const before = text.slice(0, splice.index).trimEnd();
+    if (before !== '') lines.push({ ...facts, text: before });
+    rest = text.slice(splice.index);
+  }
+  return lines;
+}
+
+function takePrefixes(raw: string, facts: Facts): string {
+  let text = raw;
+  for (let i = 0; i < MAX_PREFIXES; i++) {
+    const before = text;
+    for (const { pattern, take } of PREFIXES) {
+      const match = pattern.exec(text);
+      if (!match) continue;
+      take(match, facts);
+      text = text.slice(match[0].length);
+      break;
+    }
+    if (text === before) return text;
+  }
+  return text;
+}

@@ -1,0 +1,86 @@
+// One report in a log: its opening line, the lines after it, and the stack traces in them.
+
+import { type Frame, parseFrames, parsePointer } from './frame.js';
+import type { LogLine } from './line.js';
+
+/** Frames that stand together, under one heading. */
+export interface Section {
+  /** The line that the section stands after; empty for the first. */
+  readonly heading: string;
+  readonly frames: Frame[];
+  /** It is the stack of one CPU or one task, not a list that the report shows of the past. */
+  readonly live: boolean;
+}
+
+/** Lines that begin another stack: what was, or what others do. */
+const PAST =
+  /^\s*(?:Allocated by|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
+const OTHERS =
+  /^\s*(?:NMI backtrace for|Sending NMI|CPU\d{0,4}: stopping|SMP: stopping|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
+
+/** A report of a log, with its traces parsed once. */
+export class Report {
+  readonly opening: LogLine;
+  /** The opening and all after it, as far as they belong to the same context. */
+  readonly lines: readonly LogLine[];
+  readonly sections: readonly Section[];
+  /** The first instruction pointer of the kernel: `unnamed` where it lies in no function. */
+  readonly pointer: Frame | 'unnamed' | undefined;
+
+  constructor(lines: readonly LogLine[]) {
+    this.opening = lines[0]!;
+    const { context } = this.opening;
+    this.lines = lines.filter((line) => context === undefined || line.context === undefined || line.context === context);
+    const { sections, pointer } = readSections(this.lines);
+    this.sections = sections;
+    this.pointer = pointer;
+  }
+
+  /** The frames of the first trace that has any: the crash's own. */
+  get trace(): readonly Frame[] {
+    return (this.sections.find(({ frames, live }) => live && frames.length > 0) ?? this.sections[0]!).frames;
+  }
+
+  /** Frames of the section after the heading. */
+  after(heading: RegExp): readonly Frame[] {
+    return this.sections.find((section) => heading.test(section.heading))?.frames ?? [];
+  }
+
+  /** The first line that matches, among the first lines of the report. */
+  find(pattern: RegExp, most = this.lines.length): RegExpExecArray | undefined {
+    for (const { text } of this.lines.slice(0, most)) {
+      const match = pattern.exec(text);
+      if (match) return match;
+    }
+    return undefined;
+  }
+}
+
+function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer: Frame | 'unnamed' | undefined } {
+  let section: Section = { heading: '', frames: [], live: true };
+  const sections = [section];
+  let pointer: Frame | 'unnamed' | undefined;
+  let caller: string | undefined;
+  for (const { text } of lines) {
+    const past = PAST.test(text);
+    if (past || OTHERS.test(text)) {
+      section = { heading: text, frames: [], live: !past };
+      sections.push(section);
+      caller = undefined;
+      continue;
+    }
+    const pointed = parsePointer(text);
+    if (pointed !== undefined) {
+      if (pointed !== 'user') pointer = pointer === undefined || pointer === 'unnamed' ? pointed : pointer;
+      if (typeof pointed === 'object') section.frames.push(pointed);
+      continue;
+    }
+    for (const frame of parseFrames(text)) {
+      // arm names each caller again as the next line's callee.
+      if (frame.symbol === caller) caller = undefined;
+      else section.frames.push(frame);
+    }
+    caller = text.includes(' from ') ? section.frames.at(-1)?.symbol : undefined;
+  }
+  return { sections, pointer };
+}

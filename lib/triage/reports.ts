@@ -1,0 +1,111 @@
+// The reports in a log: where each begins, and which lines belong to it. Memory is bounded whatever the log's length.
+
+import type { LogLine } from './line.js';
+import { Report } from './report.js';
+import type { Kind } from './rule.js';
+import { type Opened, openingOf } from './title.js';
+
+/** No more lines of a report are kept: no kernel prints as many before the trace that tells what went wrong. */
+export const MAX_REPORT_LINES = 1000;
+
+/** So many reports of several tasks and CPUs can stand in a log at the same time. */
+const MAX_OPEN = 4;
+
+/** An oops that was interrupted by another report gets its pointer within so many lines, or never. */
+const MAX_AWAITED = 16;
+
+/** A line that goes on with a report comes within this time after it, in seconds. */
+const MAX_PAUSE = 10;
+
+/** Faults tell their instruction pointer after the opening. */
+const POINTED: ReadonlySet<Kind> = new Set(['null-deref', 'page-fault', 'gpf', 'double-fault', 'oops', 'bug']);
+
+/** A report whose end has been seen. */
+export interface Found {
+  readonly opened: Opened;
+  readonly report: Report;
+  /** The report ended in a panic. */
+  readonly panicked: boolean;
+}
+
+interface Open {
+  readonly opened: Opened;
+  readonly lines: LogLine[];
+  readonly kind: Kind | undefined;
+  hasPointer: boolean;
+  panicked: boolean;
+  lastSeconds: number | undefined;
+}
+
+const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|PC is at |pc : |epc\s{0,4}: |NIP[ :])/;
+const PANIC = /Kernel panic - not syncing/;
+
+/** Takes lines, gives reports. */
+export class ReportFinder {
+  /** The oldest first. */
+  #open: Open[] = [];
+
+  /** @returns the reports that the line ends */
+  push(line: LogLine): Found[] {
+    const opened = openingOf(line);
+    if (opened && !this.#continues(line, opened)) return this.#begin(line, opened);
+    for (const open of this.#open) add(open, line);
+    return [];
+  }
+
+  /** @returns the reports that the end of the log ends */
+  end(): Found[] {
+    const open = this.#open;
+    this.#open = [];
+    return open.map(found);
+  }
+
+  #begin(line: LogLine, opened: Opened): Found[] {
+    const stays = (open: Open) => !sameContext(open, line) || awaitsPointer(open);
+    const ended = this.#open.filter((open) => !stays(open));
+    this.#open = this.#open.filter(stays);
+    for (const open of this.#open) add(open, line);
+    const kind = opened.rule.forms[0]?.kind;
+    this.#open.push({
+      opened,
+      lines: [line],
+      kind,
+      hasPointer: false,
+      panicked: PANIC.test(line.text),
+      lastSeconds: line.seconds,
+    });
+    while (this.#open.length > MAX_OPEN) ended.push(this.#open.shift()!);
+    return ended.map(found);
+  }
+
+  /** Whether a line that could begin a report is the consequence of one. */
+  #continues(line: LogLine, { rule }: Opened): boolean {
+    const { partOf } = rule;
+    if (!partOf) return false;
+    const open = this.#open.findLast((candidate) => sameContext(candidate, line) && isSoon(candidate, line));
+    return open !== undefined && (partOf.length === 0 || (open.kind !== undefined && partOf.includes(open.kind)));
+  }
+}
+
+function add(open: Open, line: LogLine): void {
+  if (line.seconds !== undefined) open.lastSeconds = line.seconds;
+  if (PANIC.test(line.text) && sameContext(open, line)) open.panicked = true;
+  if (open.lines.length >= MAX_REPORT_LINES) return;
+  open.lines.push(line);
+  open.hasPointer ||= POINTER.test(line.text);
+}
+
+const found = ({ opened, lines, panicked }: Open): Found => ({ opened, report: new Report(lines), panicked });
+
+function sameContext({ lines }: Open, { context }: LogLine): boolean {
+  const own = lines[0]!.context;
+  return own === undefined || context === undefined || own === context;
+}
+
+function awaitsPointer({ kind, hasPointer, lines }: Open): boolean {
+  return kind !== undefined && POINTED.has(kind) && !hasPointer && lines.length < MAX_AWAITED;
+}
+
+function isSoon({ lastSeconds }: Open, { seconds }: LogLine): boolean {
+  return lastSeconds === undefined || seconds === undefined || Math.abs(seconds - lastSeconds) <= MAX_PAUSE;
+}

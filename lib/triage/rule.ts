@@ -1,0 +1,159 @@
+// What a rule is: how a report begins, what it is called, and where the function stands that it blames.
+
+import { isDull, isEntry, isReporting } from './dull.js';
+import type { Frame } from './frame.js';
+import { stableName } from './frame.js';
+import type { Report } from './report.js';
+
+/** Kinds of crashes: the second part of a signature. */
+export type Kind =
+  | 'atomic-sleep'
+  | 'bug'
+  | 'divide-error'
+  | 'double-fault'
+  | 'gpf'
+  | 'hard-lockup'
+  | 'hung-task'
+  | 'invalid-opcode'
+  | 'kasan'
+  | 'kcsan'
+  | 'kfence'
+  | 'kmsan'
+  | 'leak'
+  | 'list-corruption'
+  | 'lockdep'
+  | 'machine-check'
+  | 'null-deref'
+  | 'oom'
+  | 'oops'
+  | 'page-fault'
+  | 'panic'
+  | 'rcu-stall'
+  | 'refcount'
+  | 'soft-lockup'
+  | 'stack-overflow'
+  | 'ubsan'
+  | 'usercopy'
+  | 'warning';
+
+/** What the groups of the patterns matched. */
+export type Groups = Readonly<Record<string, string | undefined>>;
+
+/** Where a report says which function is to blame. @returns the function's name as the title has it */
+export type Place = (report: Report, groups: Groups, form: Form) => string | undefined;
+
+/** One way to name a report. The first form of a rule whose needs are met is taken. */
+export interface Form {
+  readonly kind: Kind;
+  /** `{f}` is the function, `{name}` what the group `name` of the patterns matched. */
+  readonly title: string;
+  /** Lines that the report must have. */
+  readonly needs?: readonly RegExp[];
+  /** Only the first so many lines are searched for what is needed. */
+  readonly within?: number;
+  readonly place?: Place;
+  /** Functions that do not tell what went wrong in such a report, beside those that never do. */
+  readonly dull?: RegExp;
+}
+
+export interface Rule {
+  /** What the line says, from its beginning or after words such as `watchdog: `. */
+  readonly opening: RegExp;
+  /** A report of these kinds goes on with such a line: it begins none of its own. */
+  readonly partOf?: readonly Kind[];
+  readonly forms: readonly Form[];
+}
+
+/** What stands for the function where the report was cut or mixed with others before one could be read. */
+export const CORRUPTED = 'corrupted';
+
+const telling = (form: Form) => (name: string) => !isDull(name) && !isEntry(name) && !form.dull?.test(name);
+
+/** The first function that tells something; where none does, the door that the task came through. */
+function firstTelling(frames: readonly Frame[], form: Form): string | undefined {
+  const tells = telling(form);
+  const reliable = frames.filter((frame) => frame.reliable);
+  return (reliable.find(({ name }) => tells(name)) ?? reliable.find(({ name }) => isEntry(name)))?.name;
+}
+
+/** The function that the opening or a needed line names, or else the first of the trace. */
+export const named: Place = (report, groups, form) => {
+  const tells = telling(form);
+  for (const group of ['f', 'g']) {
+    const symbol = groups[group];
+    if (symbol !== undefined && tells(stableName(symbol))) return stableName(symbol);
+  }
+  return firstTelling(report.trace, form);
+};
+
+/** The first telling function of the first trace. */
+export const traced: Place = (report, _, form) => firstTelling(report.trace, form);
+
+/** The function of the instruction pointer, or else the first of the trace: an oops without a pointer was cut before it. */
+export const pointed: Place = (report, _, form) => {
+  const { pointer } = report;
+  if (pointer === undefined) return undefined;
+  if (pointer !== 'unnamed' && telling(form)(pointer.name)) return pointer.name;
+  return firstTelling(report.trace, form);
+};
+
+/** The first telling function of the first trace, and not the instruction pointer, which lies anywhere. */
+export const stacked: Place = (report, _, form) =>
+  firstTelling(
+    report.trace.filter(({ ip }) => !ip),
+    form,
+  );
+
+/** The first telling function after a heading. */
+export const tracedAfter =
+  (heading: RegExp): Place =>
+  (report, _, form) =>
+    firstTelling(report.after(heading), form);
+
+/** The first of several places that knows. */
+export const either =
+  (...places: readonly Place[]): Place =>
+  (report, groups, form) => {
+    for (const place of places) {
+      const name = place(report, groups, form);
+      if (name !== undefined) return name;
+    }
+    return undefined;
+  };
+
+/** A hung task's function: the first that neither schedules nor waits. */
+const WAITING =
+  /^(?:_*schedule\w*|__sched\w*|context_switch|io_schedule\w*|preempt_schedule\w*|_cond_resched|__cond_resched|_*wait_\w+|wait_\w*|do_wait\w*|__wait_\w+|bit_wait\w*|out_of_line_wait\w*|prepare_to_wait\w*|finish_wait|__flush_work|flush_work\w*|__flush_workqueue|flush_workqueue|__cancel_work\w*|cancel_work\w*|cancel_delayed\w*|_*usleep\w*|msleep\w*|jbd2_log_wait\w*|folio_wait\w*|__folio_lock\w*|folio_lock\w*|__lock_page\w*|lock_page|_*lock_buffer|__switch_to\w*|drain_workqueue|autoremove\w*|rpc_wait\w*|kernfs_drain|kthread_stop\w*|kthread_park\w*|__synchronize_\w*|synchronize_hardirq|__lock_sock|___down\w*|__down_\w*|_*rwbase\w*|freezer_\w+|freezable_\w+|futex_wait\w*|blk_mq_freeze_queue_wait|congestion_wait|balance_dirty\w*)$/;
+
+export const waiting: Place = (report, _, form) => {
+  const tells = telling(form);
+  return report.trace.find(({ reliable, name }) => reliable && !WAITING.test(name) && tells(name))?.name;
+};
+
+/**
+ * Doors that all work comes through; the function in front of one is what was called. The first kind that is found in
+ * the trace counts: what a task asked for tells more than what interrupted it.
+ */
+const DOORS: readonly RegExp[] = [
+  /^(?:do_vfs_ioctl|ksys_ioctl|vfs_ioctl|(?:__(?:x64|ia32|arm64|se|do)_)?(?:compat_)?(?:sys|SyS)_(?:compat_)?ioctl|blkdev_ioctl|__blkdev_driver_ioctl|blkdev_common_ioctl|compat_ioctl|\w*compat_SyS_ioctl)$/,
+  /^(?:_*sock_(?:send|recv)msg\w*|_*(?:new_sync_|do_iter_|do_loop_)?(?:vfs_)?(?:read|write)v?|call_(?:read|write)_iter|do_iter_\w+|do_iter_readv_writev|__vfs_(?:read|write)|nfnetlink_rcv_msg)$/,
+  /^(?:call_timer_fn|process_one_work|process_scheduled_works|tasklet_action\w*|__netif_receive_skb(?:_one)?_core|__netif_receive_skb\w*|blk_mq_run_work_fn)$/,
+  /^(?:task_work_run)$/,
+  /^(?:do_syscall_\w+|x64_sys_call|ia32_sys_call|do_fast_syscall_\w+|__do_fast_syscall_\w+|entry_\w+|invoke_syscall|el0_svc\w*|do_el0_svc|syscall_call|ret_fast_syscall|system_call\w*|sysenter_\w+)$/,
+  /^(?:kthread)$/,
+];
+
+/** A stall's function: the one in front of the first door that all work comes through. */
+export const stalled: Place = (report) => {
+  for (const { frames, live } of report.sections) {
+    if (!live) continue;
+    const names = frames.filter(({ reliable }) => reliable).map(({ name }) => name);
+    if (names.some((name) => /^smp_call_function(?:_single|_many|_any|_many_cond)?$/.test(name))) return 'smp_call_function';
+    for (const door of DOORS) {
+      const at = names.findIndex((name, i) => i > 0 && door.test(name));
+      const inner = names[at - 1];
+      if (inner !== undefined && !isReporting(inner)) return inner;
+    }
+  }
+  return undefined;
+};

@@ -1,0 +1,109 @@
+// Openings of the checkers of memory and behaviour: sanitizers, leaks, usage of objects.
+
+import { named, type Rule, traced } from './rule.js';
+
+/** A function as `%pS` prints it. */
+const FUNCTION = String.raw`(?<f>(?:<[\w:<> ,&*']{1,200}>::)?[\w.$:]{1,256})\+0x`;
+
+/** What allocates on behalf of a caller: a leak is the caller's. */
+const ALLOCATORS =
+  /^(?:create_object|_*(?:netdev_|napi_|dev_|nlmsg_|pskb_|skb_)?alloc_skb\w*|__netdev_alloc_\w+|skb_(?:clone|copy\w*)|sk_prot_alloc|sk_alloc|sk_clone\w*|sock_(?:w|k|r)?malloc\w*|_*alloc_netdev\w*|alloc_netdev_mqs|alloc_etherdev\w*|device_\w*create\w*groups\w*|htab_map_alloc|\w*map_alloc\w*|bpf_map_\w*alloc|\w*_alloc_inode|alloc_inode\w*|new_inode\w*|iget_locked|_*d_alloc\w*|alloc_file\w*|alloc_empty_file|seq_(?:open|create|buf)\w*|kstrto\w+|prepare_creds|_*get_empty_filp|kobject_(?:create|set_name)\w*|dev_set_name|_*usb_alloc\w+|crypto_(?:alloc|create)_\w+|_*ksize|kzfree|percpu_\w*init|pcpu_\w+|_*blk_mq_alloc\w*|bio_alloc\w*|allocate_\w+|_*vm_area_(?:alloc|dup)|mm_alloc|_*copy_creds|seq_open\w*)$/;
+
+/** What copies to user space on behalf of a caller. */
+const COPYING = /^(?:instrument_\w+|copy_\w*(?:user|iter)\w*|_*copy_to_\w+|put_user\w*|simple_read_from_buffer|nla_put\w*|skb_copy_datagram_iter|_*put_cmsg\w*)$/;
+
+export const CHECKERS: readonly Rule[] = [
+  {
+    opening: new RegExp(`BUG: KASAN: (?:double-free or invalid-free|invalid-free|double-free)\\b(?: in ${FUNCTION})?`),
+    forms: [{ kind: 'kasan', title: 'KASAN: invalid-free in {f}', place: named }],
+  },
+  {
+    opening: new RegExp(`BUG: KASAN: (?<what>[a-z][a-z-]*)(?: in ${FUNCTION}[\\da-fx/]*(?<rest>.*)| on address)`),
+    forms: [
+      {
+        kind: 'kasan',
+        title: 'KASAN: {what} {access} in {f}',
+        needs: [/^(?<access>Read|Write) (?:of size|at addr)/, / in (?<raw>[\w.$]+)\+0x/],
+        within: 60,
+        place: named,
+      },
+      { kind: 'kasan', title: 'KASAN: {what} {access}', needs: [/^(?<access>Read|Write) of size/], within: 60 },
+      { kind: 'kasan', title: 'KASAN: {what} in {raw}{rest}', needs: [/ in (?<raw>[\w.$]+)\+0x/], within: 1 },
+      { kind: 'kasan', title: 'KASAN: {what}' },
+    ],
+  },
+  {
+    opening: new RegExp(`BUG: KFENCE: (?<what>[a-z][a-z -]*) in ${FUNCTION}`),
+    forms: [{ kind: 'kfence', title: 'KFENCE: {what} in {f}', place: named }],
+  },
+  {
+    opening: new RegExp(`BUG: KMSAN: (?<what>[a-z][a-z-]*)(?: in ${FUNCTION})?`),
+    forms: [{ kind: 'kmsan', title: 'KMSAN: {what} in {f}', place: traced, dull: COPYING }],
+  },
+  {
+    opening: new RegExp(`BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in ${FUNCTION}\\S* / (?<g>[\\w.$]+)\\+0x`),
+    forms: [{ kind: 'kcsan', title: 'KCSAN: {what} in {first} / {second}' }],
+  },
+  {
+    opening: new RegExp(`BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in ${FUNCTION}`),
+    forms: [{ kind: 'kcsan', title: 'KCSAN: {what} in {f}', place: named }],
+  },
+  {
+    opening: /UBSAN: Undefined behaviour in /i,
+    forms: [{ kind: 'ubsan', title: 'UBSAN: undefined-behaviour in {f}', place: traced }],
+  },
+  {
+    opening: /UBSAN: (?<what>[a-z][a-z-]*) in /,
+    forms: [{ kind: 'ubsan', title: 'UBSAN: {what} in {f}', place: traced }],
+  },
+  {
+    opening: /BUG: memory leak/,
+    forms: [{ kind: 'leak', title: 'memory leak in {f}', place: traced, dull: ALLOCATORS }],
+  },
+  {
+    partOf: ['kasan', 'bug'],
+    opening: /INFO: (?<what>Freed|Allocated) in (?<raw>[\w.$]+)\S* (?<rest>age=.*)/,
+    forms: [{ kind: 'kasan', title: 'INFO: {what} in {raw} {rest}' }],
+  },
+  {
+    partOf: ['kasan', 'bug'],
+    opening: /BUG (?!UNIX|TCP|UDP|RAW|PING|SCTP)[\w-]{1,64} \([^)]{1,64}\): (?!kasan: )(?<text>.{1,120})/,
+    forms: [{ kind: 'bug', title: 'BUG: {text}' }],
+  },
+  {
+    opening: /BUG: Bad page state in/,
+    forms: [{ kind: 'bug', title: 'BUG: Bad page state in {f}', place: traced, dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/ }],
+  },
+  {
+    opening: /BUG: Bad (?<what>page map|rss-counter state|page cache|swap file entry)/,
+    forms: [{ kind: 'bug', title: 'BUG: Bad {what}' }],
+  },
+  {
+    opening: /BUG: Dentry \S+\s+still in use \(\d+\) \[(?<what>unmount) of/,
+    forms: [{ kind: 'bug', title: 'BUG: Dentry still in use in {f}', place: (_, { what }) => what }],
+  },
+  {
+    opening: /BUG: non-zero (?<what>\w+) on freeing mm/,
+    forms: [{ kind: 'bug', title: 'BUG: non-zero {what} on freeing mm' }],
+  },
+  {
+    opening: /VFS: Busy inodes after unmount/,
+    forms: [{ kind: 'bug', title: 'VFS: Busy inodes after unmount (use-after-free)' }],
+  },
+  {
+    opening: /unregister_netdevice: waiting for (?<device>[a-zA-Z]{1,16})\S* to become free/,
+    forms: [{ kind: 'bug', title: 'unregister_netdevice: waiting for DEV to become free' }],
+  },
+  {
+    opening: /trusty: panic\b.{0,80}/,
+    forms: [
+      {
+        kind: 'panic',
+        title: 'trusty: ASSERT FAILED: {text}',
+        needs: [/ASSERT FAILED at \([^)]{1,200}\): (?<text>\S.{0,120})/],
+      },
+      { kind: 'panic', title: 'trusty: ASSERT FAILED:', needs: [/ASSERT FAILED/] },
+      { kind: 'panic', title: 'trusty: panic' },
+    ],
+  },
+];

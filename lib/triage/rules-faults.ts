@@ -1,0 +1,186 @@
+// Openings of faults and panics: the processor, or the kernel itself, could not go on.
+
+import { either, named, pointed, type Rule, stacked, stalled, traced } from './rule.js';
+
+const FUNCTION = String.raw`(?<f>[A-Za-z_.$<][\w.$:<>]*)\+0x`;
+
+/** Of an address below this, the kernel says "NULL pointer dereference"; some architectures never say so. */
+const LOW = String.raw`(?:0x)?0{1,13}[0-9a-f]{0,3}\b`;
+
+const LISTS = [
+  {
+    kind: 'list-corruption',
+    title: 'BUG: corrupted list in {f}',
+    needs: [/kernel BUG at (?:\.\/)?lib\/list_debug\.c/],
+    place: pointed,
+  },
+] as const;
+
+export const FAULTS: readonly Rule[] = [
+  {
+    opening: new RegExp(`BUG: (?:unable to handle (?:kernel )?NULL pointer dereference|kernel NULL pointer dereference)`),
+    forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed }],
+  },
+  {
+    opening: /BUG: unable to handle (?:kernel paging request|page fault)/,
+    forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|Kernel attempted to (?:read|write) user page \(0{0,8}[0-9a-f]{1,3}\)|BUG: Kernel NULL pointer dereference/,
+    forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed }],
+  },
+  {
+    opening: new RegExp(`(?:CPU \\d+ )?(?:Unable to handle kernel (?:paging request|access to user memory|execution of user memory|read from unreadable memory|write to read-only memory|access)\\b.{0,80}?(?:address:? ${LOW})|Unable to handle kernel pointer dereference in virtual kernel address space)`),
+    forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|Kernel attempted to (?:read|write|execute) |BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+    forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:Oops: )?general protection fault(?:[:, ]|$)/,
+    forms: [{ kind: 'gpf', title: 'general protection fault in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:Oops: )?divide error: /,
+    forms: [{ kind: 'divide-error', title: 'divide error in {f}', place: pointed }],
+  },
+  {
+    opening: /BUG: (?:stack guard page was hit|TASK stack guard page was hit|IRQ stack guard page)/,
+    forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stacked }],
+  },
+  {
+    opening: /PANIC: double fault/,
+    forms: [{ kind: 'double-fault', title: 'PANIC: double fault in {f}', place: pointed }],
+  },
+  {
+    opening: /rust_kernel: panicked at /,
+    forms: [
+      {
+        kind: 'bug',
+        title: '{message} in {f}',
+        needs: [/^(?<message>attempt to \w.{0,60}|index out of bounds|called `\w.{0,60}|explicit panic|internal error.{0,60})$/],
+        within: 4,
+        place: traced,
+      },
+      { kind: 'bug', title: 'kernel BUG in {f}', place: traced },
+    ],
+  },
+  {
+    opening: /list_(?:add|del) (?:corruption|double add)/,
+    forms: [{ kind: 'list-corruption', title: 'BUG: corrupted list in {f}', place: either(pointed, traced) }],
+  },
+  {
+    opening: /usercopy: Kernel memory (?:exposure|overwrite) attempt|(?:kernel )?usercopy: kernel memory (?:exposure|overwrite)/,
+    forms: [{ kind: 'usercopy', title: 'BUG: bad usercopy in {f}', place: either(pointed, traced) }],
+  },
+  {
+    opening: /kernel BUG at (?:\.\/)?lib\/list_debug\.c/,
+    partOf: ['list-corruption'],
+    forms: [...LISTS],
+  },
+  {
+    opening: /kernel BUG at (?:\.\/)?mm\/usercopy\.c/,
+    partOf: ['usercopy'],
+    forms: [{ kind: 'usercopy', title: 'BUG: bad usercopy in {f}', place: pointed }],
+  },
+  {
+    opening: /kernel BUG (?:at |in )/,
+    partOf: ['list-corruption', 'usercopy', 'bug'],
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
+  },
+  {
+    opening: /Kernel BUG at (?<g>[\w.]+)/,
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: either(pointed, named) }],
+  },
+  {
+    opening: /Unhandled fault: /,
+    forms: [{ kind: 'oops', title: 'Unhandled fault in {f}', place: pointed }],
+  },
+  {
+    opening: /Alignment trap: /,
+    forms: [{ kind: 'oops', title: 'Alignment trap in {f}', place: pointed }],
+  },
+  {
+    opening: /Bad mode in /,
+    forms: [{ kind: 'panic', title: 'kernel panic: bad mode' }],
+  },
+  {
+    opening: /(?:Oops: )?(?:invalid opcode|undefined instruction): /,
+    partOf: [],
+    forms: [{ kind: 'invalid-opcode', title: 'invalid opcode in {f}', place: pointed }],
+  },
+  {
+    opening: /Internal error: (?:Oops - BUG|BRK handler)/,
+    partOf: [],
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
+  },
+  {
+    opening: /Internal error: /,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'Internal error in {f}', place: pointed }],
+  },
+  {
+    opening: /mce: \[Hardware Error\]: (?:Machine check events|CPU \d+: Machine Check)|\[Hardware Error\]: Machine check: /,
+    forms: [],
+  },
+  {
+    opening: /(?:illegal instruction|protection exception|addressing exception|specification exception|data exception|operation exception|privileged operation|monitor event|fixpoint divide exception): \w{4} (?:ilc:\d )?\[#\d/,
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:BUG: )?(?:Oops|Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  ...panics(),
+];
+
+function panics(): Rule[] {
+  const panic = (rest: string, flags = '') => new RegExp(`Kernel panic - not syncing: ${rest}`, flags);
+  return [
+    {
+      // What follows from a report that stands before it.
+      opening: panic(
+        '(?<text>(?:kernel: |kasan: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic|panic_on)\\b.*|hung_task: .*|softlockup: .*|[Hh]ard LOCKUP|RCU Stall.*|Machine halted.*|Oops\\b.*|BUG!|KASAN: .*|UBSAN: .*|Aiee, killing interrupt handler!|Fatal hardware error!|scheduling while atomic.*)',
+      ),
+      partOf: [],
+      forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
+    },
+    {
+      opening: panic(`(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[?<?[\\da-fA-F(). ]*>?\\]? ?)?(?:${FUNCTION})?`),
+      forms: [{ kind: 'stack-overflow', title: 'kernel panic: stack is corrupted in {f}', place: named }],
+    },
+    {
+      opening: panic('corrupted stack end'),
+      forms: [{ kind: 'stack-overflow', title: 'kernel panic: corrupted stack end in {f}', place: stalled }],
+    },
+    {
+      opening: panic('Attempted to kill init!'),
+      partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
+      forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }] },
+    { opening: panic("Couldn't open N_TTY ldisc"), forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }] },
+    { opening: panic('Fatal exception'), partOf: [], forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }] },
+    {
+      opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|: |$)'),
+      forms: [{ kind: 'oom', title: 'kernel panic: {text}' }],
+    },
+    {
+      opening: panic('(?<text>VFS: Unable to mount root fs)'),
+      forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
+    },
+    {
+      opening: panic('(?<text>[^\\n]{0,40}(?:[Mm]achine [Cc]heck|MCE)[^\\n]{0,60})'),
+      forms: [{ kind: 'machine-check', title: 'kernel panic: {text}' }],
+    },
+    {
+      opening: panic('(?:Watchdog detected )?[Hh]ard LOCKUP'),
+      forms: [{ kind: 'hard-lockup', title: 'kernel panic: hard LOCKUP' }],
+    },
+    { opening: panic('(?<text>.{1,200})'), forms: [{ kind: 'panic', title: 'kernel panic: {text}' }] },
+    {
+      opening: /Kernel panic - not syncing:?$/,
+      forms: [{ kind: 'panic', title: 'kernel panic' }],
+    },
+  ];
+}

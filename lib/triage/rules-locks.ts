@@ -1,0 +1,162 @@
+// Openings about locks, contexts and waiting: lockdep, atomic sleeps, lockups, stalls, hung tasks.
+
+import { either, named, type Place, type Rule, stalled, traced, tracedAfter, waiting } from './rule.js';
+
+/** `at: [<…>] function+0x12/0x34`, of a held or wanted lock. */
+const AT = String.raw`\bat: (?:\[<[^>]{1,24}>\]\s{0,8})?`;
+const wanted = (group: 'f' | 'g') => new RegExp(`${AT}(?<${group}>[\\w.$]{1,256})\\+0x`);
+
+/** Who takes a lock on behalf of others is not to blame for a deadlock. */
+const LOCKERS = /^(?:down_\w+|up_\w+|__down\w*|try_to_wake_up|__wake_up\w*|wake_up\w*|up|lock_\w*|\w*_lock_nested|get_online_cpus|cpus_read_lock|cpu_hotplug\w*|perf_trace\w*|wait_for_\w+|flush_work\w*|flush_workqueue|__flush_work\w*|start_flush_work|fs_reclaim_\w+|process_one_work|lru_add_drain_all|__?_?task_rq_lock|spin_lock\w*)$/;
+
+/** A lock that is wanted, then one that is held, then the trace. */
+const locked: Place = (report, groups, form) => {
+  const found: { f?: string; g?: string } = {};
+  for (const { text } of report.lines.slice(0, 60)) {
+    if (/the existing dependency|other info that might|stack backtrace/.test(text)) break;
+    const match = wanted('f').exec(text);
+    if (!match) continue;
+    if (found.f === undefined) found.f = match[1]!;
+    else {
+      found.g = match[1]!;
+      break;
+    }
+  }
+  return named(report, { ...groups, ...found }, form);
+};
+
+const deadlock = (title: string) => [
+  {
+    kind: 'lockdep' as const,
+    title: 'possible deadlock in {f}',
+    needs: [/ (?:is )?trying to acquire(?: lock)?:/, wanted('f')],
+    within: 60,
+    place: locked,
+    dull: LOCKERS,
+  },
+  { kind: 'lockdep' as const, title },
+];
+
+/** Lockdep prints `WARNING: x`; before Linux 4.11, it printed `[ INFO: x ]` and `[ BUG: x ]`. */
+const lockdep = (text: string) => new RegExp(`(?:\\[ )?(?<word>WARNING|INFO|BUG): ${text}`);
+
+export const LOCKS: readonly Rule[] = [
+  {
+    opening: lockdep('possible (?:circular|irq lock inversion|recursive|nested) (?:locking|lock)?(?: ?dependency| ?inversion)?.{0,24}detected'),
+    forms: deadlock('{word}: possible circular locking dependency detected'),
+  },
+  { opening: lockdep('possible irq lock inversion dependency detected'), forms: deadlock('{word}: possible irq lock inversion dependency detected') },
+  {
+    opening: lockdep('\\w+-safe -> \\w+-unsafe lock order detected'),
+    forms: [
+      {
+        kind: 'lockdep',
+        title: 'possible deadlock in {f}',
+        place: either(tracedAfter(/which became \S*irq-safe/), locked),
+        dull: LOCKERS,
+      },
+    ],
+  },
+  {
+    opening: lockdep('inconsistent lock state'),
+    forms: [{ kind: 'lockdep', title: 'inconsistent lock state in {f}', place: locked, dull: LOCKERS }],
+  },
+  {
+    opening: lockdep('suspicious RCU usage'),
+    forms: [
+      {
+        kind: 'lockdep',
+        title: '{word}: suspicious RCU usage in {f}',
+        needs: [/suspicious rcu_\w+\(\) usage|RCU read-side critical section!|RCU-list traversed|suspicious \w+\(?\)? usage/],
+        place: traced,
+      },
+      { kind: 'lockdep', title: '{word}: suspicious RCU usage' },
+    ],
+  },
+  {
+    opening: lockdep('bad unlock balance detected'),
+    forms: [{ kind: 'lockdep', title: '{word}: bad unlock balance in {f}', place: traced }],
+  },
+  {
+    opening: lockdep('held lock freed'),
+    forms: [{ kind: 'lockdep', title: '{word}: held lock freed in {f}', place: locked }],
+  },
+  {
+    opening: lockdep('lock held (?<when>when returning to user space|at task exit time)'),
+    forms: [{ kind: 'lockdep', title: '{word}: lock held {when} in {f}', place: locked }],
+  },
+  {
+    opening: lockdep('\\S{1,64}/\\d+ still has locks held'),
+    forms: [{ kind: 'lockdep', title: '{word}: still has locks held in {f}', place: locked }],
+  },
+  {
+    opening: lockdep('Invalid wait context'),
+    forms: [{ kind: 'lockdep', title: 'WARNING: locking bug in {f}', place: traced }],
+  },
+  {
+    opening: lockdep('Nested lock was not taken'),
+    forms: [{ kind: 'lockdep', title: '{word}: nested lock was not taken in {f}', place: traced }],
+  },
+  {
+    opening: /INFO: trying to register non-static key/,
+    forms: [{ kind: 'lockdep', title: 'INFO: trying to register non-static key in {f}', place: traced }],
+  },
+  {
+    opening: /BUG: (?<text>MAX_\w+ too low!)/,
+    forms: [{ kind: 'lockdep', title: 'BUG: {text}' }],
+  },
+  {
+    opening: /BUG: sleeping function called from invalid context/,
+    forms: [{ kind: 'atomic-sleep', title: 'BUG: sleeping function called from invalid context in {f}', place: traced }],
+  },
+  {
+    opening: /BUG: scheduling while atomic/,
+    forms: [{ kind: 'atomic-sleep', title: 'BUG: scheduling while atomic in {f}', place: waiting }],
+  },
+  {
+    opening: /BUG: using (?<what>[\w]+\(\)) in preemptible/,
+    forms: [{ kind: 'atomic-sleep', title: 'BUG: using {what} in preemptible code in {f}', place: traced }],
+  },
+  {
+    opening: /BUG: (?<what>spinlock|rwlock) (?<how>lockup suspected|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
+    forms: [{ kind: 'lockdep', title: 'BUG: {what} {how} in {f}', place: traced }],
+  },
+  {
+    opening: /BUG: workqueue leaked lock or atomic/,
+    forms: [
+      {
+        kind: 'lockdep',
+        title: 'BUG: workqueue leaked lock or atomic in {f}',
+        needs: [/last function: (?<f>[\w.$]+)/],
+        within: 8,
+        place: named,
+      },
+      { kind: 'lockdep', title: 'BUG: workqueue leaked lock or atomic in {f}', place: traced },
+    ],
+  },
+  { opening: /BUG: workqueue lockup/, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
+  {
+    opening: /BUG: soft lockup/,
+    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: stalled }],
+  },
+  {
+    opening: /(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
+    forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, traced) }],
+  },
+  {
+    opening: /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
+    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: stalled }],
+  },
+  {
+    opening: /INFO: (?:SRCU|RCU Tasks|rcu_tasks\w*) (?:detected )?stall/,
+    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: stalled }],
+  },
+  {
+    opening: /INFO: task .{1,64}:\d{1,10} blocked (?:in I\/O wait |on a \w+ )?(?:.{0,32} )?for more than/,
+    forms: [{ kind: 'hung-task', title: 'INFO: task hung in {f}', place: waiting }],
+  },
+  {
+    opening: /INFO: task .{1,64}:\d{1,10} can't die for more than/,
+    forms: [{ kind: 'hung-task', title: "INFO: task can't die in {f}", place: waiting }],
+  },
+];

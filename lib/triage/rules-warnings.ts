@@ -1,0 +1,63 @@
+// Openings of warnings: WARN_ON() and what the kernel writes in its manner.
+
+import { type Rule, traced } from './rule.js';
+
+/** `WARNING: CPU: 0 PID: 1 at file.c:12 function+0x1/0x2`, since Linux 6.18 `WARNING: file.c:12 at function+0x1/0x2, CPU#0`. */
+const at = (file: string, name = '[\\w.$]*') =>
+  new RegExp(
+    `WARNING: (?:CPU: \\d+ PID: \\d+ )?(?:at (?:\\./)?${file}:\\d+ (?<f>${name})|(?:\\./)?${file}:\\d+ at (?<g>${name}))`,
+  );
+const ANY_FILE = '[\\w./+-]{1,200}\\.\\w{1,4}';
+
+export const WARNINGS: readonly Rule[] = [
+  {
+    opening: at('lib/refcount\\.c'),
+    forms: [{ kind: 'refcount', title: 'WARNING: refcount bug in {f}', place: traced }],
+  },
+  {
+    opening: at('lib/debugobjects\\.c'),
+    forms: [{ kind: 'warning', title: 'WARNING: ODEBUG bug in {f}', place: traced }],
+  },
+  {
+    opening: at('lib/kobject\\.c'),
+    forms: [{ kind: 'warning', title: 'WARNING: kobject bug in {f}', place: traced, dull: /^kobject_\w+$/ }],
+  },
+  {
+    opening: at('kernel/locking/lockdep\\.c'),
+    forms: [{ kind: 'lockdep', title: 'WARNING: locking bug in {f}', place: traced }],
+  },
+  {
+    opening: at('mm/slab_common\\.c', 'kmalloc\\w*'),
+    forms: [{ kind: 'warning', title: 'WARNING: kmalloc bug in {f}', place: traced }],
+  },
+  {
+    opening: at('mm/vmalloc\\.c'),
+    forms: [{ kind: 'warning', title: 'WARNING: zero-size vmalloc in {f}', place: traced }],
+  },
+  {
+    opening: at('drivers/usb/core/urb\\.c', 'usb_submit_urb'),
+    forms: [{ kind: 'warning', title: 'WARNING in {f}/usb_submit_urb', place: traced, dull: /^usb_submit_urb$/ }],
+  },
+  { opening: at(ANY_FILE), forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }] },
+  {
+    opening: /WARNING: kernel stack (?<what>regs|frame pointer) (?:at|in)\b.{0,80}? has bad (?<which>'\w+' )?value/,
+    forms: [{ kind: 'warning', title: 'WARNING: kernel stack {what} has bad {which}value' }],
+  },
+  {
+    opening: /WARNING: stack recursion|WARNING: can't dereference|WARNING: unrecognized unwind stack type/,
+    forms: [{ kind: 'warning', title: 'WARNING: bad stack of the unwinder' }],
+  },
+  {
+    opening: /(?<text>[\w-]{1,32}: page allocation failure)/,
+    forms: [],
+  },
+];
+
+/** Nothing more is known of these than their words. */
+export const OTHERS: readonly Rule[] = [
+  { opening: /WARNING: (?<text>[a-z]\w{0,63})$/, forms: [{ kind: 'warning', title: 'WARNING: {text}' }] },
+  {
+    opening: /BUG: (?!.{0,40}(?:report|please))(?<text>[A-Za-z].{2,200})/,
+    forms: [{ kind: 'bug', title: 'BUG: {text}', place: traced }],
+  },
+];

@@ -1,0 +1,96 @@
+// The title of a report: the rule that its opening line meets, and what the rule makes of it.
+
+import type { LogLine } from './line.js';
+import type { Report } from './report.js';
+import { CORRUPTED, type Form, type Groups, type Kind, type Rule } from './rule.js';
+import { CHECKERS } from './rules-checkers.js';
+import { FAULTS } from './rules-faults.js';
+import { LOCKS } from './rules-locks.js';
+import { OTHERS, WARNINGS } from './rules-warnings.js';
+
+/** Longer titles are cut. */
+export const MAX_TITLE = 120;
+
+export interface Titled {
+  readonly title: string;
+  readonly kind: Kind;
+  /** The function that is to blame, `corrupted` where the report was cut before one could be read. */
+  readonly function: string | null;
+}
+
+/** The order is that of searching: what is known exactly stands in front of what is known only by its first words. */
+const RULES: readonly Rule[] = [...CHECKERS, ...LOCKS, ...FAULTS, ...WARNINGS, ...OTHERS];
+
+/** What the kernel's subsystems write in front: `watchdog: BUG: soft lockup`, `rcu: INFO: …`, `syzkaller login: `. */
+const LEAD = String.raw`(?:\*\* \d+ printk messages dropped \*\*\s*)?(?:(?:NMI )?watchdog: |rcu: |kernel: |kmemleak: |mce: |traps: |[\w.-]{1,32} login: ?|kasan: GPF could be caused by NULL-ptr deref or user memory access|segment-related |\[\s?)?`;
+const ANCHORED: readonly { readonly rule: Rule; readonly opening: RegExp }[] = RULES.map((rule) => ({
+  rule,
+  opening: new RegExp(`^\\s{0,4}${LEAD}(?:${rule.opening.source})`, rule.opening.flags),
+}));
+
+/** One of these words is in every opening: most lines have none, and need no search. */
+const HINT =
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error/;
+
+/** Lines that look like openings and are none. */
+const LOOKALIKES =
+  /INFO: lockdep is turned off|INFO: Stall ended|INFO: NMI handler|INFO: recovery required|BUG UNIX|_BUG_ON|DEBUG:|WARNING: see |note: .{0,64} exited with/;
+
+export interface Opened {
+  readonly rule: Rule;
+  readonly groups: Groups;
+}
+
+/** The rule whose opening a line is. */
+export function openingOf({ text }: LogLine): Opened | undefined {
+  if (!HINT.test(text) || LOOKALIKES.test(text)) return undefined;
+  for (const { rule, opening } of ANCHORED) {
+    const match = opening.exec(text);
+    if (match) return rule.forms.length === 0 ? undefined : { rule, groups: { ...match.groups } };
+  }
+  return undefined;
+}
+
+/** The title of a report that begins with such an opening. */
+export function titleOf(report: Report, { rule, groups }: Opened): Titled {
+  for (const form of rule.forms) {
+    const found = needsOf(report, form);
+    if (!found) continue;
+    const all = { ...groups, ...found };
+    const blamed = form.place?.(report, all, form);
+    const needsFunction = form.title.includes('{f}');
+    const name = blamed ?? (needsFunction ? CORRUPTED : null);
+    return { title: fill(form.title, { ...all, f: name ?? undefined }), kind: form.kind, function: name };
+  }
+  return { title: fill(report.opening.text, {}), kind: rule.forms[0]?.kind ?? 'bug', function: null };
+}
+
+function needsOf(report: Report, form: Form): Groups | undefined {
+  let groups: Groups = {};
+  for (const pattern of form.needs ?? []) {
+    const match = report.find(pattern, form.within);
+    if (!match) return undefined;
+    groups = { ...groups, ...match.groups };
+  }
+  return groups;
+}
+
+function fill(template: string, groups: Groups): string {
+  const title = template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = groups[name] ?? '';
+    return name === 'f' ? value : withoutNumbers(value);
+  });
+  return cut(title.trim());
+}
+
+/** Two crashes with the same text and other numbers are the same crash. */
+export function withoutNumbers(text: string): string {
+  return text
+    .replace(/\+0x[\da-f]+\/0x[\da-f]+/gi, '')
+    .replace(/\b(?:0x[\da-f]+|(?=[\da-f]*\d)[\da-f]{8,16})\b/gi, 'ADDR')
+    .replace(/(?<![A-Za-z_.])\d+(?![A-Za-z_])/g, 'NUM');
+}
+
+function cut(title: string): string {
+  return title.length > MAX_TITLE ? title.slice(0, MAX_TITLE).trimEnd() : title;
+}
