@@ -14,14 +14,14 @@ export interface Section {
 
 /** Lines that begin another stack: what was, or what others do. */
 const PAST =
-  /^\s*(?:Allocated by|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
+  /^\s*(?:Allocated by|\S{1,64} is trying to release lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
 const OTHERS =
-  /^\s*(?:NMI backtrace for|Sending NMI|CPU\d{0,4}: stopping|SMP: stopping|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
+  /^\s*(?:CPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d|Task dump for CPU|NMI backtrace for|Sending NMI|CPU\d{0,4}: stopping|SMP: stopping|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
 
 /** A report of a log, with its traces parsed once. */
 export class Report {
   readonly opening: LogLine;
-  /** The opening and all after it, as far as they belong to the same context. */
+  /** The opening and all after it. */
   readonly lines: readonly LogLine[];
   readonly sections: readonly Section[];
   /** The first instruction pointer of the kernel: `unnamed` where it lies in no function. */
@@ -29,8 +29,7 @@ export class Report {
 
   constructor(lines: readonly LogLine[]) {
     this.opening = lines[0]!;
-    const { context } = this.opening;
-    this.lines = lines.filter((line) => context === undefined || line.context === undefined || line.context === context);
+    this.lines = lines;
     const { sections, pointer } = readSections(this.lines);
     this.sections = sections;
     this.pointer = pointer;
@@ -38,7 +37,8 @@ export class Report {
 
   /** The frames of the first trace that has any: the crash's own. */
   get trace(): readonly Frame[] {
-    return (this.sections.find(({ frames, live }) => live && frames.length > 0) ?? this.sections[0]!).frames;
+    const live = this.sections.filter((section) => section.live && section.frames.length > 0);
+    return (live.find(({ frames }) => frames.some(({ ip }) => !ip)) ?? live[0])?.frames ?? [];
   }
 
   /** Frames of the section after the heading. */

@@ -11,11 +11,14 @@ export const MAX_REPORT_LINES = 1000;
 /** So many reports of several tasks and CPUs can stand in a log at the same time. */
 const MAX_OPEN = 4;
 
-/** An oops that was interrupted by another report gets its pointer within so many lines, or never. */
+/** A report that was interrupted by another gets what it lacks within so many lines after it, or never. */
 const MAX_AWAITED = 16;
+const MAX_AWAITED_STALL = 80;
 
 /** A line that goes on with a report comes within this time after it, in seconds. */
 const MAX_PAUSE = 10;
+
+const STALLS: ReadonlySet<Kind> = new Set(['rcu-stall', 'soft-lockup', 'hard-lockup']);
 
 /** Faults tell their instruction pointer after the opening. */
 const POINTED: ReadonlySet<Kind> = new Set(['null-deref', 'page-fault', 'gpf', 'double-fault', 'oops', 'bug']);
@@ -34,10 +37,14 @@ interface Open {
   readonly kind: Kind | undefined;
   hasPointer: boolean;
   panicked: boolean;
+  hasFrames: boolean;
+  /** So many lines more belong to it although another report began; undefined as long as none did. */
+  awaited: number | undefined;
   lastSeconds: number | undefined;
 }
 
 const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|PC is at |pc : |epc\s{0,4}: |NIP[ :])/;
+const FRAME = /^\s.{0,64}\+0x[\da-f]+\/0x|^\s*\[<[\da-f]+>\]/;
 const PANIC = /Kernel panic - not syncing/;
 
 /** Takes lines, gives reports. */
@@ -50,7 +57,9 @@ export class ReportFinder {
     const opened = openingOf(line);
     if (opened && !this.#continues(line, opened)) return this.#begin(line, opened);
     for (const open of this.#open) add(open, line);
-    return [];
+    const ended = this.#open.filter(({ awaited }) => awaited === 0);
+    if (ended.length > 0) this.#open = this.#open.filter(({ awaited }) => awaited !== 0);
+    return ended.map(found);
   }
 
   /** @returns the reports that the end of the log ends */
@@ -61,16 +70,22 @@ export class ReportFinder {
   }
 
   #begin(line: LogLine, opened: Opened): Found[] {
-    const stays = (open: Open) => !sameContext(open, line) || awaitsPointer(open);
+    const stays = (open: Open) => opened.rule.isLine || !sameContext(open, line) || (open.awaited === undefined && lacks(open));
     const ended = this.#open.filter((open) => !stays(open));
     this.#open = this.#open.filter(stays);
-    for (const open of this.#open) add(open, line);
+    for (const open of this.#open) {
+      add(open, line);
+      if (opened.rule.isLine || !sameContext(open, line)) continue;
+      open.awaited = open.kind !== undefined && STALLS.has(open.kind) ? MAX_AWAITED_STALL : MAX_AWAITED;
+    }
     const kind = opened.rule.forms[0]?.kind;
     this.#open.push({
       opened,
       lines: [line],
       kind,
       hasPointer: false,
+      hasFrames: false,
+      awaited: undefined,
       panicked: PANIC.test(line.text),
       lastSeconds: line.seconds,
     });
@@ -88,11 +103,14 @@ export class ReportFinder {
 }
 
 function add(open: Open, line: LogLine): void {
+  if (!belongs(open, line)) return;
   if (line.seconds !== undefined) open.lastSeconds = line.seconds;
-  if (PANIC.test(line.text) && sameContext(open, line)) open.panicked = true;
+  if (open.awaited !== undefined) open.awaited--;
+  if (PANIC.test(line.text)) open.panicked = true;
   if (open.lines.length >= MAX_REPORT_LINES) return;
   open.lines.push(line);
   open.hasPointer ||= POINTER.test(line.text);
+  open.hasFrames ||= FRAME.test(line.text);
 }
 
 const found = ({ opened, lines, panicked }: Open): Found => ({ opened, report: new Report(lines), panicked });
@@ -102,8 +120,16 @@ function sameContext({ lines }: Open, { context }: LogLine): boolean {
   return own === undefined || context === undefined || own === context;
 }
 
-function awaitsPointer({ kind, hasPointer, lines }: Open): boolean {
-  return kind !== undefined && POINTED.has(kind) && !hasPointer && lines.length < MAX_AWAITED;
+/** Where a report tells its context, lines of others, and of programs, are not its own. */
+function belongs({ lines }: Open, { context }: LogLine): boolean {
+  const own = lines[0]!.context;
+  return own === undefined || context === own;
+}
+
+/** Whether a report has not yet got what its title needs. */
+function lacks({ kind, hasPointer, hasFrames }: Open): boolean {
+  if (kind === undefined) return false;
+  return (POINTED.has(kind) && !hasPointer) || (STALLS.has(kind) && !hasFrames);
 }
 
 function isSoon({ lastSeconds }: Open, { seconds }: LogLine): boolean {

@@ -61,6 +61,8 @@ export interface Rule {
   readonly opening: RegExp;
   /** A report of these kinds goes on with such a line: it begins none of its own. */
   readonly partOf?: readonly Kind[];
+  /** The line is all of it: a report that it stands within goes on after it. */
+  readonly isLine?: boolean;
   readonly forms: readonly Form[];
 }
 
@@ -97,13 +99,6 @@ export const pointed: Place = (report, _, form) => {
   return firstTelling(report.trace, form);
 };
 
-/** The first telling function of the first trace, and not the instruction pointer, which lies anywhere. */
-export const stacked: Place = (report, _, form) =>
-  firstTelling(
-    report.trace.filter(({ ip }) => !ip),
-    form,
-  );
-
 /** The first telling function after a heading. */
 export const tracedAfter =
   (heading: RegExp): Place =>
@@ -123,37 +118,50 @@ export const either =
 
 /** A hung task's function: the first that neither schedules nor waits. */
 const WAITING =
-  /^(?:_*schedule\w*|__sched\w*|context_switch|io_schedule\w*|preempt_schedule\w*|_cond_resched|__cond_resched|_*wait_\w+|wait_\w*|do_wait\w*|__wait_\w+|bit_wait\w*|out_of_line_wait\w*|prepare_to_wait\w*|finish_wait|__flush_work|flush_work\w*|__flush_workqueue|flush_workqueue|__cancel_work\w*|cancel_work\w*|cancel_delayed\w*|_*usleep\w*|msleep\w*|jbd2_log_wait\w*|folio_wait\w*|__folio_lock\w*|folio_lock\w*|__lock_page\w*|lock_page|_*lock_buffer|__switch_to\w*|drain_workqueue|autoremove\w*|rpc_wait\w*|kernfs_drain|kthread_stop\w*|kthread_park\w*|__synchronize_\w*|synchronize_hardirq|__lock_sock|___down\w*|__down_\w*|_*rwbase\w*|freezer_\w+|freezable_\w+|futex_wait\w*|blk_mq_freeze_queue_wait|congestion_wait|balance_dirty\w*)$/;
+  /^(?:_*schedule\w*|__sched\w*|context_switch|io_schedule\w*|preempt_schedule\w*|_cond_resched|__cond_resched|_*wait_\w+|wait_\w*|do_wait\w*|__wait_\w+|bit_wait\w*|out_of_line_wait\w*|prepare_to_wait\w*|finish_wait|__flush_work|flush_work\w*|__flush_workqueue|flush_workqueue|__cancel_work\w*|cancel_work\w*|cancel_delayed\w*|_*usleep\w*|msleep\w*|jbd2_log_wait\w*|folio_wait\w*|__folio_lock\w*|folio_lock\w*|__lock_page\w*|lock_page|_*lock_buffer|__switch_to\w*|drain_workqueue|autoremove\w*|rpc_wait\w*|kernfs_drain|kthread_stop\w*|kthread_park\w*|__synchronize_\w*|synchronize_hardirq|__lock_sock|___down\w*|__down_\w*|_*rwbase\w*|freezer_\w+|freezable_\w+|futex_wait\w*|blk_mq_freeze_queue_wait|congestion_wait|balance_dirty\w*|\w*fdatawait\w*|filemap_write_and_wait\w*|console_lock|do_read_cache_\w+|io_wait\w*|blk_execute\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter)$/;
 
 export const waiting: Place = (report, _, form) => {
   const tells = telling(form);
   return report.trace.find(({ reliable, name }) => reliable && !WAITING.test(name) && tells(name))?.name;
 };
 
-/**
- * Doors that all work comes through; the function in front of one is what was called. The first kind that is found in
- * the trace counts: what a task asked for tells more than what interrupted it.
- */
-const DOORS: readonly RegExp[] = [
-  /^(?:do_vfs_ioctl|ksys_ioctl|vfs_ioctl|(?:__(?:x64|ia32|arm64|se|do)_)?(?:compat_)?(?:sys|SyS)_(?:compat_)?ioctl|blkdev_ioctl|__blkdev_driver_ioctl|blkdev_common_ioctl|compat_ioctl|\w*compat_SyS_ioctl)$/,
-  /^(?:_*sock_(?:send|recv)msg\w*|_*(?:new_sync_|do_iter_|do_loop_)?(?:vfs_)?(?:read|write)v?|call_(?:read|write)_iter|do_iter_\w+|do_iter_readv_writev|__vfs_(?:read|write)|nfnetlink_rcv_msg)$/,
-  /^(?:call_timer_fn|process_one_work|process_scheduled_works|tasklet_action\w*|__netif_receive_skb(?:_one)?_core|__netif_receive_skb\w*|blk_mq_run_work_fn)$/,
-  /^(?:task_work_run)$/,
-  /^(?:do_syscall_\w+|x64_sys_call|ia32_sys_call|do_fast_syscall_\w+|__do_fast_syscall_\w+|entry_\w+|invoke_syscall|el0_svc\w*|do_el0_svc|syscall_call|ret_fast_syscall|system_call\w*|sysenter_\w+)$/,
-  /^(?:kthread)$/,
-];
+/** Doors that all work comes through; the function in front of one is what was called. */
+const DOORS = new RegExp(
+  `^(?:${[
+    'do_vfs_ioctl|ksys_ioctl|vfs_ioctl|(?:__(?:x64|ia32|arm64|se|do)_)?(?:compat_)?(?:sys|SyS)_(?:compat_)?ioctl|blkdev_ioctl|blkdev_common_ioctl|\\w*compat_(?:blkdev_)?ioctl|compat_blkdev_ioctl',
+    '_*sock_(?:send|recv)msg\\w*|_*sys_[gs]etsockopt|do_sock_[gs]etsockopt|sock_common_[gs]etsockopt|SyS_[gs]etsockopt',
+    '(?:__)?(?:new_sync_|do_iter_|do_loop_)?(?:vfs_)?(?:read|write)v?|call_(?:read|write)_iter|do_iter_\\w+|__vfs_(?:read|write)',
+    'call_timer_fn|process_one_work|process_scheduled_works|tasklet_action\\w*|__netif_receive_skb\\w*|netif_receive_skb\\w*|blk_mq_run_work_fn',
+    'rtnetlink_rcv_msg|nfnetlink_rcv_msg|task_work_run|kthread',
+    'do_syscall_\\w+|x64_sys_call|ia32_sys_call|_*do_fast_syscall_\\w+|entry_\\w+|invoke_syscall|el0_svc\\w*|do_el0_svc|syscall_call|ret_fast_syscall|system_call\\w*|sysenter_\\w+',
+  ].join('|')})$`,
+);
+
+/** An interrupt's entry: what stands in front of the first is the watchdog at work. */
+const INTERRUPT =
+  /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|nmi|end_repeat_nmi|asm_exc_nmi)$/;
+
+/** What a watchdog itself does. */
+const WATCHING = /^(?:nmi_\w+|rcu_\w*(?:dump|stall|check|sched_clock|pending)\w*|_*sched_show_task|dump_cpu_task|print_\w*stall\w*|check_cpu_stall|watchdog\w*|arch_trigger_\w+|update_process_times|tick_\w+|_*h?r?timer_\w+|hrtimer_interrupt|local_apic_timer_\w+|smp_\w*apic_timer_\w+|show_\w+)$/;
 
 /** A stall's function: the one in front of the first door that all work comes through. */
 export const stalled: Place = (report) => {
   for (const { frames, live } of report.sections) {
     if (!live) continue;
-    const names = frames.filter(({ reliable }) => reliable).map(({ name }) => name);
+    const names = beforeInterrupt(frames.filter(({ reliable }) => reliable).map(({ name }) => name));
     if (names.some((name) => /^smp_call_function(?:_single|_many|_any|_many_cond)?$/.test(name))) return 'smp_call_function';
-    for (const door of DOORS) {
-      const at = names.findIndex((name, i) => i > 0 && door.test(name));
-      const inner = names[at - 1];
-      if (inner !== undefined && !isReporting(inner)) return inner;
-    }
+    const at = names.findIndex((name, i) => DOORS.test(name) && i > 0 && isWork(names[i - 1]!));
+    if (at > 0) return names[at - 1];
   }
   return undefined;
 };
+
+const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);
+
+/** What ran before a watchdog's interrupt came. */
+function beforeInterrupt(names: readonly string[]): readonly string[] {
+  const watching = names.slice(0, 3).some((name) => WATCHING.test(name) || /^dump_stack/.test(name));
+  if (!watching) return names;
+  const from = names.findIndex((name) => INTERRUPT.test(name));
+  return names.slice(from + 1);
+}

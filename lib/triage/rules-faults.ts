@@ -1,6 +1,6 @@
 // Openings of faults and panics: the processor, or the kernel itself, could not go on.
 
-import { either, named, pointed, type Rule, stacked, stalled, traced } from './rule.js';
+import { either, named, pointed, type Rule, stalled, traced } from './rule.js';
 
 const FUNCTION = String.raw`(?<f>[A-Za-z_.$<][\w.$:<>]*)\+0x`;
 
@@ -42,12 +42,12 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'gpf', title: 'general protection fault in {f}', place: pointed }],
   },
   {
-    opening: /(?:Oops: )?divide error: /,
+    opening: /(?:Oops: )?divide[_ ]error: /,
     forms: [{ kind: 'divide-error', title: 'divide error in {f}', place: pointed }],
   },
   {
     opening: /BUG: (?:stack guard page was hit|TASK stack guard page was hit|IRQ stack guard page)/,
-    forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stacked }],
+    forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stalled }],
   },
   {
     opening: /PANIC: double fault/,

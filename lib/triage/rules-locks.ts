@@ -1,38 +1,33 @@
 // Openings about locks, contexts and waiting: lockdep, atomic sleeps, lockups, stalls, hung tasks.
 
+import { stableName } from './frame.js';
 import { either, named, type Place, type Rule, stalled, traced, tracedAfter, waiting } from './rule.js';
 
 /** `at: [<…>] function+0x12/0x34`, of a held or wanted lock. */
 const AT = String.raw`\bat: (?:\[<[^>]{1,24}>\]\s{0,8})?`;
-const wanted = (group: 'f' | 'g') => new RegExp(`${AT}(?<${group}>[\\w.$]{1,256})\\+0x`);
+const wanted = new RegExp(`${AT}([\\w.$]{1,256})\\+0x`);
 
-/** Who takes a lock on behalf of others is not to blame for a deadlock. */
-const LOCKERS = /^(?:down_\w+|up_\w+|__down\w*|try_to_wake_up|__wake_up\w*|wake_up\w*|up|lock_\w*|\w*_lock_nested|get_online_cpus|cpus_read_lock|cpu_hotplug\w*|perf_trace\w*|wait_for_\w+|flush_work\w*|flush_workqueue|__flush_work\w*|start_flush_work|fs_reclaim_\w+|process_one_work|lru_add_drain_all|__?_?task_rq_lock|spin_lock\w*)$/;
+/** The locks' own functions, and what traces: who called them wanted the lock. */
+const LOCKERS =
+  /^(?:(?:_*raw_|do_raw_)?(?:spin|read|write)_\w*lock\w*|_*mutex_\w*lock\w*|ww_mutex_\w+|_*rt_mutex_\w+|_*(?:down|up)(?:_\w+)?|percpu_\w+|rwsem_\w+|lock_acquire|perf_trace\w*|trace_\w+|__might_fault|_*(?:mem|str)(?:cpy|set|dup\w*)|k\w*alloc\w*)$/;
 
 /** A lock that is wanted, then one that is held, then the trace. */
 const locked: Place = (report, groups, form) => {
-  const found: { f?: string; g?: string } = {};
   for (const { text } of report.lines.slice(0, 60)) {
     if (/the existing dependency|other info that might|stack backtrace/.test(text)) break;
-    const match = wanted('f').exec(text);
-    if (!match) continue;
-    if (found.f === undefined) found.f = match[1]!;
-    else {
-      found.g = match[1]!;
-      break;
-    }
+    const symbol = wanted.exec(text)?.[1];
+    if (symbol !== undefined && !LOCKERS.test(stableName(symbol))) return stableName(symbol);
   }
-  return named(report, { ...groups, ...found }, form);
+  return traced(report, groups, form);
 };
 
 const deadlock = (title: string) => [
   {
     kind: 'lockdep' as const,
     title: 'possible deadlock in {f}',
-    needs: [/ (?:is )?trying to acquire(?: lock)?:/, wanted('f')],
+    needs: [/ (?:is )?trying to acquire(?: lock)?:/, wanted],
     within: 60,
     place: locked,
-    dull: LOCKERS,
   },
   { kind: 'lockdep' as const, title },
 ];
@@ -53,13 +48,12 @@ export const LOCKS: readonly Rule[] = [
         kind: 'lockdep',
         title: 'possible deadlock in {f}',
         place: either(tracedAfter(/which became \S*irq-safe/), locked),
-        dull: LOCKERS,
-      },
+          },
     ],
   },
   {
     opening: lockdep('inconsistent lock state'),
-    forms: [{ kind: 'lockdep', title: 'inconsistent lock state in {f}', place: locked, dull: LOCKERS }],
+    forms: [{ kind: 'lockdep', title: 'inconsistent lock state in {f}', place: locked }],
   },
   {
     opening: lockdep('suspicious RCU usage'),
@@ -75,7 +69,7 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening: lockdep('bad unlock balance detected'),
-    forms: [{ kind: 'lockdep', title: '{word}: bad unlock balance in {f}', place: traced }],
+    forms: [{ kind: 'lockdep', title: '{word}: bad unlock balance in {f}', place: either(tracedAfter(/is trying to release lock/), traced) }],
   },
   {
     opening: lockdep('held lock freed'),
@@ -134,7 +128,7 @@ export const LOCKS: readonly Rule[] = [
       { kind: 'lockdep', title: 'BUG: workqueue leaked lock or atomic in {f}', place: traced },
     ],
   },
-  { opening: /BUG: workqueue lockup/, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
+  { opening: /BUG: workqueue lockup/, isLine: true, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
   {
     opening: /BUG: soft lockup/,
     forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: stalled }],

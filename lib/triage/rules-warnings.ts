@@ -16,7 +16,7 @@ export const WARNINGS: readonly Rule[] = [
   },
   {
     opening: at('lib/debugobjects\\.c'),
-    forms: [{ kind: 'warning', title: 'WARNING: ODEBUG bug in {f}', place: traced }],
+    forms: [{ kind: 'warning', title: 'WARNING: ODEBUG bug in {f}', place: traced, dull: /^_*call_rcu\w*$/ }],
   },
   {
     opening: at('lib/kobject\\.c'),

@@ -30,7 +30,7 @@ const ANCHORED: readonly { readonly rule: Rule; readonly opening: RegExp }[] = R
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error/;
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error/;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =
