@@ -56,7 +56,8 @@ const REPORTS = regex(REPORTING);
 const ENTRY = regex(ENTRIES);
 
 /** Rust's mangled names of its panics. */
-const RUST_PANIC = /^_R.*(?:rust_begin_unwind|9panicking|11panic_const|6result13unwrap_failed|6option13(?:unwrap|expect)_failed)/;
+const RUST_PANIC =
+  /^_R.*(?:rust_begin_unwind|9panicking|11panic_const|6result13unwrap_failed|6option13(?:unwrap|expect)_failed)/;
 
 /** Whether a function never tells what went wrong. */
 export function isDull(name: string): boolean {

@@ -38,14 +38,18 @@ const ARM_FRAME = new RegExp(
 );
 
 /** Names of the register that holds the address of the faulting instruction, on each architecture. */
-const POINTER = /^\s*(?:[RE]?IP(?: is at|:)? |PC is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+const POINTER =
+  /^\s*(?:[RE]?IP(?: is at|:)? |PC is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
-const KERNEL_NAME = new RegExp(`^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})${OFFSET}(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`);
+const KERNEL_NAME = new RegExp(
+  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})${OFFSET}(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
+);
 
 /** What compilers add to the names of parts and copies of functions. */
-const COMPILER_SUFFIX = /(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|clone|cfi|cfi_jt|ccl)(?:\.\d+)*|\.\d+|\$[0-9a-f]{32})+$/;
+const COMPILER_SUFFIX =
+  /(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|clone|cfi|cfi_jt|ccl)(?:\.\d+)*|\.\d+|\$[0-9a-f]{32})+$/;
 
 /** Wrappers of system calls: their names tell the architecture and the kernel's version, not the call. */
 const SYSCALL = /^(?:__(?:x64|ia32|x32|arm64|s390x?|riscv|powerpc|loongarch|se|do)_)(?:compat_)?(?=sys_)/;

@@ -137,7 +137,7 @@ const PREFIXES: readonly Prefix[] = [
 ];
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
-const SPLICE = new RegExp(String.raw`(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]`);
+const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]/;
 
 /**
  * The kernel's words of a line of any log, and the facts in front of them.

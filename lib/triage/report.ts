@@ -16,7 +16,10 @@ export interface Section {
 const PAST =
   /^\s*(?:Allocated by|\S{1,64} is trying to release lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
 const OTHERS =
-  /^\s*(?:CPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d|Task dump for CPU|NMI backtrace for|Sending NMI|CPU\d{0,4}: stopping|SMP: stopping|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
+  /^\s*(?:CPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d|Task dump for CPU|NMI backtrace for|Sending NMI|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
+
+/** In a panic, the other CPUs tell where they stop: that is no part of the crash. */
+const STOPPING = /^\s{0,4}(?:CPU\d{0,4}: stopping|SMP: stopping secondary)/;
 
 /** A report of a log, with its traces parsed once. */
 export class Report {
@@ -29,7 +32,8 @@ export class Report {
 
   constructor(lines: readonly LogLine[]) {
     this.opening = lines[0]!;
-    this.lines = lines;
+    const others = lines.findIndex(({ text }) => STOPPING.test(text));
+    this.lines = others < 0 ? lines : lines.slice(0, others);
     const { sections, pointer } = readSections(this.lines);
     this.sections = sections;
     this.pointer = pointer;
@@ -39,6 +43,12 @@ export class Report {
   get trace(): readonly Frame[] {
     const live = this.sections.filter((section) => section.live && section.frames.length > 0);
     return (live.find(({ frames }) => frames.some(({ ip }) => !ip)) ?? live[0])?.frames ?? [];
+  }
+
+  /** The trace that a function stands in, or else the crash's own. */
+  traceWith(name: string | null): readonly Frame[] {
+    const found = this.sections.find(({ frames, live }) => live && frames.some((frame) => frame.name === name));
+    return found?.frames ?? this.trace;
   }
 
   /** Frames of the section after the heading. */
@@ -78,9 +88,14 @@ function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer
     for (const frame of parseFrames(text)) {
       // arm names each caller again as the next line's callee.
       if (frame.symbol === caller) caller = undefined;
-      else section.frames.push(frame);
+      else if (!repeatsPointer(section.frames.at(-1), frame)) section.frames.push(frame);
     }
     caller = text.includes(' from ') ? section.frames.at(-1)?.symbol : undefined;
   }
   return { sections, pointer };
+}
+
+/** arm, arm64 and mips begin the trace with the frame that the instruction pointer lies in. */
+function repeatsPointer(last: Frame | undefined, frame: Frame): boolean {
+  return last !== undefined && last.ip && last.symbol === frame.symbol && (frame.offset ?? last.offset) === last.offset;
 }

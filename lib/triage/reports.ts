@@ -29,10 +29,13 @@ export interface Found {
   readonly report: Report;
   /** The report ended in a panic. */
   readonly panicked: boolean;
+  /** Number of the line that it begins at. */
+  readonly line: number;
 }
 
 interface Open {
   readonly opened: Opened;
+  readonly line: number;
   readonly lines: LogLine[];
   readonly kind: Kind | undefined;
   hasPointer: boolean;
@@ -52,10 +55,10 @@ export class ReportFinder {
   /** The oldest first. */
   #open: Open[] = [];
 
-  /** @returns the reports that the line ends */
-  push(line: LogLine): Found[] {
+  /** @param number of the line in the log. @returns the reports that the line ends */
+  push(line: LogLine, number: number): Found[] {
     const opened = openingOf(line);
-    if (opened && !this.#continues(line, opened)) return this.#begin(line, opened);
+    if (opened && !this.#continues(line, opened)) return this.#begin(line, opened, number);
     for (const open of this.#open) add(open, line);
     const ended = this.#open.filter(({ awaited }) => awaited === 0);
     if (ended.length > 0) this.#open = this.#open.filter(({ awaited }) => awaited !== 0);
@@ -69,8 +72,9 @@ export class ReportFinder {
     return open.map(found);
   }
 
-  #begin(line: LogLine, opened: Opened): Found[] {
-    const stays = (open: Open) => opened.rule.isLine || !sameContext(open, line) || (open.awaited === undefined && lacks(open));
+  #begin(line: LogLine, opened: Opened, number: number): Found[] {
+    const stays = (open: Open) =>
+      opened.rule.isLine || !sameContext(open, line) || (open.awaited === undefined && lacks(open));
     const ended = this.#open.filter((open) => !stays(open));
     this.#open = this.#open.filter(stays);
     for (const open of this.#open) {
@@ -81,6 +85,7 @@ export class ReportFinder {
     const kind = opened.rule.forms[0]?.kind;
     this.#open.push({
       opened,
+      line: number,
       lines: [line],
       kind,
       hasPointer: false,
@@ -113,7 +118,12 @@ function add(open: Open, line: LogLine): void {
   open.hasFrames ||= FRAME.test(line.text);
 }
 
-const found = ({ opened, lines, panicked }: Open): Found => ({ opened, report: new Report(lines), panicked });
+const found = ({ opened, lines, panicked, line }: Open): Found => ({
+  opened,
+  report: new Report(lines),
+  panicked,
+  line,
+});
 
 function sameContext({ lines }: Open, { context }: LogLine): boolean {
   const own = lines[0]!.context;

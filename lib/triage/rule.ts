@@ -142,14 +142,16 @@ const INTERRUPT =
   /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|nmi|end_repeat_nmi|asm_exc_nmi)$/;
 
 /** What a watchdog itself does. */
-const WATCHING = /^(?:nmi_\w+|rcu_\w*(?:dump|stall|check|sched_clock|pending)\w*|_*sched_show_task|dump_cpu_task|print_\w*stall\w*|check_cpu_stall|watchdog\w*|arch_trigger_\w+|update_process_times|tick_\w+|_*h?r?timer_\w+|hrtimer_interrupt|local_apic_timer_\w+|smp_\w*apic_timer_\w+|show_\w+)$/;
+const WATCHING =
+  /^(?:nmi_\w+|rcu_\w*(?:dump|stall|check|sched_clock|pending)\w*|_*sched_show_task|dump_cpu_task|print_\w*stall\w*|check_cpu_stall|watchdog\w*|arch_trigger_\w+|update_process_times|tick_\w+|_*h?r?timer_\w+|hrtimer_interrupt|local_apic_timer_\w+|smp_\w*apic_timer_\w+|show_\w+)$/;
 
 /** A stall's function: the one in front of the first door that all work comes through. */
 export const stalled: Place = (report) => {
   for (const { frames, live } of report.sections) {
     if (!live) continue;
     const names = beforeInterrupt(frames.filter(({ reliable }) => reliable).map(({ name }) => name));
-    if (names.some((name) => /^smp_call_function(?:_single|_many|_any|_many_cond)?$/.test(name))) return 'smp_call_function';
+    if (names.some((name) => /^smp_call_function(?:_single|_many|_any|_many_cond)?$/.test(name)))
+      return 'smp_call_function';
     const at = names.findIndex((name, i) => DOORS.test(name) && i > 0 && isWork(names[i - 1]!));
     if (at > 0) return names[at - 1];
   }

@@ -10,7 +10,8 @@ const ALLOCATORS =
   /^(?:create_object|radix_tree_\w+|_*(?:netdev_|napi_|dev_|nlmsg_|pskb_|skb_)?alloc_skb\w*|__netdev_alloc_\w+|skb_(?:clone|copy\w*)|sk_prot_alloc|sk_alloc|sk_clone\w*|sock_(?:w|k|r)?malloc\w*|_*alloc_netdev\w*|alloc_netdev_mqs|alloc_etherdev\w*|device_\w*create\w*groups\w*|htab_map_alloc|\w*map_alloc\w*|bpf_map_\w*alloc|\w*_alloc_inode|alloc_inode\w*|new_inode\w*|iget_locked|_*d_alloc\w*|alloc_file\w*|alloc_empty_file|seq_(?:open|create|buf)\w*|kstrto\w+|prepare_creds|_*get_empty_filp|kobject_(?:create|set_name)\w*|dev_set_name|_*usb_alloc\w+|crypto_(?:alloc|create)_\w+|_*ksize|kzfree|percpu_\w*init|pcpu_\w+|_*blk_mq_alloc\w*|bio_alloc\w*|allocate_\w+|_*vm_area_(?:alloc|dup)|mm_alloc|_*copy_creds|seq_open\w*)$/;
 
 /** What copies to user space on behalf of a caller. */
-const COPYING = /^(?:instrument_\w+|copy_\w*(?:user|iter)\w*|_*copy_to_\w+|put_user\w*|simple_read_from_buffer|nla_put\w*|skb_copy_datagram_iter|_*put_cmsg\w*)$/;
+const COPYING =
+  /^(?:instrument_\w+|copy_\w*(?:user|iter)\w*|_*copy_to_\w+|put_user\w*|simple_read_from_buffer|nla_put\w*|skb_copy_datagram_iter|_*put_cmsg\w*)$/;
 
 export const CHECKERS: readonly Rule[] = [
   {
@@ -28,7 +29,13 @@ export const CHECKERS: readonly Rule[] = [
         place: named,
       },
       { kind: 'kasan', title: 'KASAN: {what} {access}', needs: [/^(?<access>Read|Write) of size/], within: 60 },
-      { kind: 'kasan', title: 'KASAN: {what} in {raw}{rest}', needs: [/ in (?<raw>[\w.$]+)\+0x/], within: 1, place: (_, { raw }) => raw },
+      {
+        kind: 'kasan',
+        title: 'KASAN: {what} in {raw}{rest}',
+        needs: [/ in (?<raw>[\w.$]+)\+0x/],
+        within: 1,
+        place: (_, { raw }) => raw,
+      },
       { kind: 'kasan', title: 'KASAN: {what}' },
     ],
   },
@@ -72,7 +79,14 @@ export const CHECKERS: readonly Rule[] = [
   },
   {
     opening: /BUG: Bad page state in/,
-    forms: [{ kind: 'bug', title: 'BUG: Bad page state in {f}', place: traced, dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/ }],
+    forms: [
+      {
+        kind: 'bug',
+        title: 'BUG: Bad page state in {f}',
+        place: traced,
+        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
+      },
+    ],
   },
   {
     opening: /BUG: Bad (?<what>page map|rss-counter state|page cache|swap file entry)/,

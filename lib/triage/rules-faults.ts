@@ -18,23 +18,31 @@ const LISTS = [
 
 export const FAULTS: readonly Rule[] = [
   {
-    opening: new RegExp(`BUG: (?:unable to handle (?:kernel )?NULL pointer dereference|kernel NULL pointer dereference)`),
-    forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed }],
+    opening: /BUG: (?:unable to handle (?:kernel )?NULL pointer dereference|kernel NULL pointer dereference)/,
+    forms: [
+      { kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed },
+    ],
   },
   {
     opening: /BUG: unable to handle (?:kernel paging request|page fault)/,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
-    opening: /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|Kernel attempted to (?:read|write) user page \(0{0,8}[0-9a-f]{1,3}\)|BUG: Kernel NULL pointer dereference/,
-    forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed }],
+    opening:
+      /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|Kernel attempted to (?:read|write) user page \(0{0,8}[0-9a-f]{1,3}\)|BUG: Kernel NULL pointer dereference/,
+    forms: [
+      { kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed },
+    ],
   },
   {
-    opening: new RegExp(`(?:CPU \\d+ )?(?:Unable to handle kernel (?:paging request|access to user memory|execution of user memory|read from unreadable memory|write to read-only memory|access)\\b.{0,80}?(?:address:? ${LOW})|Unable to handle kernel pointer dereference in virtual kernel address space)`),
+    opening: new RegExp(
+      `(?:CPU \\d+ )?(?:Unable to handle kernel (?:paging request|access to user memory|execution of user memory|read from unreadable memory|write to read-only memory|access)\\b.{0,80}?(?:address:? ${LOW})|Unable to handle kernel pointer dereference in virtual kernel address space)`,
+    ),
     forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
-    opening: /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|Kernel attempted to (?:read|write|execute) |BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+    opening:
+      /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|Kernel attempted to (?:read|write|execute) |BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
@@ -59,7 +67,9 @@ export const FAULTS: readonly Rule[] = [
       {
         kind: 'bug',
         title: '{message} in {f}',
-        needs: [/^(?<message>attempt to \w.{0,60}|index out of bounds|called `\w.{0,60}|explicit panic|internal error.{0,60})$/],
+        needs: [
+          /^(?<message>attempt to \w.{0,60}|index out of bounds|called `\w.{0,60}|explicit panic|internal error.{0,60})$/,
+        ],
         within: 4,
         place: traced,
       },
@@ -71,7 +81,8 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'list-corruption', title: 'BUG: corrupted list in {f}', place: either(pointed, traced) }],
   },
   {
-    opening: /usercopy: Kernel memory (?:exposure|overwrite) attempt|(?:kernel )?usercopy: kernel memory (?:exposure|overwrite)/,
+    opening:
+      /usercopy: Kernel memory (?:exposure|overwrite) attempt|(?:kernel )?usercopy: kernel memory (?:exposure|overwrite)/,
     forms: [{ kind: 'usercopy', title: 'BUG: bad usercopy in {f}', place: either(pointed, traced) }],
   },
   {
@@ -121,15 +132,18 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'oops', title: 'Internal error in {f}', place: pointed }],
   },
   {
-    opening: /mce: \[Hardware Error\]: (?:Machine check events|CPU \d+: Machine Check)|\[Hardware Error\]: Machine check: /,
+    opening:
+      /mce: \[Hardware Error\]: (?:Machine check events|CPU \d+: Machine Check)|\[Hardware Error\]: Machine check: /,
     forms: [],
   },
   {
-    opening: /(?:illegal instruction|protection exception|addressing exception|specification exception|data exception|operation exception|privileged operation|monitor event|fixpoint divide exception): \w{4} (?:ilc:\d )?\[#\d/,
+    opening:
+      /(?:illegal instruction|protection exception|addressing exception|specification exception|data exception|operation exception|privileged operation|monitor event|fixpoint divide exception): \w{4} (?:ilc:\d )?\[#\d/,
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
   {
-    opening: /(?:BUG: )?(?:Oops|Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
+    opening:
+      /Oops(?: - [\w ]{1,40})?(?::? [\da-fx]{1,18})? ?\[#\d+\]|(?:BUG: )?(?:Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
     partOf: [],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
@@ -148,7 +162,9 @@ function panics(): Rule[] {
       forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
     },
     {
-      opening: panic(`(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[?<?[\\da-fA-F(). ]*>?\\]? ?)?(?:${FUNCTION})?`),
+      opening: panic(
+        `(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[?<?[\\da-fA-F(). ]*>?\\]? ?)?(?:${FUNCTION})?`,
+      ),
       forms: [{ kind: 'stack-overflow', title: 'kernel panic: stack is corrupted in {f}', place: named }],
     },
     {
@@ -158,9 +174,17 @@ function panics(): Rule[] {
     {
       opening: panic('Attempted to kill init!'),
       partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
-      forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }] },
-    { opening: panic("Couldn't open N_TTY ldisc"), forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }] },
-    { opening: panic('Fatal exception'), partOf: [], forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }] },
+      forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
+    },
+    {
+      opening: panic("Couldn't open N_TTY ldisc"),
+      forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }],
+    },
+    {
+      opening: panic('Fatal exception'),
+      partOf: [],
+      forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }],
+    },
     {
       opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|: |$)'),
       forms: [{ kind: 'oom', title: 'kernel panic: {text}' }],

@@ -37,10 +37,15 @@ const lockdep = (text: string) => new RegExp(`(?:\\[ )?(?<word>WARNING|INFO|BUG)
 
 export const LOCKS: readonly Rule[] = [
   {
-    opening: lockdep('possible (?:circular|irq lock inversion|recursive|nested) (?:locking|lock)?(?: ?dependency| ?inversion)?.{0,24}detected'),
+    opening: lockdep(
+      'possible (?:circular|irq lock inversion|recursive|nested) (?:locking|lock)?(?: ?dependency| ?inversion)?.{0,24}detected',
+    ),
     forms: deadlock('{word}: possible circular locking dependency detected'),
   },
-  { opening: lockdep('possible irq lock inversion dependency detected'), forms: deadlock('{word}: possible irq lock inversion dependency detected') },
+  {
+    opening: lockdep('possible irq lock inversion dependency detected'),
+    forms: deadlock('{word}: possible irq lock inversion dependency detected'),
+  },
   {
     opening: lockdep('\\w+-safe -> \\w+-unsafe lock order detected'),
     forms: [
@@ -48,7 +53,7 @@ export const LOCKS: readonly Rule[] = [
         kind: 'lockdep',
         title: 'possible deadlock in {f}',
         place: either(tracedAfter(/which became \S*irq-safe/), locked),
-          },
+      },
     ],
   },
   {
@@ -61,7 +66,9 @@ export const LOCKS: readonly Rule[] = [
       {
         kind: 'lockdep',
         title: '{word}: suspicious RCU usage in {f}',
-        needs: [/suspicious rcu_\w+\(\) usage|RCU read-side critical section!|RCU-list traversed|suspicious \w+\(?\)? usage/],
+        needs: [
+          /suspicious rcu_\w+\(\) usage|RCU read-side critical section!|RCU-list traversed|suspicious \w+\(?\)? usage/,
+        ],
         place: traced,
       },
       { kind: 'lockdep', title: '{word}: suspicious RCU usage' },
@@ -69,7 +76,13 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening: lockdep('bad unlock balance detected'),
-    forms: [{ kind: 'lockdep', title: '{word}: bad unlock balance in {f}', place: either(tracedAfter(/is trying to release lock/), traced) }],
+    forms: [
+      {
+        kind: 'lockdep',
+        title: '{word}: bad unlock balance in {f}',
+        place: either(tracedAfter(/is trying to release lock/), traced),
+      },
+    ],
   },
   {
     opening: lockdep('held lock freed'),
@@ -101,7 +114,9 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening: /BUG: sleeping function called from invalid context/,
-    forms: [{ kind: 'atomic-sleep', title: 'BUG: sleeping function called from invalid context in {f}', place: traced }],
+    forms: [
+      { kind: 'atomic-sleep', title: 'BUG: sleeping function called from invalid context in {f}', place: traced },
+    ],
   },
   {
     opening: /BUG: scheduling while atomic/,
@@ -112,7 +127,8 @@ export const LOCKS: readonly Rule[] = [
     forms: [{ kind: 'atomic-sleep', title: 'BUG: using {what} in preemptible code in {f}', place: traced }],
   },
   {
-    opening: /BUG: (?<what>spinlock|rwlock) (?<how>lockup suspected|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
+    opening:
+      /BUG: (?<what>spinlock|rwlock) (?<how>lockup suspected|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
     forms: [{ kind: 'lockdep', title: 'BUG: {what} {how} in {f}', place: traced }],
   },
   {
@@ -134,11 +150,13 @@ export const LOCKS: readonly Rule[] = [
     forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: stalled }],
   },
   {
-    opening: /(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
+    opening:
+      /(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
     forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, traced) }],
   },
   {
-    opening: /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
+    opening:
+      /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
     forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: stalled }],
   },
   {

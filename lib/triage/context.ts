@@ -1,0 +1,196 @@
+// Facts around a crash: which kernel on which machine, which task on which CPU, since when.
+
+import type { CrashContext } from './crash.js';
+import type { LogLine } from './line.js';
+import type { Report } from './report.js';
+import { type Taint, taintOf } from './taint.js';
+
+const LINUX_VERSION = /^\s{0,4}Linux version (\S{1,128}) .{0,1600}$/;
+const HARDWARE = /^(?:Hardware name|DMI|Machine model|MIPS: machine is|OF: fdt: ?Machine model): ?(.{1,160})/;
+
+/** `CPU: 0 UID: 0 PID: 30 Comm: init Not tainted 6.1.192 #1`; before Linux 2.6.38 `Pid: 30, comm: init Not tainted …`. */
+const CPU_LINE =
+  /^\s{0,4}CPU: (\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,10}) Comm: (.{1,64}?) (?:Kdump: loaded )?(Not tainted|Tainted: [A-Z ]{1,48}?) {1,8}(\d+\.\d\S{0,100})/;
+const OLD_CPU_LINE =
+  /^\s{0,4}Pid: (\d{1,10}), comm: (.{1,64}?) (Not tainted|Tainted: [A-Z ]{1,48}?) {1,8}\(?(\d+\.\d\S{0,100}?)\)?(?: |$)/;
+
+/** Tasks that reports name otherwise: `INFO: task foo:12`, `[foo:12]` of a lockup, `by task foo/12`, `foo/12 is trying`. */
+const TASKS: readonly RegExp[] = [
+  /INFO: task (?<comm>.{1,64}):(?<pid>\d{1,10}) (?:blocked|can't)/,
+  /soft lockup - CPU#(?<cpu>\d{1,5}) stuck for \S{1,16} \[(?<comm>.{1,64}):(?<pid>\d{1,10})\]/,
+  /\bby task (?<comm>.{1,64})\/(?<pid>\d{1,10})\b/,
+  /^(?<comm>\S.{0,63}?)\/(?<pid>\d{1,10})(?: \[[^\]]{1,64}\])? (?:is|just)\b/,
+  /(?:atomic|code): (?<comm>.{1,64}?)\/(?<pid>\d{1,10})/,
+  /^Process (?<comm>.{1,64}?) \(pid: (?<pid>\d{1,10})/,
+  /^\s{0,4}comm "(?<comm>.{1,64}?)", pid (?<pid>\d{1,10})/,
+  /, pid: (?<pid>\d{1,10}), name: (?<comm>.{1,64}?)\s*$/,
+];
+
+/** Architectures by what only their registers' dumps have. */
+const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
+  [/^\s{0,4}RIP: |^\s{0,4}RSP: |^\s{0,4}R13: [\da-f]{16}/, 'x86-64'],
+  [/^\s{0,4}EIP: |^\s{0,4}EAX: /, 'i386'],
+  [/^\s{0,4}x29: ?[\da-f]{16}|^\s{0,4}pstate: /, 'arm64'],
+  [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$/, 'arm'],
+  [/^\$ ?\d\s{0,4}: |^Cause : /, 'mips'],
+  [/^NIP[: ]|^GPR00: /, 'powerpc'],
+  [/^\s{0,4}epc : .* ra : |^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
+  [/^Krnl PSW : |^Krnl GPRS: /, 's390'],
+  [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: /, 'loongarch'],
+];
+
+/** What a compiler's name in `Linux version` says. */
+const COMPILERS: readonly (readonly [RegExp, string])[] = [
+  [/x86_64/, 'x86-64'],
+  [/i[3-6]86/, 'i386'],
+  [/aarch64/, 'arm64'],
+  [/\barm/, 'arm'],
+  [/mips/, 'mips'],
+  [/powerpc|ppc64/, 'powerpc'],
+  [/riscv/, 'riscv'],
+  [/s390/, 's390'],
+  [/loongarch/, 'loongarch'],
+];
+
+/** Modules that are listed; hostile texts list more. */
+const MAX_MODULES = 512;
+
+/** Facts of a log that hold for all crashes after them. */
+export class LogContext {
+  kernel: string | null = null;
+  build: string | null = null;
+  hardware: string | null = null;
+  machine: string | null = null;
+  architecture: string | null = null;
+  /** Seconds since 1970 at the kernel's start. */
+  #started: number | undefined;
+  #hasZone = false;
+
+  push(line: LogLine): void {
+    if (line.host !== undefined) this.machine = line.host;
+    this.#findClock(line);
+    const { text } = line;
+    if (text.length > 12 && /Linux version|name: |DMI: |achine|Comm: /.test(text)) this.#findMachine(text);
+  }
+
+  #findMachine(text: string): void {
+    const version = LINUX_VERSION.exec(text);
+    if (version) {
+      this.kernel = version[1]!;
+      this.build = text.trim();
+      this.#started = undefined;
+      const compiler = /\(([^()]{1,200})/g;
+      const found = [...text.matchAll(compiler)].map((match) => match[1]!).join(' ');
+      this.architecture = COMPILERS.find(([pattern]) => pattern.test(found))?.[1] ?? null;
+    }
+    // A record holds the end of a log, mostly without the kernel's first lines.
+    this.kernel ??= CPU_LINE.exec(text)?.[5] ?? null;
+    const hardware = HARDWARE.exec(text);
+    if (hardware) this.hardware = hardware[1]!.trim();
+  }
+
+  /** The clock that the kernel set from the RTC, and the time in audit's lines, tell when the kernel started. */
+  #findClock({ text, seconds, wall }: LogLine): void {
+    if (seconds === undefined) return;
+    const told =
+      /setting system clock to .{1,64} \((\d{9,11})\)/.exec(text) ?? /\baudit\((\d{9,11}(?:\.\d{1,6})?):/.exec(text);
+    if (told) {
+      this.#started = Number(told[1]) - seconds;
+      this.#hasZone = true;
+    } else if (wall !== undefined && !this.#hasZone && /(?:Z|[+-]\d\d:?\d\d)$/.test(wall)) {
+      const at = Date.parse(wall) / 1000;
+      if (!Number.isNaN(at)) this.#started = at - seconds;
+    }
+  }
+
+  /** Seconds since 1970, at such an uptime. */
+  secondsAt(uptime: number | undefined): number | undefined {
+    return this.#started === undefined || uptime === undefined ? undefined : this.#started + uptime;
+  }
+
+  wallAt({ wall, seconds }: LogLine): string | null {
+    if (wall !== undefined) return wall;
+    const at = this.secondsAt(seconds);
+    if (at === undefined || !(Math.abs(at) < 8e12)) return null;
+    return new Date(at * 1000).toISOString();
+  }
+}
+
+/** The facts of one crash. */
+export function contextOf(report: Report, log: LogContext): CrashContext {
+  const task = taskOf(report);
+  const { opening } = report;
+  const architecture = architectureOf(report);
+  log.architecture ??= architecture;
+  return {
+    kernel: task.kernel ?? log.kernel,
+    build: log.build,
+    architecture: architecture ?? log.architecture,
+    hardware: report.find(HARDWARE)?.[1]?.trim() ?? log.hardware,
+    machine: opening.host ?? log.machine,
+    comm: task.comm ?? null,
+    pid: task.pid ?? null,
+    cpu: task.cpu ?? null,
+    taint: task.taint ?? null,
+    uptime: opening.seconds ?? null,
+    wall: log.wallAt(opening),
+    modules: modulesOf(report),
+  };
+}
+
+interface Task {
+  readonly kernel?: string;
+  readonly comm?: string;
+  readonly pid?: number;
+  readonly cpu?: number;
+  readonly taint?: Taint;
+}
+
+function taskOf(report: Report): Task {
+  const named = namedTask(report);
+  const header = cpuLine(report);
+  if (!named) return header ?? {};
+  // The watchdog that reports a hung task is not the task.
+  const same = header === undefined || header.pid === named.pid;
+  return { ...header, ...named, ...(same ? {} : { cpu: named.cpu }) };
+}
+
+function cpuLine(report: Report): Task | undefined {
+  const match = report.find(CPU_LINE);
+  if (match) {
+    const [, cpu, pid, comm, taint, kernel] = match;
+    return { cpu: Number(cpu), pid: Number(pid), comm: comm!, taint: taintFrom(taint!), kernel: kernel! };
+  }
+  const old = report.find(OLD_CPU_LINE);
+  if (!old) return undefined;
+  const [, pid, comm, taint, kernel] = old;
+  return { pid: Number(pid), comm: comm!, taint: taintFrom(taint!), kernel: kernel! };
+}
+
+const taintFrom = (words: string): Taint => taintOf(words.startsWith('Not') ? '' : words.slice('Tainted:'.length));
+
+function namedTask(report: Report): Task | undefined {
+  for (const { text } of report.lines.slice(0, 40)) {
+    for (const pattern of TASKS) {
+      const groups = pattern.exec(text)?.groups;
+      if (!groups) continue;
+      const { comm, pid, cpu } = groups;
+      return { comm: comm!, pid: Number(pid), ...(cpu === undefined ? {} : { cpu: Number(cpu) }) };
+    }
+  }
+  return undefined;
+}
+
+function architectureOf(report: Report): string | null {
+  for (const { text } of report.lines.slice(0, 80)) {
+    const found = ARCHITECTURES.find(([pattern]) => pattern.test(text));
+    if (found) return found[1];
+  }
+  return null;
+}
+
+function modulesOf(report: Report): string[] {
+  const list = report.find(/^\s{0,4}Modules linked in: ?(.*)/)?.[1] ?? '';
+  const words = list.replace(/\[last unloaded:.*/, '').split(/\s+/, MAX_MODULES);
+  return words.map((word) => word.replace(/\([A-Z+-]{1,16}\)$/, '')).filter((word) => /^[\w-]{1,64}$/.test(word));
+}

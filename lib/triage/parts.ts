@@ -1,0 +1,79 @@
+// A dump in parts: efi, erst and old kernels split one text, the last part first.
+
+/** A record's first line, `Panic#2 Part1`, and what blkoops and vendors write before it. */
+const HEAD =
+  /^(?:(?:\w{1,16}: )?(?<word>\w{1,16}): Total \d{1,10} times\r?\n)?(?<reason>[A-Z][A-Za-z ]{2,24})#(?<count>\d{1,10}) Part(?<part>\d{1,10})\r?(?:\n|$)/;
+
+export interface PartHead {
+  readonly reason: string;
+  /** Which dump of this boot it is. */
+  readonly count: number;
+  /** The highest part is the first in time. */
+  readonly part: number;
+  /** Characters of the lines that say so. */
+  readonly length: number;
+}
+
+/** What a record's first lines say of it; undefined for a text without them. */
+export function partHead(text: string): PartHead | undefined {
+  const match = HEAD.exec(text.slice(0, 200));
+  if (!match?.groups) return undefined;
+  const { reason, count, part } = match.groups;
+  return { reason: reason!, count: Number(count), part: Number(part), length: match[0].length };
+}
+
+/** One dump, put together. */
+export interface JoinedDump {
+  readonly text: string;
+  /** Numbers of parts that are not there: one between others, or the first ones. */
+  readonly missing: readonly number[];
+}
+
+/** No backend splits a dump into more: what claims so is damaged, and gets no list of what is missing. */
+const MAX_PARTS = 1000;
+
+/**
+ * The text of a dump from the texts of its parts, each with its head.
+ * @param parts in any order; a text without a head is taken for the only part
+ */
+export function joinParts(parts: readonly string[]): JoinedDump {
+  const read = parts.map((text) => ({ text, head: partHead(text) }));
+  const sorted = read.toSorted((a, b) => (b.head?.part ?? 1) - (a.head?.part ?? 1));
+  const numbers = new Set(sorted.map(({ head }) => head?.part ?? 1));
+  const highest = Math.min(Math.max(0, ...numbers), MAX_PARTS);
+  const missing: number[] = [];
+  for (let part = 1; part < highest; part++) if (!numbers.has(part)) missing.push(part);
+  const texts = sorted.map(({ text, head }) => withNewline(text.slice(head?.length ?? 0)));
+  return { text: texts.join(''), missing };
+}
+
+const withNewline = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+
+/** What tells which dump a record is a part of. */
+export interface PartFacts {
+  readonly backend: string;
+  /** Seconds since 1970. */
+  readonly seconds: number;
+  readonly head: PartHead | undefined;
+}
+
+/** Writing all parts of a dump takes no longer, in seconds. */
+const MAX_WRITING = 60;
+
+/** Records by dump: those of one backend, reason and count, written within a minute, with different part numbers. */
+export function groupParts<T extends PartFacts>(records: readonly T[]): T[][] {
+  const dumps: T[][] = [];
+  for (const record of records) {
+    const dump = record.head && dumps.findLast((parts) => belongs(parts, record));
+    if (dump) dump.push(record);
+    else dumps.push([record]);
+  }
+  return dumps;
+}
+
+function belongs(parts: readonly PartFacts[], { backend, seconds, head }: PartFacts): boolean {
+  const first = parts[0]!;
+  if (!head || first.head?.reason !== head.reason || first.head.count !== head.count) return false;
+  if (first.backend !== backend || Math.abs(first.seconds - seconds) > MAX_WRITING) return false;
+  return parts.every((part) => part.head?.part !== head.part);
+}
