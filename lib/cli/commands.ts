@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   umount: async () => (await import('./umount.js')).umount,
   ls: async () => (await import('./ls.js')).ls,
   cat: async () => (await import('./cat.js')).cat,
+  explain: async () => (await import('./explain.js')).explain,
   rm: async () => (await import('./rm.js')).rm,
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,

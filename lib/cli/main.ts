@@ -21,6 +21,7 @@ export const COMMAND_NAMES = [
   'umount',
   'ls',
   'cat',
+  'explain',
   'rm',
   'info',
   'record',

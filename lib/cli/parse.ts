@@ -163,15 +163,16 @@ function helpColumns(): number {
 
 const USUAL_COLUMNS = 80;
 
-/** In front of each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
+/** In front of `-` and each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
 const LITERAL = '\0';
 
-/** `-oro` is `-o ro`, as other FUSE programs take it; behind `--` nothing is an option. */
+/** `-oro` is `-o ro`, as other FUSE programs take it; `-` is standard input; behind `--` nothing is an option. */
 function prepared(argv: readonly string[]): string[] {
   const end = argv.indexOf('--');
   const options = end < 0 ? argv : argv.slice(0, end);
   const literals = end < 0 ? [] : argv.slice(end + 1).map((arg) => LITERAL + arg);
-  return [...options.flatMap((arg) => (/^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg])), ...literals];
+  const word = (arg: string) => (/^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg === '-' ? LITERAL + arg : arg]);
+  return [...options.flatMap(word), ...literals];
 }
 
 /**

@@ -1,5 +1,6 @@
 // Understanding a log: its crashes, each with title, signature, context and verdict. Any length, in bounded memory.
 
+import { isReporting } from './dull.js';
 import { contextOf, LogContext } from './context.js';
 import type { Crash } from './crash.js';
 import { type LogLine, MAX_LINE, parseLine } from './line.js';
@@ -107,7 +108,10 @@ export class Explainer {
 
   #keep({ opened, report, panicked, line }: Found): void {
     const titled = titleOf(report, opened);
-    const frames = report.traceWith(titled.function).filter(({ reliable }) => reliable);
+    const reliable = report.traceWith(titled.function).filter((frame) => frame.reliable);
+    // What reports stands innermost: it is not the crash's.
+    const own = reliable.findIndex(({ name, ip }) => ip || name === titled.function || !isReporting(name));
+    const frames = own < 0 ? [] : reliable.slice(own);
     const signature = signatureOf(titled, frames);
     this.#crashes.push({ ...titled, signature, frames, panicked, line, ...contextOf(report, this.#log) });
     // Reports of several tasks do not end in the order in which they began.

@@ -1,0 +1,247 @@
+// pstorefuse explain: what crashed, where, and whether the text may be believed.
+
+import type { Crash } from '../triage/crash.js';
+import { writer } from '../triage/explain.js';
+import type { Frame } from '../triage/frame.js';
+import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
+import { besideLabel } from './fold.js';
+import { isTerminal, json, print, printable } from './print.js';
+import { checkVmlinux, locate } from './source-lines.js';
+import { type Explained, explainFile, explainParts, explainRecords, explainStdin, isText, partOf } from './texts.js';
+import { complain } from './print.js';
+
+/** With --all, so many crashes of one text are told of; more are counted. */
+const MOST_CRASHES = 10_000;
+
+/** Frames that a person sees; --json has all. */
+const MOST_FRAMES = 12;
+
+export const explain: Command = {
+  usage: 'explain [source] [name..]',
+  summary: 'Say what crashed: title, function, signature, stack, and whether the text may be believed',
+  examples: [
+    ['$0 explain mmcblk0p7.raw', 'every record of an image'],
+    ['dmesg | $0 explain', 'the last crash in a log'],
+    ['$0 explain --first --json console.log', 'the first one, for programs'],
+  ],
+  build: (yargs) =>
+    sourceOptions(yargs)
+      .option('first', { type: 'boolean', describe: 'the first crash of each text, not the one that wrote the record' })
+      .option('all', { type: 'boolean', describe: 'all crashes of each text' })
+      .option('json', { type: 'boolean', describe: 'an array of objects, one a crash' })
+      .option('vmlinux', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'lines of source from the debugging information of this vmlinux',
+      }),
+  run: async (args) => {
+    const [place = '-', ...names] = [...args.list('source'), ...args.list('name')];
+    checkVmlinux(args.text('vmlinux'));
+    const output = args.flag('json') ? new JsonOutput(args) : new PeopleOutput(args);
+    const options = { most: args.flag('all') ? MOST_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
+    if (place === '-' || isText(place)) {
+      for (const text of [place, ...names]) {
+        output.push(text === '-' ? explainStdin(options) : await explainFile(text, options));
+      }
+      output.end();
+      return EXIT.OK;
+    }
+    return explainSource(args, place, names, (explained) => output.push(explained), options, () => output.end());
+  },
+};
+
+function explainSource(
+  args: Arguments,
+  place: string,
+  names: readonly string[],
+  push: (explained: Explained) => void,
+  options: { readonly most: number; readonly first: boolean },
+  end: () => void,
+): number {
+  const opened = openAll(args, [place], 'read');
+  try {
+    if (names.length === 0) for (const explained of explainRecords(listRecords(opened.mounted), options)) push(explained);
+    for (const name of names) push(explainParts([partOf(findRecord(opened.mounted, name))], options));
+    end();
+  } finally {
+    opened.close();
+  }
+  return opened.partly ? EXIT.PARTLY : EXIT.OK;
+}
+
+/** The crashes of a text that were asked for. */
+function asked({ explanation, reason }: Explained, args: Arguments): readonly Crash[] {
+  if (args.flag('all')) return explanation.crashes;
+  const crash = args.flag('first') ? explanation.crashes[0] : writer(explanation, reason ?? undefined);
+  return crash ? [crash] : [];
+}
+
+/** With lines of source, where --vmlinux is given; what keeps these from being known is said once. */
+class SourceLines {
+  readonly #vmlinux: string | undefined;
+  readonly #said = new Set<string>();
+
+  constructor(args: Arguments) {
+    this.#vmlinux = args.text('vmlinux');
+  }
+
+  add(crashes: readonly Crash[]): readonly Crash[] {
+    if (this.#vmlinux === undefined) return crashes;
+    const located = locate(crashes, this.#vmlinux);
+    const { sentence } = located;
+    if (sentence !== undefined && !this.#said.has(sentence)) complain(sentence);
+    if (sentence !== undefined) this.#said.add(sentence);
+    return located.crashes;
+  }
+}
+
+class JsonOutput {
+  readonly #args: Arguments;
+  readonly #lines: SourceLines;
+  #separator = '[\n';
+
+  constructor(args: Arguments) {
+    this.#args = args;
+    this.#lines = new SourceLines(args);
+  }
+
+  push(explained: Explained): void {
+    const crashes = this.#lines.add(asked(explained, this.#args));
+    for (const crash of crashes.length === 0 ? [undefined] : crashes) {
+      print(this.#separator + json(jsonCrash(explained, crash)));
+      this.#separator = ',\n';
+    }
+  }
+
+  end(): void {
+    print(this.#separator === '[\n' ? '[]\n' : '\n]\n');
+  }
+}
+
+/** What is known of a crash, or of a text without one: then the crash's own facts are null. */
+export function jsonCrash({ path, names, reason, explanation }: Explained, crash: Crash | undefined): object {
+  const { crashes, skipped, kernel, build, architecture, hardware, machine, verdict, reasons } = explanation;
+  const from = crash ?? { kernel, build, architecture, hardware, machine, verdict, reasons };
+  return {
+    path,
+    names,
+    reason,
+    title: crash?.title ?? null,
+    kind: crash?.kind ?? null,
+    function: crash?.function ?? null,
+    signature: crash?.signature ?? null,
+    panicked: crash?.panicked ?? null,
+    frames: crash?.frames.map(jsonFrame) ?? [],
+    kernel: from.kernel,
+    build: from.build,
+    architecture: from.architecture,
+    hardware: from.hardware,
+    machine: from.machine,
+    comm: crash?.comm ?? null,
+    pid: crash?.pid ?? null,
+    cpu: crash?.cpu ?? null,
+    taint: crash?.taint ?? null,
+    uptime: crash?.uptime ?? null,
+    wall: crash?.wall ?? null,
+    modules: crash?.modules ?? [],
+    line: crash?.line ?? null,
+    crashes: crashes.length + skipped,
+    verdict: from.verdict,
+    reasons: from.reasons,
+  };
+}
+
+function jsonFrame({ name, symbol, offset, module, source }: Frame): object {
+  return { function: name, symbol, offset: offset ?? null, module: module ?? null, source: source ?? null };
+}
+
+class PeopleOutput {
+  readonly #args: Arguments;
+  readonly #lines: SourceLines;
+  #separator = '';
+
+  constructor(args: Arguments) {
+    this.#args = args;
+    this.#lines = new SourceLines(args);
+  }
+
+  push(explained: Explained): void {
+    const crashes = this.#lines.add(asked(explained, this.#args));
+    if (crashes.length === 0) this.#print(noCrash(explained));
+    for (const crash of crashes) this.#print(paragraph(explained, crash, crashes.length));
+  }
+
+  end(): void {}
+
+  #print(lines: readonly string[]): void {
+    print(`${this.#separator}${lines.join('\n')}\n`);
+    this.#separator = '\n';
+  }
+}
+
+type Fact = readonly [string, string | null | undefined];
+
+const LABEL_WIDTH = 12;
+
+function factLines(facts: readonly Fact[]): string[] {
+  const columns = isTerminal() ? Math.max(40, process.stdout.columns || 80) : Number.POSITIVE_INFINITY;
+  return facts.flatMap(([label, value]) =>
+    value ? besideLabel(`  ${label.padEnd(LABEL_WIDTH - 2)}`, value.split(' '), columns) : [],
+  );
+}
+
+const placeOf = ({ path, names }: Explained): string => {
+  const shown = names.length > 3 ? `${names[0]} to ${names.at(-1)} (${names.length} parts)` : names.join(', ');
+  return `${path === '-' ? 'standard input' : path}${shown === '' ? '' : ` ${shown}`}`;
+};
+
+function noCrash(explained: Explained): string[] {
+  const { explanation, reason } = explained;
+  const { crashes, kernel, machine, verdict, reasons } = explanation;
+  const earlier = crashes.at(-1);
+  return [
+    reason === null || reason === 'Oops' || reason === 'Panic' ? 'no crash' : `no crash: ${printable(reason)}`,
+    ...factLines([
+      ['in', placeOf(explained)],
+      ['kernel', kernel],
+      ['machine', machine],
+      ['before it', earlier && `${earlier.title} (line ${earlier.line})`],
+      ['verdict', [verdict === 'ok' ? '' : `${verdict}.`, ...reasons].join(' ').trim()],
+    ]),
+  ];
+}
+
+function paragraph(explained: Explained, crash: Crash, shown: number): string[] {
+  const { explanation } = explained;
+  const more = explanation.crashes.length + explanation.skipped - shown;
+  const { kernel, architecture, taint, verdict, reasons } = crash;
+  return [
+    printable(crash.title),
+    ...factLines([
+      ['in', placeOf(explained)],
+      ['signature', crash.signature],
+      ['kernel', [kernel, architecture && `(${architecture})`].filter(Boolean).join(' ')],
+      ['machine', [crash.machine, crash.hardware].filter(Boolean).join(', ')],
+      ['task', taskWords(crash)],
+      ['taint', taint && (taint.flags === '' ? 'none' : `${taint.flags}: ${taint.words.join('; ')}`)],
+      ['when', [crash.uptime === null ? '' : `${crash.uptime.toFixed(3)} s after start`, crash.wall].filter(Boolean).join(', ')],
+      ['verdict', [`${verdict}.`, ...reasons].join(' ')],
+      ['also', more > 0 ? `${more} more ${more === 1 ? 'crash' : 'crashes'} in this text; --all shows them` : null],
+    ]),
+    ...stackLines(crash.frames),
+  ];
+}
+
+function taskWords({ comm, pid, cpu }: Crash): string | null {
+  const words = [comm, pid === null ? null : `pid ${pid}`, cpu === null ? null : `CPU ${cpu}`].filter(Boolean);
+  return words.length === 0 ? null : words.join(', ');
+}
+
+function stackLines(frames: readonly Frame[]): string[] {
+  const lines = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
+    const place = offset === undefined ? '' : `+${offset}`;
+    return printable(`${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source === undefined ? '' : ` ${source}`}`);
+  });
+  if (frames.length > MOST_FRAMES) lines.push(`… and ${frames.length - MOST_FRAMES} more`);
+  return lines.map((line, i) => `${i === 0 ? '  stack'.padEnd(LABEL_WIDTH) : ' '.repeat(LABEL_WIDTH)}${line}`);
+}
