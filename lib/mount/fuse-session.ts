@@ -182,7 +182,7 @@ export class FuseSession {
     if (this.request.u32(IN_HEADER.len) !== this.#length) return errno('EIO');
     const least = LEAST_BODY.get(opcode);
     if (least !== undefined && this.#length < ARGUMENT + least) return errno('EINVAL');
-    this.#note(opcode);
+    this.#note();
     switch (opcode) {
       case Opcode.LOOKUP:
         return this.#lookup(ino);
@@ -235,21 +235,19 @@ export class FuseSession {
     return errno(refusal(what, this.#options.readOnly));
   }
 
-  /** Somebody uses the mount: time to look at the sources again, and to say so. */
-  #note(opcode: number): void {
+  /** Somebody uses the mount. */
+  #note(): void {
     const now = Date.now();
-    if (now - this.#active >= ACTIVITY_STEP_MS) {
-      this.#active = now;
-      this.#options.onActivity();
-    }
-    const { updateMs } = this.#options;
-    if (updateMs > 0 && now - this.#refreshed >= updateMs && opcode !== Opcode.READ) this.#refresh(now);
+    if (now - this.#active < ACTIVITY_STEP_MS) return;
+    this.#active = now;
+    this.#options.onActivity();
   }
 
   // ── live images ──
 
-  #refresh(now = Date.now()): void {
-    this.#refreshed = now;
+  /** Looks at the sources again, and makes the kernel forget what has changed. */
+  refresh(): void {
+    this.#refreshed = Date.now();
     try {
       if (this.#tree.refresh(({ message }) => this.#fault(message))) this.#dropNames();
     } catch (error) {
@@ -381,11 +379,13 @@ export class FuseSession {
     // security.*, system.*, trusted.*: ENOTSUP as the kernel's pstorefs has it. `ls -l` asks each file for its context
     // and its ACL, but a file system that says so only once.
     if (this.request.bytes[nameAt] !== USER) return errno('ENOTSUP');
+    if (!this.#attr(ino)) return errno('ENOENT');
     const value = this.#tree.xattrs(ino).get(this.#name(nameAt));
     return value === undefined ? errno('ENODATA') : this.#giveXattr(value);
   }
 
   #listxattr(ino: number): number {
+    if (!this.#attr(ino)) return errno('ENOENT');
     let names = '';
     for (const name of this.#tree.xattrs(ino).keys()) names += `${name}\0`;
     return this.#giveXattr(names);
@@ -478,7 +478,7 @@ export class FuseSession {
       return { attr, content: this.#snapshots.take(this.#tree.open(ino)) };
     } catch (error) {
       // It may be just being written. When it is another record by now, that one is to be opened.
-      this.#refresh();
+      this.refresh();
       if (!this.#tree.attr(ino)) return undefined;
       throw error;
     }
@@ -521,32 +521,34 @@ export class FuseSession {
     const ino = this.#tree.lookup(directory, name);
     if (ino === 0 && this.#erased.has(name)) this.#dropNames();
     const open = this.#open.get(ino);
-    if (open) this.#unlinkOpen(open, ino, () => this.#tree.unlink(directory, name));
+    const attr = this.#attr(ino);
+    if (open && attr) this.#unlinkOpen(open, attr, () => this.#tree.unlink(directory, name));
     else this.#tree.unlink(directory, name);
     const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
     // Now: a lookup that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
     if (((this.#told[ino] ?? 0) & other) !== 0) this.#dropNames();
     else if (this.#told[ino]) this.#rememberErased(name);
+    if (open || attr?.nlink === 2) this.#dropAttributes(ino);
     return 0;
   }
 
   /** Erases a record that somebody reads: what he needs is taken before. */
-  #unlinkOpen(open: OpenRecord, ino: number, unlink: () => void): void {
-    const attr = this.#attr(ino);
-    const held = open.held ?? (attr && { attr, content: this.#tree.open(ino) });
+  #unlinkOpen(open: OpenRecord, attr: Attr, unlink: () => void): void {
+    const held = open.held ?? { attr, content: this.#tree.open(attr.ino) };
     try {
       unlink();
     } catch (error) {
-      if (!open.held) held?.content.close?.();
+      if (!open.held) held.content.close?.();
       throw error;
     }
-    open.held = held && { ...held, attr: { ...held.attr, nlink: 0 } };
-    this.#dropAttributes(ino);
+    open.held = { ...held, attr: { ...held.attr, nlink: 0 } };
   }
 
   /**
-   * The kernel counts one link down, but all are gone. No lock of a directory is taken for this, and the inode is in
-   * use by the unlink itself, so the kernel does not wait for anything here.
+   * The kernel counts one link down, but all are gone. And a listing that was answered before may bring the other name
+   * back after the names were dropped: it is then asked for its attributes, which are no more, as nothing from before
+   * this notice is believed. No lock of a directory is taken for this, and the inode is in use by the unlink itself, so
+   * the kernel does not wait for anything here.
    */
   #dropAttributes(ino: number): void {
     this.#notice.setU64(OUT_HEADER.size + INVAL_INODE_OUT.ino, ino);
