@@ -4,5 +4,5 @@ import { fileURLToPath } from 'node:url';
 import { load } from '../lib/cli/bytecode.js';
 
 const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const { serverMain } = load<typeof import('./pstorefuse-serving.js')>(place('pstorefuse-serving.js'));
-serverMain(process.argv.slice(2), place('../../package.json')).then(process.exit);
+const { exports, keep } = load<typeof import('./pstorefuse-serving.js')>(place('pstorefuse-serving.js'));
+exports.serverMain(process.argv.slice(2), place('../../package.json'), keep).then(process.exit);

@@ -1,14 +1,24 @@
 #!/usr/bin/env node
-// The command pstorefuse.
+// The command pstorefuse, for who calls it as a script of Node; bin/pstorefuse.sh is what npm links.
 
 import { fileURLToPath } from 'node:url';
-import { load } from '../lib/cli/bytecode.js';
+import { type Loaded, load } from '../lib/cli/bytecode.js';
 import { main } from '../lib/cli/main.js';
 
+type Commands = typeof import('./pstorefuse-commands.js');
+
 const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+let loaded: Loaded<Commands> | undefined;
 const installation = {
   packageFile: place('../../package.json'),
-  server: place('pstorefuse-server.js'),
-  commands: () => load<typeof import('./pstorefuse-commands.js')>(place('pstorefuse-commands.js')),
+  script: place('pstorefuse'),
+  name: process.argv[1] ?? '',
+  commands: () => {
+    loaded = load<Commands>(place('pstorefuse-commands.js'));
+    return loaded.exports;
+  },
 };
-main(process.argv.slice(2), installation).then(process.exit);
+main(process.argv.slice(2), installation).then((status) => {
+  loaded?.keep();
+  process.exit(status);
+});

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { goldenImage, ROOT } from './fixture-path.js';
 
+/** What npm links. */
+export const SCRIPT = join(ROOT, 'dist', 'bin', 'pstorefuse');
+/** The same for who calls Node by himself. */
 export const PROGRAM = join(ROOT, 'dist', 'bin', 'pstorefuse.js');
 
 /** Every process that may touch a mount gets this long. */
@@ -16,7 +19,7 @@ const LIMIT_MS = 20_000;
 export const TRANSPORTS = ['fuse-native', 'dev-fuse'] as const;
 
 /** tap makes every Node that a test starts load its own modules, and write where only the test may: not ours. */
-const PLAIN = ['/usr/bin/env', '-u', 'NODE_OPTIONS'] as const;
+const PLAIN = ['/usr/bin/env', '-u', 'NODE_OPTIONS', `PSTOREFUSE_NODE=${process.execPath}`] as const;
 
 function plain(program: string, args: readonly string[]): [string, string[]] {
   return [PLAIN[0], [...PLAIN.slice(1), program, ...args]];
@@ -39,7 +42,7 @@ export function run(
 
 /** Runs pstorefuse. */
 export function pstorefuse(...args: string[]): SpawnSyncReturns<string> {
-  return run(process.execPath, [PROGRAM, ...args]);
+  return run(SCRIPT, args);
 }
 
 /** How a program ended, and what it said. */
@@ -75,7 +78,7 @@ export function call(program: string, args: readonly string[], options: CallOpti
 
 /** Runs pstorefuse beside the test. */
 export function pstorefuseBeside(args: readonly string[], options: CallOptions = {}): Promise<Ended> {
-  return call(process.execPath, [PROGRAM, ...args], options);
+  return call(SCRIPT, args, options);
 }
 
 /** Does something with each, at most `width` at a time. */

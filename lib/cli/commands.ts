@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
 export async function commandsFor(name: string | undefined): Promise<Command[]> {
   if (name !== undefined && isCommand(name)) return [await COMMANDS[name]()];
   const { mountCommand } = await import('./mount.js');
-  if (name === 'mount') return [mountCommand(false)];
+  if (name === 'mount') return [mountCommand()];
   const others = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  return [mountCommand(false), ...others];
+  return [mountCommand(), ...others];
 }

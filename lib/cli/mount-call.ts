@@ -1,32 +1,19 @@
-// How a mount was called: what the parent has to know of the arguments before it starts the server, which parses them.
-// It loads next to nothing, because it has to be quick.
+// How a mount was called: by a person, or by mount(8), which has arguments and exit statuses of its own.
 
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { Variable } from '../mount/launch.js';
 import { EXIT } from './exit.js';
-
-/** Options whose value is the next argument. */
-const WITH_VALUE = new Set(['-o', '--transport', '--backend']);
-
-/** Whether the arguments ask for the foreground: found without a parser, because the parent has to be quick. */
-export function wantsForeground(argv: readonly string[]): boolean {
-  for (let i = 0; i < argv.length; i++) {
-    const arg = argv[i]!;
-    if (arg === '--') return false;
-    if (WITH_VALUE.has(arg)) i++;
-    else if (arg === '--foreground' || arg === '--debug' || /^-[dfs]*[df][dfs]*o?$/.test(arg)) return true;
-  }
-  return false;
-}
 
 /** Called by such a name as mount(8) gives its helpers: `/sbin/mount.fuse.pstorefuse`. */
 function hasHelperName(): boolean {
-  return basename(process.argv[1] ?? '').startsWith('mount.');
+  return basename(process.env[Variable.NAME] ?? '').startsWith('mount.');
 }
 
 /** mount(8) called us, by such a name or as mount.fuse does, through a shell: its own exit statuses hold then. */
 export function isMountHelper(): boolean {
-  return hasHelperName() || isMount(process.ppid) || isMount(parentOf(process.ppid));
+  const parent = Number(process.env[Variable.PARENT] ?? 0);
+  return hasHelperName() || isMount(parent) || isMount(parentOf(parent));
 }
 
 function isMount(pid: number): boolean {

@@ -1,6 +1,7 @@
-// pstorefuse mount: the server's side of it. The parent, which starts the server and waits for it, is mount/launch.ts.
+// pstorefuse mount: the server's side of it. bin/pstorefuse starts it, and waits for it.
 
 import { PstoreError } from '../errors.js';
+import { detachDead } from '../mount/mountpoint.js';
 import { MOUNT_OPTIONS, parseTransport, TRANSPORTS } from '../mount/options.js';
 import { serve } from '../mount/server.js';
 import { didYouMean, nearest } from '../source/nearest.js';
@@ -13,8 +14,20 @@ import { complain } from './print.js';
 /** What may stand first that is no source. */
 const WORDS: readonly string[] = ['mount', 'help', ...COMMAND_NAMES];
 
-/** @param hasFuse whether descriptor 4 is /dev/fuse */
-export function mountCommand(hasFuse: boolean): Command {
+/** What the server's process is to do beside serving. */
+export interface Hooks {
+  /** Called when the mount answers, with the exit status. @returns false when nobody waits for it any more */
+  onReady(status: number): boolean;
+  /** Called when the mount has answered, and there is time for other things. */
+  onIdle(): void;
+  /** Only what a killed server has left behind is taken away. */
+  readonly isCleaningUp: boolean;
+}
+
+/** For the help: nothing is mounted by it. */
+const NO_HOOKS: Hooks = { onReady: () => true, onIdle: () => {}, isCleaningUp: false };
+
+export function mountCommand(hooks = NO_HOOKS): Command {
   return {
     usage: '[mount] <source..> <mountpoint>',
     // yargs takes the first word for the command's name.
@@ -32,13 +45,17 @@ export function mountCommand(hasFuse: boolean): Command {
         .option('s', { type: 'boolean', describe: 'accepted, as by other FUSE programs' })
         .option('transport', { type: 'string', requiresArg: true, describe: TRANSPORTS.join(', ') })
         .epilogue(`Options of the mount, behind -o too: ${MOUNT_OPTIONS.join(', ')}.`),
-    run: (args) => runServer(args, hasFuse),
+    run: (args) => runServer(args, hooks),
   };
 }
 
-async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
+async function runServer(args: Arguments, hooks: Hooks): Promise<number> {
   const positional = args.list('source');
   const mountPoint = positional.pop()!;
+  if (hooks.isCleaningUp) {
+    detachDead(mountPoint);
+    return EXIT.OK;
+  }
   if (positional.length === 0) throw new PstoreError('EINVAL', alone(mountPoint));
   const [first] = positional;
   // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder behind it.
@@ -48,11 +65,11 @@ async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
   }
   const transport = args.text('transport');
   const base = mountOptionsOf(args);
-  await serve({
+  return await serve({
     sources: positional,
     mountPoint,
     mount: transport === undefined ? base : { ...base, transport: parseTransport(transport) },
-    hasFuse,
+    hooks,
     report: {
       warnings: warn,
       failure: ({ error }) => complain(error.message),
@@ -60,7 +77,6 @@ async function runServer(args: Arguments, hasFuse: boolean): Promise<number> {
       debug: args.flag('d') ? await debugOutput() : undefined,
     },
   });
-  return EXIT.OK;
 }
 
 /** What a single argument was taken for, when it is all there is. */

@@ -1,12 +1,37 @@
-// The command line of the server, which is a mount's with a word in front.
+// The command line of the server, which is a mount's.
 
-import { WITH_FUSE } from '../mount/launch.js';
+import { tellStarter } from '../mount/launch.js';
+import { EXIT } from './exit.js';
+import { hasDirectory } from './main.js';
 import { mountCommand } from './mount.js';
+import { helperArguments, helperStatus, isMountHelper } from './mount-call.js';
 import { runCommand } from './parse.js';
 
-/** @param argv the arguments of a mount, behind the word that says whether there is a descriptor of /dev/fuse */
-export async function serverMain(argv: readonly string[], packageFile: string): Promise<number> {
-  const [fuse, ...rest] = argv;
-  const args = rest[0] === 'mount' ? rest : ['mount', ...rest];
-  return await runCommand(args, [mountCommand(fuse === WITH_FUSE)], packageFile);
+/** First argument: take away what a server of this mount that was killed has left behind. */
+const CLEAN_UP = '--clean-up';
+
+/**
+ * @param argv the arguments of a mount
+ * @param onIdle called when the mount has answered, and there is time for other things
+ * @returns the exit status, which the command that waits has been told
+ */
+export async function serverMain(argv: readonly string[], packageFile: string, onIdle: () => void): Promise<number> {
+  const statusOf = isMountHelper() ? helperStatus : (status: number) => status;
+  const onReady = (status: number) => tellStarter(statusOf(status));
+  const status = hasDirectory() ? await run(argv, packageFile, { onReady, onIdle }) : EXIT.NO_INPUT;
+  onReady(status);
+  return statusOf(status);
+}
+
+async function run(
+  argv: readonly string[],
+  packageFile: string,
+  hooks: { onReady: (status: number) => boolean; onIdle: () => void },
+): Promise<number> {
+  const isCleaningUp = argv[0] === CLEAN_UP;
+  const args = helperArguments(isCleaningUp ? argv.slice(1) : argv);
+  // -f of mount(8): all but the mount.
+  if (!args) return EXIT.OK;
+  const words = args[0] === 'mount' ? args : ['mount', ...args];
+  return await runCommand(words, [mountCommand({ ...hooks, isCleaningUp })], packageFile);
 }

@@ -1,100 +1,75 @@
-// The transport dev-fuse: the FUSE protocol spoken directly on /dev/fuse. For root; no native code, no library.
+// The transport dev-fuse: the FUSE protocol spoken directly on /dev/fuse.
 
 import { readSync, writeSync } from 'node:fs';
 import { CODES, PstoreError } from '../errors.js';
 import type { Tree } from '../tree/tree.js';
 import { Frame, IN_HEADER, OUT_HEADER, opcodeName } from './fuse-protocol.js';
-import { FuseSession, MAX_READ, type SessionOptions } from './fuse-session.js';
+import { FuseSession, type SessionOptions } from './fuse-session.js';
+import { eventLoopFd, ReadableOf } from './syscalls.js';
 import type { ServeOptions } from './transport.js';
 
-/** The descriptor of /dev/fuse in the process of mount(8). */
-const MOUNT_FD = 3;
-/** How long the mount may take to be made after the server has begun to wait for it. */
-const MOUNT_WITHIN_MS = 30_000;
-const POLL_MS = 0.2;
-/** After this many polls the mount is taking its time: see MOUNT_WITHIN_MS. */
-const QUICK_POLLS = 2000;
-const SLOW_POLL_MS = 10;
-
-export type DevFuseOptions = SessionOptions & Pick<ServeOptions, 'onReady'> & Partial<Pick<ServeOptions, 'debug'>>;
-
-/** Arguments of mount(8) for a server that reads from descriptor 3. */
-export function mountArguments({ mountPoint, fsname, readOnly, mount }: ServeOptions): string[] {
-  const isRoot = process.geteuid?.() === 0;
-  const options = [
-    `fd=${MOUNT_FD}`,
-    'rootmode=40000',
-    `user_id=${process.geteuid?.() ?? 0}`,
-    `group_id=${process.getegid?.() ?? 0}`,
-    'default_permissions',
-    `max_read=${MAX_READ}`,
-    ...(mount.allowOther || (isRoot && !mount.allowRoot) ? ['allow_other'] : []),
-    readOnly ? 'ro' : 'rw',
-    'nosuid',
-    'nodev',
-    ...mount.kernelFlags,
-  ];
-  return ['-i', '-t', 'fuse.pstorefuse', '-o', options.join(','), '--', fsname, mountPoint];
-}
+export type DevFuseOptions = SessionOptions &
+  Pick<ServeOptions, 'onReady' | 'deadlines'> &
+  Partial<Pick<ServeOptions, 'debug'>>;
 
 /**
- * Serves a tree until it is unmounted. May be called before the mount is made: it waits for it.
- * @param fd of /dev/fuse, opened for reading and writing
- * @throws PstoreError EIO when the mount is not made within 30 seconds, or when the device fails
+ * Serves a tree until it is unmounted. It waits for requests, for its deadlines and for Node's event loop at once; the
+ * event loop turns only when something waits for it, such as a signal.
+ * @param fd of /dev/fuse, mounted, which does not wait in read(2)
+ * @throws PstoreError EIO when the device fails
  */
-export function serveDevFuse(fd: number, tree: Tree, options: DevFuseOptions): void {
+export async function serveDevFuse(fd: number, tree: Tree, options: DevFuseOptions): Promise<void> {
   const session = new FuseSession(tree, options, (bytes, length) => send(fd, bytes, length, options.log));
-  const { bytes } = session.request;
-  const wait = new MountWait();
-  // What opening the sources has left behind, while mount(8) starts.
-  globalThis.gc?.();
+  const readable = new ReadableOf(fd, eventLoopFd());
+  const { deadlines, updateMs } = options;
+  const refreshLater = () =>
+    deadlines.set('refresh', updateMs, () => {
+      session.refresh();
+      refreshLater();
+    });
+  if (updateMs > 0) refreshLater();
   let ready = false;
+  await eventLoopTurns();
   while (!session.ended) {
-    let length: number;
-    try {
-      length = readSync(fd, bytes, 0, bytes.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENODEV' || code === 'ECONNABORTED') return;
-      if (code === 'EPERM' && !session.started) wait.poll();
-      else if (code === 'EAGAIN') pause(POLL_MS);
-      else if (code !== 'EINTR' && code !== 'ENOENT') {
-        throw new PstoreError('EIO', `/dev/fuse cannot be read: ${(error as Error).message}`, { cause: error });
-      }
-      continue;
-    }
-    options.debug?.(describe(session.request));
-    session.handle(length);
+    readable.wait(deadlines.nextMs());
+    deadlines.run();
+    if (readable.first && !answerOne(fd, session, options)) return;
+    if (readable.second) await eventLoopTurns();
     if (!ready && session.started) {
       ready = true;
       options.onReady();
+      // It may have started something that the event loop is to wait for.
+      await eventLoopTurns();
     }
   }
+}
+
+/** Lets Node do what waits. What that starts is watched only when the loop turns a second time. */
+async function eventLoopTurns(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+}
+
+/** @returns false when it is unmounted */
+function answerOne(fd: number, session: FuseSession, { debug }: DevFuseOptions): boolean {
+  const { bytes } = session.request;
+  let length: number;
+  try {
+    length = readSync(fd, bytes, 0, bytes.length, null);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENODEV' || code === 'ECONNABORTED') return false;
+    // Nothing there any more: whoever asked was killed.
+    if (code === 'EAGAIN' || code === 'EINTR' || code === 'ENOENT') return true;
+    throw new PstoreError('EIO', `/dev/fuse cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  debug?.(describe(session.request));
+  session.handle(length);
+  return true;
 }
 
 /** A request in a line, for `-d`. */
 function describe(request: Frame): string {
   return `${opcodeName(request.u32(IN_HEADER.opcode))} of inode ${request.u64(IN_HEADER.nodeid)}`;
-}
-
-/** Reading from /dev/fuse says EPERM until mount(8) has put a file system behind it. */
-class MountWait {
-  #polls = 0;
-  #started = performance.now();
-
-  /** @throws PstoreError EIO */
-  poll(): void {
-    if (performance.now() - this.#started > MOUNT_WITHIN_MS) {
-      throw new PstoreError('EIO', `the mount was not made within ${MOUNT_WITHIN_MS / 1000} seconds`);
-    }
-    pause(++this.#polls < QUICK_POLLS ? POLL_MS : SLOW_POLL_MS);
-  }
-}
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-function pause(ms: number): void {
-  Atomics.wait(sleeper, 0, 0, ms);
 }
 
 /** One message, one write. A caller that was killed in the meantime does not wait for its answer any more. */

@@ -1,4 +1,4 @@
-// The transport fuse-native: libfuse 2 through the npm package. For everyone, and for users who are not root.
+// The transport fuse-native: libfuse 2 through the npm package, for who asks for it.
 // Each hazard of that package (spec: FUSE facts) is handled here and nowhere else.
 
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
@@ -29,14 +29,20 @@ const BLOCK_SIZE = 512;
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
 
+/** @throws PstoreError ENODEV where it is not installed */
+function packageFolder(): string {
+  try {
+    return dirname(require.resolve('fuse-native/package.json'));
+  } catch (error) {
+    const sentence =
+      'the transport fuse-native needs the npm package fuse-native; install it with "npm install fuse-native"';
+    throw new PstoreError('ENODEV', sentence, { cause: error });
+  }
+}
+
 /** @throws PstoreError ENODEV when there is no FUSE here */
 function loadFuse(): typeof Fuse {
-  const bundled = join(
-    dirname(require.resolve('fuse-native/package.json')),
-    'prebuilds',
-    `linux-${process.arch}`,
-    'libfuse.so',
-  );
+  const bundled = join(packageFolder(), 'prebuilds', `linux-${process.arch}`, 'libfuse.so');
   try {
     return require('fuse-native') as typeof Fuse;
   } catch {
@@ -371,6 +377,7 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
   options.onReady();
   await new Promise<void>((resolve) => {
     const watch = setInterval(() => {
+      options.deadlines.run();
       if (device !== undefined && openDevices().includes(device)) return;
       clearInterval(watch);
       resolve();

@@ -86,7 +86,7 @@ function isEmpty(real: string, path: string): boolean {
 }
 
 /** A mount whose server was killed answers ENOTCONN to everything: it is taken away first. */
-function detachDead(path: string): string {
+export function detachDead(path: string): string {
   const absolute = absoluteOf(path);
   for (let tries = 0; isDead(absolute); tries++) {
     const real = placeOf(absolute);

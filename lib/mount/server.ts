@@ -1,8 +1,6 @@
 // The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { writeSync } from 'node:fs';
-import { PstoreError } from '../errors.js';
+import { closeSync } from 'node:fs';
 import { nowNs } from '../platform/node.js';
 import {
   type FailedSource,
@@ -14,22 +12,29 @@ import {
   TextCache,
   updateMsOf,
 } from '../source/sources.js';
+import { takeLocksBy } from '../storage/lock.js';
 import { Tree } from '../tree/tree.js';
-import { mountArguments, serveDevFuse } from './dev-fuse.js';
+import { Deadlines } from './deadlines.js';
+import { serveDevFuse } from './dev-fuse.js';
 import { checkFuse } from './device.js';
-import { CONTROL_FD, FUSE_FD, type ServerMessage, type Unmounting } from './launch.js';
-import { checkMountPoint, unmountCommand } from './mountpoint.js';
-import type { MountOptions, Transport } from './options.js';
-import { environment } from './programs.js';
+import { Variable } from './launch.js';
+import { checkMountPoint } from './mountpoint.js';
+import type { MountOptions } from './options.js';
+import { makeMount, OwnMount } from './own-mount.js';
+import { hasSystemCalls, leaveSession, lockExclusively, needSystemCalls } from './syscalls.js';
 import type { ServeOptions } from './transport.js';
 
 export interface ServerOptions {
   readonly sources: readonly string[];
   readonly mountPoint: string;
   readonly mount: MountOptions;
-  /** Whether the parent has opened /dev/fuse and hands it on. */
-  readonly hasFuse: boolean;
   readonly report: Report;
+  readonly hooks: {
+    /** Called when the mount answers, with the exit status. @returns false when nobody waits for it any more */
+    onReady(status: number): boolean;
+    /** Called when the mount has answered, and there is time for other things. */
+    onIdle(): void;
+  };
 }
 
 /** What is said to the person before the mount answers. */
@@ -41,16 +46,32 @@ export interface Report {
   readonly debug: ((line: string) => void) | undefined;
 }
 
+type Transport = 'dev-fuse' | 'fuse-native';
+
+/** Each of them unmounts. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Servers of mounts that nobody uses have ended by then. */
+const PATIENCE_MS = 2000;
+/** Uses that follow another one so soon are not told to onActivity. */
+const SLACK_MS = 1500;
+/** After this long the first listing is over. */
+const TIDY_AFTER_MS = 500;
+/** sysexits.h, and 1: a part failed, the rest is done. */
+const OK = 0;
+const PARTLY = 1;
+
 /**
  * Serves until it is unmounted.
  * @throws PstoreError what keeps the mount from being made
  */
-export async function serve(options: ServerOptions): Promise<void> {
+export async function serve(options: ServerOptions): Promise<number> {
   const { mount, report } = options;
+  const transport: Transport = mount.transport === 'fuse-native' ? 'fuse-native' : 'dev-fuse';
+  if (transport === 'dev-fuse') needSystemCalls();
+  if (hasSystemCalls()) takeLocksBy(lockExclusively);
   const images = options.sources.map((text) => realPath(parseSource(text).path));
   const mountPoint = checkMountPoint(options.mountPoint, { nonempty: mount.nonempty, images });
   checkFuse(mount);
-  const transport = chooseTransport(mount.transport, options.hasFuse);
   const { opened, failed } = openSources(
     options.sources,
     {
@@ -61,160 +82,150 @@ export async function serve(options: ServerOptions): Promise<void> {
     },
     mount.backends,
   );
-  const close = () => {
-    for (const { backend } of opened) backend.close();
-  };
   try {
-    if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
-    for (const failure of failed) report.failure(failure);
-    if (failed.length > 0) {
-      report.log(`${options.mountPoint}: mounted without ${failed.map(({ spec }) => spec.path).join(', ')}`);
-    }
-    for (const source of opened) report.warnings(source);
-    const mounted = labelled(opened);
-    const tree = new Tree(mounted, {
-      layout: mount.layout,
-      readOnly: mount.readOnly,
-      uid: mount.uid ?? process.getuid!(),
-      gid: mount.gid ?? process.getgid!(),
-      umask: mount.umask,
-      mountTimeNs: nowNs(),
-    });
-    const fsname = mount.fsname ?? (opened.length === 1 ? realPath(opened[0]!.spec.path) : 'pstorefuse');
-    const idle = mount.idleSeconds === null ? undefined : new IdleTimer(mount.idleSeconds, mountPoint);
-    const unmounting = unmountingOf(mountPoint);
+    reportSources(options, opened, failed);
+    const status = failed.length > 0 ? PARTLY : OK;
+    await new Serving(options, transport, mountPoint, opened, status).run();
+    report.debug?.('unmounted');
+    return status;
+  } finally {
+    for (const { backend } of opened) backend.close();
+  }
+}
+
+/** @throws PstoreError where what has failed is too much */
+function reportSources(
+  { mount, mountPoint, report }: ServerOptions,
+  opened: readonly OpenSource[],
+  failed: readonly FailedSource[],
+): void {
+  if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
+  for (const failure of failed) report.failure(failure);
+  if (failed.length > 0) {
+    report.log(`${mountPoint}: mounted without ${failed.map(({ spec }) => spec.path).join(', ')}`);
+  }
+  for (const source of opened) report.warnings(source);
+}
+
+/** One mount, from when its sources are open until it is gone. */
+class Serving {
+  readonly #options: ServerOptions;
+  readonly #transport: Transport;
+  readonly #mountPoint: string;
+  readonly #opened: readonly OpenSource[];
+  readonly #status: number;
+  readonly #deadlines = new Deadlines();
+  #own: OwnMount | undefined;
+
+  constructor(
+    options: ServerOptions,
+    transport: Transport,
+    mountPoint: string,
+    opened: readonly OpenSource[],
+    status: number,
+  ) {
+    this.#options = options;
+    this.#transport = transport;
+    this.#mountPoint = mountPoint;
+    this.#opened = opened;
+    this.#status = status;
+  }
+
+  async run(): Promise<void> {
+    const { report } = this.#options;
+    const mounted = labelled(this.#opened);
     for (const { label, backend, source } of mounted) {
       report.debug?.(`${backend.path} as ${label}, a source of ${source.kind.name}, ${backend.slots} slots`);
     }
-    report.debug?.(`mounting at ${mountPoint} by ${transport}`);
-    const served: ServeOptions = {
-      mountPoint,
-      fsname: transport === 'fuse-native' && /[,\\]/.test(fsname) && mount.fsname === null ? 'pstorefuse' : fsname,
+    report.debug?.(`mounting at ${this.#mountPoint} by ${this.#transport}`);
+    const { layout, readOnly, uid, gid, umask } = this.#options.mount;
+    const owner = { uid: uid ?? process.getuid!(), gid: gid ?? process.getgid!() };
+    const tree = new Tree(mounted, { layout, readOnly, ...owner, umask, mountTimeNs: nowNs() });
+    const served = this.#serveOptions();
+    for (const signal of SIGNALS) process.on(signal, () => this.#stop());
+    // The file system that we were called from is not to be kept busy; a folder's files are yet to be found by its path.
+    if (this.#opened.every(({ kind }) => kind.source === 'file')) process.chdir('/');
+    if (process.env[Variable.WAITING] !== undefined && hasSystemCalls()) leaveSession();
+    try {
+      await this.#serve(tree, served);
+    } finally {
+      this.#own?.end({ lazily: true });
+    }
+  }
+
+  async #serve(tree: Tree, served: ServeOptions): Promise<void> {
+    if (this.#transport === 'fuse-native') {
+      const { serveFuseNative } = await import('./fuse-native.js');
+      return await serveFuseNative(tree, served);
+    }
+    const fd = makeMount(served);
+    this.#own = new OwnMount(this.#mountPoint, true);
+    try {
+      await serveDevFuse(fd, tree, served);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #serveOptions(): ServeOptions {
+    const { mount, report } = this.#options;
+    return {
+      mountPoint: this.#mountPoint,
+      fsname: this.#fsname(),
       readOnly: mount.readOnly,
-      updateMs: shortestUpdateMs(opened),
+      updateMs: shortestUpdateMs(this.#opened),
       mount,
-      onReady: () => {
-        tell({ ready: true, complete: failed.length === 0, unmount: unmounting });
-        report.debug?.('the mount answers');
-        idle?.touch();
-      },
-      onActivity: () => idle?.touch(),
+      deadlines: this.#deadlines,
+      onReady: () => this.#ready(),
+      onActivity: () => this.#used(),
       log: report.log,
       debug: report.debug,
     };
-    // The file system that we were called from is not to be kept busy; a folder's files are yet to be found by its path.
-    if (opened.every(({ kind }) => kind.source === 'file')) process.chdir('/');
-    await serveBy(transport, tree, served, unmounting);
-    report.debug?.('unmounted');
-    idle?.stop();
-  } finally {
-    close();
   }
-}
 
-/** dev-fuse where root has the device, fuse-native for everybody else. */
-function chooseTransport(wanted: Transport, hasFuse: boolean): 'dev-fuse' | 'fuse-native' {
-  if (wanted === 'dev-fuse' && !hasFuse) {
-    throw new PstoreError('EPERM', 'the transport dev-fuse is for root only; take --transport fuse-native');
+  /** What stands as the source in /proc/mounts. */
+  #fsname(): string {
+    const given = this.#options.mount.fsname;
+    if (given !== null) return given;
+    const path = this.#opened.length === 1 ? realPath(this.#opened[0]!.spec.path) : 'pstorefuse';
+    return this.#transport === 'fuse-native' && /[,\\]/.test(path) ? 'pstorefuse' : path;
   }
-  return wanted === 'auto' ? (hasFuse ? 'dev-fuse' : 'fuse-native') : wanted;
-}
 
-function unmountingOf(mountPoint: string): Unmounting {
-  return { command: unmountCommand(false) ?? ['false'], lazyCommand: unmountCommand(true) ?? ['false'], mountPoint };
+  /** The mount answers. */
+  #ready(): void {
+    this.#own ??= new OwnMount(this.#mountPoint, false);
+    this.#options.report.debug?.('the mount answers');
+    this.#used();
+    // Whoever has started us was killed: nobody knows of this mount.
+    if (!this.#options.hooks.onReady(this.#status)) this.#own.end({ lazily: true });
+    this.#deadlines.set('tidy', TIDY_AFTER_MS, () => {
+      // What opening the sources has left behind.
+      globalThis.gc?.();
+      this.#options.hooks.onIdle();
+    });
+  }
+
+  /** `timeout=`: unmounts what nobody has used for that long, and what nobody uses then. */
+  #used(): void {
+    const { idleSeconds } = this.#options.mount;
+    if (idleSeconds === null) return;
+    this.#deadlines.set('idle', idleSeconds * 1000 + SLACK_MS, () => {
+      this.#own?.end({ lazily: false });
+      this.#used();
+    });
+  }
+
+  #stop(): void {
+    this.#own?.end({ lazily: true });
+    this.#deadlines.set('patience', PATIENCE_MS, () => {
+      const sentence = `${this.#mountPoint} is unmounted; waiting for the programs that still use it`;
+      if (!this.#own?.isOnTop()) this.#options.report.log(sentence);
+    });
+  }
 }
 
 /** The shortest update_ms of all sources; 0 where none has one. */
 function shortestUpdateMs(sources: readonly OpenSource[]): number {
   const given = sources.map(({ keys }) => updateMsOf(keys)).filter((ms) => ms !== undefined);
   return given.length === 0 ? 0 : Math.min(...given);
-}
-
-/** A line to the parent, which may have left. */
-function tell(message: ServerMessage): void {
-  try {
-    writeSync(CONTROL_FD, `${JSON.stringify(message)}\n`);
-  } catch {
-    // Nobody waits for it.
-  }
-}
-
-async function serveBy(
-  transport: 'dev-fuse' | 'fuse-native',
-  tree: Tree,
-  options: ServeOptions,
-  unmounting: Unmounting,
-): Promise<void> {
-  if (transport === 'fuse-native') {
-    const { serveFuseNative } = await import('./fuse-native.js');
-    unmountOnSignals(unmounting);
-    await serveFuseNative(tree, options);
-    return;
-  }
-  tell({ mount: mountArguments(options), unmount: unmounting });
-  serveDevFuse(FUSE_FD, tree, options);
-}
-
-/**
- * Without this, libfuse would take the signals, and stop to answer without unmounting. Nothing is waited for: umount(8)
- * itself may ask the mount.
- */
-function unmountOnSignals({ command, lazyCommand, mountPoint }: Unmounting): void {
-  const run = ([program, ...args]: readonly string[]) =>
-    spawn(program!, [...args, '--', mountPoint], { env: environment(), stdio: 'ignore' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => run(command).on('close', (status) => status !== 0 && run(lazyCommand)));
-  }
-}
-
-/**
- * `timeout=`: a process beside the server that sleeps, then unmounts; every use starts it anew. The server itself may
- * be waiting in the kernel and has no timer, nor could it reap a child: the shell leaves the sleeper to init.
- */
-class IdleTimer {
-  /** It is not started anew more often than this. */
-  static readonly STEP_MS = 500;
-  /** Uses that came too soon to be told, or to start it anew, in seconds. */
-  static readonly SLACK = 1.5;
-  /** While umount(8) runs it is not stopped: it may ask the mount itself, which is a use that starts a new sleeper. */
-  static readonly SLEEPER = `server=$1; seconds=$2; dir=$3; shift 3; stopped=
-while sleep "$seconds" && kill -0 "$server"; do
-  trap 'stopped=1' TERM
-  (trap '' TERM; exec "$@" -- "$dir") && exit
-  [ -z "$stopped" ] || exit
-  trap - TERM
-done`;
-
-  readonly #seconds: number;
-  readonly #mountPoint: string;
-  #sleeper = 0;
-  #armed = 0;
-
-  constructor(seconds: number, mountPoint: string) {
-    this.#seconds = seconds;
-    this.#mountPoint = mountPoint;
-  }
-
-  touch(): void {
-    const now = Date.now();
-    const command = unmountCommand(false);
-    if (now - this.#armed < IdleTimer.STEP_MS || !command) return;
-    this.#armed = now;
-    this.stop();
-    const start = 'setsid sh -c "$0" pstorefuse "$@" </dev/null >/dev/null 2>&1 & echo $!';
-    const numbers = [process.pid, this.#seconds + IdleTimer.SLACK].map(String);
-    const args = ['-c', start, IdleTimer.SLEEPER, ...numbers, this.#mountPoint, ...command];
-    const { stdout } = spawnSync('sh', args, { env: environment(), encoding: 'utf8' });
-    this.#sleeper = Number(stdout);
-  }
-
-  stop(): void {
-    if (!(this.#sleeper > 0)) return;
-    try {
-      process.kill(-this.#sleeper, 'SIGTERM');
-    } catch {
-      // It has unmounted and ended.
-    }
-    this.#sleeper = 0;
-  }
 }

@@ -1,5 +1,6 @@
 // What a transport is: it puts a tree under a mount point, and nothing more.
 
+import type { Deadlines } from './deadlines.js';
 import type { MountOptions } from './options.js';
 
 export interface ServeOptions {
@@ -11,6 +12,8 @@ export interface ServeOptions {
   /** Milliseconds after which headers are read again; 0: never. */
   readonly updateMs: number;
   readonly mount: MountOptions;
+  /** What else is to be done while it serves. */
+  readonly deadlines: Deadlines;
   /** Called once, when the mount answers. */
   readonly onReady: () => void;
   /** Called at every request, or at most once a second: somebody uses the mount. */

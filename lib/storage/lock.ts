@@ -9,32 +9,48 @@ import { mountServed } from './mountinfo.js';
 const HELD = 1;
 
 /**
- * Locks the open file description behind `fd`. Node has no flock(); the `flock` program (util-linux) locks the
- * description that it inherits, and the lock stays with it when that program ends.
+ * Takes an exclusive lock on an open file description, without waiting.
+ * @returns false when somebody else holds it
+ * @throws whatever keeps it from being taken
+ */
+export type TakeLock = (fd: number) => boolean;
+
+/**
+ * Node has no flock(); the `flock` program (util-linux) locks the description that it inherits, and the lock stays with
+ * it when that program ends.
+ */
+let takeLock: TakeLock = (fd) => {
+  const { error, status } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  if (error) {
+    const sentence = 'the program flock (package util-linux) is needed for writing, and is not there; install it';
+    throw new PstoreError('ENODEV', sentence, { cause: error });
+  }
+  if (status !== 0 && status !== HELD) throw new Error(`flock ended with ${status}`);
+  return status === 0;
+};
+
+/** From now on locks are taken so, by a process that can make the system call itself. */
+export function takeLocksBy(take: TakeLock): void {
+  takeLock = take;
+}
+
+/**
+ * Locks the open file description behind `fd`.
  * @param mode `must`: it is no use to anybody who cannot write; else to look at the image is something, too
- * @throws PstoreError EBUSY when another process holds it, naming the place where that has mounted it, or the process; ENODEV without the program; EIO where
- *   the file system knows no locks
+ * @throws PstoreError EBUSY when another process holds it, naming the place where that has mounted it, or the process;
+ *   ENODEV without the program; EIO where the file system knows no locks
  */
 export function takeWriterLock(fd: number, path: string, mode: 'try' | 'must'): void {
   const orRead = mode === 'try' ? ', or take ro to look at it only' : '';
-  const result = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
-  if (result.error) {
-    throw new PstoreError(
-      'ENODEV',
-      `${path}: the program flock (package util-linux) is needed for writing, and is not there; install it${orRead}`,
-      {
-        path,
-        cause: result.error,
-      },
-    );
-  }
-  if (result.status === 0) return;
-  if (result.status !== HELD) {
-    throw new PstoreError(
-      'EIO',
-      `${path} cannot be locked for writing (flock ended with ${result.status}); copy it to another file system${orRead}`,
-      { path },
-    );
+  try {
+    if (takeLock(fd)) return;
+  } catch (error) {
+    const { code, message } = error as PstoreError;
+    const sentence =
+      code === 'ENODEV'
+        ? `${path}: ${message}${orRead}`
+        : `${path} cannot be locked for writing (${message}); copy it to another file system${orRead}`;
+    throw new PstoreError(code === 'ENODEV' ? code : 'EIO', sentence, { path, cause: error });
   }
   throw new PstoreError('EBUSY', `${path} is ${whoWrites(fd, path, mode)}`, { path });
 }

@@ -1,56 +1,88 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import t from 'tap';
-import { bytecodePath, load, writeBytecode } from '../../lib/cli/bytecode.js';
-import { LEAN } from '../../lib/mount/launch.js';
-import { ROOT } from '../fixture-path.js';
-import { scratchFolder } from '../mounted.js';
+// The bytecode of our bundles: each case starts a Node with a cache folder of its own, as a person does.
 
-interface Numbers {
-  half(n: number): number;
-  readonly file: string;
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { cacheFolder } from '../../lib/cli/bytecode.js';
+import { ROOT } from '../fixture-path.js';
+import { imageFile, run, scratchFolder } from '../mounted.js';
+
+const PROGRAM = join(ROOT, 'dist', 'bin', 'pstorefuse.js');
+
+interface Place {
+  readonly cache: string;
+  readonly ours: string;
+  /** Lists records. @returns what is printed */
+  list(): string;
 }
 
-const BUNDLE = `
-const { basename } = require('node:path');
-exports.half = (n) => n / 2;
-exports.file = basename(__filename);
-`;
-
-t.test('a bundle, with and without its bytecode', async (t) => {
-  const path = join(scratchFolder(t), 'numbers.js');
-  writeFileSync(path, BUNDLE);
-  const check = (when: string) => {
-    const { half, file } = load<Numbers>(path);
-    t.same([half(6), file], [3, 'numbers.js'], when);
+function place(t: Test): Place {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 'v1');
+  const cache = join(folder, 'cache');
+  mkdirSync(cache);
+  const list = () => {
+    const args = [`XDG_CACHE_HOME=${cache}`, process.execPath, PROGRAM, 'ls', image];
+    const { status, stdout, stderr } = run('/usr/bin/env', args);
+    if (status !== 0 || stderr !== '') throw new Error(`ls ended with ${status}: ${stderr}`);
+    return stdout;
   };
-  check('none');
-  writeBytecode(path, []);
-  t.ok(existsSync(bytecodePath(path)));
-  check('its own');
-  writeFileSync(path, BUNDLE.replace('n / 2', '(n + 6) / 4'));
-  check('of an older bundle');
-  writeFileSync(bytecodePath(path), 'not bytecode');
-  check('rubbish');
+  return { cache, ours: join(cache, 'pstorefuse'), list };
+}
+
+/** The file that holds the bytecode of the commands: our own, or one of Node's compile cache. */
+function files(folder: string): string[] {
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, String(name)))
+    .filter((path) => statSync(path).isFile());
+}
+
+t.test('it is made at the first start, and any damage to it is noticed', async (t) => {
+  const { ours, list } = place(t);
+  const expected = list();
+  t.match(expected, /dmesg-blkoops-0/);
+  t.equal(statSync(ours).mode & 0o777, 0o700, 'in a folder that is only ours');
+  const made = files(ours);
+  t.ok(made.length > 0, 'it is made');
+  t.equal(list(), expected, 'it is used');
+  t.same(files(ours), made, 'and not made again');
+  const whole = made.map((path) => readFileSync(path));
+  const damages: [string, (bytes: Buffer) => Buffer][] = [
+    ['empty', () => Buffer.alloc(0)],
+    ['cut', (bytes) => bytes.subarray(0, bytes.length >> 1)],
+    ['rubbish', (bytes) => Buffer.alloc(bytes.length, 0x5a)],
+    ...[0, 0.1, 0.5, 0.7, 0.9, 0.999].map((at): [string, (bytes: Buffer) => Buffer] => [
+      `bytes changed from ${at} on`,
+      (bytes) => {
+        const changed = Buffer.from(bytes);
+        const from = Math.floor(bytes.length * at);
+        for (let i = from; i < Math.min(from + 64, bytes.length); i++) changed[i]! ^= 0x41;
+        return changed;
+      },
+    ]),
+  ];
+  for (const [what, damage] of damages) {
+    for (const [i, path] of made.entries()) writeFileSync(path, damage(whole[i]!));
+    t.equal(list(), expected, what);
+  }
 });
 
-/** Whether a Node with these flags takes what was made at the build: says `false` for `not rejected`. */
-function isRejected(bundle: string, flags: readonly string[]): string {
-  const path = join(ROOT, 'dist', 'bin', bundle);
-  const script = `
-    const { readFileSync } = require('node:fs');
-    const source = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(process.argv[1], 'latin1') + '\\n})';
-    const cachedData = readFileSync(process.argv[2]);
-    console.log(new (require('node:vm').Script)(source, { filename: process.argv[1], cachedData }).cachedDataRejected);
-  `;
-  const env = { PATH: process.env.PATH };
-  return spawnSync(process.execPath, [...flags, '-e', script, path, bytecodePath(path)], { env, encoding: 'utf8' })
-    .stdout;
-}
-
-t.test('the bytecode of the build fits the flags that the bundles run with', async (t) => {
-  t.equal(isRejected('pstorefuse-serving.js', LEAN), 'false\n');
-  t.equal(isRejected('pstorefuse-commands.js', []), 'false\n');
-  t.equal(isRejected('pstorefuse-commands.js', ['--max-lazy']), 'true\n', 'others are noticed');
+t.test('nothing is taken from a place that others can write', async (t) => {
+  const { ours, list } = place(t);
+  const expected = list();
+  const [file] = files(ours);
+  chmodSync(ours, 0o777);
+  const before = readFileSync(file!);
+  writeFileSync(file!, 'not bytecode');
+  t.equal(list(), expected);
+  t.equal(readFileSync(file!, 'latin1'), 'not bytecode', 'nor written there');
+  chmodSync(ours, 0o700);
+  writeFileSync(file!, before);
+  t.equal(cacheFolder({ XDG_CACHE_HOME: join(ours, '..') }), ours);
+  const linked = scratchFolder(t);
+  symlinkSync(ours, join(linked, 'pstorefuse'));
+  t.equal(cacheFolder({ XDG_CACHE_HOME: linked }), undefined, 'a link');
+  t.equal(cacheFolder({}), undefined, 'no home');
+  t.equal(cacheFolder({ HOME: 'relative', XDG_CACHE_HOME: 'relative' }), undefined);
+  t.equal(cacheFolder({ HOME: '/proc/nothing' }), undefined, 'a home that cannot be written');
 });

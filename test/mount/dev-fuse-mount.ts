@@ -1,13 +1,13 @@
-// A mount for tests: a server process, mount(8), and clients as processes of their own, each with a time limit. The
+// A mount for tests: a server process, and clients as processes of their own, each with a time limit. The
 // test's own process never touches the mount.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SERVER_FUSE_FD, type ServerPlan } from './dev-fuse-server.js';
+import type { ServerPlan } from './dev-fuse-server.js';
 
 const SERVER = fileURLToPath(new URL('dev-fuse-server.js', import.meta.url));
 const LIMIT_MS = 20_000;
@@ -47,20 +47,12 @@ export class TestMount {
     this.#ended = new Promise((resolve) => server.on('close', (code) => resolve(code)));
   }
 
-  /** Starts the server, then makes the mount, as the program does. */
+  /** Starts the server, which makes the mount. */
   static async make(plan: ServerPlan): Promise<TestMount> {
     const directory = mkdtempSync(join(tmpdir(), 'dev-fuse-'));
-    const fuse = openSync('/dev/fuse', 'r+');
-    const server = spawn(process.execPath, [SERVER, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'pipe', fuse] });
+    const args = [SERVER, JSON.stringify(plan), directory];
+    const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const mount = new TestMount(directory, server);
-    const options = `fd=${SERVER_FUSE_FD},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other`;
-    const access = plan.readOnly ? 'ro' : 'rw';
-    const args = ['-i', '-t', 'fuse.pstorefuse', '-o', `${options},max_read=1048576,${access}`, 'test', directory];
-    const mounting = spawn('mount', args, { stdio: ['ignore', 'inherit', 'inherit', fuse] });
-    // From now on a server that dies takes the connection with it, and no client hangs.
-    closeSync(fuse);
-    const [code] = await once(mounting, 'close');
-    if (code !== 0) throw new Error(`mount(8) ended with ${code}`);
     let said = '';
     server.stdout!.setEncoding('utf8').on('data', (text) => {
       said += text;

@@ -1,9 +1,12 @@
-// The server process of test/mount/dev-fuse.ts: a tree over images, served through dev-fuse on the descriptor that it
-// was given. Its one argument is a ServerPlan as JSON; it writes `ready` to descriptor 1 when the mount answers.
+// The server process of test/mount/dev-fuse.ts: a tree over images, mounted and served through dev-fuse. Its arguments are
+// a ServerPlan as JSON and the mount point; it writes `ready` to descriptor 1 when the mount answers.
 
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { Deadlines } from '../../lib/mount/deadlines.js';
 import { serveDevFuse } from '../../lib/mount/dev-fuse.js';
+import { parseMountOptions } from '../../lib/mount/options.js';
+import { makeMount } from '../../lib/mount/own-mount.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { kindNamed } from '../../lib/source/kinds.js';
@@ -28,10 +31,7 @@ export interface ServerPlan {
   readonly mountTimeNs?: string;
 }
 
-/** The descriptor of /dev/fuse. */
-export const SERVER_FUSE_FD = 3;
-
-function main(plan: ServerPlan): void {
+async function main(plan: ServerPlan, mountPoint: string): Promise<void> {
   const cache = new TextCache();
   const mounted = plan.sources.map(({ kind, path, keys = {}, label }) => {
     const storage = path.endsWith('.gz')
@@ -58,7 +58,10 @@ function main(plan: ServerPlan): void {
     umask: null,
     mountTimeNs: BigInt(plan.mountTimeNs ?? 0),
   });
-  serveDevFuse(SERVER_FUSE_FD, tree, {
+  const mount = parseMountOptions([]);
+  const fd = makeMount({ mountPoint, fsname: 'test', readOnly, mount });
+  await serveDevFuse(fd, tree, {
+    deadlines: new Deadlines(),
     readOnly,
     updateMs: plan.updateMs ?? 0,
     onReady: () => writeSync(1, 'ready\n'),
@@ -67,4 +70,4 @@ function main(plan: ServerPlan): void {
   });
 }
 
-if (process.argv[2] !== undefined) main(JSON.parse(process.argv[2]));
+if (process.argv[2] !== undefined) await main(JSON.parse(process.argv[2]), process.argv[3]!);
