@@ -1,16 +1,19 @@
 // 842: IBM's format as the kernel's software codec has it: a bit stream, most significant bit first, of 5-bit templates
 // that give 8 bytes each, one for up to 7 bytes (which the hardware does not know), an end and a CRC-32.
 
+import { u8 } from '../bytes.js';
 import { type Codec, decoders } from './codec.js';
 import type { Output } from './output.js';
 
 const TEMPLATE_BITS = 5;
 
+type Template = readonly { readonly indexed: boolean; readonly size: number }[];
+
 /**
  * What each template's 8 bytes are made of, by its number from 0: D<n> is n bytes of data, I<n> the number of an earlier
  * piece of n bytes.
  */
-const TEMPLATES = (
+const TEMPLATES: readonly Template[] = (
   'D8; D4 D2 I2; D4 I2 D2; D4 I2 I2; D4 I4; D2 I2 D4; D2 I2 D2 I2; D2 I2 I2 D2; D2 I2 I2 I2; D2 I2 I4; I2 D2 D4; ' +
   'I2 D4 I2; I2 D2 I2 D2; I2 D2 I2 I2; I2 D2 I4; I2 I2 D4; I2 I2 D2 I2; I2 I2 I2 D2; I2 I2 I2 I2; I2 I2 I4; I4 D4; ' +
   'I4 D2 I2; I4 I2 D2; I4 I2 I2; I4 I4; I8'
@@ -51,7 +54,7 @@ function crc32(bytes: Uint8Array): number {
     return crc;
   });
   let crc = 0;
-  for (const byte of bytes) crc = (crc << 8) ^ crcTable[(crc >>> 24) ^ byte];
+  for (const byte of bytes) crc = (crc << 8) ^ (crcTable[(crc >>> 24) ^ byte] ?? 0);
   return crc >>> 0;
 }
 
@@ -77,7 +80,8 @@ class Decoder {
   /** Carries out one template. @returns false when it is not valid, cut off, or gives too much */
   private step(op: number): boolean {
     const { out } = this;
-    if (op < TEMPLATES.length) return this.template(op);
+    const template = TEMPLATES[op];
+    if (template) return this.template(template);
     if (op === OP_ZEROS) return out.repeat(0, BLOCK);
     if (op === OP_REPEAT) return this.has(REPEAT_BITS) && out.match(BLOCK, BLOCK * (this.bits(REPEAT_BITS) + 1));
     if (op !== OP_SHORT_DATA || !this.has(SHORT_DATA_BITS)) return false;
@@ -85,8 +89,8 @@ class Decoder {
     return count > 0 && this.data(count);
   }
 
-  private template(op: number): boolean {
-    for (const { indexed, size } of TEMPLATES[op]) if (!(indexed ? this.piece(size) : this.data(size))) return false;
+  private template(parts: Template): boolean {
+    for (const { indexed, size } of parts) if (!(indexed ? this.piece(size) : this.data(size))) return false;
     return true;
   }
 
@@ -123,17 +127,19 @@ class Decoder {
   /** Takes the next bits, up to 16, which must be there. */
   private bits(count: number): number {
     const at = this.bit >> 3;
-    const word = (this.input[at] << 16) | (this.input[at + 1] << 8) | this.input[at + 2];
+    const word = (u8(this.input, at) << 16) | (u8(this.input, at + 1) << 8) | u8(this.input, at + 2);
     this.bit += count;
     return (word >> (24 - (this.bit - at * 8))) & ((1 << count) - 1);
   }
 }
 
 const PIECES_HASH_BITS = 14;
+/** In place of a position or a number: there is no such piece. */
+const UNKNOWN = -1;
 
 /** Remembers where in the text each piece of `size` bytes stood last. */
 class Pieces {
-  private readonly places = new Int32Array(1 << PIECES_HASH_BITS).fill(-1);
+  private readonly places = new Int32Array(1 << PIECES_HASH_BITS).fill(UNKNOWN);
   private readonly ring: number;
 
   constructor(
@@ -147,34 +153,43 @@ class Pieces {
     this.places[this.hash(at)] = at;
   }
 
-  /** @returns the number of a piece that equals the one at `at`, of those before `block`; −1: none */
+  /** @returns the number of a piece that equals the one at `at`, of those before `block`, or UNKNOWN */
   find(at: number, block: number): number {
-    const place = this.places[this.hash(at)];
-    if (place < 0 || place < block - this.ring) return -1;
-    for (let i = 0; i < this.size; i++) if (this.input[place + i] !== this.input[at + i]) return -1;
+    const place = this.places[this.hash(at)] ?? UNKNOWN;
+    if (place === UNKNOWN || place < block - this.ring) return UNKNOWN;
+    for (let i = 0; i < this.size; i++) if (this.input[place + i] !== this.input[at + i]) return UNKNOWN;
     return (place % this.ring) / this.size;
   }
 
   private hash(at: number): number {
     let hash = 0;
-    for (let i = 0; i < this.size; i++) hash = Math.imul(hash ^ this.input[at + i], 0x9e3779b1);
+    for (let i = 0; i < this.size; i++) hash = Math.imul(hash ^ u8(this.input, at + i), 0x9e3779b1);
     return hash >>> (32 - PIECES_HASH_BITS);
   }
 }
 
-/** The templates' numbers, those that take fewest bits first. */
-const BY_COST = TEMPLATES.map((parts, op) => ({
-  op,
-  cost: parts.reduce((sum, { indexed, size }) => sum + (indexed ? indexBits(size) : size * 8), 0),
-}))
-  .sort((a, b) => a.cost - b.cost)
-  .map(({ op }) => op);
+interface NumberedTemplate {
+  readonly op: number;
+  readonly parts: Template;
+}
+
+function cost(parts: Template): number {
+  return parts.reduce((sum, { indexed, size }) => sum + (indexed ? indexBits(size) : size * 8), 0);
+}
+
+/** The templates, those that take fewest bits first. */
+const BY_COST: readonly NumberedTemplate[] = TEMPLATES.map((parts, op) => ({ op, parts })).sort(
+  (a, b) => cost(a.parts) - cost(b.parts),
+);
+
+/** 8 bytes of data: needs nothing that has been there before. */
+const PLAIN: NumberedTemplate = { op: 0, parts: [{ indexed: false, size: BLOCK }] };
 
 class Encoder {
   private readonly out: Uint8Array;
   private bit = 0;
   private readonly pieces: readonly Pieces[];
-  /** By size × 8 + place in the block: the number of the piece there, −1: not known. */
+  /** By size × 8 + place in the block: the number of the piece there, or UNKNOWN. */
   private readonly numbers = new Int16Array(BLOCK * BLOCK + 1);
 
   constructor(private readonly input: Uint8Array) {
@@ -223,28 +238,32 @@ class Encoder {
       const { size } = pieces;
       for (let from = 0; from < BLOCK; from += size) this.numbers[size * BLOCK + from] = pieces.find(at + from, at);
     }
-    const op = this.cheapest();
+    const { op, parts } = this.cheapest();
     this.put(op, TEMPLATE_BITS);
     let from = 0;
-    for (const { indexed, size } of TEMPLATES[op]) {
-      if (indexed) this.put(this.numbers[size * BLOCK + from], indexBits(size));
+    for (const { indexed, size } of parts) {
+      if (indexed) this.put(this.number(size, from), indexBits(size));
       else this.data(at + from, size);
       from += size;
     }
   }
 
   /** The cheapest template whose indexed pieces are all known; D8 has none. */
-  private cheapest(): number {
-    for (const op of BY_COST) {
+  private cheapest(): NumberedTemplate {
+    for (const template of BY_COST) {
       let from = 0;
       let known = true;
-      for (const { indexed, size } of TEMPLATES[op]) {
-        if (indexed && this.numbers[size * BLOCK + from] < 0) known = false;
+      for (const { indexed, size } of template.parts) {
+        if (indexed && this.number(size, from) === UNKNOWN) known = false;
         from += size;
       }
-      if (known) return op;
+      if (known) return template;
     }
-    return 0;
+    return PLAIN;
+  }
+
+  private number(size: number, from: number): number {
+    return this.numbers[size * BLOCK + from] ?? UNKNOWN;
   }
 
   private remember(at: number): void {
@@ -260,7 +279,7 @@ class Encoder {
   }
 
   private data(at: number, count: number): void {
-    for (let i = 0; i < count; i++) this.put(this.input[at + i], 8);
+    for (let i = 0; i < count; i++) this.put(u8(this.input, at + i), 8);
   }
 
   /** Appends up to 16 bits. */
@@ -268,9 +287,9 @@ class Encoder {
     const at = this.bit >> 3;
     this.bit += bits;
     const word = value << (24 - (this.bit - at * 8));
-    this.out[at] |= word >> 16;
-    this.out[at + 1] |= word >> 8;
-    this.out[at + 2] |= word;
+    this.out[at] = u8(this.out, at) | (word >> 16);
+    this.out[at + 1] = word >> 8;
+    this.out[at + 2] = word;
   }
 }
 

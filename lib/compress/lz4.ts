@@ -1,5 +1,6 @@
 // lz4 and lz4hc: a raw block without a frame. The two differ in how hard the encoder looks for matches.
 
+import { u8, u16 } from '../bytes.js';
 import { type Codec, type Compression, decoders } from './codec.js';
 import { MatchFinder } from './match-finder.js';
 import type { Output } from './output.js';
@@ -30,7 +31,7 @@ function decode(input: Uint8Array, out: Output): number | undefined {
   if (end === 0) return undefined;
   let at = 0;
   for (;;) {
-    const token = input[at++];
+    const token = u8(input, at++);
     let literals = token >> 4;
     const short = literals < NIBBLE_MAX && at < end - SHORT_PATH_INPUT && out.length <= limit - SHORT_PATH_OUTPUT;
     if (!short) {
@@ -39,7 +40,7 @@ function decode(input: Uint8Array, out: Output): number | undefined {
         if (at >= longest) return undefined;
         let more: number;
         do {
-          more = input[at++];
+          more = u8(input, at++);
           literals += more;
         } while (more === 255 && at < longest);
       }
@@ -50,7 +51,7 @@ function decode(input: Uint8Array, out: Output): number | undefined {
     out.literals(input, at, literals);
     at += literals;
 
-    const distance = input[at] | (input[at + 1] << 8);
+    const distance = u16(input, at);
     at += 2;
     if (distance > out.length) return undefined;
     let length = (token & 15) + MIN_MATCH;
@@ -61,7 +62,7 @@ function decode(input: Uint8Array, out: Output): number | undefined {
     if (length === NIBBLE_MAX + MIN_MATCH) {
       let more: number;
       do {
-        more = input[at++];
+        more = u8(input, at++);
         if (at > end - LAST_LITERALS) return undefined;
         length += more;
       } while (more === 255);

@@ -1,6 +1,7 @@
 // lzo: an LZO1X stream. Its extension with runs of zeros (lzo-rle, marked as version 1) is read too, because the
 // kernel's one decoder reads both; pstore only ever wrote version 0.
 
+import { u8, u16 } from '../bytes.js';
 import { type Codec, decoders } from './codec.js';
 import { MatchFinder } from './match-finder.js';
 import type { Output } from './output.js';
@@ -59,30 +60,32 @@ class Decoder {
     const { input, out } = this;
     if (input.length < LONGEST_END) return undefined;
     let state = 0;
-    if (input[this.at] > FIRST_LITERALS) {
-      const count = input[this.at++] - FIRST_LITERALS;
+    const first = u8(input, this.at);
+    if (first > FIRST_LITERALS) {
+      this.at++;
+      const count = first - FIRST_LITERALS;
       if (!this.literals(count)) return undefined;
       state = Math.min(count, AFTER_LITERAL_RUN);
     }
     // At least three bytes of input are left at the head of this loop: literals() sees to it.
     for (;;) {
-      const code = input[this.at++];
+      const code = u8(input, this.at++);
       let length: number;
       let distance: number;
       if (code >= M2) {
         length = (code >> 5) + 1;
-        distance = (input[this.at++] << 3) + ((code >> 2) & 7) + 1;
+        distance = (u8(input, this.at++) << 3) + ((code >> 2) & 7) + 1;
         state = code & 3;
       } else if (code >= M3) {
         length = this.length(code, M3_LENGTH_MASK) + 2;
         if (!this.has(2)) return undefined;
         distance = (this.u16() >> 2) + 1;
-        state = input[this.at - 2] & 3;
+        state = u8(input, this.at - 2) & 3;
       } else if (code >= M4) {
         if (!this.has(2)) return undefined;
         if (this.isZeroRun(code)) {
           if (!this.zeroRun(code)) return undefined;
-          state = input[this.at - 3] & 3;
+          state = u8(input, this.at - 3) & 3;
           if (!this.literals(state)) return undefined;
           continue;
         }
@@ -91,7 +94,7 @@ class Decoder {
         distance = ((code & 8) << 11) + (this.u16() >> 2);
         if (distance === 0) return length === 3 ? this.at : undefined;
         distance += M3_MAX_DISTANCE;
-        state = input[this.at - 2] & 3;
+        state = u8(input, this.at - 2) & 3;
       } else if (state === 0) {
         if (!this.literals(this.length(code, 15) + 3)) return undefined;
         state = AFTER_LITERAL_RUN;
@@ -99,7 +102,7 @@ class Decoder {
       } else {
         const far = state === AFTER_LITERAL_RUN;
         length = far ? 3 : 2;
-        distance = (input[this.at++] << 2) + (code >> 2) + 1 + (far ? M2_MAX_DISTANCE : 0);
+        distance = (u8(input, this.at++) << 2) + (code >> 2) + 1 + (far ? M2_MAX_DISTANCE : 0);
         state = code & 3;
       }
       if (!out.match(distance, length) || !this.literals(state)) return undefined;
@@ -112,7 +115,7 @@ class Decoder {
 
   private u16(): number {
     this.at += 2;
-    return this.input[this.at - 2] | (this.input[this.at - 1] << 8);
+    return u16(this.input, this.at - 2);
   }
 
   /** A length in the low bits of `code`; when they are 0, in bytes that follow: zeros count 255 each. */
@@ -121,8 +124,8 @@ class Decoder {
     if (short !== 0) return short;
     let length = mask;
     for (; this.input[this.at] === 0; this.at++) length += 255;
-    // Behind the end of the input this is NaN: no caller goes on from there, has() and literals() are false.
-    return length + this.input[this.at++];
+    // At the end of the input no caller goes on: has() and literals() are false there.
+    return length + u8(this.input, this.at++);
   }
 
   /** Copies literals. @returns false when they, and the least that must follow them, are not there or do not fit */
@@ -135,13 +138,12 @@ class Decoder {
 
   private isZeroRun(code: number): boolean {
     if (!this.zeroRuns || (code & ZERO_RUN_MASK) !== ZERO_RUN_MARK) return false;
-    const distance = this.input[this.at] | (this.input[this.at + 1] << 8);
-    return (distance & ZERO_RUN_DISTANCE) === ZERO_RUN_DISTANCE;
+    return (u16(this.input, this.at) & ZERO_RUN_DISTANCE) === ZERO_RUN_DISTANCE;
   }
 
   private zeroRun(code: number): boolean {
     if (!this.has(3)) return false;
-    const length = (code & 7) + (this.input[this.at + 2] << 3) + ZERO_RUN_MIN;
+    const length = (code & 7) + (u8(this.input, this.at + 2) << 3) + ZERO_RUN_MIN;
     this.at += 3;
     return this.out.repeat(0, length);
   }
@@ -173,7 +175,7 @@ class Encoder {
     if (count === 0) return;
     if (this.at === 0 && count <= FIRST_LITERALS_MAX) out[this.at++] = FIRST_LITERALS + count;
     else if (count <= 3)
-      out[this.at - 2] |= count; // S of the last copy: the last but one byte in all its forms
+      out[this.at - 2] = u8(out, this.at - 2) | count; // S of the last copy: the last but one byte in all its forms
     else this.length(0, 15, count - 3);
     out.set(this.input.subarray(from, from + count), this.at);
     this.at += count;

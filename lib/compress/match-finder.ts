@@ -1,5 +1,7 @@
 // Finds what has been there before in a text, for the encoders of the LZ77 family (lz4, lzo, zstd).
 
+import { u32 } from '../bytes.js';
+
 export interface MatchRules {
   /** Largest distance that the format can express. */
   readonly maxDistance: number;
@@ -14,6 +16,9 @@ const MIN_MATCH = 4;
 const SKIP_SHIFT = 6;
 const SKIP_MAX = 32;
 
+/** In place of a position. */
+const NONE = -1;
+
 /** A match of this length is taken without a look at the next position. */
 const GOOD_LENGTH = 64;
 
@@ -21,7 +26,7 @@ const GOOD_LENGTH = 64;
 export type EmitSequence = (from: number, literals: number, distance: number, length: number) => void;
 
 export class MatchFinder {
-  /** The latest position of each hash, −1: none. */
+  /** The latest position of each hash. */
   private readonly heads: Int32Array;
   /** The previous position of the same hash; a ring over positions. */
   private readonly previous: Int32Array;
@@ -35,7 +40,7 @@ export class MatchFinder {
   ) {
     const bits = Math.min(16, Math.max(8, 32 - Math.clz32(input.length)));
     this.shift = 32 - bits;
-    this.heads = new Int32Array(1 << bits).fill(-1);
+    this.heads = new Int32Array(1 << bits).fill(NONE);
     this.previous = new Int32Array(1 << bits);
   }
 
@@ -76,7 +81,7 @@ export class MatchFinder {
     const { input, previous } = this;
     this.insertUpTo(at);
     const oldest = Math.max(0, at - Math.min(this.rules.maxDistance, previous.length - 1));
-    let candidate = this.heads[this.hash(at)];
+    let candidate = this.heads[this.hash(at)] ?? NONE;
     let best = 0;
     for (let left = this.rules.depth; left > 0 && candidate >= oldest; left--) {
       if (input[candidate + best] === input[at + best]) {
@@ -88,7 +93,7 @@ export class MatchFinder {
           if (at + length === end) break;
         }
       }
-      candidate = previous[candidate & (previous.length - 1)];
+      candidate = previous[candidate & (previous.length - 1)] ?? NONE;
     }
     return best;
   }
@@ -96,14 +101,12 @@ export class MatchFinder {
   private insertUpTo(at: number): void {
     for (; this.inserted < at; this.inserted++) {
       const hash = this.hash(this.inserted);
-      this.previous[this.inserted & (this.previous.length - 1)] = this.heads[hash];
+      this.previous[this.inserted & (this.previous.length - 1)] = this.heads[hash] ?? NONE;
       this.heads[hash] = this.inserted;
     }
   }
 
   private hash(at: number): number {
-    const { input } = this;
-    const word = input[at] | (input[at + 1] << 8) | (input[at + 2] << 16) | (input[at + 3] << 24);
-    return Math.imul(word, 0x9e3779b1) >>> this.shift;
+    return Math.imul(u32(this.input, at), 0x9e3779b1) >>> this.shift;
   }
 }

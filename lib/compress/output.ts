@@ -1,5 +1,7 @@
 // The text while it is being decompressed: a buffer that grows with what is really there, never beyond a limit.
 
+import { u8 } from '../bytes.js';
+
 /** A first guess at text ÷ compressed; logs are between 2.5 and 4. */
 const USUAL_RATIO = 4;
 
@@ -37,7 +39,7 @@ export class Output {
     const bytes = this.bytes;
     let at = this.length;
     if (count >= LONG_COPY) bytes.set(source.subarray(from, from + count), at);
-    else for (const end = from + count; from < end; ) bytes[at++] = source[from++];
+    else for (const end = from + count; from < end; ) bytes[at++] = u8(source, from++);
     this.length += count;
     return true;
   }
@@ -52,7 +54,7 @@ export class Output {
     let at = this.length;
     let from = at - distance;
     if (count >= LONG_COPY && distance >= count) bytes.copyWithin(at, from, from + count);
-    else for (const end = at + count; at < end; ) bytes[at++] = bytes[from++];
+    else for (const end = at + count; at < end; ) bytes[at++] = u8(bytes, from++);
     this.length += count;
     return true;
   }

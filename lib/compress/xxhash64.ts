@@ -1,11 +1,15 @@
 // XXH64 with seed 0, which zstd's content checksum is the low half of, and signatures of crashes the high digits. In 32-bit halves: BigInt is 20 times slower.
 
-// The five primes, low half first.
-const P1 = [0x85ebca87, 0x9e3779b1];
-const P2 = [0x27d4eb4f, 0xc2b2ae3d];
-const P3 = [0x9e3779f9, 0x165667b1];
-const P4 = [0xc2b2ae63, 0x85ebca77];
-const P5 = [0x165667c5, 0x27d4eb2f];
+import { u8 } from '../bytes.js';
+
+type Halves = readonly [low: number, high: number];
+
+// The five primes.
+const P1: Halves = [0x85ebca87, 0x9e3779b1];
+const P2: Halves = [0x27d4eb4f, 0xc2b2ae3d];
+const P3: Halves = [0x9e3779f9, 0x165667b1];
+const P4: Halves = [0xc2b2ae63, 0x85ebca77];
+const P5: Halves = [0x165667c5, 0x27d4eb2f];
 
 /** Bytes that the four lanes take at a time. */
 const STRIPE = 32;
@@ -30,7 +34,7 @@ class Word {
     return this;
   }
 
-  multiply([low, high]: readonly number[]): this {
+  multiply([low, high]: Halves): this {
     const a = this.low & 0xffff;
     const b = this.low >>> 16;
     const c = low & 0xffff;
@@ -87,17 +91,24 @@ function hashOf(bytes: Uint8Array): Word {
   let at = 0;
   let hash = new Word(P5[0], P5[1]);
   if (end >= STRIPE) {
-    const lanes = [new Word(P1[0], P1[1]).add(P2[0], P2[1]), new Word(P2[0], P2[1]), new Word(), new Word()];
-    lanes[3].add(-P1[0], ~P1[1]); // −P1
-    for (; at + STRIPE <= end; at += STRIPE) {
-      for (let i = 0; i < 4; i++) lanes[i].round(view.getInt32(at + i * 8, true), view.getInt32(at + i * 8 + 4, true));
+    const lanes = [
+      { lane: new Word(P1[0], P1[1]).add(P2[0], P2[1]), turn: 1 },
+      { lane: new Word(P2[0], P2[1]), turn: 7 },
+      { lane: new Word(), turn: 12 },
+      { lane: new Word(-P1[0], ~P1[1]), turn: 18 }, // −P1
+    ];
+    while (at + STRIPE <= end) {
+      for (const { lane } of lanes) {
+        lane.round(view.getInt32(at, true), view.getInt32(at + 4, true));
+        at += 8;
+      }
     }
     hash = new Word();
-    for (const [i, bits] of [1, 7, 12, 18].entries()) {
-      const turned = new Word(lanes[i].low, lanes[i].high).rotate(bits);
+    for (const { lane, turn } of lanes) {
+      const turned = new Word(lane.low, lane.high).rotate(turn);
       hash.add(turned.low, turned.high);
     }
-    for (const lane of lanes) hash.mergeRound(lane);
+    for (const { lane } of lanes) hash.mergeRound(lane);
   }
   hash.add(end, 0);
   for (; at + 8 <= end; at += 8) {
@@ -110,7 +121,7 @@ function hashOf(bytes: Uint8Array): Word {
     at += 4;
   }
   for (; at < end; at++) {
-    const mixed = new Word(bytes[at]).multiply(P5);
+    const mixed = new Word(u8(bytes, at)).multiply(P5);
     hash.xor(mixed.low, mixed.high).rotate(11).multiply(P1);
   }
   return hash.fold(33).multiply(P2).fold(29).multiply(P3).fold(32);

@@ -1,5 +1,6 @@
 // Writes zstd: one frame with its content size, literals by Huffman codes, sequences by the predefined tables.
 
+import { u8 } from '../bytes.js';
 import { MatchFinder } from './match-finder.js';
 import {
   BLOCK_MAX,
@@ -8,11 +9,12 @@ import {
   LITERALS_TYPE,
   MAGIC,
   REPEATED_AT_START,
+  type RepeatedDistances,
   SEQUENCES_LONG,
   SEQUENCES_LONG_BASE,
   TABLE_MODE,
 } from './zstd-format.js';
-import { type FseTable, type SequenceField, sequenceFields } from './zstd-fse.js';
+import { type CodeRange, type FseEntry, type SequenceField, sequenceFields } from './zstd-fse.js';
 
 /** Frame descriptor: single segment (the window is the content), no checksum, no dictionary. */
 const SINGLE_SEGMENT = 0x20;
@@ -49,9 +51,9 @@ class BitWriter {
       this.bytes = grown;
     }
     const word = value << (this.bit & 7);
-    this.bytes[at] |= word;
-    this.bytes[at + 1] |= word >> 8;
-    this.bytes[at + 2] |= word >> 16;
+    this.bytes[at] = u8(this.bytes, at) | word;
+    this.bytes[at + 1] = word >> 8;
+    this.bytes[at + 2] = word >> 16;
     this.bit += count;
   }
 
@@ -80,33 +82,33 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 interface HuffmanCode {
   /** Bits of the longest code. */
   readonly log: number;
-  /** By symbol: bits of its code (0: no such symbol), and the code. */
-  readonly lengths: Uint8Array;
-  readonly codes: Uint16Array;
+  /** By symbol; a code of no bits: no such symbol. */
+  readonly codes: readonly { readonly length: number; readonly bits: number }[];
 }
 
 /** Bits of a Huffman code for each symbol that occurs; there must be two at least. */
-function codeLengths(counts: readonly number[]): Uint8Array {
-  const lengths = new Uint8Array(counts.length);
+function codeLengths(counts: readonly number[]): number[] {
+  const lengths = new Array<number>(counts.length).fill(0);
   interface Node {
     readonly count: number;
     readonly symbols: readonly number[];
   }
   const nodes: Node[] = counts.flatMap((count, symbol) => (count > 0 ? [{ count, symbols: [symbol] }] : []));
   nodes.sort((a, b) => a.count - b.count);
-  while (nodes.length > 1) {
+  for (;;) {
     const [first, second] = nodes.splice(0, 2);
+    if (!first || !second) return lengths;
     const both = { count: first.count + second.count, symbols: [...first.symbols, ...second.symbols] };
-    for (const symbol of both.symbols) lengths[symbol]++;
+    for (const symbol of both.symbols) lengths[symbol] = (lengths[symbol] ?? 0) + 1;
     const place = nodes.findIndex((node) => node.count > both.count);
     nodes.splice(place < 0 ? nodes.length : place, 0, both);
   }
-  return lengths;
 }
 
 function huffmanCode(literals: Uint8Array, symbols: number): HuffmanCode {
-  let counts = new Array<number>(symbols).fill(0);
-  for (const byte of literals) counts[byte]++;
+  const occurrences = new Uint32Array(symbols);
+  for (const byte of literals) occurrences[byte] = (occurrences[byte] ?? 0) + 1;
+  let counts = Array.from(occurrences);
   let lengths = codeLengths(counts);
   while (Math.max(...lengths) > CODE_MAX) {
     // Flatter counts make shorter codes.
@@ -114,39 +116,41 @@ function huffmanCode(literals: Uint8Array, symbols: number): HuffmanCode {
     lengths = codeLengths(counts);
   }
   const log = Math.max(...lengths);
-  const codes = new Uint16Array(symbols);
+  const codes = lengths.map((length) => ({ length, bits: 0 }));
   let next = 0;
   for (let length = log; length > 0; length--) {
-    for (let symbol = 0; symbol < symbols; symbol++) if (lengths[symbol] === length) codes[symbol] = next++;
+    for (const code of codes) if (code.length === length) code.bits = next++;
     next >>= 1;
   }
-  return { log, lengths, codes };
+  return { log, codes };
 }
 
-function huffmanStream(literals: Uint8Array, { lengths, codes }: HuffmanCode): Uint8Array {
+function huffmanStream(literals: Uint8Array, { codes }: HuffmanCode): Uint8Array {
   const writer = new BitWriter(literals.length);
-  for (let i = literals.length - 1; i >= 0; i--) writer.put(codes[literals[i]], lengths[literals[i]]);
+  for (let i = literals.length - 1; i >= 0; i--) {
+    const code = codes[u8(literals, i)];
+    if (code) writer.put(code.bits, code.length);
+  }
   return writer.finish();
 }
 
 /** The tree's description, but for the last symbol, whose weight follows from the others. */
-function huffmanDescription({ log, lengths }: HuffmanCode): Uint8Array {
-  const count = lengths.length - 1;
-  const description = new Uint8Array(1 + Math.ceil(count / 2));
-  description[0] = DIRECT_WEIGHTS + count;
-  for (let symbol = 0; symbol < count; symbol++) {
-    const weight = lengths[symbol] === 0 ? 0 : log + 1 - lengths[symbol];
-    description[1 + (symbol >> 1)] |= symbol & 1 ? weight : weight << 4;
-  }
-  return description;
+function huffmanDescription({ log, codes }: HuffmanCode): Uint8Array {
+  const count = codes.length - 1;
+  const weight = ({ length } = { length: 0 }) => (length === 0 ? 0 : log + 1 - length);
+  const pairs = Array.from({ length: Math.ceil(count / 2) }, (_, i) => {
+    const second = 2 * i + 1;
+    return (weight(codes[second - 1]) << 4) | (second < count ? weight(codes[second]) : 0);
+  });
+  return Uint8Array.from([DIRECT_WEIGHTS + count, ...pairs]);
 }
 
 function rawLiterals(literals: Uint8Array): Uint8Array {
   const size = literals.length;
   // One byte of header holds 5 bits of the size, two hold 12, three hold 20.
   if (size < 32) return joined([Uint8Array.of(LITERALS_TYPE.raw | (size << 3)), literals]);
-  const [bytes, format] = size < 4096 ? [2, 1] : [3, 3];
-  return joined([bytesOf(LITERALS_TYPE.raw | (format << 2) | (size << 4), bytes), literals]);
+  const long = size >= 4096;
+  return joined([bytesOf(LITERALS_TYPE.raw | ((long ? 3 : 1) << 2) | (size << 4), long ? 3 : 2), literals]);
 }
 
 function literalsSection(literals: Uint8Array): Uint8Array {
@@ -164,9 +168,8 @@ function literalsSection(literals: Uint8Array): Uint8Array {
   }
   const content = joined(parts);
   // The header's size format: one stream and 10 bits for either size; four streams and 10, 14, 18 bits.
-  const widths = [10, 10, 14, 18];
   const format = literals.length <= ONE_STREAM_MAX ? 0 : literals.length < 1 << 14 ? 2 : 3;
-  const width = widths[format];
+  const width = format === 0 ? 10 : format === 2 ? 14 : 18;
   const sizes = literals.length + content.length * 2 ** width;
   const header = bytesOf(LITERALS_TYPE.compressed + (format << 2) + sizes * 16, (4 + 2 * width) / 8);
   return header.length + content.length < raw.length ? joined([header, content]) : raw;
@@ -179,47 +182,49 @@ interface Sequence {
   readonly match: number;
 }
 
+/** A code of a number in a sequence: what it stands for, and the states from which a reader reaches each state with it. */
+interface Code extends CodeRange {
+  readonly origins: readonly { readonly state: number; readonly entry: FseEntry }[];
+}
+
 /** A number in a sequence, while its stream is written from the last one to the first. */
 class FieldWriter {
-  private readonly table: FseTable;
-  /** By symbol × states + the state to be reached: the state to come from. */
-  private readonly origins: Uint8Array;
-  private state = -1;
+  readonly #log: number;
+  /** From the largest baseline down. */
+  readonly #codes: readonly Code[];
+  #state: number | undefined;
 
-  constructor(private readonly field: SequenceField) {
-    const table = field.predefined;
-    this.table = table;
-    this.origins = new Uint8Array(field.baselines.length << table.log);
-    for (let state = 0; state < table.symbols.length; state++) {
-      const first = (table.symbols[state] << table.log) + table.next[state];
-      this.origins.fill(state, first, first + (1 << table.bits[state]));
-    }
+  constructor(field: SequenceField) {
+    const { log, entries } = field.predefined;
+    const origins = entries.map((entry, state) => ({ state, entry }));
+    this.#log = log;
+    this.#codes = field.codes
+      .map((range, symbol) => ({ ...range, origins: origins.filter(({ entry }) => entry.symbol === symbol) }))
+      .reverse();
   }
 
-  /** The last code whose baseline is not above the value. */
-  code(value: number): number {
-    const { baselines } = this.field;
-    let code = baselines.length - 1;
-    while (baselines[code] > value) code--;
+  code(value: number): Code {
+    const code = this.#codes.find(({ baseline }) => baseline <= value);
+    if (!code) throw new RangeError(`no code for ${value}`);
     return code;
   }
 
   /** Goes to a state of this code, from which the bits that are written lead to the state before. */
-  turn(writer: BitWriter, code: number): void {
-    const { table } = this;
-    const reached = Math.max(0, this.state);
-    const origin = this.origins[(code << table.log) + reached];
-    if (this.state >= 0) writer.put(reached - table.next[origin], table.bits[origin]);
-    this.state = origin;
+  turn(writer: BitWriter, { origins }: Code): void {
+    const reached = this.#state ?? 0;
+    const origin = origins.find(({ entry }) => reached >= entry.next && reached < entry.next + (1 << entry.bits));
+    if (!origin) throw new RangeError(`no state leads to ${reached}`);
+    if (this.#state !== undefined) writer.put(reached - origin.entry.next, origin.entry.bits);
+    this.#state = origin.state;
   }
 
-  extra(writer: BitWriter, value: number, code: number): void {
-    writer.put(value - this.field.baselines[code], this.field.extraBits[code]);
+  extra(writer: BitWriter, value: number, { baseline, bits }: Code): void {
+    writer.put(value - baseline, bits);
   }
 
   /** Writes the state to begin with. */
   begin(writer: BitWriter): void {
-    writer.put(this.state, this.table.log);
+    writer.put(this.#state ?? 0, this.#log);
   }
 }
 
@@ -231,15 +236,16 @@ function sequencesSection(sequences: readonly Sequence[]): Uint8Array {
   const offset = new FieldWriter(fields.offset);
   const match = new FieldWriter(fields.match);
   const writer = new BitWriter(count * 4);
-  for (let i = count - 1; i >= 0; i--) {
-    const sequence = sequences[i];
-    const codes = [offset.code(sequence.offset), match.code(sequence.match), literals.code(sequence.literals)];
-    offset.turn(writer, codes[0]);
-    match.turn(writer, codes[1]);
-    literals.turn(writer, codes[2]);
-    literals.extra(writer, sequence.literals, codes[2]);
-    match.extra(writer, sequence.match, codes[1]);
-    offset.extra(writer, sequence.offset, codes[0]);
+  for (const sequence of sequences.toReversed()) {
+    const offsetCode = offset.code(sequence.offset);
+    const matchCode = match.code(sequence.match);
+    const literalsCode = literals.code(sequence.literals);
+    offset.turn(writer, offsetCode);
+    match.turn(writer, matchCode);
+    literals.turn(writer, literalsCode);
+    literals.extra(writer, sequence.literals, literalsCode);
+    match.extra(writer, sequence.match, matchCode);
+    offset.extra(writer, sequence.offset, offsetCode);
   }
   match.begin(writer);
   offset.begin(writer);
@@ -255,7 +261,7 @@ function sequencesSection(sequences: readonly Sequence[]): Uint8Array {
 
 class Encoder {
   private readonly finder: MatchFinder;
-  private repeated = [...REPEATED_AT_START];
+  private repeated: RepeatedDistances = REPEATED_AT_START;
 
   constructor(private readonly input: Uint8Array) {
     this.finder = new MatchFinder(input, { maxDistance: input.length, depth: 16 });

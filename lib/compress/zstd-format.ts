@@ -19,5 +19,8 @@ export const CONTENT_SIZE_16_BASE = 256;
 export const SEQUENCES_LONG = 255;
 export const SEQUENCES_LONG_BASE = 0x7f00;
 
+/** The latest three distances. */
+export type RepeatedDistances = readonly [number, number, number];
+
 /** The latest three distances as a frame begins. */
-export const REPEATED_AT_START: readonly number[] = [1, 4, 8];
+export const REPEATED_AT_START: RepeatedDistances = [1, 4, 8];

@@ -1,13 +1,56 @@
 // zstd's Finite State Entropy: tables that turn bits into symbols, the stream that they are read from (backwards), and
 // the three tables of sequences that are known beforehand.
 
+import { u8, u24, u32 } from '../bytes.js';
+
+/** What a state stands for: a symbol; then how many bits follow, and what to add to them for the number of the next state. */
+export interface FseEntry {
+  readonly symbol: number;
+  readonly bits: number;
+  readonly next: number;
+}
+
 /** A table of 2^log states. */
-export interface FseTable {
+export class FseTable {
   readonly log: number;
-  /** By state: the symbol that it stands for, then how many bits follow and what to add to them for the next state. */
-  readonly symbols: Uint8Array;
-  readonly bits: Uint8Array;
-  readonly next: Uint16Array;
+  /** By state: symbol, bits << 8, next << 16. */
+  readonly #packed: Uint32Array;
+
+  constructor(log: number, entries: readonly FseEntry[]) {
+    this.log = log;
+    this.#packed = Uint32Array.from(entries, ({ symbol, bits, next }) => symbol | (bits << 8) | (next << 16));
+  }
+
+  packed(state: number): number {
+    return this.#packed[state] ?? 0;
+  }
+
+  get entries(): FseEntry[] {
+    return Array.from(this.#packed, (packed) => ({
+      symbol: packed & 255,
+      bits: (packed >>> 8) & 255,
+      next: packed >>> 16,
+    }));
+  }
+}
+
+/** Where a reader of one stream stands in a table. */
+export class FseState {
+  readonly #table: FseTable;
+  #packed: number;
+
+  constructor(table: FseTable, stream: BackwardBits) {
+    this.#table = table;
+    this.#packed = table.packed(stream.read(table.log));
+  }
+
+  get symbol(): number {
+    return this.#packed & 255;
+  }
+
+  advance(stream: BackwardBits): void {
+    this.#packed = this.#table.packed((this.#packed >>> 16) + stream.read((this.#packed >>> 8) & 255));
+  }
 }
 
 const MIN_LOG = 5;
@@ -22,7 +65,7 @@ export class BackwardBits {
     private readonly from: number,
     end: number,
   ) {
-    this.left = (end - from) * 8 - 1 - (Math.clz32(input[end - 1]) - 24);
+    this.left = (end - from) * 8 - 1 - (Math.clz32(u8(input, end - 1)) - 24);
   }
 
   /** @returns undefined when `input[from, end)` is empty or has no end mark */
@@ -35,10 +78,7 @@ export class BackwardBits {
     if (count > 24) return this.read(count - 24) * 0x1000000 + this.read(24);
     this.left -= count;
     if (this.left < 0) return 0;
-    const { input } = this;
-    const at = this.from + (this.left >> 3);
-    const word = input[at] | (input[at + 1] << 8) | (input[at + 2] << 16) | (input[at + 3] << 24);
-    return (word >>> (this.left & 7)) & ((1 << count) - 1);
+    return (u32(this.input, this.from + (this.left >> 3)) >>> (this.left & 7)) & ((1 << count) - 1);
   }
 }
 
@@ -46,37 +86,33 @@ export class BackwardBits {
  * Builds a table from how many of its states each symbol has; −1 stands for a symbol that is rarer than one state (it
  * gets one of the last). The counts must add up to 2^log, −1 counting as 1.
  */
-export function fseTable(counts: ArrayLike<number>, log: number): FseTable {
+export function fseTable(counts: readonly number[], log: number): FseTable {
   const size = 1 << log;
   const symbols = new Uint8Array(size);
-  const seen = new Uint16Array(counts.length);
   let high = size;
-  for (let symbol = 0; symbol < counts.length; symbol++) {
-    seen[symbol] = Math.abs(counts[symbol]);
-    if (counts[symbol] < 0) symbols[--high] = symbol;
-  }
+  for (const [symbol, count] of counts.entries()) if (count < 0) symbols[--high] = symbol;
   const step = (size >> 1) + (size >> 3) + 3;
   let at = 0;
-  for (let symbol = 0; symbol < counts.length; symbol++) {
-    for (let left = counts[symbol]; left > 0; left--) {
+  for (const [symbol, count] of counts.entries()) {
+    for (let left = count; left > 0; left--) {
       symbols[at] = symbol;
       do at = (at + step) & (size - 1);
       while (at >= high);
     }
   }
-  const bits = new Uint8Array(size);
-  const next = new Uint16Array(size);
-  for (let state = 0; state < size; state++) {
-    const turn = seen[symbols[state]]++;
-    bits[state] = log - (31 - Math.clz32(turn));
-    next[state] = (turn << bits[state]) - size;
-  }
-  return { log, symbols, bits, next };
+  const turns = counts.map(Math.abs);
+  const entries = Array.from(symbols, (symbol) => {
+    const turn = turns[symbol] ?? 0;
+    turns[symbol] = turn + 1;
+    const bits = log - (31 - Math.clz32(turn));
+    return { symbol, bits, next: (turn << bits) - size };
+  });
+  return new FseTable(log, entries);
 }
 
 /** A table of one state: always the same symbol, without bits. */
 export function fseConstant(symbol: number): FseTable {
-  return { log: 0, symbols: Uint8Array.of(symbol), bits: new Uint8Array(1), next: new Uint16Array(1) };
+  return new FseTable(0, [{ symbol, bits: 0, next: 0 }]);
 }
 
 /**
@@ -90,13 +126,12 @@ export function readFseTable(
   maxSymbol: number,
   maxLog: number,
 ): { table: FseTable; end: number } | undefined {
-  const log = (input[from] & 15) + MIN_LOG;
+  const log = (u8(input, from) & 15) + MIN_LOG;
   if (from >= end || log > maxLog) return undefined;
   let bit = 4;
   // Up to 16 bits, lowest first; behind the end they count as 0, and `bit` tells.
   const peek = (count: number): number => {
-    const at = from + (bit >> 3);
-    return (((input[at] | (input[at + 1] << 8) | (input[at + 2] << 16)) >> (bit & 7)) & ((1 << count) - 1)) >>> 0;
+    return (u24(input, from + (bit >> 3)) >> (bit & 7)) & ((1 << count) - 1);
   };
   const counts: number[] = [];
   let remaining = 1 << log;
@@ -129,13 +164,33 @@ export function readFseTable(
   return { table: fseTable(counts, log), end: tableEnd };
 }
 
-/** A kind of number in a sequence: its codes' baselines and extra bits, and the table that needs no description. */
-export interface SequenceField {
-  readonly baselines: Uint32Array;
-  readonly extraBits: Uint8Array;
+/** Numbers that a code of a sequence's field stands for: from the baseline on, 2^bits of them. */
+export interface CodeRange {
+  readonly baseline: number;
+  readonly bits: number;
+}
+
+/** A kind of number in a sequence: what its codes stand for, and the table that needs no description. */
+export class SequenceField {
+  readonly codes: readonly CodeRange[];
   /** Largest log of a described table. */
   readonly maxLog: number;
   readonly predefined: FseTable;
+  readonly #baselines: Uint32Array;
+  readonly #bits: Uint8Array;
+
+  constructor(codes: readonly CodeRange[], maxLog: number, predefined: FseTable) {
+    this.codes = codes;
+    this.maxLog = maxLog;
+    this.predefined = predefined;
+    this.#baselines = Uint32Array.from(codes, ({ baseline }) => baseline);
+    this.#bits = Uint8Array.from(codes, ({ bits }) => bits);
+  }
+
+  /** The number of which the stream holds the code's extra bits next. */
+  read(code: number, stream: BackwardBits): number {
+    return (this.#baselines[code] ?? 0) + stream.read(this.#bits[code] ?? 0);
+  }
 }
 
 /** Codes below `direct` stand for themselves (from `first`), the others for ranges of 2^bits values. */
@@ -147,10 +202,13 @@ function sequenceField(
   counts: readonly number[],
   log: number,
 ): SequenceField {
-  const extraBits = Uint8Array.from([...new Array<number>(direct).fill(0), ...ranges]);
-  const baselines = new Uint32Array(extraBits.length);
-  for (let code = 0, value = first; code < baselines.length; value += 2 ** extraBits[code++]) baselines[code] = value;
-  return { baselines, extraBits, maxLog, predefined: fseTable(counts, log) };
+  let baseline = first;
+  const codes = [...new Array<number>(direct).fill(0), ...ranges].map((bits) => {
+    const range = { baseline, bits };
+    baseline += 2 ** bits;
+    return range;
+  });
+  return new SequenceField(codes, maxLog, fseTable(counts, log));
 }
 
 export interface SequenceFields {

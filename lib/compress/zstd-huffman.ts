@@ -1,6 +1,7 @@
 // zstd's Huffman coding of literals: descriptions of trees, and decoding with them.
 
-import { BackwardBits, readFseTable } from './zstd-fse.js';
+import { u8 } from '../bytes.js';
+import { BackwardBits, FseState, readFseTable } from './zstd-fse.js';
 
 /** Longest code that the kernel's decoder takes; encoders keep to 11. */
 const MAX_LOG = 12;
@@ -21,13 +22,13 @@ export interface HuffmanTable {
 /** Weights of symbols 0, 1, 2, …: a code has log + 1 − weight bits, a weight of 0 means that there is no such symbol. */
 function readWeights(input: Uint8Array, from: number, end: number): { weights: number[]; end: number } | undefined {
   if (from >= end) return undefined;
-  const header = input[from];
+  const header = u8(input, from);
   const at = from + 1;
   if (header >= DIRECT_WEIGHTS) {
     const count = header - DIRECT_WEIGHTS + 1;
     const weightsEnd = at + ((count + 1) >> 1);
     if (weightsEnd > end) return undefined;
-    const weights = Array.from({ length: count }, (_, i) => (input[at + (i >> 1)] >> (i & 1 ? 0 : 4)) & 15);
+    const weights = Array.from({ length: count }, (_, i) => (u8(input, at + (i >> 1)) >> (i & 1 ? 0 : 4)) & 15);
     return { weights, end: weightsEnd };
   }
   if (at + header > end) return undefined;
@@ -40,20 +41,20 @@ function readCompressedWeights(input: Uint8Array, from: number, end: number): nu
   const described = readFseTable(input, from, end, MAX_WEIGHTS, WEIGHTS_MAX_LOG);
   const stream = described && BackwardBits.open(input, described.end, end);
   if (!described || !stream) return undefined;
-  const { log, symbols, bits, next } = described.table;
-  const states = [stream.read(log), stream.read(log)];
+  let turn = new FseState(described.table, stream);
+  let other = new FseState(described.table, stream);
   if (stream.left < 0) return undefined;
   const weights: number[] = [];
-  for (let turn = 0; ; turn ^= 1) {
-    if (weights.length > MAX_WEIGHTS - 2) return undefined;
-    const state = states[turn];
-    weights.push(symbols[state]);
-    states[turn] = next[state] + stream.read(bits[state]);
+  while (weights.length <= MAX_WEIGHTS - 2) {
+    weights.push(turn.symbol);
+    turn.advance(stream);
     if (stream.left < 0) {
-      weights.push(symbols[states[turn ^ 1]]);
+      weights.push(other.symbol);
       return weights;
     }
+    [turn, other] = [other, turn];
   }
+  return undefined;
 }
 
 /** Adds the weight that completes the tree. @returns the log, or undefined when no tree has these weights */
@@ -84,8 +85,8 @@ export function readHuffmanTable(
   const entries = new Uint16Array(1 << log);
   let at = 0;
   for (let weight = 1; weight <= log; weight++) {
-    for (let symbol = 0; symbol < read.weights.length; symbol++) {
-      if (read.weights[symbol] !== weight) continue;
+    for (const [symbol, own] of read.weights.entries()) {
+      if (own !== weight) continue;
       const width = 1 << (weight - 1);
       entries.fill(symbol * 16 + log + 1 - weight, at, at + width);
       at += width;
@@ -108,11 +109,11 @@ export function decodeHuffman(
   if (end <= from || input[end - 1] === 0) return false;
   // The next bits stand at the top of `window`; `have` of them are real, the others zeros.
   let at = end - 1;
-  let have = 31 - Math.clz32(input[at]);
-  let window = have === 0 ? 0 : input[at] << (32 - have);
+  let have = 31 - Math.clz32(u8(input, at));
+  let window = have === 0 ? 0 : u8(input, at) << (32 - have);
   for (let i = 0; i < output.length; i++) {
-    for (; have <= 24 && at > from; have += 8) window |= input[--at] << (24 - have);
-    const entry = entries[window >>> (32 - log)];
+    for (; have <= 24 && at > from; have += 8) window |= u8(input, --at) << (24 - have);
+    const entry = entries[window >>> (32 - log)] ?? 0;
     output[i] = entry >> 4;
     window <<= entry & 15;
     have -= entry & 15;

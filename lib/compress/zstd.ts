@@ -1,5 +1,6 @@
 // zstd: frames of blocks (RFC 8878). This file reads them; zstd-encoder.ts writes them.
 
+import { u8, u32, uint } from '../bytes.js';
 import { type Codec, decoders } from './codec.js';
 import type { Output } from './output.js';
 import { xxhash64Low } from './xxhash64.js';
@@ -11,12 +12,14 @@ import {
   LITERALS_TYPE,
   MAGIC,
   REPEATED_AT_START,
+  type RepeatedDistances,
   SEQUENCES_LONG,
   SEQUENCES_LONG_BASE,
   TABLE_MODE,
 } from './zstd-format.js';
 import {
   BackwardBits,
+  FseState,
   type FseTable,
   fseConstant,
   readFseTable,
@@ -33,17 +36,6 @@ const FRAME_MIN = 5;
 /** Windows above 2^31 bytes are refused. */
 const WINDOW_LOG_MAX = 31;
 
-function u32(input: Uint8Array, at: number): number {
-  return (input[at] | (input[at + 1] << 8) | (input[at + 2] << 16) | (input[at + 3] << 24)) >>> 0;
-}
-
-/** An unsigned little-endian integer of up to 8 bytes. */
-function uint(input: Uint8Array, at: number, bytes: number): number {
-  let value = 0;
-  for (let i = bytes - 1; i >= 0; i--) value = value * 256 + input[at + i];
-  return value;
-}
-
 interface FrameHeader {
   readonly end: number;
   /** Bytes of text, when the header says so. */
@@ -53,18 +45,31 @@ interface FrameHeader {
 
 /** @returns undefined when it is cut off, or asks for what the kernel does not have: a dictionary, a huge window */
 function frameHeader(input: Uint8Array, from: number): FrameHeader | undefined {
-  const descriptor = input[from + 4];
+  const descriptor = u8(input, from + 4);
   const singleSegment = (descriptor & 0x20) !== 0;
   const reserved = descriptor & 0x08;
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3];
-  const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6];
+  const dictionaryBytes = (1 << (descriptor & 3)) >> 1; // 0, 1, 2, 4
+  const sizeCode = descriptor >> 6;
+  const sizeBytes = sizeCode === 0 && !singleSegment ? 0 : 1 << sizeCode;
   let at = from + FRAME_MIN;
   const end = at + (singleSegment ? 0 : 1) + dictionaryBytes + sizeBytes;
   if (reserved || end > input.length) return undefined;
-  if (!singleSegment && (input[at++] >> 3) + 10 > WINDOW_LOG_MAX) return undefined;
+  if (!singleSegment && (u8(input, at++) >> 3) + 10 > WINDOW_LOG_MAX) return undefined;
   if (uint(input, at, dictionaryBytes) !== 0) return undefined;
   const size = uint(input, end - sizeBytes, sizeBytes) + (sizeBytes === 2 ? CONTENT_SIZE_16_BASE : 0);
   return { end, contentSize: sizeBytes === 0 ? undefined : size, hasChecksum: (descriptor & 0x04) !== 0 };
+}
+
+interface SequenceTables {
+  readonly literals: FseTable;
+  readonly offset: FseTable;
+  readonly match: FseTable;
+}
+
+/** Bytes of the header of Huffman-coded literals, and bits of each size in it. */
+function huffmanSizes(format: number): readonly [headerBytes: number, sizeBits: number] {
+  if (format < 2) return [3, 10];
+  return format === 2 ? [4, 14] : [5, 18];
 }
 
 /** What the blocks of a frame hand on to the next one. */
@@ -72,9 +77,8 @@ class Frame {
   private at: number;
   private readonly start: number;
   private huffman: HuffmanTable | undefined;
-  /** Of literal lengths, offsets and match lengths. */
-  private tables: FseTable[] = [];
-  private repeated = REPEATED_AT_START;
+  private tables: SequenceTables | undefined;
+  private repeated: RepeatedDistances = REPEATED_AT_START;
 
   constructor(
     private readonly input: Uint8Array,
@@ -108,7 +112,7 @@ class Frame {
     this.at += type === BLOCK_TYPE.rle ? 1 : size;
     if (this.at > input.length) return false;
     if (type === BLOCK_TYPE.raw) return out.literals(input, at, size);
-    if (type === BLOCK_TYPE.rle) return out.repeat(input[at], size);
+    if (type === BLOCK_TYPE.rle) return out.repeat(u8(input, at), size);
     return type === BLOCK_TYPE.compressed && size < BLOCK_MAX && this.compressed(at, this.at);
   }
 
@@ -121,12 +125,12 @@ class Frame {
   /** Reads a block's literals. All of them become text, so that the limit can be applied to them beforehand. */
   private literals(from: number, end: number): { literals: Uint8Array; end: number } | undefined {
     const { input, out } = this;
-    const type = input[from] & 3;
-    const format = (input[from] >> 2) & 3;
+    const type = u8(input, from) & 3;
+    const format = (u8(input, from) >> 2) & 3;
     if (type === LITERALS_TYPE.compressed || type === LITERALS_TYPE.treeless) {
       return this.huffmanLiterals(from, end, type, format);
     }
-    const headerBytes = [1, 2, 1, 3][format];
+    const headerBytes = format === 1 ? 2 : format === 3 ? 3 : 1;
     const at = from + headerBytes;
     const size = uint(input, from, headerBytes) >> (headerBytes === 1 ? 3 : 4);
     if (size > out.limit - out.length) return undefined;
@@ -134,14 +138,13 @@ class Frame {
       return at + size <= end ? { literals: input.subarray(at, at + size), end: at + size } : undefined;
     }
     if (at >= end || size > BLOCK_MAX) return undefined;
-    return { literals: new Uint8Array(size).fill(input[at]), end: at + 1 };
+    return { literals: new Uint8Array(size).fill(u8(input, at)), end: at + 1 };
   }
 
   private huffmanLiterals(from: number, end: number, type: number, format: number) {
     const { input, out } = this;
     if (end - from < 5) return undefined;
-    const headerBytes = [3, 3, 4, 5][format];
-    const sizeBits = [10, 10, 14, 18][format];
+    const [headerBytes, sizeBits] = huffmanSizes(format);
     // The header has up to 40 bits: beyond what integer operations on a number can take.
     const header = Math.floor(uint(input, from, headerBytes) / 16);
     const size = header % 2 ** sizeBits;
@@ -183,7 +186,7 @@ class Frame {
     const { input, out } = this;
     if (from >= end) return false;
     let at = from + 1;
-    let count = input[from];
+    let count = u8(input, from);
     if (count === 0) return at === end && out.literals(literals, 0, literals.length);
     if (count >= 0x80) {
       const bytes = count === SEQUENCES_LONG ? 2 : 1;
@@ -201,58 +204,49 @@ class Frame {
   private readTables(from: number, end: number): number | undefined {
     const { input } = this;
     if (from >= end) return undefined;
-    const modes = input[from];
-    const { literals, offset, match } = sequenceFields();
-    const tables: FseTable[] = [];
-    let at = from + 1;
-    for (const [i, field] of [literals, offset, match].entries()) {
-      const read = this.readTable((modes >> (6 - 2 * i)) & 3, field, at, end, this.tables[i]);
-      if (!read) return undefined;
-      tables.push(read.table);
-      at = read.end;
-    }
-    this.tables = tables;
-    return at;
+    const modes = u8(input, from);
+    const fields = sequenceFields();
+    const last = this.tables;
+    const literals = this.readTable(modes >> 6, fields.literals, from + 1, end, last?.literals);
+    const offset = literals && this.readTable((modes >> 4) & 3, fields.offset, literals.end, end, last?.offset);
+    const match = offset && this.readTable((modes >> 2) & 3, fields.match, offset.end, end, last?.match);
+    if (!match) return undefined;
+    this.tables = { literals: literals.table, offset: offset.table, match: match.table };
+    return match.end;
   }
 
   private readTable(mode: number, field: SequenceField, at: number, end: number, repeated: FseTable | undefined) {
     const { input } = this;
-    const maxSymbol = field.baselines.length - 1;
+    const maxSymbol = field.codes.length - 1;
     if (mode === TABLE_MODE.predefined) return { table: field.predefined, end: at };
     if (mode === TABLE_MODE.repeat) return repeated && { table: repeated, end: at };
     if (mode === TABLE_MODE.described) return readFseTable(input, at, end, maxSymbol, field.maxLog);
-    return at < end && input[at] <= maxSymbol ? { table: fseConstant(input[at]), end: at + 1 } : undefined;
+    const symbol = u8(input, at);
+    return at < end && symbol <= maxSymbol ? { table: fseConstant(symbol), end: at + 1 } : undefined;
   }
 
   /** @returns how many literals the sequences took, or undefined when they are not valid */
   private carryOut(count: number, from: number, end: number, literals: Uint8Array): number | undefined {
-    const { input, out } = this;
+    const { input, out, tables } = this;
     const stream = BackwardBits.open(input, from, end);
-    if (!stream) return undefined;
+    if (!stream || !tables) return undefined;
     const fields = sequenceFields();
-    const [literalsTable, offsetTable, matchTable] = this.tables;
-    const { baselines: literalsBaselines, extraBits: literalsBits } = fields.literals;
-    const { baselines: matchBaselines, extraBits: matchBits } = fields.match;
-    const { baselines: offsetBaselines } = fields.offset;
-    let literalsState = stream.read(literalsTable.log);
-    let offsetState = stream.read(offsetTable.log);
-    let matchState = stream.read(matchTable.log);
+    const literalsState = new FseState(tables.literals, stream);
+    const offsetState = new FseState(tables.offset, stream);
+    const matchState = new FseState(tables.match, stream);
     let used = 0;
     for (let left = count; left > 0; left--) {
-      const literalsCode = literalsTable.symbols[literalsState];
-      const offsetCode = offsetTable.symbols[offsetState];
-      const matchCode = matchTable.symbols[matchState];
-      const value = offsetBaselines[offsetCode] + stream.read(offsetCode);
-      const length = matchBaselines[matchCode] + stream.read(matchBits[matchCode]);
-      const run = literalsBaselines[literalsCode] + stream.read(literalsBits[literalsCode]);
+      const value = fields.offset.read(offsetState.symbol, stream);
+      const length = fields.match.read(matchState.symbol, stream);
+      const run = fields.literals.read(literalsState.symbol, stream);
       if (stream.left < 0 || used + run > literals.length) return undefined;
       const distance = this.distance(value, run);
       if (!out.literals(literals, used, run) || distance > out.length - this.start) return undefined;
       if (!out.match(distance, length)) return undefined;
       used += run;
-      literalsState = literalsTable.next[literalsState] + stream.read(literalsTable.bits[literalsState]);
-      matchState = matchTable.next[matchState] + stream.read(matchTable.bits[matchState]);
-      offsetState = offsetTable.next[offsetState] + stream.read(offsetTable.bits[offsetState]);
+      literalsState.advance(stream);
+      matchState.advance(stream);
+      offsetState.advance(stream);
     }
     // The kernel moves the states on after the last sequence too, so it does not notice bits left over for that.
     return stream.left <= 0 ? used : undefined;

@@ -39,15 +39,19 @@ export function isSourceKey(key: string): boolean {
 
 /** Cuts at single commas; `,,` is a comma in the text. */
 export function splitCommas(text: string): string[] {
-  const parts: string[] = [''];
+  const parts: string[] = [];
+  let part = '';
   for (let i = 0; i < text.length; i++) {
-    if (text[i] !== ',') parts[parts.length - 1] += text[i];
-    else if (text[i + 1] === ',') {
-      parts[parts.length - 1] += ',';
-      i++;
-    } else parts.push('');
+    const isComma = text.charAt(i) === ',';
+    if (isComma && text.charAt(i + 1) !== ',') {
+      parts.push(part);
+      part = '';
+      continue;
+    }
+    part += text.charAt(i);
+    if (isComma) i++;
   }
-  return parts;
+  return [...parts, part];
 }
 
 /** @throws PstoreError EINVAL for an unknown or repeated key, or an unknown backend */

@@ -67,6 +67,6 @@ export const anyText = fc.oneof(
   fc.uint8Array({ maxLength: 400 }),
   fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 9 }), fc.nat({ max: 700 })).map(([piece, times]) => {
     const text = new Uint8Array(piece.length * times);
-    return text.map((_, i) => piece[i % piece.length]);
+    return text.map((_, i) => piece[i % piece.length]!);
   }),
 );

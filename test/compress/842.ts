@@ -94,7 +94,7 @@ t.test('numbers count through a ring of 2048 bytes for I8, of 512 for I2', (t) =
         [0x19, 5],
         [43, 8],
       ],
-      blocks[299],
+      blocks[299]!,
     ],
     [
       'I8: the oldest one',
@@ -102,7 +102,7 @@ t.test('numbers count through a ring of 2048 bytes for I8, of 512 for I2', (t) =
         [0x19, 5],
         [44, 8],
       ],
-      blocks[44],
+      blocks[44]!,
     ],
     // The ring of 512 bytes began anew at 2048, 352 bytes or 176 pieces ago.
     [
@@ -114,7 +114,7 @@ t.test('numbers count through a ring of 2048 bytes for I8, of 512 for I2', (t) =
         [174, 8],
         [175, 8],
       ],
-      blocks[299],
+      blocks[299]!,
     ],
     [
       'I2 ×4: the oldest',
@@ -125,7 +125,7 @@ t.test('numbers count through a ring of 2048 bytes for I8, of 512 for I2', (t) =
         [178, 8],
         [179, 8],
       ],
-      blocks[236],
+      blocks[236]!,
     ],
   ];
   for (const [name, fields, block] of rows) {

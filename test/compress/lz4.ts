@@ -42,13 +42,13 @@ function walk(block: Uint8Array): { end: number; lastStart: number; lastEnd: num
   const extended = (nibble: number): number => {
     let length = nibble;
     if (nibble === 15) {
-      do length += block[at];
+      do length += block[at]!;
       while (block[at++] === 255);
     }
     return length;
   };
   for (;;) {
-    const token = block[at++];
+    const token = block[at++]!;
     const literals = extended(token >> 4);
     at += literals;
     text += literals;

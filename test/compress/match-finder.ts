@@ -18,7 +18,7 @@ function rebuilt(text: Uint8Array, stretch: number, maxDistance: number): Uint8A
       length += literals;
       valid &&= distance >= 1 && distance <= Math.min(maxDistance, length) && count >= 4;
       valid &&= start + literals < lastStart && start + literals + count <= lastEnd;
-      for (let i = 0; i < count; i++, length++) out[length] = out[length - distance];
+      for (let i = 0; i < count; i++, length++) out[length] = out[length - distance]!;
     });
     out.set(text.subarray(rest, end), length);
     length += end - rest;

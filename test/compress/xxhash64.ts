@@ -23,9 +23,9 @@ function reference(bytes: Uint8Array): number {
   if (bytes.length >= 32) {
     const lanes = [P1 + P2, P2, 0n, -P1].map((lane) => lane & MASK);
     for (; at + 32 <= bytes.length; at += 32) {
-      for (const i of lanes.keys()) lanes[i] = round(lanes[i], read(at + 8 * i, 8));
+      for (const i of lanes.keys()) lanes[i] = round(lanes[i]!, read(at + 8 * i, 8));
     }
-    hash = [1n, 7n, 12n, 18n].reduce((sum, bits, i) => sum + rotate(lanes[i], bits), 0n) & MASK;
+    hash = [1n, 7n, 12n, 18n].reduce((sum, bits, i) => sum + rotate(lanes[i]!, bits), 0n) & MASK;
     for (const lane of lanes) hash = ((hash ^ round(0n, lane)) * P1 + P4) & MASK;
   }
   hash = (hash + BigInt(bytes.length)) & MASK;
@@ -34,7 +34,7 @@ function reference(bytes: Uint8Array): number {
     hash = (rotate(hash ^ ((read(at, 4) * P1) & MASK), 23n) * P2 + P3) & MASK;
     at += 4;
   }
-  for (; at < bytes.length; at++) hash = (rotate(hash ^ ((BigInt(bytes[at]) * P5) & MASK), 11n) * P1) & MASK;
+  for (; at < bytes.length; at++) hash = (rotate(hash ^ ((BigInt(bytes[at]!) * P5) & MASK), 11n) * P1) & MASK;
   hash = ((hash ^ (hash >> 33n)) * P2) & MASK;
   hash = ((hash ^ (hash >> 29n)) * P3) & MASK;
   return Number((hash ^ (hash >> 32n)) & 0xffffffffn);

@@ -1,0 +1,26 @@
+// Numbers out of bytes that nobody has checked: beyond the end there are zeros, so that a cut input reads as one that is
+// filled up with them, and never as NaN. Whether the bytes were there is for the caller to know.
+
+export function u8(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
+}
+
+/** Little-endian, as the others. */
+export function u16(bytes: Uint8Array, at: number): number {
+  return u8(bytes, at) | (u8(bytes, at + 1) << 8);
+}
+
+export function u24(bytes: Uint8Array, at: number): number {
+  return u16(bytes, at) | (u8(bytes, at + 2) << 16);
+}
+
+export function u32(bytes: Uint8Array, at: number): number {
+  return (u24(bytes, at) | (u8(bytes, at + 3) << 24)) >>> 0;
+}
+
+/** An unsigned integer of up to 8 bytes; above 2^53 it is rounded, which is enough for comparing it with a limit. */
+export function uint(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = size - 1; i >= 0; i--) value = value * 256 + u8(bytes, at + i);
+  return value;
+}
