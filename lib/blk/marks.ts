@@ -1,6 +1,6 @@
 // Finds the headers of zones anywhere in a run of bytes: what unknown geometry is told from.
 
-import { findBytes } from '../platform/node.js';
+import { findBytes } from '#platform';
 import { ALL_ABIS } from '../pstore/abi.js';
 import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
 import type { Storage } from '../storage/storage.js';

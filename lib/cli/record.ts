@@ -3,7 +3,7 @@
 import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { nowNs } from '../platform/node.js';
+import { nowNs } from '#platform';
 import type { Backend, NewRecord } from '../pstore/backend.js';
 import { contentBytes } from '../pstore/content.js';
 import { reasonNumber } from '../pstore/record-type.js';

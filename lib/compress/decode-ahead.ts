@@ -1,6 +1,7 @@
 // Decodes records on other threads before they are asked for: worth it where a listing needs the sizes of many.
 
-import { otherProcessors, startThread, type Thread } from '../platform/node.js';
+import { threads as machine } from '#platform';
+import type { Thread, Threads } from '../platform/platform.js';
 import type { CompressionChoice, DecodedRecord } from './decompress.js';
 
 /** A record's stored bytes, and what tells it from a later one in the same place. */
@@ -47,7 +48,7 @@ export const STOP = 2;
 const CELLS = 3;
 
 export interface DecodeAheadOptions {
-  /** Threads beside this one. Default: one for each further processor, but few. */
+  /** Threads beside this one. Default: one for each further processor, but few; none where the platform has none. */
   readonly threads?: number;
   /** Milliseconds that decoding has taken here before others help. */
   readonly after?: number;
@@ -81,8 +82,9 @@ interface Helper {
  */
 export class DecodeAhead {
   readonly #work: Work;
-  readonly #options: Required<DecodeAheadOptions>;
-  #cells = newCells();
+  readonly #options: Required<Omit<DecodeAheadOptions, 'script'>> & Pick<DecodeAheadOptions, 'script'>;
+  /** Made when the first thread is started. */
+  #cells: Int32Array | undefined;
   /** Records that a thread has. */
   readonly #asked = new Set<number>();
   #helpers: Helper[] = [];
@@ -97,11 +99,10 @@ export class DecodeAhead {
   constructor(work: Work, options: DecodeAheadOptions = {}) {
     this.#work = work;
     this.#options = {
-      threads: Math.min(MOST_THREADS, otherProcessors()),
+      threads: Math.min(MOST_THREADS, machine?.others() ?? 0),
       after: AFTER_MS,
       atLeast: AT_LEAST_MS,
       patience: PATIENCE_MS,
-      script: new URL('./decoding-thread.js', import.meta.url),
       ...options,
     };
     this.#lookAt = this.#options.after;
@@ -109,10 +110,10 @@ export class DecodeAhead {
 
   /** Somebody needs a record: it is decoded by `decode`, unless another thread does it. */
   need(index: number, decode: () => void): void {
-    for (;;) {
+    while (this.#cells) {
       const seen = Atomics.load(this.#cells, ANSWERS);
       this.#collect(index);
-      if (!this.#asked.has(index)) break;
+      if (!this.#cells || !this.#asked.has(index)) break;
       if (Atomics.wait(this.#cells, ANSWERS, seen, this.#options.patience) === 'timed-out') this.#giveUp();
     }
     if (!this.#work.has(index)) return;
@@ -125,24 +126,25 @@ export class DecodeAhead {
 
   /** Ends the threads, after the record that each is at; what they have not answered is decoded here when it is needed. */
   close(): void {
-    if (this.#helpers.length === 0) return;
-    Atomics.store(this.#cells, STOP, 1);
+    const cells = this.#cells;
+    if (!cells) return;
+    Atomics.store(cells, STOP, 1);
     for (const { thread } of this.#helpers) thread.end();
-    this.#awaitRest();
+    this.#awaitRest(cells);
     this.#helpers = [];
-    this.#cells = newCells();
+    this.#cells = undefined;
     this.#asked.clear();
     this.#end = Number.POSITIVE_INFINITY;
   }
 
   /** Nothing is to be done any more when the process exits: see Thread.end(). */
-  #awaitRest(): void {
+  #awaitRest(cells: Int32Array): void {
     const end = performance.now() + this.#options.patience;
     for (;;) {
-      const working = Atomics.load(this.#cells, WORKING);
+      const working = Atomics.load(cells, WORKING);
       const left = end - performance.now();
       if (working === 0 || left <= 0) return;
-      Atomics.wait(this.#cells, WORKING, working, left);
+      Atomics.wait(cells, WORKING, working, left);
     }
   }
 
@@ -153,17 +155,23 @@ export class DecodeAhead {
 
   #startIfItPays(index: number): void {
     this.#lookAt = 2 * this.#took;
-    const { threads, atLeast, script } = this.#options;
-    if (this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
-    const { choice, limit } = this.#work;
-    const data: ThreadData = { cells: this.#cells, choice, limit };
+    const { threads, atLeast } = this.#options;
+    if (!machine || this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
     try {
-      for (let i = 0; i < threads; i++) this.#helpers.push({ thread: startThread(script, data), batches: [] });
+      this.#start(machine, threads);
     } catch {
       // The system gives no more threads.
       this.#giveUp();
     }
     for (let i = 0; i < BATCHES; i++) for (const helper of this.#helpers) this.#handOut(helper, index);
+  }
+
+  #start(machine: Threads, count: number): void {
+    const { choice, limit } = this.#work;
+    const script = this.#options.script ?? new URL('./decoding-thread.js', import.meta.url);
+    this.#cells = newCells();
+    const data: ThreadData = { cells: this.#cells, choice, limit };
+    for (let i = 0; i < count; i++) this.#helpers.push({ thread: machine.start(script, data), batches: [] });
   }
 
   /** The last records that were not handed out, but none up to `floor`, where this thread is. */

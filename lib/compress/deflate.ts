@@ -1,7 +1,23 @@
 // deflate: a raw stream (no zlib header), as pstore's default makes it.
 
-import { deflateRaw, inflateBeginning, inflateRaw } from '../platform/node.js';
-import type { Codec, Decompressed } from './codec.js';
+import { native } from '#platform';
+import { type Codec, type Decompressed, decoders } from './codec.js';
+import { deflateFixed } from './deflate-encoder.js';
+import { inflate } from './inflate.js';
+
+/** A kernel's deflate has this window (crypto/deflate.c), and may not inflate a larger one. */
+const WINDOW_BITS = 11;
+
+const own = decoders((input, out) => inflate(input, 0, out));
+
+/** A whole raw stream. Any window is taken: kernels of 6.6 and later write 2^15. */
+export function inflateRaw(input: Uint8Array, limit: number): Decompressed | undefined {
+  return native ? native.inflateRaw(input, limit) : own.decompress(input, limit);
+}
+
+export function deflateRaw(input: Uint8Array): Uint8Array {
+  return native ? native.deflateRaw(input, WINDOW_BITS) : deflateFixed(input, WINDOW_BITS);
+}
 
 /**
  * Accepts what crypto/deflate.c does: it feeds one zero byte when the input runs out before the stream's end, so a
@@ -16,22 +32,11 @@ function decompress(input: Uint8Array, limit: number): Decompressed | undefined 
   return result && { output: result.output, used: input.length };
 }
 
-/** Most bytes that are no stream are known by so many. */
-const HEAD = 256;
-
-/** The native decoder gives all that its input makes, or nothing: the longest input that makes sense is searched for. */
-function beginning(input: Uint8Array, limit: number): Uint8Array {
-  let text: Uint8Array = new Uint8Array(0);
-  let good = 0;
-  let bad = input.length + 1;
-  let length = Math.min(HEAD, input.length);
-  while (good + 1 < bad) {
-    const longer = inflateBeginning(input.subarray(0, length), limit);
-    if (longer) [good, text] = [length, longer];
-    else bad = length;
-    length = bad > input.length ? input.length : (good + bad) >> 1;
-  }
-  return text;
-}
-
-export const deflate: Codec = { name: 'deflate', trailing: 'ignored', decompress, beginning, compress: deflateRaw };
+export const deflate: Codec = {
+  name: 'deflate',
+  trailing: 'ignored',
+  decompress,
+  // The machine's decoder gives all that its input makes, or nothing; ours stops at the damage.
+  beginning: own.beginning,
+  compress: deflateRaw,
+};

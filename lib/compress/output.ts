@@ -59,6 +59,13 @@ export class Output {
     return true;
   }
 
+  /** Appends a byte. @returns false when that would exceed the limit */
+  byte(value: number): boolean {
+    if (!this.reserve(1)) return false;
+    this.bytes[this.length++] = value;
+    return true;
+  }
+
   /** Appends the same byte `count` times. @returns false when that would exceed the limit */
   repeat(byte: number, count: number): boolean {
     if (!this.reserve(count)) return false;

@@ -1,7 +1,7 @@
 // The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
 
 import { closeSync } from 'node:fs';
-import { nowNs } from '../platform/node.js';
+import { nowNs } from '#platform';
 import {
   type FailedSource,
   labelled,

@@ -1,7 +1,7 @@
-// What differs between Node and other places this core may run in: native deflate, threads, and the wall clock.
-// Everything from format/ to tree/ reaches the machine through this file only.
+// The platform of Node: see platform.ts. What only Node has stands at the end.
 
 import { createRequire } from 'node:module';
+import type { NativeDeflate, Thread, Threads } from './platform.js';
 
 const require = createRequire(import.meta.url);
 
@@ -18,51 +18,25 @@ interface WithEngine {
   engine: { bytesWritten: number };
 }
 
-/**
- * Raw inflate.
- * @param limit most bytes of output
- * @returns undefined when the input is no whole raw deflate stream or exceeds `limit`
- */
-export function inflateRaw(input: Uint8Array, limit: number): { output: Uint8Array; used: number } | undefined {
-  try {
-    // Node keeps the output buffer of a stream that fails until its next tick, which a listing does not wait for.
-    const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
-    const options = { maxOutputLength: Math.max(1, limit), info: true, chunkSize };
-    const result = zlib().inflateRawSync(input, options) as unknown as WithEngine;
-    return { output: result.buffer, used: result.engine.bytesWritten };
-  } catch {
-    return undefined;
-  }
-}
+export const native: NativeDeflate | undefined = {
+  inflateRaw(input, limit) {
+    try {
+      // Node keeps the output buffer of a stream that fails until its next tick, which a listing does not wait for.
+      const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
+      const options = { maxOutputLength: Math.max(1, limit), info: true, chunkSize };
+      const result = zlib().inflateRawSync(input, options) as unknown as WithEngine;
+      return { output: result.buffer, used: result.engine.bytesWritten };
+    } catch {
+      return undefined;
+    }
+  },
+  deflateRaw: (input, windowBits) => zlib().deflateRawSync(input, { windowBits, memLevel: 8 }),
+};
 
-/**
- * What the beginning of a raw deflate stream gives.
- * @param limit most bytes of output
- * @returns undefined when the input is no beginning of a raw deflate stream or exceeds `limit`
- */
-export function inflateBeginning(input: Uint8Array, limit: number): Uint8Array | undefined {
-  try {
-    const chunkSize = Math.min(16384, Math.max(64, 4 * input.length));
-    const options = { maxOutputLength: Math.max(1, limit), finishFlush: zlib().constants.Z_SYNC_FLUSH, chunkSize };
-    return zlib().inflateRawSync(input, options);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Unpacks gzip.
- * @param limit most bytes of output
- * @throws Error with Node's code: ERR_BUFFER_TOO_LARGE beyond the limit, Z_BUF_ERROR for data that end early, …
- */
-export function gunzip(input: Uint8Array, limit: number): Uint8Array {
-  return zlib().gunzipSync(input, { maxOutputLength: limit });
-}
-
-/** Raw deflate with a window of 2^11, as pstore makes it: a kernel may not inflate a larger one. */
-export function deflateRaw(input: Uint8Array): Uint8Array {
-  return zlib().deflateRawSync(input, { windowBits: 11, memLevel: 8 });
-}
+export const threads: Threads | undefined = {
+  others: () => (require('node:os') as typeof import('node:os')).availableParallelism() - 1,
+  start: startThread,
+};
 
 /** Nanoseconds since 1970. */
 export function nowNs(): bigint {
@@ -74,16 +48,13 @@ export function findBytes(bytes: Uint8Array, needle: Uint8Array, from: number): 
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(needle, from);
 }
 
-/** Another thread of this process, as the one that has started it sees it. Messages are copied. */
-export interface Thread {
-  post(message: unknown): void;
-  /** The next message that it has posted, or undefined while there is none: no event loop is needed. */
-  receive(): unknown;
-  /**
-   * Lets go of it: it ends when it has answered what it has. Node may abort the process where a thread is ended in the
-   * middle of its work, and so it may when the process exits then.
-   */
-  end(): void;
+/**
+ * Unpacks gzip.
+ * @param limit most bytes of output
+ * @throws Error with Node's code: ERR_BUFFER_TOO_LARGE beyond the limit, Z_BUF_ERROR for data that end early, …
+ */
+export function gunzip(input: Uint8Array, limit: number): Uint8Array {
+  return zlib().gunzipSync(input, { maxOutputLength: limit });
 }
 
 /** What a thread was started with, and how it talks. */
@@ -94,13 +65,7 @@ export interface ThreadSide<Data> {
   post(message: unknown, owned: readonly ArrayBufferLike[]): void;
 }
 
-/** Processors that this process may use, beside the one that it runs on. */
-export function otherProcessors(): number {
-  return (require('node:os') as typeof import('node:os')).availableParallelism() - 1;
-}
-
-/** One that fails says nothing: whoever waits for it must not do so for ever. It does not keep the process alive. */
-export function startThread(script: URL, data: object): Thread {
+function startThread(script: URL, data: object): Thread {
   const { MessageChannel, receiveMessageOnPort, Worker } =
     require('node:worker_threads') as typeof import('node:worker_threads');
   const { port1, port2 } = new MessageChannel();

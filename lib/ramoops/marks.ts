@@ -1,6 +1,6 @@
 // Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
 
-import { findBytes } from '../platform/node.js';
+import { findBytes } from '#platform';
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from './format.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { deflateRaw } from '../../lib/platform/node.js';
+import { deflateRaw } from '../../lib/compress/deflate.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
 import { plausibleText, salvageDmesg, salvageRing } from '../../lib/pstore/salvage.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
