@@ -2,15 +2,20 @@
 
 import { Output } from './output.js';
 
-export type Compression = 'deflate' | 'lz4' | 'lz4hc' | 'lzo' | 'zstd' | '842';
+export type Compression = 'deflate' | 'zlib' | 'lz4' | 'lz4hc' | 'lzo' | 'zstd' | '842';
 
-/** All names that `pstore.compress=` knows, the likely ones first. */
-export const COMPRESSIONS: readonly Compression[] = ['deflate', 'lz4', 'lzo', 'zstd', '842', 'lz4hc'];
+/**
+ * All names that `pstore.compress=` knows, the likely ones first; and zlib, which kernels of 3.12 to 4.16 wrote, where
+ * that parameter did not exist.
+ */
+export const COMPRESSIONS: readonly Compression[] = ['deflate', 'zlib', 'lz4', 'lzo', 'zstd', '842', 'lz4hc'];
 
 export interface Decompressed {
   readonly output: Uint8Array;
   /** Input bytes that belong to the finished stream; what follows them was not looked at. */
   readonly used: number;
+  /** Whether a checksum of the stream says that this is what was compressed. */
+  readonly proven?: boolean;
 }
 
 export interface Codec {

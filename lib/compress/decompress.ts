@@ -5,10 +5,11 @@ import type { Codec, Compression, Decompressed } from './codec.js';
 import { deflate } from './deflate.js';
 import { lz4, lz4hc } from './lz4.js';
 import { lzo } from './lzo.js';
+import { zlib } from './zlib.js';
 import { zstd } from './zstd.js';
 
-/** The codecs, in the order in which they are tried. */
-const CODECS: readonly Codec[] = [deflate, lz4, lzo, zstd, sw842, lz4hc];
+/** The codecs, in the order in which they are tried: first the one whose checksum proves the text. */
+const CODECS: readonly Codec[] = [zlib, deflate, lz4, lzo, zstd, sw842, lz4hc];
 
 /** Largest output that is accepted, as a multiple of the zone (largest seen in 519 images: 2.2). */
 export const LIMIT_FACTOR = 4;
@@ -18,6 +19,8 @@ export type CompressionChoice = 'auto' | 'none' | Compression;
 export interface DecodedRecord {
   readonly text: Uint8Array;
   readonly compression: Compression;
+  /** Whether a checksum proves the text; else only the text itself says that this was the compression. */
+  readonly proven: boolean;
 }
 
 function codecOf(compression: Compression): Codec {
@@ -34,13 +37,14 @@ function codecOf(compression: Compression): Codec {
 export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
   if (choice === 'none') return undefined;
   if (choice !== 'auto') {
-    const text = decodeAsKernel(stored, codecOf(choice), limit);
-    return text && { text, compression: choice };
+    const result = decodeAsKernel(stored, codecOf(choice), limit);
+    return result && recordOf(result, choice);
   }
   for (const codec of CODECS) {
     const result = decodeGuess(stored, codec, limit);
-    if (result && isZero(stored, result.used) && beginsAsDump(result.output)) {
-      return { text: result.output, compression: codec.name };
+    if (!result) continue;
+    if (result.proven || (isZero(stored, result.used) && beginsAsDump(result.output))) {
+      return recordOf(result, codec.name);
     }
   }
   return decodeDamaged(stored, limit);
@@ -52,8 +56,8 @@ export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limi
  */
 function decodeDamaged(stored: Uint8Array, limit: number): DecodedRecord | undefined {
   for (const codec of CODECS) {
-    const text = decodeAsKernel(stored, codec, limit);
-    if (text && (beginsAsDump(text) || isLog(text))) return { text, compression: codec.name };
+    const result = decodeAsKernel(stored, codec, limit);
+    if (result && (beginsAsDump(result.output) || isLog(result.output))) return recordOf(result, codec.name);
   }
   return undefined;
 }
@@ -67,7 +71,9 @@ export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | 
   let longest: DecodedRecord | undefined;
   for (const codec of CODECS) {
     const text = codec.beginning(stored, limit);
-    if (text.length > (longest?.text.length ?? 0) && beginsAsDump(text)) longest = { text, compression: codec.name };
+    if (text.length > (longest?.text.length ?? 0) && beginsAsDump(text)) {
+      longest = { text, compression: codec.name, proven: false };
+    }
   }
   return longest;
 }
@@ -78,9 +84,13 @@ export function encodeRecord(text: Uint8Array, compression: Compression): Uint8A
 }
 
 /** crypto/<name>.c: lzo and zstd refuse input that is left over, deflate and 842 do not look at it. */
-function decodeAsKernel(stored: Uint8Array, codec: Codec, limit: number): Uint8Array | undefined {
+function decodeAsKernel(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
   const result = codec.decompress(stored, limit);
-  return result && (codec.trailing !== 'refused' || result.used === stored.length) ? result.output : undefined;
+  return result && (codec.trailing !== 'refused' || result.used === stored.length) ? result : undefined;
+}
+
+function recordOf({ output, proven = false }: Decompressed, compression: Compression): DecodedRecord {
+  return { text: output, compression, proven };
 }
 
 /** Where a stream does not mark its end, the zeros that follow in a zone which was read whole hide it: cut them off. */

@@ -55,6 +55,7 @@ export function makeDump(
 function textLimit(compression: Compression, room: number): number {
   switch (compression) {
     case 'deflate':
+    case 'zlib':
       return Math.floor((room * 100) / 60);
     case 'lz4':
     case 'lz4hc':

@@ -7,10 +7,11 @@ import { COMPRESSIONS, type Codec } from '../../lib/compress/codec.js';
 import { deflate } from '../../lib/compress/deflate.js';
 import { lz4, lz4hc } from '../../lib/compress/lz4.js';
 import { lzo } from '../../lib/compress/lzo.js';
+import { zlib } from '../../lib/compress/zlib.js';
 import { zstd } from '../../lib/compress/zstd.js';
 import { anyText, ascii, isSame, joined, LONG, OOPS, vector, ZEROS } from '../builders/texts.js';
 
-const CODECS: readonly Codec[] = [deflate, lz4, lz4hc, lzo, zstd, sw842];
+const CODECS: readonly Codec[] = [deflate, zlib, lz4, lz4hc, lzo, zstd, sw842];
 const LIMIT = 1 << 20;
 
 t.test('there is one for each name', (t) => {
