@@ -43,6 +43,9 @@ export interface Codec {
 
   /** @returns a stream that the kernel's decoder of the same name accepts; it may be longer than the input */
   compress(input: Uint8Array): Uint8Array;
+
+  /** Where the format has a way for it: a stream of the same text that begins with another byte. */
+  beginOtherwise?(stream: Uint8Array): Uint8Array;
 }
 
 /** A decoder that writes its output as it goes. @returns input bytes used, or undefined where it gives up */

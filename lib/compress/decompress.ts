@@ -83,6 +83,19 @@ export function encodeRecord(text: Uint8Array, compression: Compression): Uint8A
   return codecOf(compression).compress(text);
 }
 
+/** As encodeRecord(). @returns a stream that `takes` says yes to; undefined where none is known */
+export function encodeRecordFor(
+  text: Uint8Array,
+  compression: Compression,
+  takes: (stream: Uint8Array) => boolean,
+): Uint8Array | undefined {
+  const codec = codecOf(compression);
+  const stream = codec.compress(text);
+  if (takes(stream)) return stream;
+  const other = codec.beginOtherwise?.(stream);
+  return other && takes(other) ? other : undefined;
+}
+
 /** crypto/<name>.c: lzo and zstd refuse input that is left over, deflate and 842 do not look at it. */
 function decodeAsKernel(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
   const result = codec.decompress(stored, limit);

@@ -32,6 +32,9 @@ function decompress(input: Uint8Array, limit: number): Decompressed | undefined 
   return result && { output: result.output, used: input.length };
 }
 
+/** A stored block without text, not the last one (RFC 1951, 3.2.4): all that inflates goes on after it. */
+const EMPTY_BLOCK = [0x00, 0x00, 0x00, 0xff, 0xff];
+
 export const deflate: Codec = {
   name: 'deflate',
   trailing: 'ignored',
@@ -39,4 +42,5 @@ export const deflate: Codec = {
   // The machine's decoder gives all that its input makes, or nothing; ours stops at the damage.
   beginning: own.beginning,
   compress: deflateRaw,
+  beginOtherwise: (stream) => Uint8Array.from([...EMPTY_BLOCK, ...stream]),
 };

@@ -1,7 +1,7 @@
 // What pstore's front-end hands to a backend for a dump: a first line, then the newest whole lines that fit.
 
 import type { Compression } from '../compress/codec.js';
-import { encodeRecord } from '../compress/decompress.js';
+import { encodeRecordFor } from '../compress/decompress.js';
 import { reasonName } from './record-type.js';
 
 export interface Dump {
@@ -11,11 +11,15 @@ export interface Dump {
 
 const NEWLINE = 10;
 
+/** Lines of a log that are left out, one after the other, for a compressed record that the backend takes. */
+const MOST_LEFT_OUT = 16;
+
 /**
  * The line `<Reason>#<count> Part1`, then the newest whole lines of `log` that fit into `room` bytes – compressed, when
  * it is to be compressed. Text that does not get smaller is stored as it is, and of a text that a kernel could not
  * decompress into its buffer the beginning is left out, as a kernel does.
  * @param room bytes that the zone has for the record
+ * @param takes whether a kernel reads a compressed record back from where this backend puts it
  * @throws nothing: a line longer than the room is cut off at its beginning's end (its newest bytes stay)
  */
 export function makeDump(
@@ -24,28 +28,59 @@ export function makeDump(
   log: Uint8Array,
   room: number,
   compress: Compression | 'none',
+  takes: (record: Uint8Array) => boolean = () => true,
 ): Dump {
   const first = new TextEncoder().encode(`${reasonName(reason)}#${count} Part1\n`);
-  const text = (length: number) => concat(first, newestLines(log, length));
   if (compress !== 'none') {
-    const packed = (length: number) => encodeRecord(text(length), compress);
+    // Where all of it fits as it is, no line is left out for the sake of compression.
+    const mostLeftOut = first.length + log.length <= room ? 0 : MOST_LEFT_OUT;
+    const packed = (length: number) => packedFor(first, newestLines(log, length), compress, takes, mostLeftOut);
     const most = Math.min(log.length, Math.max(0, textLimit(compress, room) - first.length));
-    const whole = packed(most);
-    if (whole.length <= room && whole.length < first.length + most) return { bytes: whole, compressed: true };
-    if (whole.length > room) {
-      let fits = Math.min(most, Math.max(0, room - first.length));
-      let tooMuch = most;
-      let best = packed(fits);
-      while (tooMuch - fits > 64) {
-        const middle = (fits + tooMuch) >> 1;
-        const attempt = packed(middle);
-        if (attempt.length <= room) [fits, best] = [middle, attempt];
-        else tooMuch = middle;
-      }
-      if (best.length <= room && fits > room - first.length) return { bytes: best, compressed: true };
-    }
+    const best = longestThatFits(packed, most, first.length, room);
+    if (best) return { bytes: best, compressed: true };
   }
-  return { bytes: text(Math.max(0, room - first.length)).subarray(0, room), compressed: false };
+  const lines = newestLines(log, Math.max(0, room - first.length));
+  return { bytes: concat(first, lines).subarray(0, room), compressed: false };
+}
+
+/** The first line and the lines of log as a record that the backend takes, if need be with some lines less. */
+function packedFor(
+  first: Uint8Array,
+  lines: Uint8Array,
+  compress: Compression,
+  takes: (record: Uint8Array) => boolean,
+  mostLeftOut: number,
+): Uint8Array | undefined {
+  let kept = lines;
+  for (let leftOut = 0; leftOut <= mostLeftOut; leftOut++) {
+    const record = encodeRecordFor(concat(first, kept), compress, takes);
+    if (record) return record;
+    if (kept.length === 0) return undefined;
+    kept = newestLines(kept, kept.length - 1);
+  }
+  return undefined;
+}
+
+/** @returns undefined where a record that is not compressed holds as much */
+function longestThatFits(
+  packed: (length: number) => Uint8Array | undefined,
+  most: number,
+  firstLength: number,
+  room: number,
+): Uint8Array | undefined {
+  const whole = packed(most);
+  if (!whole) return undefined;
+  if (whole.length <= room) return whole.length < firstLength + most ? whole : undefined;
+  let fits = Math.min(most, Math.max(0, room - firstLength));
+  let tooMuch = most;
+  let best = packed(fits);
+  while (tooMuch - fits > 64) {
+    const middle = (fits + tooMuch) >> 1;
+    const attempt = packed(middle);
+    if (attempt && attempt.length <= room) [fits, best] = [middle, attempt];
+    else tooMuch = middle;
+  }
+  return best && best.length <= room && fits > room - firstLength ? best : undefined;
 }
 
 /**

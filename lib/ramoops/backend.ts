@@ -23,7 +23,14 @@ import { type FrontEnd, Reason, reasonName, reasonNumber } from '../pstore/recor
 import type { Extent } from '../storage/extent.js';
 import type { Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
-import { type DumpLine, ftraceVersionCode, kernelVersion, readDumpLine, writeDumpLine } from './format.js';
+import {
+  type DumpLine,
+  ftraceVersionCode,
+  kernelVersion,
+  mayFollowDumpLine,
+  readDumpLine,
+  writeDumpLine,
+} from './format.js';
 import { type RamGeometry, type RamZone, ramZone, ramZones, runOf } from './geometry.js';
 import { eccWords, explainRamZones, total } from './info.js';
 import { salvagedFtraceHeader, salvageRamZone } from './salvage.js';
@@ -572,7 +579,8 @@ export class RamoopsBackend implements Backend {
     if (room <= 0) {
       throw new PstoreError('ENOSPC', `${this.#what(zone.zone)} has no room for a record`, { path: this.path });
     }
-    const dump = makeDump(reason, this.#dumps + 1, record.data, room, record.compress as Compression | 'none');
+    const compress = record.compress as Compression | 'none';
+    const dump = makeDump(reason, this.#dumps + 1, record.data, room, compress, mayFollowDumpLine);
     zone.rewrite(joined([writeDumpLine(timeNs, dump.compressed), dump.bytes]));
     this.#dumps++;
   }

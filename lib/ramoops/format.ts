@@ -89,6 +89,14 @@ export function readDumpLine(data: Uint8Array): DumpLine | undefined {
   return { seconds: BigInt(match[1]!), microseconds: BigInt(match[2]!), compressed, length };
 }
 
+/**
+ * Whether a kernel reads a compressed record back from behind its line: of one that begins with white space it takes the
+ * first byte for a part of the line, and shows the rest as `.enc.z`.
+ */
+export function mayFollowDumpLine(record: Uint8Array): boolean {
+  return !SPACE.has(record[0] ?? 0);
+}
+
 const NANOSECONDS = 1_000_000_000n;
 
 /** @param timeNs nanoseconds since 1970; the line holds microseconds */

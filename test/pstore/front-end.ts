@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { COMPRESSIONS } from '../../lib/compress/codec.js';
@@ -83,5 +84,47 @@ t.test('any log: it fits, and is the end of the log', async () => {
       },
     ),
     { numRuns: 200 },
+  );
+});
+
+t.test('a record that the backend does not take is written as another block, shorter, or as it is', async (t) => {
+  // As ramoops: the first byte is lost where it is white space.
+  const takes = (record: Uint8Array) => !/\s/.test(String.fromCharCode(record[0] ?? 0));
+  const longer = makeDump(Reason.Shutdown, 1, log(9), 4000, 'deflate', takes);
+  t.equal(makeDump(Reason.Shutdown, 1, log(9), 4000, 'deflate').bytes[0], 0x0b);
+  t.ok(longer.compressed && takes(longer.bytes));
+  t.equal(text(inflateRawSync(longer.bytes)), `Shutdown#1 Part1\n${text(log(9))}`);
+
+  for (const compress of COMPRESSIONS) {
+    const lines = text(log(40));
+    let asked = 0;
+    const never = makeDump(Reason.Oops, 1, log(40), 4000, compress, () => ++asked < 0);
+    t.same([never.compressed, text(never.bytes)], [false, `Oops#1 Part1\n${lines}`], `${compress}: as it is`);
+    t.ok(asked > 0);
+    // Where not all fits in any case, lines are left out until a record is taken.
+    let refusals = 2;
+    const most = makeDump(Reason.Oops, 1, log(5000), 4000, compress, () => --refusals < 0);
+    const decoded = decodeRecord(most.bytes, compress, 100_000)!;
+    t.match(text(decoded.text), /^Oops#1 Part1\n<4>\[\d+\] line \d+\n[\s\S]*line 4999\n$/, compress);
+    const plain = decodeRecord(makeDump(Reason.Oops, 1, log(5000), 4000, compress).bytes, compress, 100_000)!;
+    const leftOut = plain.text.length - decoded.text.length;
+    t.ok(leftOut > 0 && leftOut < 60, `${compress}: ${leftOut} bytes left out`);
+  }
+});
+
+t.test('whatever the log, ramoops takes what is written, and nothing is lost that fits', async () => {
+  const takes = (record: Uint8Array) => ![9, 10, 11, 12, 13, 32, 0xa0].includes(record[0] ?? 0);
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 60 }).map((line) => new TextEncoder().encode(`${line}\n`)),
+      fc.constantFrom(...COMPRESSIONS),
+      fc.integer({ min: 1, max: 5 }),
+      (bytes, compress, reason) => {
+        const dump = makeDump(reason, 1, bytes, 2000, compress, takes);
+        const whole = dump.compressed ? decodeRecord(dump.bytes, compress, 9999)?.text : dump.bytes;
+        return (!dump.compressed || takes(dump.bytes)) && text(whole!).endsWith(text(bytes));
+      },
+    ),
+    { numRuns: 2000 },
   );
 });

@@ -2,6 +2,7 @@ import t from 'tap';
 import {
   ftraceVersionCode,
   kernelVersion,
+  mayFollowDumpLine,
   readDumpLine,
   readRamHeader,
   writeDumpLine,
@@ -72,5 +73,12 @@ t.test('the first line as it is written', async (t) => {
   ];
   for (const [time, compressed, line] of table) {
     t.equal(new TextDecoder().decode(writeDumpLine(time, compressed)), line);
+  }
+});
+
+t.test('a compressed record that begins with white space would lose that byte to the line', async (t) => {
+  for (let first = 0; first < 256; first++) {
+    const isSpace = [9, 10, 11, 12, 13, 32, 0xa0].includes(first);
+    t.equal(mayFollowDumpLine(Uint8Array.of(first, 1)), !isSpace, `0x${first.toString(16)}`);
   }
 });
