@@ -4,126 +4,28 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { type Backend, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
-import { COMMON_KEYS, canonicalKey, SourceKeys, wordsOfKey } from '../pstore/keys.js';
-import type { AnyKind, BackendKind, Finding, OpenContext } from '../pstore/kind.js';
-import { withSalvagedStreams } from '../pstore/salvaged-streams.js';
-import { FileStorage, GZIP_MAGIC, openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { SourceKeys } from '../pstore/keys.js';
+import type { AnyKind } from '../pstore/kind.js';
+import { FileStorage, openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { MOST_BACKENDS, type Mounted } from '../tree/tree.js';
 import { Warnings } from '../warnings.js';
+import { parseSource as parseSpec, type SourceSpec, unknownBackend } from './grammar.js';
 import { KINDS, kindNamed } from './kinds.js';
-import { didYouMean } from './nearest.js';
+import { knownKeys, type OpenOptions, openStorage, partOf, sharedKeysFor } from './open-storage.js';
+import { looksLike } from './recognise.js';
 
-/** `[BACKEND:]PATH[,key=value]...`, taken apart. */
-export interface SourceSpec {
-  /** As it was written, for messages. */
-  readonly text: string;
-  readonly kind: AnyKind | undefined;
-  readonly path: string;
-  readonly keys: readonly (readonly [string, string])[];
-}
-
-/** Keys that any kind of backend knows. */
-export const SOURCE_KEYS: readonly string[] = [
-  ...new Set([...COMMON_KEYS, ...KINDS.flatMap((kind) => kind.keys)].flatMap(wordsOfKey)),
-];
-
-export function isSourceKey(key: string): boolean {
-  return SOURCE_KEYS.includes(key);
-}
-
-/** Cuts at single commas; `,,` is a comma in the text. */
-export function splitCommas(text: string): string[] {
-  const parts: string[] = [];
-  let part = '';
-  for (let i = 0; i < text.length; i++) {
-    const isComma = text.charAt(i) === ',';
-    if (isComma && text.charAt(i + 1) !== ',') {
-      parts.push(part);
-      part = '';
-      continue;
-    }
-    part += text.charAt(i);
-    if (isComma) i++;
-  }
-  return [...parts, part];
-}
+export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
+export { type OpenOptions, updateMsOf } from './open-storage.js';
 
 /** @throws PstoreError EINVAL for an unknown or repeated key, or an unknown backend */
 export function parseSource(text: string): SourceSpec {
-  const [place = '', ...rest] = splitCommas(text);
-  const keys = rest.map((part) => splitKey(part, text));
-  const seen = new Set<string>();
-  for (const [key] of keys) {
-    const name = canonicalKey(key);
-    if (seen.has(name)) throw new PstoreError('EINVAL', `${text}: the key ${key} is given twice`);
-    if (!isSourceKey(key)) throw unknownKey(text, key);
-    seen.add(name);
-  }
-  const { kind, path } = splitBackend(place, text);
-  if (path === '') throw new PstoreError('EINVAL', `"${text}": the path of an image is missing; give [BACKEND:]PATH`);
-  if (kind) {
-    const foreign = keys.find(([key]) => !knows(kind, key));
-    if (foreign) {
-      const what = `the backend ${kind.name} has no key ${foreign[0]}`;
-      throw new PstoreError('EINVAL', `${text}: ${what}; ${keysOf(kind)}`);
-    }
-  }
-  return { text, kind, path, keys };
-}
-
-function unknownKey(text: string, key: string): PstoreError {
-  const otherwise = 'man pstorefuse lists the keys (a comma in a path is written ,,)';
-  return new PstoreError('EINVAL', `${text}: unknown key "${key}"; ${didYouMean(key, SOURCE_KEYS, otherwise)}`);
-}
-
-function keysOf({ keys }: AnyKind): string {
-  return keys.length === 0 ? 'it has none of its own' : `its own are ${keys.join(', ')}`;
-}
-
-/** @param where what it was found in, with a colon behind it, or nothing */
-function unknownBackend(where: string, name: string): PstoreError {
-  const names = KINDS.map((kind) => kind.name);
-  const advice = didYouMean(name, names, `known are ${names.join(', ')}`);
-  return new PstoreError('EINVAL', `${where}unknown backend "${name}"; ${advice}`);
-}
-
-function splitKey(part: string, text: string): readonly [string, string] {
-  const at = part.indexOf('=');
-  const key = at < 0 ? part : part.slice(0, at);
-  if (key === '')
-    throw new PstoreError('EINVAL', `${text}: a key is missing behind a comma (a comma in a path is written ,,)`);
-  return [key, at < 0 ? '' : part.slice(at + 1)];
-}
-
-function knows(kind: AnyKind, key: string): boolean {
-  const name = canonicalKey(key);
-  return kind.keys.includes(name) || (COMMON_KEYS as readonly string[]).includes(name);
-}
-
-function splitBackend(place: string, text: string): { kind: AnyKind | undefined; path: string } {
-  const colon = place.indexOf(':');
-  if (colon < 0 || place.startsWith('./') || place.startsWith('/')) return { kind: undefined, path: place };
-  const kind = kindNamed(place.slice(0, colon));
-  if (kind) return { kind, path: place.slice(colon + 1) };
-  if (exists(place)) return { kind: undefined, path: place };
-  if (place.slice(0, colon).includes('/')) return { kind: undefined, path: place };
-  throw unknownBackend(`${text}: `, place.slice(0, colon));
-}
-
-export interface OpenOptions {
-  /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
-  readonly sharedKeys: readonly (readonly [string, string])[];
-  /** How the image is opened. */
-  readonly mode: 'read' | 'try' | 'must';
-  readonly cache: TextCache;
-  /** Soft problems of geometry become errors. */
-  readonly strict: boolean;
+  return parseSpec(text, exists);
 }
 
 /** A source that is open. */
@@ -173,50 +75,10 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
   }
 }
 
-/** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
-const LIKELY = 0.5;
-const MAYBE = 0.4;
-
-/** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
-function looksLike({ kind: given, path, keys }: SourceSpec, storage: SurvivingStorage): string | undefined {
-  if (given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
-  const files = KINDS.filter((kind) => kind.source === 'file');
-  const best = likeliest(files, storage, LIKELY)?.kind;
-  if (!best) return packedAdvice(storage, path);
-  const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
-  const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
-  return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
-}
-
-/** What unpacks files that begin so. */
-const PACKED = [
-  { program: 'gunzip', name: 'gzip', magic: GZIP_MAGIC },
-  { program: 'unxz', name: 'xz', magic: Buffer.from('fd377a585a00', 'hex') },
-  { program: 'unzstd', name: 'zstd', magic: Buffer.from('28b52ffd', 'hex') },
-  { program: 'unlz4', name: 'lz4', magic: Buffer.from('04224d18', 'hex') },
-  { program: 'bunzip2', name: 'bzip2', magic: Buffer.from('BZh') },
-  { program: 'unzip', name: 'zip', magic: Buffer.from('PK\x03\x04') },
-];
-
-/** Said only where nothing else is found: any bytes may stand at the beginning of an image. */
-function packedAdvice(storage: Storage, path: string): string | undefined {
-  const packed = PACKED.find(({ magic }) => magic.equals(readRange(storage, 0, magic.length)));
-  if (!packed) return undefined;
-  const { program, name } = packed;
-  const named = name === 'gzip' && !path.endsWith('.gz') ? `name it ${path}.gz, or ` : '';
-  return `${path} is ${name} data: ${named}unpack it first (${program})`;
-}
-
 /** What is wrong with a key's value is said without knowing whose key it is. */
 function naming(spec: SourceSpec, error: unknown): unknown {
   if (!(error instanceof PstoreError) || error.message.includes(spec.path)) return error;
   return new PstoreError(error.code, `${spec.path}: ${error.message}`, error.data);
-}
-
-/** The keys of `-o` that the source does not give itself. */
-function sharedKeysFor(spec: SourceSpec, { sharedKeys }: OpenOptions): OpenOptions['sharedKeys'] {
-  const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
-  return sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
 }
 
 function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): OpenSource {
@@ -229,29 +91,8 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
   }
   const whole = openShared(path, readOnly ? 'read' : options.mode, images);
   try {
-    if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
-    const warnings = new Warnings();
-    const part = partOf(whole, all);
-    const storage = SurvivingStorage.opening(part, warnings);
-    const { kind, finding } = spec.kind
-      ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
-      : recognise(spec, storage, all);
-    const keys = knownKeys(kind, shared, spec, options.strict);
-    if (options.mode === 'try' && !whole.writable && !readOnly && !path.endsWith('.gz')) {
-      warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
-    }
-    const opened = finding.open({
-      path: storage.path,
-      storage,
-      keys,
-      warnings,
-      cache: options.cache,
-      readFile: readCompanion,
-    });
-    const backend = keys.flag('salvage') ? withSalvagedStreams(opened) : opened;
-    if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
-    storage.settle();
-    const from = part instanceof SliceStorage ? part.base : 0;
+    const { kind, backend, keys, storage } = openStorage(spec, whole, options, readCompanion);
+    const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
       kind,
@@ -263,15 +104,6 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
     whole.close();
     throw error;
   }
-}
-
-/** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */
-function checkKind(spec: SourceSpec, storage: SurvivingStorage, options: OpenOptions, warnings: Warnings): void {
-  const advice = looksLike(spec, storage);
-  if (advice === undefined) return;
-  const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it`;
-  if (options.strict || options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
-  warnings.addFirst('geometry-mismatch', `${sentence}; ${advice}`);
 }
 
 function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages): Storage {
@@ -300,92 +132,6 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec, options.strict);
   const backend = kind.open({ path, firmware, keys, warnings, scratch: createScratch, lockdown: machineLockdown });
   return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
-}
-
-/** The keys of `-o` that this kind knows, and those of the source. */
-function knownKeys(
-  kind: AnyKind,
-  shared: readonly (readonly [string, string])[],
-  spec: SourceSpec,
-  strict: boolean,
-): SourceKeys {
-  const foreign = spec.keys.find(([key]) => !knows(kind, key));
-  if (foreign) {
-    throw new PstoreError(
-      'EINVAL',
-      `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}; ${keysOf(kind)}`,
-    );
-  }
-  const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
-  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
-  updateMsOf(keys);
-  return keys;
-}
-
-const DAY_MS = 86_400_000;
-
-/** Milliseconds; undefined for a source whose state at mount is shown. @throws PstoreError EINVAL */
-export function updateMsOf(keys: SourceKeys): number | undefined {
-  return keys.number('update_ms', 1, DAY_MS);
-}
-
-function partOf(whole: Storage, keys: SourceKeys): Storage {
-  const offset = keys.size('offset');
-  const size = keys.size('size');
-  if (offset !== undefined && offset >= whole.size) {
-    throw new PstoreError('EINVAL', `${whole.path} has ${whole.size} bytes: offset=${offset} is behind its end`, {
-      path: whole.path,
-      offset,
-    });
-  }
-  return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
-}
-
-interface Recognised {
-  readonly kind: BackendKind;
-  readonly finding: Finding<OpenContext>;
-}
-
-/** @param least how sure a kind must at least be, and a little more */
-function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
-  let best: Recognised | undefined;
-  for (const kind of kinds) {
-    const finding = kind.probe(storage);
-    if (finding && finding.sure > (best?.finding.sure ?? least)) best = { kind, finding };
-    if (finding && finding.sure >= CERTAIN) break;
-  }
-  return best;
-}
-
-/** Nothing that another kind could find would outweigh it. */
-const CERTAIN = 1;
-
-/** pstore/zone and blkoops: a smaller partition is refused. */
-const LEAST_PARTITION = 4096;
-
-function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: SourceKeys): Recognised {
-  const files = KINDS.filter((kind) => kind.source === 'file');
-  // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
-  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
-  const best = likeliest(meant, storage) ?? likeliest(files, storage);
-  if (best) return best;
-  const packed = packedAdvice(storage, spec.path);
-  if (packed !== undefined) throw new PstoreError('EBADMSG', packed, { path: spec.path });
-  if (storage.size < LEAST_PARTITION) {
-    throw new PstoreError(
-      'EBADMSG',
-      `${spec.path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
-      { path: spec.path },
-    );
-  }
-  const names = files.filter((kind) => kind.format).map(({ name }) => name);
-  const given = keys.has('kmsg_size') || keys.has('record_size');
-  const sizes = given ? '' : ', and give the sizes that its kernel had (kmsg_size=, …)';
-  throw new PstoreError(
-    'EBADMSG',
-    `${spec.path}: no signature of any known format is found in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
-    { path: spec.path },
-  );
 }
 
 function identityOf(path: string): string {
@@ -430,7 +176,7 @@ export function openSources(
   const failed: FailedSource[] = [];
   const others: string[] = [];
   const images: OpenImages = new Map();
-  const specs = texts.map(parseSource);
+  const specs = texts.map((text) => parseSource(text));
   if (specs.length > MOST_BACKENDS) {
     throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MOST_BACKENDS}`);
   }

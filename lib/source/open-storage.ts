@@ -1,0 +1,118 @@
+// Opens an image that is there as bytes on a medium, whatever that is. Knows no file.
+
+import { PstoreError } from '../errors.js';
+import type { Backend } from '../pstore/backend.js';
+import type { TextCache } from '../pstore/cache.js';
+import { canonicalKey, SourceKeys } from '../pstore/keys.js';
+import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
+import { withSalvagedStreams } from '../pstore/salvaged-streams.js';
+import { SliceStorage } from '../storage/slice.js';
+import type { Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
+import { Warnings } from '../warnings.js';
+import { keysOf, knows, type SourceSpec } from './grammar.js';
+import { looksLike, recognise } from './recognise.js';
+
+export interface OpenOptions {
+  /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
+  readonly sharedKeys: readonly (readonly [string, string])[];
+  /** How the image is opened. */
+  readonly mode: 'read' | 'try' | 'must';
+  readonly cache: TextCache;
+  /** Soft problems of geometry become errors. */
+  readonly strict: boolean;
+}
+
+/** The keys of `-o` that the source does not give itself. */
+export function sharedKeysFor(spec: SourceSpec, { sharedKeys }: OpenOptions): OpenOptions['sharedKeys'] {
+  const own = new Set(spec.keys.map(([key]) => canonicalKey(key)));
+  return sharedKeys.filter(([key]) => !own.has(canonicalKey(key)));
+}
+
+/** An image that is open. */
+export interface OpenImage {
+  readonly kind: BackendKind;
+  readonly backend: Backend;
+  readonly keys: SourceKeys;
+  /** The part of the medium that is in use. */
+  readonly storage: Storage;
+}
+
+/**
+ * @param readFile for the files that keys name
+ * @throws PstoreError EBADMSG when the image is not what it should be, EINVAL for impossible keys
+ */
+export function openStorage(
+  spec: SourceSpec,
+  whole: Storage,
+  options: OpenOptions,
+  readFile: OpenContext['readFile'],
+): OpenImage {
+  const { path } = spec;
+  const shared = sharedKeysFor(spec, options);
+  const all = new SourceKeys([...shared, ...spec.keys]);
+  if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
+  const warnings = new Warnings();
+  const part = partOf(whole, all);
+  const storage = SurvivingStorage.opening(part, warnings);
+  const { kind, finding } = spec.kind
+    ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
+    : recognise(spec, storage, all);
+  const keys = knownKeys(kind, shared, spec, options.strict);
+  if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !path.endsWith('.gz')) {
+    warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
+  }
+  const opened = finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile });
+  const backend = keys.flag('salvage') ? withSalvagedStreams(opened) : opened;
+  if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
+  storage.settle();
+  return { kind, backend, keys, storage: part };
+}
+
+/** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */
+function checkKind(spec: SourceSpec, storage: SurvivingStorage, options: OpenOptions, warnings: Warnings): void {
+  const advice = looksLike(spec, storage);
+  if (advice === undefined) return;
+  const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it`;
+  if (options.strict || options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
+  warnings.addFirst('geometry-mismatch', `${sentence}; ${advice}`);
+}
+
+/** The keys of `-o` that this kind knows, and those of the source. */
+export function knownKeys(
+  kind: AnyKind,
+  shared: readonly (readonly [string, string])[],
+  spec: SourceSpec,
+  strict: boolean,
+): SourceKeys {
+  const foreign = spec.keys.find(([key]) => !knows(kind, key));
+  if (foreign) {
+    throw new PstoreError(
+      'EINVAL',
+      `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}; ${keysOf(kind)}`,
+    );
+  }
+  const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
+  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
+  updateMsOf(keys);
+  return keys;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Milliseconds; undefined for a source whose state at mount is shown. @throws PstoreError EINVAL */
+export function updateMsOf(keys: SourceKeys): number | undefined {
+  return keys.number('update_ms', 1, DAY_MS);
+}
+
+export function partOf(whole: Storage, keys: SourceKeys): Storage {
+  const offset = keys.size('offset');
+  const size = keys.size('size');
+  if (offset !== undefined && offset >= whole.size) {
+    throw new PstoreError('EINVAL', `${whole.path} has ${whole.size} bytes: offset=${offset} is behind its end`, {
+      path: whole.path,
+      offset,
+    });
+  }
+  return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
+}

@@ -1,0 +1,94 @@
+// Of which kind an image is. Knows no file.
+
+import { PstoreError } from '../errors.js';
+import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
+import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
+import { knows, type SourceSpec } from './grammar.js';
+import { KINDS } from './kinds.js';
+
+/** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
+const LIKELY = 0.5;
+const MAYBE = 0.4;
+
+/** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
+export function looksLike({ kind: given, path, keys }: SourceSpec, storage: SurvivingStorage): string | undefined {
+  if (given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
+  const files = KINDS.filter((kind) => kind.source === 'file');
+  const best = likeliest(files, storage, LIKELY)?.kind;
+  if (!best) return packedAdvice(storage, path);
+  const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
+  const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
+  return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
+}
+
+/** What unpacks files that begin so. */
+const PACKED: readonly { program: string; name: string; magic: readonly number[] }[] = [
+  { program: 'gunzip', name: 'gzip', magic: [0x1f, 0x8b] },
+  { program: 'unxz', name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
+  { program: 'unzstd', name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd] },
+  { program: 'unlz4', name: 'lz4', magic: [0x04, 0x22, 0x4d, 0x18] },
+  { program: 'bunzip2', name: 'bzip2', magic: [0x42, 0x5a, 0x68] },
+  { program: 'unzip', name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04] },
+];
+
+const LONGEST_MAGIC = Math.max(...PACKED.map(({ magic }) => magic.length));
+
+/** Said only where nothing else is found: any bytes may stand at the beginning of an image. */
+function packedAdvice(storage: Storage, path: string): string | undefined {
+  const head = readRange(storage, 0, LONGEST_MAGIC);
+  const packed = PACKED.find(({ magic }) => magic.every((byte, i) => head[i] === byte));
+  if (!packed) return undefined;
+  const { program, name } = packed;
+  const named = name === 'gzip' && !path.endsWith('.gz') ? `name it ${path}.gz, or ` : '';
+  return `${path} is ${name} data: ${named}unpack it first (${program})`;
+}
+
+export interface Recognised {
+  readonly kind: BackendKind;
+  readonly finding: Finding<OpenContext>;
+}
+
+/** Nothing that another kind could find would outweigh it. */
+const CERTAIN = 1;
+
+/** @param least how sure a kind must at least be, and a little more */
+function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
+  let best: Recognised | undefined;
+  for (const kind of kinds) {
+    const finding = kind.probe(storage);
+    if (finding && finding.sure > (best?.finding.sure ?? least)) best = { kind, finding };
+    if (finding && finding.sure >= CERTAIN) break;
+  }
+  return best;
+}
+
+/** pstore/zone and blkoops: a smaller partition is refused. */
+const LEAST_PARTITION = 4096;
+
+/** @throws PstoreError EBADMSG when it is of none */
+export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: SourceKeys): Recognised {
+  const files = KINDS.filter((kind) => kind.source === 'file');
+  // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
+  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
+  const best = likeliest(meant, storage) ?? likeliest(files, storage);
+  if (best) return best;
+  const packed = packedAdvice(storage, spec.path);
+  if (packed !== undefined) throw new PstoreError('EBADMSG', packed, { path: spec.path });
+  if (storage.size < LEAST_PARTITION) {
+    throw new PstoreError(
+      'EBADMSG',
+      `${spec.path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
+      { path: spec.path },
+    );
+  }
+  const names = files.filter((kind) => kind.format).map(({ name }) => name);
+  const given = keys.has('kmsg_size') || keys.has('record_size');
+  const sizes = given ? '' : ', and give the sizes that its kernel had (kmsg_size=, …)';
+  throw new PstoreError(
+    'EBADMSG',
+    `${spec.path}: no signature of any known format is found in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    { path: spec.path },
+  );
+}
