@@ -1,7 +1,7 @@
 // The functions in the symbol table of an ELF file, such as vmlinux (System V gABI, "Symbol Table").
 
-import { PstoreError } from './errors.js';
 import { ELF_HEADER_MAX, readElfHeader } from './elf.js';
+import { PstoreError } from './errors.js';
 import { readRange, type Storage } from './storage/storage.js';
 
 const SHT_SYMTAB = 2;

@@ -418,7 +418,7 @@ export class ZoneBackend implements Backend {
   }
 
   #stored(piece: Piece): Uint8Array {
-    if (piece instanceof Uint8Array) return piece;
+    if (!('storage' in piece)) return piece;
     const stored = readRange(piece.storage, piece.offset, piece.length);
     if (stored.length < piece.length) throw cutWhileInUse(piece.storage, piece.offset + stored.length);
     return stored;

@@ -5,10 +5,9 @@ import { writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
 import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
 import { besideLabel } from './fold.js';
-import { isTerminal, json, print, printable } from './print.js';
+import { complain, isTerminal, json, print, printable } from './print.js';
 import { checkVmlinux, locate } from './source-lines.js';
 import { type Explained, explainFile, explainParts, explainRecords, explainStdin, isText, partOf } from './texts.js';
-import { complain } from './print.js';
 
 /** With --all, so many crashes of one text are told of; more are counted. */
 const MOST_CRASHES = 10_000;
@@ -46,7 +45,14 @@ export const explain: Command = {
       output.end();
       return EXIT.OK;
     }
-    return explainSource(args, place, names, (explained) => output.push(explained), options, () => output.end());
+    return explainSource(
+      args,
+      place,
+      names,
+      (explained) => output.push(explained),
+      options,
+      () => output.end(),
+    );
   },
 };
 
@@ -60,7 +66,8 @@ function explainSource(
 ): number {
   const opened = openAll(args, [place], 'read');
   try {
-    if (names.length === 0) for (const explained of explainRecords(listRecords(opened.mounted), options)) push(explained);
+    if (names.length === 0)
+      for (const explained of explainRecords(listRecords(opened.mounted), options)) push(explained);
     for (const name of names) push(explainParts([partOf(findRecord(opened.mounted, name))], options));
     end();
   } finally {
@@ -224,7 +231,12 @@ function paragraph(explained: Explained, crash: Crash, shown: number): string[] 
       ['machine', [crash.machine, crash.hardware].filter(Boolean).join(', ')],
       ['task', taskWords(crash)],
       ['taint', taint && (taint.flags === '' ? 'none' : `${taint.flags}: ${taint.words.join('; ')}`)],
-      ['when', [crash.uptime === null ? '' : `${crash.uptime.toFixed(3)} s after start`, crash.wall].filter(Boolean).join(', ')],
+      [
+        'when',
+        [crash.uptime === null ? '' : `${crash.uptime.toFixed(3)} s after start`, crash.wall]
+          .filter(Boolean)
+          .join(', '),
+      ],
       ['verdict', [`${verdict}.`, ...reasons].join(' ')],
       ['also', more > 0 ? `${more} more ${more === 1 ? 'crash' : 'crashes'} in this text; --all shows them` : null],
     ]),
@@ -240,7 +252,9 @@ function taskWords({ comm, pid, cpu }: Crash): string | null {
 function stackLines(frames: readonly Frame[]): string[] {
   const lines = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
     const place = offset === undefined ? '' : `+${offset}`;
-    return printable(`${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source === undefined ? '' : ` ${source}`}`);
+    return printable(
+      `${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source === undefined ? '' : ` ${source}`}`,
+    );
   });
   if (frames.length > MOST_FRAMES) lines.push(`… and ${frames.length - MOST_FRAMES} more`);
   return lines.map((line, i) => `${i === 0 ? '  stack'.padEnd(LABEL_WIDTH) : ' '.repeat(LABEL_WIDTH)}${line}`);

@@ -1,9 +1,9 @@
 // pstorefuse record: writes a record through the engine, as a kernel would: ring, counter, first line.
 
+import { nowNs } from '#platform';
 import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { nowNs } from '#platform';
 import type { Backend, NewRecord } from '../pstore/backend.js';
 import { contentBytes } from '../pstore/content.js';
 import { reasonNumber } from '../pstore/record-type.js';

@@ -1,7 +1,7 @@
 // From `function+0x12/0x34` to `file.c:56`, by the debugging information of a vmlinux and the programs that read it.
 
 import { spawnSync } from 'node:child_process';
-import { findFunctions, type FunctionSymbol } from '../elf-symbols.js';
+import { type FunctionSymbol, findFunctions } from '../elf-symbols.js';
 import { PstoreError } from '../errors.js';
 import { environment, findProgram } from '../mount/programs.js';
 import { openImage } from '../storage/file.js';
@@ -45,7 +45,10 @@ export function locate(crashes: readonly Crash[], vmlinux: string): Located {
     if (address !== undefined) addresses.set(frame, `0x${address.toString(16)}`);
   }
   if (addresses.size === 0) {
-    return { crashes: [...crashes], sentence: `${vmlinux} has none of the functions: is it of the kernel that crashed?` };
+    return {
+      crashes: [...crashes],
+      sentence: `${vmlinux} has none of the functions: is it of the kernel that crashed?`,
+    };
   }
   const places = linesOf(vmlinux, [...addresses.values()]);
   if (typeof places === 'string') return { crashes: [...crashes], sentence: places };

@@ -4,8 +4,8 @@ import { createReadStream, statSync } from 'node:fs';
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
 import { openImage } from '../storage/file.js';
 import { readRange } from '../storage/storage.js';
-import { type Explanation, Explainer, type ExplainOptions } from '../triage/explain.js';
-import { groupParts, joinParts, partHead, type PartFacts } from '../triage/parts.js';
+import { Explainer, type ExplainOptions, type Explanation } from '../triage/explain.js';
+import { groupParts, joinParts, type PartFacts, partHead } from '../triage/parts.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import type { Observation, RecordFacts } from '../triage/verdict.js';
 import type { Listed } from './command.js';
@@ -167,7 +167,8 @@ function missingParts(missing: readonly number[]): Observation[] {
   if (missing.length === 0) return [];
   const shown = missing.slice(0, 8).join(', ');
   const more = missing.length > 8 ? ` and ${missing.length - 8} more` : '';
-  const sentence = missing.length === 1 ? `Part ${shown} of the dump is missing.` : `Parts ${shown}${more} of the dump are missing.`;
+  const sentence =
+    missing.length === 1 ? `Part ${shown} of the dump is missing.` : `Parts ${shown}${more} of the dump are missing.`;
   return [{ verdict: 'partial', reason: sentence }];
 }
 
@@ -178,7 +179,10 @@ function observationsOf({ state, ecc, compressed }: PstoreRecord): Observation[]
     seen.push({ verdict: 'partial', reason: `The record's data cannot be decompressed${how}.` });
   }
   if (state === 'salvaged') {
-    seen.push({ verdict: 'partial', reason: 'A kernel does not show this record: it was read in spite of its header.' });
+    seen.push({
+      verdict: 'partial',
+      reason: 'A kernel does not show this record: it was read in spite of its header.',
+    });
   }
   const [, corrected, lost] = /(\d+) Corrected bytes, (\d+) unrecoverable blocks/.exec(ecc ?? '') ?? [];
   if (Number(lost) > 0) {

@@ -1,7 +1,9 @@
 // The server of a mount: opens the sources, builds the tree, serves it through a transport until it is unmounted.
 
 import { closeSync } from 'node:fs';
+
 import { nowNs } from '#platform';
+import { PstoreError } from '../errors.js';
 import {
   type FailedSource,
   labelled,

@@ -22,7 +22,7 @@ export class PiecesContent implements RecordContent {
       const length = Math.min(piece.length - from, target.length - filled);
       if (length > 0) {
         const into = target.subarray(filled, filled + length);
-        if (piece instanceof Uint8Array) into.set(piece.subarray(from, from + length));
+        if (!('storage' in piece)) into.set(piece.subarray(from, from + length));
         else readExtent(piece, into, from);
         filled += length;
       }

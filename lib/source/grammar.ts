@@ -67,7 +67,7 @@ export function parseSource(text: string, exists: (path: string) => boolean): So
   return { text, kind, path, keys };
 }
 
-function unknownKey(text: string, key: string): PstoreError {
+export function unknownKey(text: string, key: string): PstoreError {
   const otherwise = 'man pstorefuse lists the keys (a comma in a path is written ,,)';
   return new PstoreError('EINVAL', `${text}: unknown key "${key}"; ${didYouMean(key, SOURCE_KEYS, otherwise)}`);
 }

@@ -1,8 +1,8 @@
 // Understanding a log: its crashes, each with title, signature, context and verdict. Any length, in bounded memory.
 
-import { isReporting } from './dull.js';
 import { contextOf, LogContext } from './context.js';
 import type { Crash } from './crash.js';
+import { isReporting } from './dull.js';
 import { type LogLine, MAX_LINE, parseLine } from './line.js';
 import { partHead } from './parts.js';
 import { type Found, ReportFinder } from './reports.js';

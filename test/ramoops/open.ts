@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
-import { PstoreError } from '../../lib/errors.js';
 import { deflateRaw } from '../../lib/compress/deflate.js';
+import { PstoreError } from '../../lib/errors.js';
 import type { Backend, NewRecord, PstoreRecord } from '../../lib/pstore/backend.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';

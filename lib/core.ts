@@ -1,0 +1,167 @@
+// What a program may import from pstorefuse/core: all that works on bytes, in Node as well as in a browser's page.
+
+import { PstoreError } from './errors.js';
+import type { Backend, BackendInfo, PstoreRecord } from './pstore/backend.js';
+import { TextCache } from './pstore/cache.js';
+import { contentBytes } from './pstore/content.js';
+import { SourceKeys } from './pstore/keys.js';
+import { isSourceKey, type SourceSpec, unknownBackend, unknownKey } from './source/grammar.js';
+import { KINDS, kindNamed } from './source/kinds.js';
+import { openStorage } from './source/open-storage.js';
+import { recognise as recogniseKind } from './source/recognise.js';
+import { MemoryStorage } from './storage/memory.js';
+import type { Storage } from './storage/storage.js';
+import { Tree, type TreeOptions } from './tree/tree.js';
+import type { Warning } from './warnings.js';
+
+export { CODES, type ErrorCode, PstoreError } from './errors.js';
+export type { Backend, BackendInfo, NewRecord, PstoreRecord, RecordContent, ZoneInfo } from './pstore/backend.js';
+export { MemoryStorage } from './storage/memory.js';
+export type { Storage } from './storage/storage.js';
+export { type Attr, type Entry, type Layout, ROOT_INO, Tree, type TreeOptions } from './tree/tree.js';
+export type { Warning, WarningCode } from './warnings.js';
+
+/** How an image is opened. All is found out that is not given. */
+export interface OpenImageOptions {
+  /** What to call the image in messages; the storage's own path, or `image`. */
+  readonly name?: string;
+  /** Name of its backend, as `pstore_blk` or `ramoops`. */
+  readonly backend?: string;
+  /** Keys of a SOURCE (man pstorefuse lists them): `{ kmsg_size: '64K', salvage: '' }`. */
+  readonly keys?: Readonly<Record<string, string>>;
+  /** Soft problems of the geometry become errors. */
+  readonly strict?: boolean;
+  /** Whether records may be erased and written. Bytes and storages that are given are read only without it. */
+  readonly write?: boolean;
+  /** Most bytes of decoded texts that are kept in memory; 64 MiB. */
+  readonly cacheBytes?: number;
+  /** Reads the files that keys name (`kallsyms=FILE`). Without it such keys are an error. */
+  readonly readFile?: (path: string) => Uint8Array;
+}
+
+/** An open image: its records, and the file system that a mount of it would show. */
+export class Pstore implements Iterable<PstoreRecord> {
+  /** What it was recognised as: `pstore_blk`, `blkoops`, `ramoops`, …. */
+  readonly kind: string;
+  readonly backend: Backend;
+
+  constructor(kind: string, backend: Backend) {
+    this.kind = kind;
+    this.backend = backend;
+  }
+
+  /** What is not as it should be in the image, but can be shown. Grows as records are looked at. */
+  get warnings(): readonly Warning[] {
+    return this.backend.warnings.list;
+  }
+
+  /** The records, in the order of a listing. */
+  *[Symbol.iterator](): IterableIterator<PstoreRecord> {
+    for (let slot = 0; slot < this.backend.slots; slot++) {
+      const record = this.backend.record(slot);
+      if (record) yield record;
+    }
+  }
+
+  /**
+   * All bytes of a record.
+   * @param record one of the list, or its name
+   * @throws PstoreError ENOENT where there is none of this name; EIO where the medium does not give it
+   */
+  read(record: PstoreRecord | string): Uint8Array {
+    const content = this.backend.open(this.#slotOf(record));
+    try {
+      return contentBytes(content);
+    } finally {
+      content.close?.();
+    }
+  }
+
+  /** Erases a record in the image, durably. @throws PstoreError EROFS without `write`; ENOENT, EPERM, EIO */
+  erase(record: PstoreRecord | string): void {
+    this.backend.erase(this.#slotOf(record));
+  }
+
+  /** What `info` prints: format, sizes and where they are known from, zones. */
+  info(): BackendInfo {
+    return this.backend.info();
+  }
+
+  /** The file system: inodes, names, links. `close()` of the tree closes the image, too. */
+  tree(options: Partial<TreeOptions> = {}): Tree {
+    const defaults: TreeOptions = {
+      layout: 'flat',
+      readOnly: !this.backend.writable,
+      uid: 0,
+      gid: 0,
+      umask: null,
+      mountTimeNs: 0n,
+    };
+    return new Tree([{ backend: this.backend, label: this.backend.name }], { ...defaults, ...options });
+  }
+
+  close(): void {
+    this.backend.close();
+  }
+
+  #slotOf(record: PstoreRecord | string): number {
+    if (typeof record !== 'string') return record.slot;
+    const slot = this.backend.find(record);
+    if (slot === undefined) throw new PstoreError('ENOENT', `${this.backend.path}: there is no record ${record}`);
+    return slot;
+  }
+}
+
+/**
+ * Opens an image that is in memory, or on a storage of the program's own.
+ * @throws PstoreError EBADMSG for bytes of no known format; EINVAL for impossible keys; EIO
+ */
+export function openImage(image: Uint8Array | Storage, options: OpenImageOptions = {}): Pstore {
+  const { storage, spec } = imageOf(image, options);
+  const { kind, backend } = openStorage(
+    spec,
+    storage,
+    {
+      sharedKeys: [],
+      mode: options.write ? 'must' : 'read',
+      cache: new TextCache(options.cacheBytes),
+      strict: options.strict ?? false,
+    },
+    options.readFile ?? noFile,
+  );
+  return new Pstore(kind.name, backend);
+}
+
+/** Name of the backend that an image is of, or undefined where it is of none. Opens nothing. */
+export function recognise(image: Uint8Array | Storage, options: OpenImageOptions = {}): string | undefined {
+  const { storage, spec } = imageOf(image, options);
+  try {
+    return recogniseKind(spec, storage, new SourceKeys([...spec.keys])).name;
+  } catch (error) {
+    if (error instanceof PstoreError && error.code === 'EBADMSG') return undefined;
+    throw error;
+  }
+}
+
+/** Names of all backends that an image can be of. */
+export const BACKENDS: readonly string[] = KINDS.filter(({ source }) => source === 'file').map(({ name }) => name);
+
+function imageOf(image: Uint8Array | Storage, options: OpenImageOptions): { storage: Storage; spec: SourceSpec } {
+  // Bytes of another window are no instance of this one's Uint8Array.
+  const bytes = ArrayBuffer.isView(image)
+    ? new Uint8Array(image.buffer, image.byteOffset, image.byteLength)
+    : undefined;
+  const path = options.name ?? ('path' in image ? image.path : 'image');
+  const storage = bytes ? new MemoryStorage(bytes, { path, writable: options.write ?? false }) : (image as Storage);
+  const keys = Object.entries(options.keys ?? {});
+  const foreign = keys.find(([key]) => !isSourceKey(key));
+  if (foreign) throw unknownKey(path, foreign[0]);
+  if (!options.write && !keys.some(([key]) => key === 'ro')) keys.push(['ro', '']);
+  const kind = options.backend === undefined ? undefined : kindNamed(options.backend);
+  if (options.backend !== undefined && kind?.source !== 'file') throw unknownBackend(`${path}: `, options.backend);
+  return { storage, spec: { text: path, path, kind, keys } };
+}
+
+function noFile(path: string): never {
+  throw new PstoreError('ENOENT', `${path} cannot be read: no readFile was given with the image`, { path });
+}
