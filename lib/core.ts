@@ -14,12 +14,51 @@ import type { Storage } from './storage/storage.js';
 import { Tree, type TreeOptions } from './tree/tree.js';
 import type { Warning } from './warnings.js';
 
+export { ZoneEngine } from './blk/engine.js';
+export { layOut, type ZoneGeometry, type ZoneSizes } from './blk/geometry.js';
+export { ZoneRegistry } from './blk/registration.js';
+export { COMPRESSIONS, type Compression } from './compress/codec.js';
+export { type CompressionChoice, type DecodedRecord, decodeRecord, encodeRecord } from './compress/decompress.js';
 export { CODES, type ErrorCode, PstoreError } from './errors.js';
-export type { Backend, BackendInfo, NewRecord, PstoreRecord, RecordContent, ZoneInfo } from './pstore/backend.js';
+export { buildElfcorehdr, crashSegments, type MemoryMap, type MemoryRange, parseMemoryMap } from './fadump/elfcore.js';
+export { type Abi, ALL_ABIS, abiName, DEFAULT_ABI, parseAbi } from './pstore/abi.js';
+export type {
+  Backend,
+  BackendInfo,
+  LostBytes,
+  NewRecord,
+  PstoreRecord,
+  RecordContent,
+  Repair,
+  RepairedByte,
+  SpaceUsage,
+  ZoneInfo,
+} from './pstore/backend.js';
+export { TextCache } from './pstore/cache.js';
+export { contentBytes } from './pstore/content.js';
+export { type Dump, makeDump } from './pstore/front-end.js';
+export { SourceKeys } from './pstore/keys.js';
+export type { AnyKind, BackendKind, FolderContext, FolderKind, OpenContext } from './pstore/kind.js';
+export { type FrontEnd, Reason, reasonName, reasonNumber } from './pstore/record-type.js';
+export { KINDS, kindNamed } from './source/kinds.js';
+export type { DumpFile, Firmware, FirmwareBlock, FirmwareDump, FirmwareStatus, Lockdown } from './storage/firmware.js';
 export { MemoryStorage } from './storage/memory.js';
+export { SliceStorage } from './storage/slice.js';
 export type { Storage } from './storage/storage.js';
-export { type Attr, type Entry, type Layout, ROOT_INO, Tree, type TreeOptions } from './tree/tree.js';
-export type { Warning, WarningCode } from './warnings.js';
+export {
+  type Attr,
+  type Entry,
+  type Layout,
+  type Mounted,
+  ROOT_INO,
+  S_IFDIR,
+  S_IFREG,
+  type Statfs,
+  Tree,
+  type TreeOptions,
+} from './tree/tree.js';
+export { addDeviceDump, type Plan, planChunks, type Run } from './vmcore/add.js';
+export { type Warning, type WarningCode, Warnings } from './warnings.js';
 
 /** How an image is opened. All is found out that is not given. */
 export interface OpenImageOptions {
@@ -116,7 +155,7 @@ export class Pstore implements Iterable<PstoreRecord> {
  * Opens an image that is in memory, or on a storage of the program's own.
  * @throws PstoreError EBADMSG for bytes of no known format; EINVAL for impossible keys; EIO
  */
-export function openImage(image: Uint8Array | Storage, options: OpenImageOptions = {}): Pstore {
+export function open(image: Uint8Array | Storage, options: OpenImageOptions = {}): Pstore {
   const { storage, spec } = imageOf(image, options);
   const { kind, backend } = openStorage(
     spec,

@@ -70,7 +70,7 @@ for (const shown of goldenCases('zone', 'rfc5', 'ramoops')) {
       const bytes = goldenImage(shown.folder);
       const before = Buffer.from(bytes);
       t.equal(core.recognise(bytes), shown.backend);
-      const pstore = core.openImage(bytes, openOptions(shown, given));
+      const pstore = core.open(bytes, openOptions(shown, given));
       t.equal(pstore.kind, shown.backend);
       shows(t, pstore, shown.folder, shown.files);
       t.ok(before.equals(bytes), 'looking changes nothing');
@@ -80,7 +80,7 @@ for (const shown of goldenCases('zone', 'rfc5', 'ramoops')) {
 
 t.test('mtdoops-1', async (t) => {
   const { core } = page();
-  const pstore = core.openImage(goldenImage('mtdoops-1'));
+  const pstore = core.open(goldenImage('mtdoops-1'));
   t.equal(pstore.kind, 'mtdoops');
   const names = [...pstore].map(({ name }) => name);
   t.same(names, ['dmesg-mtdoops-0', 'dmesg-mtdoops-1', 'dmesg-mtdoops-2']);
@@ -92,7 +92,7 @@ t.test('mtdoops-1', async (t) => {
 t.test('vmcoredd-1', async (t) => {
   const { core } = page();
   const expect = JSON.parse(readFileSync(golden('vmcoredd-1', 'expect.json'), 'utf8'));
-  const pstore = core.openImage(goldenImage('vmcoredd-1', 'vmcore-head.raw'));
+  const pstore = core.open(goldenImage('vmcoredd-1', 'vmcore-head.raw'));
   t.equal(pstore.kind, 'vmcoredd');
   for (const dump of expect.device_dumps) {
     const found = pstore.read(`device-vmcoredd-${dump.index}`);
@@ -103,7 +103,7 @@ t.test('vmcoredd-1', async (t) => {
 t.test('records are erased and written in memory', async (t) => {
   const { core } = page();
   const bytes = goldenImage('s1');
-  const pstore = core.openImage(bytes, { write: true });
+  const pstore = core.open(bytes, { write: true });
   const [first, second] = [...pstore].map(({ name }) => name);
   pstore.erase(first!);
   t.throws(() => pstore.read(first!), { code: 'ENOENT' });
@@ -115,7 +115,7 @@ t.test('records are erased and written in memory', async (t) => {
     data: Buffer.from('<4>a line\n'.repeat(200)),
   });
   pstore.close();
-  const again = core.openImage(bytes);
+  const again = core.open(bytes);
   const written = [...again].find(({ mtimeNs }) => mtimeNs === 1_700_000_000_000_000_005n)!;
   t.equal(written.compressed, 'deflate');
   t.match(Buffer.from(again.read(written)).toString(), /^Oops#\d+ Part1\n<4>a line\n/);
@@ -126,11 +126,11 @@ t.test('records are erased and written in memory', async (t) => {
 t.test('what is wrong is said as in Node', async (t) => {
   const { core } = page();
   t.equal(core.recognise(new Uint8Array(8192)), undefined);
-  t.throws(() => core.openImage(new Uint8Array(8192)), { code: 'EBADMSG', name: 'PstoreError' });
-  t.throws(() => core.openImage(goldenImage('s1'), { keys: { kmsg_sise: '64K' } }), {
+  t.throws(() => core.open(new Uint8Array(8192)), { code: 'EBADMSG', name: 'PstoreError' });
+  t.throws(() => core.open(goldenImage('s1'), { keys: { kmsg_sise: '64K' } }), {
     code: 'EINVAL',
     message: /kmsg_size/,
   });
-  t.throws(() => core.openImage(goldenImage('s1'), { backend: 'ramops' }), { code: 'EINVAL', message: /ramoops/ });
-  t.throws(() => core.openImage(goldenImage('s1'), { backend: 'platform-dump' }), { code: 'EINVAL' });
+  t.throws(() => core.open(goldenImage('s1'), { backend: 'ramops' }), { code: 'EINVAL', message: /ramoops/ });
+  t.throws(() => core.open(goldenImage('s1'), { backend: 'platform-dump' }), { code: 'EINVAL' });
 });
