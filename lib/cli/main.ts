@@ -2,8 +2,17 @@
 
 import { startMount } from '../mount/launch.js';
 import { completePath } from '../mount/programs.js';
+import type { Command } from './command.js';
 import { EXIT } from './exit.js';
 import { complain } from './print.js';
+
+/** All commands but mount, and what runs one of them. */
+export interface Commands {
+  /** The one command that is called, or all of them for the help. */
+  commandsFor(name: string | undefined): Promise<Command[]>;
+  /** @returns the exit status */
+  runCommand(argv: readonly string[], commands: readonly Command[], packageFile: string): Promise<number>;
+}
 
 /** Where our own files are. */
 export interface Installation {
@@ -14,7 +23,7 @@ export interface Installation {
   /** By which name we were called. */
   readonly name: string;
   /** Loads all commands but mount. */
-  commands(): typeof import('./commands.js');
+  commands(): Commands;
 }
 
 /** Commands beside mount: a name is a command, and a file of that name is `./name`. */

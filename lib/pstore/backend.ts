@@ -169,6 +169,9 @@ export interface Backend {
   close(): void;
 }
 
+/** More sources than these in one listing or mount are a mistake. */
+export const MOST_BACKENDS = 1022;
+
 /** `<type>-<backend>-<id><suffix>`, taken apart; undefined when it is no such name of this backend. */
 export function parseRecordName(
   backend: string,

@@ -1,19 +1,18 @@
 // SOURCE arguments: parsed, recognised, and opened as backends.
 
-import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
-import { type Backend, parseRecordName } from '../pstore/backend.js';
+import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
 import type { AnyKind } from '../pstore/kind.js';
-import { FileStorage, openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { FileStorage, openImage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
+import { exists, identityOf, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
-import { MOST_BACKENDS, type Mounted } from '../tree/tree.js';
 import { Warnings } from '../warnings.js';
 import { parseSource as parseSpec, type SourceSpec, unknownBackend } from './grammar.js';
 import { KINDS, kindNamed } from './kinds.js';
@@ -134,25 +133,6 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
 }
 
-function identityOf(path: string): string {
-  const { dev, ino, rdev } = statSync(path);
-  return rdev !== 0 ? `device ${rdev}` : `${dev}:${ino}`;
-}
-
-/** Companion files (memory maps, symbol tables) larger than this are a mistake. */
-const MOST_COMPANION = 256 << 20;
-
-function readCompanion(path: string): Uint8Array {
-  try {
-    if (statSync(path).size > MOST_COMPANION)
-      throw new PstoreError('EFBIG', `${path} is larger than 256 MiB: no memory map or symbol table is`, { path });
-    return readFileSync(path);
-  } catch (error) {
-    if (error instanceof PstoreError) throw error;
-    throw new PstoreError('ENOENT', `${path} cannot be read: ${reasonOf(error)}`, { path, cause: error });
-  }
-}
-
 /** A source that did not open, and why. */
 export interface FailedSource {
   readonly spec: SourceSpec;
@@ -231,24 +211,26 @@ function placeOf(spec: SourceSpec, options: OpenOptions): { from: number; to: nu
   }
 }
 
-/** Whether there is anything; what cannot be looked at is told when it is opened. */
-function exists(path: string): boolean {
-  try {
-    statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Labels are letters, digits, `_`, `-` and `.`, and do not begin with a dot. */
 const LABEL = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/;
+
+/** What the tree mounts. */
+export interface LabelledSource {
+  readonly backend: Backend;
+  /** Name of its directory: unique. */
+  readonly label: string;
+  /** First byte of the source in its file. */
+  readonly base: number;
+  /** Whether it is looked at again while it is mounted. */
+  readonly isLive: boolean;
+  readonly source: OpenSource;
+}
 
 /**
  * Gives each backend the name of its directory: `label=`, else its own name, `.2` and so on for more of one name.
  * @throws PstoreError EINVAL for a label that is not allowed or not unique
  */
-export function labelled(sources: readonly OpenSource[]): (Mounted & { source: OpenSource })[] {
+export function labelled(sources: readonly OpenSource[]): LabelledSource[] {
   const taken = new Set<string>();
   const given = sources.map(({ keys, spec }) => {
     const label = keys.text('label');
@@ -279,13 +261,5 @@ export function labelled(sources: readonly OpenSource[]): (Mounted & { source: O
   });
 }
 
-/** The real path of a file, for comparing places; the path itself where it does not exist. */
-export function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
+export { realPath } from '../storage/path.js';
 export { TextCache };

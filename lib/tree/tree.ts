@@ -2,7 +2,13 @@
 // name or two, and holds nothing that its backend cannot give again.
 
 import { PstoreError } from '../errors.js';
-import { type Backend, type PstoreRecord, parseRecordName, type RecordContent } from '../pstore/backend.js';
+import {
+  type Backend,
+  MOST_BACKENDS,
+  type PstoreRecord,
+  parseRecordName,
+  type RecordContent,
+} from '../pstore/backend.js';
 import { recordXattrs } from './xattr.js';
 
 /** `both`: a directory a backend, and the first one's records in the root too; `flat`: all in the root; `subdirs`: directories only. */
@@ -62,9 +68,7 @@ export interface Statfs {
 
 export const ROOT_INO = 1;
 const FIRST_DIRECTORY_INO = 2;
-const FIRST_RECORD_INO = 1024;
-/** A mount with more backends than this is a mistake. */
-export const MOST_BACKENDS = FIRST_RECORD_INO - FIRST_DIRECTORY_INO;
+const FIRST_RECORD_INO = FIRST_DIRECTORY_INO + MOST_BACKENDS;
 
 export const S_IFDIR = 0o040000;
 export const S_IFREG = 0o100000;

@@ -1,12 +1,17 @@
 // The extended attributes of a record: user.pstore.*, read-only.
 
-import type { PstoreRecord } from '../pstore/backend.js';
-import type { Mounted } from './tree.js';
+import type { Backend, PstoreRecord } from '../pstore/backend.js';
 
 const PREFIX = 'user.pstore.';
 
-/** What is not known of a record has no attribute. */
-export function recordXattrs({ backend, base = 0 }: Mounted, record: PstoreRecord): ReadonlyMap<string, string> {
+/**
+ * What is not known of a record has no attribute.
+ * @param base first byte of the source in its file: offsets of records count from there
+ */
+export function recordXattrs(
+  { backend, base = 0 }: { readonly backend: Backend; readonly base?: number },
+  record: PstoreRecord,
+): ReadonlyMap<string, string> {
   const values: Record<string, string | number | null> = {
     backend: backend.name,
     type: record.type,

@@ -365,7 +365,7 @@ t.test('extended attributes: what is known of a record, and nothing else', (t) =
   });
   t.notOk(tree.xattrs(tree.resolve('/dmesg-a-1')).has('user.pstore.reason'), 'no attribute where nothing is known');
   const backend = new FakeBackend('a', ['x']);
-  const part = recordXattrs({ backend, label: 'a', base: 4096 }, backend.record(0)!);
+  const part = recordXattrs({ backend, base: 4096 }, backend.record(0)!);
   t.equal(part.get('user.pstore.offset'), '4096', 'in the file, not in the part of it');
   t.equal(tree.xattrs(ROOT_INO).size, 0);
   t.end();
