@@ -14,6 +14,13 @@ const CODECS: readonly Codec[] = [zlib, deflate, lz4, lzo, zstd, sw842, lz4hc];
 /** Largest output that is accepted, as a multiple of the zone (largest seen in 519 images: 2.2). */
 export const LIMIT_FACTOR = 4;
 
+/**
+ * Most bytes of text of any record, whatever its zone's size: a few kilobytes of a hostile image may stand for a thousand
+ * times as much. A kernel stores 10 KiB of log unless it is told otherwise (pstore.kmsg_bytes), and none has a log buffer
+ * as large as this.
+ */
+export const MOST_TEXT = 32 << 20;
+
 export type CompressionChoice = 'auto' | 'none' | Compression;
 
 export interface DecodedRecord {
@@ -31,35 +38,54 @@ function codecOf(compression: Compression): Codec {
  * @param stored the record's bytes behind its header
  * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one
  *   (lz4hc included: its streams are lz4's, and `auto` calls them so); `none` as one without any
- * @param limit most bytes of text, LIMIT_FACTOR × the zone's size
+ * @param limit most bytes of text, LIMIT_FACTOR × the zone's size; above MOST_TEXT it is that
  * @returns undefined when it cannot be decompressed: the record is then shown as it is, with `.enc.z`
  */
 export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
-  if (choice === 'none') return undefined;
-  if (choice !== 'auto') {
-    const result = decodeAsKernel(stored, codecOf(choice), limit);
-    return result && recordOf(result, choice);
-  }
-  for (const codec of CODECS) {
-    const result = decodeGuess(stored, codec, limit);
-    if (!result) continue;
-    if (result.proven || (isZero(stored, result.used) && beginsAsDump(result.output))) {
-      return recordOf(result, codec.name);
-    }
-  }
-  return decodeDamaged(stored, limit);
+  return decodeWithin(stored, choice, Math.min(limit, MOST_TEXT));
 }
 
-/**
- * A stream with wrong bits may still decode as far as a kernel looks at it: the damage is then in its first words, or an
- * early end. The text of a log is as much of a proof as those.
- */
-function decodeDamaged(stored: Uint8Array, limit: number): DecodedRecord | undefined {
-  for (const codec of CODECS) {
-    const result = decodeAsKernel(stored, codec, limit);
-    if (result && (beginsAsDump(result.output) || isLog(result.output))) return recordOf(result, codec.name);
+function decodeWithin(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
+  if (choice === 'none' || stored.length > mostStored(limit)) return undefined;
+  if (choice !== 'auto') {
+    const codec = codecOf(choice);
+    const result = codec.decompress(stored, limit);
+    return result && isAcceptedByKernel(result, stored, codec) ? recordOf(result, choice) : undefined;
   }
-  return undefined;
+  return decodeAuto(stored, limit);
+}
+
+/** Each codec is tried once: a hostile stream makes work for all of them. */
+function decodeAuto(stored: Uint8Array, limit: number): DecodedRecord | undefined {
+  let damaged: DecodedRecord | undefined;
+  for (const codec of CODECS) {
+    const whole = codec.decompress(stored, limit);
+    const guess = whole ?? withoutZeros(stored, codec, limit);
+    if (guess && (guess.proven || (isZero(stored, guess.used) && beginsAsDump(guess.output)))) {
+      return recordOf(guess, codec.name);
+    }
+    // A stream with wrong bits may still decode as far as a kernel looks at it: the damage is then in its first words,
+    // or an early end. The text of a log is as much of a proof as those.
+    if (
+      !damaged &&
+      whole &&
+      isAcceptedByKernel(whole, stored, codec) &&
+      (beginsAsDump(whole.output) || isLog(whole.output))
+    ) {
+      damaged = recordOf(whole, codec.name);
+    }
+  }
+  return damaged;
+}
+
+/** No codec makes a text longer than by so much: what is longer is no compressed text of this limit. */
+const LONGEST_OVERHEAD = 1 / 8;
+const LEAST_OVERHEAD = 1024;
+
+/** Most bytes of a compressed record that are worth reading. @param limit most bytes of its text */
+export function mostStored(limit: number): number {
+  const text = Math.min(limit, MOST_TEXT);
+  return Math.ceil(text * (1 + LONGEST_OVERHEAD)) + LEAST_OVERHEAD;
 }
 
 /**
@@ -68,9 +94,10 @@ function decodeDamaged(stored: Uint8Array, limit: number): DecodedRecord | undef
  * @returns undefined when it does not begin as a dump
  */
 export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | undefined {
+  const most = Math.min(limit, MOST_TEXT);
   let longest: DecodedRecord | undefined;
   for (const codec of CODECS) {
-    const text = codec.beginning(stored, limit);
+    const text = codec.beginning(stored.subarray(0, mostStored(most)), most);
     if (text.length > (longest?.text.length ?? 0) && beginsAsDump(text)) {
       longest = { text, compression: codec.name, proven: false };
     }
@@ -97,9 +124,8 @@ export function encodeRecordFor(
 }
 
 /** crypto/<name>.c: lzo and zstd refuse input that is left over, deflate and 842 do not look at it. */
-function decodeAsKernel(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
-  const result = codec.decompress(stored, limit);
-  return result && (codec.trailing !== 'refused' || result.used === stored.length) ? result : undefined;
+function isAcceptedByKernel({ used }: Decompressed, stored: Uint8Array, codec: Codec): boolean {
+  return codec.trailing !== 'refused' || used === stored.length;
 }
 
 function recordOf({ output, proven = false }: Decompressed, compression: Compression): DecodedRecord {
@@ -107,9 +133,8 @@ function recordOf({ output, proven = false }: Decompressed, compression: Compres
 }
 
 /** Where a stream does not mark its end, the zeros that follow in a zone which was read whole hide it: cut them off. */
-function decodeGuess(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
-  const result = codec.decompress(stored, limit);
-  if (result || codec.trailing !== 'unmarked') return result;
+function withoutZeros(stored: Uint8Array, codec: Codec, limit: number): Decompressed | undefined {
+  if (codec.trailing !== 'unmarked') return undefined;
   let end = stored.length;
   while (end > 0 && stored[end - 1] === 0) end--;
   return end < stored.length ? codec.decompress(stored.subarray(0, end), limit) : undefined;

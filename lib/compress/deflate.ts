@@ -8,28 +8,25 @@ import { inflate } from './inflate.js';
 /** A kernel's deflate has this window (crypto/deflate.c), and may not inflate a larger one. */
 const WINDOW_BITS = 11;
 
-const own = decoders((input, out) => inflate(input, 0, out));
+/** Texts above this are left to our own decoder: the machine's keeps all pieces of one that turns out too long. */
+const NATIVE_MOST = 4 << 20;
 
-/** A whole raw stream. Any window is taken: kernels of 6.6 and later write 2^15. */
+/**
+ * Raw inflate as crypto/deflate.c has it: it feeds one zero byte when the input runs out before the stream's end, so a
+ * stream that lacks nothing but a last byte of 0 is whole. Any window is taken: kernels of 6.6 and later write 2^15.
+ */
+const own = decoders((input, out) => {
+  const used = inflate(input, 0, out, 1);
+  return used === undefined ? undefined : Math.min(used, input.length);
+});
+
+/** A whole raw stream. */
 export function inflateRaw(input: Uint8Array, limit: number): Decompressed | undefined {
-  return native ? native.inflateRaw(input, limit) : own.decompress(input, limit);
+  return native?.inflateRaw(input, Math.min(limit, NATIVE_MOST)) ?? own.decompress(input, limit);
 }
 
 export function deflateRaw(input: Uint8Array): Uint8Array {
   return native ? native.deflateRaw(input, WINDOW_BITS) : deflateFixed(input, WINDOW_BITS);
-}
-
-/**
- * Accepts what crypto/deflate.c does: it feeds one zero byte when the input runs out before the stream's end, so a
- * stream that lacks nothing but a last byte of 0 is whole.
- */
-function decompress(input: Uint8Array, limit: number): Decompressed | undefined {
-  const whole = inflateRaw(input, limit);
-  if (whole) return whole;
-  const stuffed = new Uint8Array(input.length + 1);
-  stuffed.set(input);
-  const result = inflateRaw(stuffed, limit);
-  return result && { output: result.output, used: input.length };
 }
 
 /** A stored block without text, not the last one (RFC 1951, 3.2.4): all that inflates goes on after it. */
@@ -38,9 +35,9 @@ const EMPTY_BLOCK = [0x00, 0x00, 0x00, 0xff, 0xff];
 export const deflate: Codec = {
   name: 'deflate',
   trailing: 'ignored',
-  decompress,
+  decompress: inflateRaw,
   // The machine's decoder gives all that its input makes, or nothing; ours stops at the damage.
-  beginning: own.beginning,
+  beginning: decoders((input, out) => inflate(input, 0, out)).beginning,
   compress: deflateRaw,
   beginOtherwise: (stream) => Uint8Array.from([...EMPTY_BLOCK, ...stream]),
 };

@@ -104,8 +104,11 @@ class Decoder {
   #at: number;
   #held = 0;
   #count = 0;
+  /** Where the input ends, with the zeros that may follow it. */
+  readonly #end: number;
 
-  constructor(input: Uint8Array, from: number, out: Output) {
+  constructor(input: Uint8Array, from: number, out: Output, zeros: number) {
+    this.#end = input.length + zeros;
     this.#input = input;
     this.#at = from;
     this.#out = out;
@@ -149,7 +152,7 @@ class Decoder {
 
   /** Whether all bits that were taken were there. */
   #isWithin(): boolean {
-    return this.#place() <= this.#input.length;
+    return this.#place() <= this.#end;
   }
 
   #symbol({ bits, entries }: Code): number | undefined {
@@ -231,7 +234,10 @@ class Decoder {
   }
 }
 
-/** @returns the place behind the stream's last byte, or undefined when it is damaged, cut, or exceeds the output's limit */
-export function inflate(input: Uint8Array, from: number, out: Output): number | undefined {
-  return new Decoder(input, from, out).run();
+/**
+ * @param zeros bytes of 0 that are taken for what is missing at the input's end
+ * @returns the place after the stream's last byte, or undefined when it is damaged, cut, or exceeds the output's limit
+ */
+export function inflate(input: Uint8Array, from: number, out: Output, zeros = 0): number | undefined {
+  return new Decoder(input, from, out, zeros).run();
 }

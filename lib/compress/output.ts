@@ -8,6 +8,15 @@ const USUAL_RATIO = 4;
 /** From how many bytes on a call that copies is faster than a loop. */
 const LONG_COPY = 48;
 
+/**
+ * A text that has become as long as this gets all the room that it may take: the system gives memory where it is written
+ * to, and each smaller buffer in between would stay until it is collected.
+ */
+const LARGE = 1 << 20;
+
+/** Part of a buffer that may be left over in a text. */
+const MOST_WASTE = 1 / 4;
+
 export class Output {
   length = 0;
   private bytes = new Uint8Array(0);
@@ -27,7 +36,8 @@ export class Output {
     if (needed <= this.bytes.length) return true;
     if (needed > this.limit) return false;
     const usual = this.length === 0 ? this.inputLength * USUAL_RATIO : this.bytes.length * 2;
-    const grown = new Uint8Array(Math.min(this.limit, Math.max(needed, usual)));
+    const wanted = this.length >= LARGE ? this.limit : Math.max(needed, usual);
+    const grown = new Uint8Array(Math.min(this.limit, wanted));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     return true;
@@ -79,8 +89,10 @@ export class Output {
     return this.bytes.subarray(from, this.length);
   }
 
-  /** All that has been written, in a buffer of exactly that size. */
+  /** All that has been written. It is not written to any more. */
   text(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    // A copy takes less memory only where much room is left.
+    const isFull = this.bytes.length - this.length <= this.bytes.length * MOST_WASTE;
+    return isFull ? this.bytes.subarray(0, this.length) : this.bytes.slice(0, this.length);
   }
 }

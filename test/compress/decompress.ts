@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
 import { COMPRESSIONS, type Compression } from '../../lib/compress/codec.js';
 import {
@@ -8,6 +9,8 @@ import {
   decodeStart,
   encodeRecord,
   LIMIT_FACTOR,
+  MOST_TEXT,
+  mostStored,
 } from '../../lib/compress/decompress.js';
 import { inflateRaw } from '../../lib/compress/deflate.js';
 import { ACCIDENT, ascii, isSame, joined, LONG, OOPS, shown, vector } from '../builders/texts.js';
@@ -206,4 +209,23 @@ t.test('a stream that is cut, damaged, or has something behind it: its beginning
   const half = decodeStart(stream.subarray(0, Math.floor(stream.length * 0.9)), LIMIT);
   t.ok(isSame(half?.text, ascii(log.slice(0, 131_072))), 'zstd: the whole blocks');
   t.equal(half?.compression, 'zstd');
+});
+
+t.test('a few kilobytes that stand for a text longer than any are none, and take no memory for it', (t) => {
+  const bomb = (length: number): Uint8Array => {
+    const text = new Uint8Array(length).fill(0x61);
+    text.set(ascii('Oops#1 Part1\n'));
+    return new Uint8Array(deflateRawSync(text));
+  };
+  const longest = bomb(MOST_TEXT);
+  const tooLong = bomb(MOST_TEXT + 1);
+  t.equal(decodeRecord(longest, 'auto', 1 << 30)?.text.length, MOST_TEXT);
+  const before = process.memoryUsage().arrayBuffers;
+  for (const choice of ['auto', 'deflate'] as const) t.equal(decodeRecord(tooLong, choice, 1 << 30), undefined);
+  const start = decodeStart(tooLong, 1 << 30)!.text.length;
+  t.ok(start <= MOST_TEXT && start > MOST_TEXT - 300, 'salvage gives what there is room for');
+  const grown = process.memoryUsage().arrayBuffers - before;
+  t.ok(grown < 4 * MOST_TEXT, `${grown} bytes`);
+  t.equal(decodeRecord(new Uint8Array(mostStored(4096) + 1), '842', 4096), undefined, 'more than any codec stores');
+  t.end();
 });
