@@ -11,6 +11,7 @@ import { openStorage } from './source/open-storage.js';
 import { recognise as recogniseKind } from './source/recognise.js';
 import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
+import { SurvivingStorage } from './storage/surviving.js';
 import { Tree, type TreeOptions } from './tree/tree.js';
 import type { Warning } from './warnings.js';
 
@@ -175,7 +176,7 @@ export function open(image: Uint8Array | Storage, options: OpenImageOptions = {}
 export function recognise(image: Uint8Array | Storage, options: OpenImageOptions = {}): string | undefined {
   const { storage, spec } = imageOf(image, options);
   try {
-    return recogniseKind(spec, storage, new SourceKeys([...spec.keys])).name;
+    return recogniseKind(spec, SurvivingStorage.opening(storage), new SourceKeys([...spec.keys])).kind.name;
   } catch (error) {
     if (error instanceof PstoreError && error.code === 'EBADMSG') return undefined;
     throw error;

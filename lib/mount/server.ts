@@ -3,7 +3,6 @@
 import { closeSync } from 'node:fs';
 
 import { nowNs } from '#platform';
-import { PstoreError } from '../errors.js';
 import {
   type FailedSource,
   labelled,
