@@ -1,0 +1,36 @@
+// One healthy image or more of every kind: what the contract is checked on. A new kind adds its own here.
+
+import { goldenImage } from '../fixture-path.js';
+import { buildFadump } from './fadump.js';
+
+export interface Specimen {
+  /** The kind that recognises it. */
+  readonly kind: string;
+  readonly name: string;
+  readonly bytes: () => Uint8Array;
+  /** Bytes that hold the format's only header: without them nothing tells what the image is. */
+  readonly header: number;
+}
+
+const golden = (kind: string, folder: string, image = 'image.raw', header = 0): Specimen => ({
+  kind,
+  name: folder,
+  bytes: () => goldenImage(folder, image),
+  header,
+});
+
+export const SPECIMENS: readonly Specimen[] = [
+  golden('pstore_blk', 's1'),
+  golden('pstore_blk', 's3'),
+  golden('blkoops', 'v2'),
+  golden('ramoops', 'r1'),
+  golden('ramoops', 'r2'),
+  golden('mtdoops', 'mtdoops-1'),
+  golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
+  {
+    kind: 'fadump',
+    name: 'new layout',
+    bytes: () => buildFadump({ endian: 'big', layout: 'new' }),
+    header: Number.POSITIVE_INFINITY,
+  },
+];

@@ -1,0 +1,216 @@
+// What every kind of backend promises, whatever its format: the same rules over a specimen of each.
+
+import fc from 'fast-check';
+import t from 'tap';
+import { open, type Pstore, type PstoreRecord } from '../lib/core.js';
+import { PstoreError } from '../lib/errors.js';
+import { KINDS } from '../lib/source/kinds.js';
+import { MemoryStorage } from '../lib/storage/memory.js';
+import { FaultyStorage } from './builders/faulty.js';
+import { SPECIMENS, type Specimen } from './builders/specimens.js';
+
+const BLOCK = 4096;
+
+/** A record's bytes, or the code of the error that reading it gives. */
+type Read = Uint8Array | string;
+
+function readAll(store: Pstore): Map<string, Read> {
+  return new Map([...store].map((record) => [record.name, readOne(store, record)]));
+}
+
+function readOne(store: Pstore, record: PstoreRecord): Read {
+  try {
+    return store.read(record);
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
+    return error.code;
+  }
+}
+
+function isSame(a: Read | undefined, b: Read | undefined): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+}
+
+/** Where the bytes of each record may lie: the zone, page or note that it begins in. */
+function placesOf(store: Pstore): Map<string, { from: number; to: number }> {
+  const zones = [...store.info().zones];
+  return new Map(
+    [...store].map(({ name, offset }) => {
+      const zone = zones.find((one) => one.offset <= offset && offset < one.offset + one.size);
+      return [name, { from: offset, to: zone ? zone.offset + zone.size : offset + BLOCK }] as const;
+    }),
+  );
+}
+
+/** Several zones are shown as one record: all of them are its place. */
+const isMerged = (name: string) => name.startsWith('ftrace-');
+
+/** Opens it by itself and named, since both ways look at the image. */
+function bothWays(specimen: Specimen, image: Uint8Array | FaultyStorage, write = false): (() => Pstore)[] {
+  return [{}, { backend: specimen.kind }].map((named) => () => open(image, { ...named, write, name: 'image.raw' }));
+}
+
+t.test('there is a specimen of every kind that is a file', async (t) => {
+  for (const kind of KINDS) {
+    if (kind.source === 'file')
+      t.ok(
+        SPECIMENS.some((specimen) => specimen.kind === kind.name),
+        kind.name,
+      );
+  }
+});
+
+for (const specimen of SPECIMENS) {
+  const title = `${specimen.kind}, ${specimen.name}`;
+
+  t.test(`${title}: recognised, and the same however it is opened`, async (t) => {
+    const [found, named] = bothWays(specimen, specimen.bytes()).map((way) => way());
+    t.equal(found!.kind, specimen.kind);
+    t.ok([...found!].length > 0, 'it holds records');
+    t.same(readAll(found!), readAll(named!));
+  });
+
+  t.test(`${title}: find() gives what the list shows, and nothing else`, async (t) => {
+    const store = open(specimen.bytes());
+    for (const record of store) {
+      t.equal(store.backend.find(record.name), record.slot, record.name);
+      for (const wrong of [`${record.name}x`, `x${record.name}`, `${record.name}.salvaged`, `${record.name}/..`]) {
+        t.equal(store.backend.find(wrong), undefined, wrong);
+      }
+    }
+    for (const wrong of ['', '.', '..', '\0', '-'.repeat(300)]) t.equal(store.backend.find(wrong), undefined);
+  });
+
+  t.test(`${title}: st_size is what reading gives, at any place`, async (t) => {
+    const store = open(specimen.bytes());
+    for (const record of store) {
+      const whole = store.read(record);
+      t.equal(whole.length, record.size, record.name);
+      const content = store.backend.open(record.slot);
+      fc.assert(
+        fc.property(fc.nat(record.size + 100), fc.nat(5000), (position, length) => {
+          const target = new Uint8Array(length);
+          const got = content.read(target, position);
+          const wanted = whole.subarray(position, position + length);
+          return got === wanted.length && Buffer.compare(target.subarray(0, got), wanted) === 0;
+        }),
+        { numRuns: 20 },
+      );
+      content.close?.();
+    }
+  });
+
+  t.test(`${title}: looking changes no byte`, async (t) => {
+    const bytes = specimen.bytes();
+    const before = bytes.slice();
+    const medium = new FaultyStorage(new MemoryStorage(bytes));
+    for (const way of bothWays(specimen, medium, true)) {
+      const store = way();
+      readAll(store);
+      store.backend.refresh?.();
+      for (const _ of store.info().zones);
+      store.close();
+    }
+    t.same(medium.writes, []);
+    t.ok(Buffer.compare(bytes, before) === 0);
+  });
+
+  t.test(`${title}: a block that cannot be read costs at most the record in it`, async (t) => {
+    const healthy = open(specimen.bytes());
+    const places = placesOf(healthy);
+    const whole = readAll(healthy);
+    const bytes = specimen.bytes();
+    for (let at = 0; at < bytes.length; at += BLOCK) {
+      if (at < specimen.header) continue;
+      const medium = new FaultyStorage(new MemoryStorage(bytes));
+      medium.broken = [{ offset: at, length: BLOCK, code: 'EIO', on: 'read' }];
+      for (const way of bothWays(specimen, medium)) {
+        const store = way();
+        const now = readAll(store);
+        for (const [name, read] of whole) {
+          const place = places.get(name)!;
+          const isHit = isMerged(name) || (place.from < at + BLOCK && at < place.to);
+          if (isSame(now.get(name), read)) continue;
+          if (!isHit) t.fail(`block ${at} is none of ${name}, but it is ${now.get(name) ?? 'missing'}`);
+          else if (now.has(name)) t.equal(now.get(name), 'EIO', `${name} in block ${at} answers EIO`);
+          else t.ok(store.warnings.length > 0, `${name} in block ${at} is missing, and that is said`);
+        }
+        store.close();
+      }
+    }
+  });
+
+  t.test(`${title}: cut anywhere it opens or says what is wrong, and what it lists can be read`, async (t) => {
+    const bytes = specimen.bytes();
+    for (let end = 0; end < bytes.length; end += BLOCK) {
+      for (const way of bothWays(specimen, bytes.slice(0, end))) {
+        try {
+          const store = way();
+          for (const read of readAll(store).values()) if (typeof read === 'string') t.equal(read, 'EIO');
+          store.close();
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+          t.match(error.code, /^(EBADMSG|EINVAL|ENODATA|EIO)$/, `cut at ${end}: ${error.message}`);
+          t.match(error.message, /image\.raw/, 'it names the image');
+        }
+      }
+    }
+  });
+
+  t.test(`${title}: erased, erased again, and erased by another in the meantime`, async (t) => {
+    const bytes = specimen.bytes();
+    const store = open(bytes, { write: true });
+    const twin = open(bytes, { write: true });
+    for (const record of [...store]) {
+      try {
+        store.erase(record);
+      } catch (error) {
+        t.match(error, { code: /^(EPERM|EROFS|EBUSY)$/ }, 'a kind that does not erase says so');
+        continue;
+      }
+      const after = bytes.slice();
+      t.equal(store.backend.record(record.slot)?.name === record.name, false, `${record.name} is gone`);
+      store.backend.erase(record.slot);
+      if (twin.backend.find(record.name) !== undefined) twin.erase(record.name);
+      t.ok(Buffer.compare(bytes, after) === 0, 'erasing it again writes nothing');
+    }
+  });
+
+  t.test(`${title}: what changes under an open record gives its bytes or EIO`, async (t) => {
+    for (const fill of [0, 0xff, 0x41]) {
+      const bytes = specimen.bytes();
+      const store = open(bytes);
+      const contents = [...store].map((record) => ({ record, content: store.backend.open(record.slot) }));
+      bytes.fill(fill);
+      for (const { record, content } of contents) {
+        try {
+          t.ok(content.read(new Uint8Array(record.size), 0) <= record.size);
+        } catch (error) {
+          t.match(error, { code: 'EIO' }, record.name);
+        }
+      }
+      for (const record of store) readOne(store, record);
+      store.backend.refresh?.();
+      readAll(store);
+    }
+  });
+
+  t.test(`${title}: no damage brings a name that a terminal or a shell trips over`, async () => {
+    const bytes = specimen.bytes();
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 40 }), (damages) => {
+        const damaged = bytes.slice();
+        for (const [at, value] of damages) damaged[at] = value;
+        try {
+          const store = open(damaged, { backend: specimen.kind });
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+          return [...store].every(({ name }) => /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/.test(name));
+        } catch (error) {
+          if (error instanceof PstoreError) return true;
+          throw error;
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+}
