@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { gunzip } from '../platform/node.js';
-import { takeWriterLock } from './lock.js';
+import { isHeldByQemu, takeWriterLock } from './lock.js';
 import { MemoryStorage } from './memory.js';
 import { cutWhileInUse, type Storage } from './storage.js';
 
@@ -187,6 +187,11 @@ export class FileStorage implements Storage {
     this.#kind = kind;
     this.writable = writable;
     this.size = kind === 'file' ? fstatSync(fd).size : blockDeviceSize(fd, path);
+  }
+
+  /** Whether a running machine has the image, too: what is read may change, and be half of one state and half of another. */
+  get isInUse(): boolean {
+    return isHeldByQemu(this.#fd);
   }
 
   read(target: Uint8Array, offset: number): number {
