@@ -11,8 +11,10 @@ export interface PstoreRecord {
   readonly slot: number;
   /** `dmesg`, `console`, `device`, …: the first part of the file name. */
   readonly type: string;
-  /** The last part of the file name. */
+  /** The last part of the file name, where a number holds it; see `id64`. */
   readonly id: number;
+  /** The last part of the file name, where it exceeds 2^53: `id` is then only near it. */
+  readonly id64?: bigint;
   /** File name: `<type>-<backend>-<id>`, with `.enc.z` or `.salvaged` behind it where that applies. */
   readonly name: string;
   /** Bytes that reading gives, which is `st_size`. */
@@ -23,6 +25,8 @@ export interface PstoreRecord {
   readonly reason: string | null;
   /** The stored counter, or null. */
   readonly count: number | null;
+  /** Which part of its dump it is, from 1 at the end of the log; null or left out where the backend does not know. */
+  readonly part?: number | null;
   /** Name of the compression that it is stored with, or null. */
   readonly compressed: string | null;
   readonly state: RecordState;
@@ -63,7 +67,7 @@ export interface ZoneInfo {
 }
 
 export interface BackendInfo {
-  /** `blkoops`, `pstore_blk`, `ramoops`, `vmcore`, `kdump`, `fadump`, `platform-dump`, `mtdoops`. */
+  /** `blkoops`, `pstore_blk`, `ramoops`, `vmcore`, `kdump`, `fadump`, `platform-dump`, `mtdoops`, `efi`, `erst`. */
   readonly format: string;
   readonly abi: Abi | null;
   /** Sizes in bytes by the names of the source keys, `cpus`, `ecc`, …. */
@@ -172,7 +176,10 @@ export interface Backend {
 /** More sources than these in one listing or mount are a mistake. */
 export const MOST_BACKENDS = 1022;
 
-/** `<type>-<backend>-<id><suffix>`, taken apart; undefined when it is no such name of this backend. */
+/**
+ * `<type>-<backend>-<id><suffix>`, taken apart; undefined when it is no such name of this backend. An id of more than
+ * 2^53 is only near to what stands there.
+ */
 export function parseRecordName(
   backend: string,
   name: string,
@@ -180,7 +187,7 @@ export function parseRecordName(
   const middle = `-${backend}-`;
   const at = name.indexOf(middle);
   if (at < 1) return undefined;
-  const match = /^(0|[1-9][0-9]{0,14})((?:\.enc\.z)?(?:\.salvaged)?)$/.exec(name.slice(at + middle.length));
+  const match = /^(0|[1-9][0-9]{0,19})((?:\.enc\.z)?(?:\.salvaged)?)$/.exec(name.slice(at + middle.length));
   if (!match) return undefined;
   return { type: name.slice(0, at), id: Number(match[1]), suffix: match[2]! };
 }

@@ -1,6 +1,7 @@
 // What the registry knows of a kind of backend: how to recognise a source, to open it, and to make a fresh one.
 
 import type { Firmware, Lockdown } from '../storage/firmware.js';
+import type { Folder } from '../storage/folder.js';
 import type { Scratch } from '../storage/spool.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
@@ -36,6 +37,17 @@ export interface FolderContext {
   lockdown(): Lockdown;
 }
 
+/** What a kind of files opens a folder of such files with. */
+export interface FilesContext {
+  /** The source as a person named it. */
+  readonly path: string;
+  readonly folder: Folder;
+  readonly keys: SourceKeys;
+  /** Where the backend says what is not as it should be. */
+  readonly warnings: Warnings;
+  readonly cache: TextCache;
+}
+
 /** What a kind has recognised, with all that it saw: opening it searches nothing twice. */
 export interface Finding<Context> {
   /** How sure the kind is that the source is one of its own: above 0, and 1 where it can be nothing else. */
@@ -56,6 +68,8 @@ interface KindOfSource {
 /** A kind whose source is a file or a block device. */
 export interface BackendKind extends KindOfSource {
   readonly source: 'file';
+  /** Whether it is asked before the others: it knows a signature that no other kind's image has. */
+  readonly isAskedFirst?: boolean;
   /**
    * Looks whether the storage is one of its own. Reads little; never throws for what the bytes are, nor for a block that
    * cannot be read.
@@ -65,6 +79,13 @@ export interface BackendKind extends KindOfSource {
   open(context: OpenContext): Backend;
   /** Writes a fresh image over the whole storage. @throws PstoreError EINVAL for sizes that do not fit */
   format?(storage: Storage, keys: SourceKeys): void;
+  /** Where a folder of files is a source of this kind, too. */
+  readonly folder?: {
+    /** How sure this kind is that the folder is one of its own. @throws PstoreError EACCES, EIO */
+    probe(folder: Folder): number;
+    /** @throws PstoreError EACCES, EIO when the folder cannot be read, EINVAL for impossible keys */
+    open(context: FilesContext): Backend;
+  };
 }
 
 /** A kind whose source is a folder. */

@@ -2,6 +2,8 @@
 
 import { blkoops } from '../blk/blkoops.js';
 import { pstoreBlk } from '../blk/pstore_blk.js';
+import { efi } from '../efi/backend.js';
+import { erst } from '../erst/backend.js';
 import { fadump } from '../fadump/backend.js';
 import { mtdoops } from '../mtdoops/backend.js';
 import { platformDump } from '../platform-dump/backend.js';
@@ -9,7 +11,17 @@ import type { AnyKind } from '../pstore/kind.js';
 import { ramoops } from '../ramoops/open.js';
 import { vmcoredd } from '../vmcore/backend.js';
 
-export const KINDS: readonly AnyKind[] = [pstoreBlk, blkoops, ramoops, vmcoredd, fadump, mtdoops, platformDump];
+export const KINDS: readonly AnyKind[] = [
+  pstoreBlk,
+  blkoops,
+  ramoops,
+  vmcoredd,
+  fadump,
+  mtdoops,
+  efi,
+  erst,
+  platformDump,
+];
 
 export function kindNamed(name: string): AnyKind | undefined {
   return KINDS.find((kind) => kind.name === name);

@@ -56,7 +56,8 @@ const CERTAIN = 1;
 /** @param least how sure a kind must at least be, and a little more */
 function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
   let best: Recognised | undefined;
-  for (const kind of kinds) {
+  const asked = [...kinds].sort((a, b) => Number(b.isAskedFirst ?? false) - Number(a.isAskedFirst ?? false));
+  for (const kind of asked) {
     const finding = kind.probe(storage);
     if (finding && finding.sure > (best?.finding.sure ?? least)) best = { kind, finding };
     if (finding && finding.sure >= CERTAIN) break;

@@ -4,10 +4,11 @@ import { PstoreError } from '../errors.js';
 import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
-import type { AnyKind } from '../pstore/kind.js';
+import type { AnyKind, BackendKind } from '../pstore/kind.js';
 import { FileStorage, openImage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
+import { NodeFolder } from '../storage/node-folder.js';
 import { exists, identityOf, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
@@ -43,12 +44,17 @@ type OpenImages = Map<string, FileStorage>;
 /** @throws PstoreError with one sentence that says what is wrong with this source */
 export function openSource(spec: SourceSpec, options: OpenOptions, images: OpenImages = new Map()): OpenSource {
   try {
-    return spec.kind?.source === 'folder' || (!spec.kind && sourceKind(spec.path) === 'folder')
+    return spec.kind?.source === 'folder' || (takesFolder(spec.kind) && sourceKind(spec.path) === 'folder')
       ? openFolder(spec, options)
       : openFile(spec, options, images);
   } catch (error) {
     throw naming(spec, advised(spec, options, error));
   }
+}
+
+/** Whether a folder may be meant, though not only a folder. */
+function takesFolder(kind: AnyKind | undefined): boolean {
+  return kind === undefined || (kind.source === 'file' && kind.folder !== undefined);
 }
 
 /** Of an image that is none of the backend that was given by hand, it is said what it looks like. */
@@ -91,6 +97,9 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
   const whole = openShared(path, readOnly ? 'read' : options.mode, images);
   try {
     const { kind, backend, keys, storage } = openStorage(spec, whole, options, readCompanion);
+    if (whole instanceof FileStorage && whole.isInUse) {
+      backend.warnings.add('image-in-use', `${path} is in use by QEMU: what is shown may change at any time`);
+    }
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
@@ -116,21 +125,42 @@ function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages)
   return storage;
 }
 
-/** A folder of dumps, or the device through which a firmware gives them. */
+/** A folder of dumps or of files, or the device through which a firmware gives dumps. */
 function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const { path } = spec;
   const warnings = new Warnings();
   const shared = sharedKeysFor(spec, options);
-  const firmware = openFirmware(path);
-  const kind =
-    spec.kind ?? KINDS.find((candidate) => candidate.source === 'folder' && candidate.probe(firmware) !== undefined);
-  if (kind?.source !== 'folder') {
+  const kind = spec.kind ?? recogniseFolder(path);
+  if (!kind) {
     const advice = `if it is a folder of saved dumps, name its backend: platform-dump:${path}`;
     throw new PstoreError('EISDIR', `${path} is a directory, not an image; ${advice}`, { path });
   }
   const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec, options.strict);
-  const backend = kind.open({ path, firmware, keys, warnings, scratch: createScratch, lockdown: machineLockdown });
+  const context = { path, keys, warnings };
+  const backend =
+    kind.source === 'folder'
+      ? kind.open({ ...context, firmware: openFirmware(path), scratch: createScratch, lockdown: machineLockdown })
+      : kind.folder!.open({ ...context, folder: new NodeFolder(path), cache: options.cache });
   return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
+}
+
+/** Kinds whose files stand in a folder are tried first: a platform dump may be any file. */
+function recogniseFolder(path: string): AnyKind | undefined {
+  const folder = new NodeFolder(path);
+  const ofFiles = KINDS.find((kind) => kind.source === 'file' && kind.folder && probesFolder(kind.folder, folder));
+  if (ofFiles) return ofFiles;
+  const firmware = openFirmware(path);
+  return KINDS.find((kind) => kind.source === 'folder' && kind.probe(firmware) !== undefined);
+}
+
+/** A folder with too many files is none of records. */
+function probesFolder(kind: NonNullable<BackendKind['folder']>, folder: NodeFolder): boolean {
+  try {
+    return kind.probe(folder) > 0;
+  } catch (error) {
+    if (error instanceof PstoreError && error.code === 'EFBIG') return false;
+    throw error;
+  }
 }
 
 /** A source that did not open, and why. */

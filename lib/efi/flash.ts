@@ -1,0 +1,246 @@
+// A flash image: its firmware volumes, the variable stores in them, and the dumps in those.
+
+import { guidBytes } from '../guid.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
+import { Window } from '../storage/window.js';
+import { CRASH_GUID_BYTES } from './dump-name.js';
+import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import {
+  ERASED_BIT,
+  headerBefore,
+  MAX_HEAD,
+  type RecordHead,
+  type RecordLayout,
+  readRecord,
+  readStoreHeader,
+  STATE_AT,
+  type Store,
+  walkStore,
+} from './store.js';
+import type { EfiVariable } from './variable.js';
+import { findVolumes, places, type Volume } from './volume.js';
+
+/** The largest SPI flash of a board, and the size of AAVMF's file. A larger image is looked at up to here. */
+export const MAX_FLASH = 64 << 20;
+/** What a store begins with. */
+const STORE_SIGNATURES: readonly Uint8Array[] = [
+  guidBytes('aaf32c78-947b-439a-a180-2e144ec37792'),
+  guidBytes('ddcf3616-3275-4164-98b6-fe85707ffe7d'),
+  new TextEncoder().encode('$VSS'),
+  new TextEncoder().encode('$SVS'),
+];
+
+/** A store, and the volume that it stands in, if there is one. */
+export interface PlacedStore {
+  readonly store: Store;
+  readonly volume: Volume | null;
+}
+
+/** The variable stores of an image: none where it has none. */
+export function findStores(storage: Storage): PlacedStore[] {
+  const end = Math.min(storage.size, MAX_FLASH);
+  const found: PlacedStore[] = [];
+  for (const volume of findVolumes(storage, end)) {
+    const limit = volume.offset + volume.length;
+    const store = readStoreHeader(storage, volume.offset + volume.headerLength, limit);
+    if (store) found.push({ store, volume });
+    else
+      found.push(
+        ...searchStores(storage, volume.offset, Math.min(limit, volume.offset + MAX_BARE), limit).map((other) => ({
+          store: other,
+          volume,
+        })),
+      );
+  }
+  return found.length > 0 ? found : bareStore(storage);
+}
+
+/** How far a store may stand behind its volume's header, or behind the place where that was. */
+const MAX_BARE = 1 << 20;
+
+/** A store in front of which no volume stands: only the first, because a second one may be the copy of a reclaim. */
+function bareStore(storage: Storage): PlacedStore[] {
+  const [store] = searchStores(storage, 0, Math.min(storage.size, MAX_BARE), storage.size);
+  return store ? [{ store, volume: null }] : [];
+}
+
+/** Stores that begin in a range, by what they begin with. */
+export function searchStores(storage: Storage, from: number, end: number, limit = end): Store[] {
+  const stores: Store[] = [];
+  for (const signature of STORE_SIGNATURES) {
+    for (const at of places(storage, signature, from, end)) {
+      const store = readStoreHeader(storage, at, limit);
+      if (store && stores.length < MAX_STORES) stores.push(store);
+    }
+  }
+  return stores.sort((a, b) => a.offset - b.offset);
+}
+
+/** More than any board has. */
+const MAX_STORES = 16;
+
+export class FlashImage implements VariablePlace {
+  readonly format: string;
+  readonly whyNotErased = null;
+  readonly #storage: SurvivingStorage;
+  readonly #stores: readonly PlacedStore[];
+
+  constructor(storage: SurvivingStorage, stores: readonly PlacedStore[]) {
+    this.#storage = storage;
+    this.#stores = stores;
+    this.format = [...new Set(stores.map(({ store }) => FORMATS[store.format]))].join(' and ');
+  }
+
+  get details(): Readonly<Record<string, string>> {
+    const details: Record<string, string> = {};
+    for (const [i, { store, volume }] of this.#stores.entries()) {
+      const number = this.#stores.length === 1 ? '' : ` ${i}`;
+      if (volume) details[`volume${number}`] = `${volume.length} bytes from offset ${volume.offset} on`;
+      details[`store${number}`] = `${store.size} bytes from offset ${store.offset} on, ${FORMATS[store.format]}`;
+    }
+    return details;
+  }
+
+  list(): Listing {
+    const dumps: FoundDump[] = [];
+    const damages: Listing['damages'][number][] = [];
+    let [others, bytes, freeBytes] = [0, 0, 0];
+    for (const placed of this.#stores) {
+      const walked = this.#walk(placed.store, dumps, damages);
+      others += walked.others;
+      bytes += placed.store.size;
+      freeBytes += placed.store.offset + placed.store.size - walked.end;
+      damages.push(...damagesOf(placed));
+    }
+    for (const stray of this.#strays(new Set(dumps.map(({ variable }) => variable.offset)))) dumps.push(stray);
+    if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
+    return { dumps, others, space: { bytes, freeBytes }, damages };
+  }
+
+  /** Records of one store. Those after a torn header are lost to the machine, which takes that place for the end. */
+  #walk(store: Store, dumps: FoundDump[], damages: Listing['damages'][number][]): { others: number; end: number } {
+    let others = 0;
+    let torn: number | undefined;
+    let behind = 0;
+    const walk = walkStore(this.#storage, store);
+    const live = new Set<string>();
+    const first = dumps.length;
+    for (;;) {
+      const { value, done } = walk.next();
+      if (done) {
+        if (torn !== undefined) damages.push({ text: tornSentence(torn, behind), offset: torn });
+        if (value.isCut) damages.push({ text: cutSentence(value.end), offset: value.end });
+        hideReplaced(dumps, first, live);
+        return { others, end: value.end };
+      }
+      if (value.state === 'torn') torn ??= value.offset;
+      else if (torn !== undefined) behind++;
+      if (!value.isDump) {
+        if (value.state === 'live') others++;
+      } else if (dumps.length < MAX_DUMPS) {
+        if (value.state === 'live') live.add(value.name);
+        const hidden = torn === undefined || value.offset === torn ? null : 'it stands after a torn header';
+        dumps.push({ variable: this.#variable(value), hidden, isStray: false });
+      }
+    }
+  }
+
+  #variable(record: RecordHead): EfiVariable {
+    const { dataOffset, dataSize, ...rest } = record;
+    return { ...rest, data: { storage: this.#storage.medium, offset: dataOffset, length: dataSize } };
+  }
+
+  /**
+   * Records with the GUID of dumps that no walk has come to: after a damaged header, in what the firmware has begun to
+   * write over, and in the copy of the store that it makes while it reclaims space.
+   */
+  *#strays(known: ReadonlySet<number>): Generator<FoundDump> {
+    const window = new Window(this.#storage);
+    let found = 0;
+    for (const { from, end, layout } of this.#ranges()) {
+      for (const at of places(this.#storage, CRASH_GUID_BYTES, from, end)) {
+        const offset = headerBefore(at, layout);
+        if (offset < from || known.has(offset)) continue;
+        if (found === MAX_DUMPS - known.size) return;
+        const record = readRecord(window, offset, end, layout);
+        if (!record?.isDump) continue;
+        found++;
+        yield { variable: this.#variable(record), hidden: 'no walk through the store comes to it', isStray: true };
+      }
+    }
+  }
+
+  /** The bytes of all volumes, each once. */
+  *#ranges(): Generator<{ from: number; end: number; layout: RecordLayout }> {
+    const seen = new Set<number>();
+    for (const { store, volume } of this.#stores) {
+      const from = volume?.offset ?? store.offset;
+      if (seen.has(from)) continue;
+      seen.add(from);
+      yield { from, end: volume ? from + volume.length : from + store.size, layout: store.layout };
+    }
+  }
+
+  /** One byte: the state loses a bit, as edk2's DeleteVariable does it. Name and data stay. */
+  erase({ variable }: FoundDump): void {
+    const { offset, head } = variable;
+    checkStillThere(this.#storage, offset, head.length);
+    const now = readRange(this.#storage, offset, Math.min(head.length, MAX_HEAD));
+    const isSame = now.length === head.length && now.every((byte, i) => i === STATE_AT || byte === head[i]);
+    const state = now[STATE_AT];
+    if (!isSame || state === undefined || (state & ERASED_BIT) === 0) return;
+    this.#storage.write(new Uint8Array([state & ~ERASED_BIT]), offset + STATE_AT);
+    this.#storage.sync();
+  }
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+const FORMATS: Readonly<Record<Store['format'], string>> = {
+  authenticated: 'authenticated variables',
+  plain: 'variables without authentication',
+  $VSS: 'variables of an older board ($VSS)',
+  $SVS: 'variables of an Apple board ($SVS)',
+};
+
+/** A record whose deletion has begun is live until the newer copy of it is. */
+function hideReplaced(dumps: FoundDump[], first: number, live: ReadonlySet<string>): void {
+  for (let i = first; i < dumps.length; i++) {
+    const { variable } = dumps[i]!;
+    if (variable.state !== 'replaced') continue;
+    dumps[i] = { ...dumps[i]!, variable: { ...variable, state: live.has(variable.name) ? 'erased' : 'live' } };
+  }
+}
+
+function tornSentence(torn: number, behind: number): string {
+  return `the header of a variable at offset ${torn} was never declared valid: a firmware takes that place for the end of its store, does not see the ${behind} variables after it, and writes over them at its next start`;
+}
+
+function cutSentence(end: number): string {
+  return `the variables end at offset ${end}, where neither another one nor free space begins: what follows is damaged`;
+}
+
+function damagesOf({ store, volume }: PlacedStore): Listing['damages'][number][] {
+  const damages: Listing['damages'][number][] = [];
+  if (!volume && store.offset > 0) {
+    damages.push({
+      text: 'no header of a firmware volume stands in front of the variable store',
+      offset: store.offset,
+    });
+  }
+  if (volume && !volume.isSound) {
+    damages.push({ text: 'the header of the firmware volume is damaged', offset: volume.offset });
+  }
+  if (!store.isHealthy) {
+    const text = 'the variable store does not say that it is healthy: a firmware may take it for empty';
+    damages.push({ text, offset: store.offset });
+  }
+  if (store.claimedSize > store.size) {
+    const text = `the variable store has ${store.claimedSize} bytes, but only ${store.size} are there: was it cut?`;
+    damages.push({ text, offset: store.offset });
+  }
+  return damages;
+}

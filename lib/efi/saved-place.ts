@@ -1,0 +1,219 @@
+// Files and folders of saved variables, and VMware's store: what stands in them cannot be erased by a byte.
+
+import { PstoreError } from '../errors.js';
+import type { Folder, FolderFile } from '../storage/folder.js';
+import { MemoryStorage } from '../storage/memory.js';
+import type { Storage } from '../storage/storage.js';
+import { CRASH_GUID } from './dump-name.js';
+import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
+import { type EfiVariable, printableName } from './variable.js';
+import type { VmwareStore } from './vmware.js';
+
+/** A file whose variables were read when it was opened. */
+export class SavedFile implements VariablePlace {
+  readonly format: string;
+  readonly details = {};
+  readonly whyNotErased: string;
+  readonly #storage: Storage;
+  readonly #listing: Listing;
+
+  constructor(storage: Storage, { format, variables, damage }: SavedVariables) {
+    this.#storage = storage;
+    this.format = format;
+    this.whyNotErased = 'it is a copy: remove the file itself when it is not needed any more';
+    this.#listing = listingOf(variables, null, damage);
+  }
+
+  list(): Listing {
+    return this.#listing;
+  }
+
+  erase(): void {}
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+export class VmwareFile implements VariablePlace {
+  readonly format = "VMware's NVRAM";
+  readonly details: Readonly<Record<string, string>>;
+  readonly whyNotErased =
+    'a record of it has no state that could be changed: start the machine, and let its own kernel remove the file';
+  readonly #storage: Storage;
+  readonly #listing: Listing;
+
+  constructor(storage: Storage, { variables, offset, size, end }: VmwareStore) {
+    this.#storage = storage;
+    this.details = { store: `${size} bytes from offset ${offset} on, ${end - offset} of them in use` };
+    this.#listing = listingOf(variables, null, null);
+  }
+
+  list(): Listing {
+    return this.#listing;
+  }
+
+  erase(): void {}
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+function listingOf(variables: readonly EfiVariable[], space: Listing['space'], damage: string | null): Listing {
+  const dumps = variables.filter(({ isDump }) => isDump).slice(0, MAX_DUMPS);
+  return {
+    dumps: dumps.map((variable) => ({ variable, hidden: null, isStray: false })),
+    others: variables.length - dumps.length,
+    space,
+    damages: [...(damage === null ? [] : [damage]), ...(dumps.length < MAX_DUMPS ? [] : [tooMany])].map((text) => ({
+      text,
+      offset: null,
+    })),
+  };
+}
+
+// ── folders ──
+
+/** `<name>-<GUID>`: how efivarfs and the old sysfs name a variable. */
+const VARIABLE_FILE = /^(.+)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/i;
+/** The old sysfs has a folder for each variable, with its data in a file of this name. */
+const SYSFS_DATA = 'data';
+const SYSFS_FILES: ReadonlySet<string> = new Set([SYSFS_DATA, 'attributes', 'size', 'guid', 'raw_var']);
+/** Files of other names that a look at a folder opens, to see whether they are exports. */
+const MAX_OPENED = 1024;
+/** efivarfs writes a `/` of a variable's name so. */
+const SLASH = '!';
+
+/** What a name alone says of a file. */
+type FileKind = 'variable' | 'sysfs' | 'sysfs-other' | 'other';
+
+function kindOf(name: string): { kind: FileKind; variable: string; guid: string } {
+  const [first = '', second] = name.split('/');
+  const match = VARIABLE_FILE.exec(first);
+  if (!match) return { kind: 'other', variable: '', guid: '' };
+  const kind: FileKind = second === undefined ? 'variable' : second === SYSFS_DATA ? 'sysfs' : 'sysfs-other';
+  return { kind, variable: match[1]!.replaceAll(SLASH, '/'), guid: match[2]!.toLowerCase() };
+}
+
+/** GUIDs of variables that every firmware has: a folder with them is one of variables, with dumps or without. */
+const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
+
+/** How sure a look at a folder is that it holds variables. */
+export function probeFolder(folder: Folder): number {
+  let opened = 0;
+  for (const file of folder.files()) {
+    const { guid } = kindOf(file.name);
+    if (guid === CRASH_GUID || guid === GLOBAL_GUID) return 1;
+    if (guid === '' && !file.name.includes('/') && opened++ < PROBED && savedIn(folder, file)) return 0.9;
+  }
+  return 0;
+}
+
+/** Files of other names that a probe opens. */
+const PROBED = 64;
+
+function keyOf({ identity, name }: FolderFile): string {
+  return `${identity} ${name}`;
+}
+
+/** What a file with an unknown name holds, where that is a dump at least. */
+function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
+  if (file.size === 0 || file.size > MAX_SAVED) return undefined;
+  try {
+    const storage = new MemoryStorage(folder.read(file, MAX_SAVED), { path: file.name, writable: false });
+    const saved = readSaved(storage, file.name.split('/').at(-1)!);
+    return saved?.variables.some(({ isDump }) => isDump) ? saved : undefined;
+  } catch (error) {
+    if (error instanceof PstoreError) return undefined;
+    throw error;
+  }
+}
+
+export class VariableFolder implements VariablePlace {
+  readonly format = 'a folder of variables';
+  readonly details = {};
+  readonly whyNotErased = null;
+  readonly #folder: Folder;
+  /** What each file held when it was read last, by its identity. */
+  readonly #seen = new Map<string, SavedVariables | undefined>();
+  readonly #files = new Map<string, FolderFile>();
+
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  list(): Listing {
+    const dumps: FoundDump[] = [];
+    const damages: Listing['damages'][number][] = [];
+    let others = 0;
+    let opened = 0;
+    this.#files.clear();
+    for (const file of this.#folder.files()) {
+      const { kind, variable, guid } = kindOf(file.name);
+      if (kind === 'sysfs-other' || (kind === 'other' && SYSFS_FILES.has(file.name.split('/')[1] ?? ''))) continue;
+      if (kind !== 'other' && guid !== CRASH_GUID) {
+        others++;
+        continue;
+      }
+      if (kind === 'other' && opened++ >= MAX_OPENED) continue;
+      const { found, trouble } = this.#read(file, kind, variable);
+      if (trouble !== null) damages.push({ text: trouble, offset: null });
+      if (!found) continue;
+      if (found.damage !== null) damages.push({ text: `${printableName(file.name)}: ${found.damage}`, offset: null });
+      this.#files.set(file.name, file);
+      for (const one of found.variables) {
+        if (!one.isDump) others++;
+        else if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
+      }
+    }
+    if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
+    return { dumps, others, space: null, damages };
+  }
+
+  #read(file: FolderFile, kind: FileKind, name: string): { found: SavedVariables | undefined; trouble: string | null } {
+    const key = keyOf(file);
+    if (this.#seen.has(key)) return { found: this.#seen.get(key), trouble: null };
+    try {
+      const found = this.#open(file, kind, name);
+      this.#seen.set(key, found);
+      return { found, trouble: null };
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      return { found: undefined, trouble: error.message };
+    }
+  }
+
+  #open(file: FolderFile, kind: FileKind, name: string): SavedVariables | undefined {
+    if (kind === 'other') return savedIn(this.#folder, file);
+    const bytes = this.#folder.read(file, MAX_SAVED);
+    const saved = readBare(bytes, name);
+    // The old sysfs has no attributes in front of the data, whatever these begin with.
+    if (kind !== 'sysfs') return saved;
+    return { ...saved, variables: saved.variables.map((one) => ({ ...one, data: bytes, size: bytes.length })) };
+  }
+
+  /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */
+  erase({ file: name, variable }: FoundDump): void {
+    const file = this.#files.get(name!);
+    if (!file) return;
+    if (name!.includes('/')) {
+      throw new PstoreError(
+        'EPERM',
+        `${this.#folder.path}/${printableName(name!)}: this file does not remove the variable ${printableName(variable.name)}; on a running machine write its raw_var to del_var, or mount efivarfs`,
+        { path: this.#folder.path },
+      );
+    }
+    const { length } = this.#seen.get(keyOf(file))?.variables ?? [];
+    if (length !== 1) {
+      const what = `${this.#folder.path}/${printableName(name!)} holds ${length} variables, of which ${printableName(variable.name)} is only one`;
+      throw new PstoreError('EPERM', `${what}: remove the file itself when it is not needed any more`, {
+        path: this.#folder.path,
+      });
+    }
+    this.#folder.remove(file);
+  }
+
+  close(): void {}
+}

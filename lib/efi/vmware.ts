@@ -1,0 +1,74 @@
+// VMware's `<vm>.nvram`: a row of blocks, one of which holds EFI variables, one after the other without any padding.
+// Facts: virt-firmware varstore/vmware.py, and descriptions of real files; not checked against VMware itself.
+
+import { isGuidAt } from '../guid.js';
+import { readRange } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
+import { Window } from '../storage/window.js';
+import { CRASH_GUID_BYTES } from './dump-name.js';
+import { type EfiVariable, MAX_NAME_SIZE, readName } from './variable.js';
+import { places } from './volume.js';
+
+const FILE_MAGIC = 'MRVN';
+const STORE_MAGIC = new TextEncoder().encode('VMWNVRAM');
+/** `VMWNVRAM`, u32, u32 length from the `V` on. */
+const STORE_HEADER = 16;
+const LENGTH_AT = 12;
+/** GUID, attributes, size of name and data together, size of the name. */
+const ENTRY_HEADER = 28;
+/** EFI_VARIABLE_TIME_BASED_AUTHENTICATED_WRITE_ACCESS: a time stamp and a digest stand in front of the data. */
+const AUTHENTICATED = 0x20;
+const AUTHENTICATED_SIZE = 40;
+/** Blocks in front of the store are some kilobytes. */
+const MAX_FILE = 16 << 20;
+
+export interface VmwareStore {
+  readonly offset: number;
+  readonly size: number;
+  readonly variables: readonly EfiVariable[];
+  /** First byte after the last variable. */
+  readonly end: number;
+}
+
+/** @returns undefined for a file that is none of VMware's, or has no variables of EFI */
+export function readVmware(storage: SurvivingStorage): VmwareStore | undefined {
+  if (storage.size > MAX_FILE) return undefined;
+  if (String.fromCharCode(...readRange(storage, 0, FILE_MAGIC.length)) !== FILE_MAGIC) return undefined;
+  for (const offset of places(storage, STORE_MAGIC, 0, storage.size)) {
+    const head = readRange(storage, offset, STORE_HEADER);
+    if (head.length < STORE_HEADER) return undefined;
+    const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT, true);
+    const size = Math.min(length, storage.size - offset);
+    const variables = [...entries(storage, offset + STORE_HEADER, offset + size)];
+    const last = variables.at(-1);
+    return { offset, size, variables, end: last ? last.offset + last.size : offset + STORE_HEADER };
+  }
+  return undefined;
+}
+
+function* entries(storage: SurvivingStorage, from: number, limit: number): Generator<EfiVariable> {
+  const window = new Window(storage);
+  for (let at = from; at + ENTRY_HEADER <= limit; ) {
+    const head = window.bytes(at, ENTRY_HEADER).slice();
+    if (head.length < ENTRY_HEADER) return;
+    const fields = new DataView(head.buffer, head.byteOffset);
+    const attributes = fields.getUint32(16, true);
+    const entrySize = fields.getUint32(20, true);
+    const nameSize = fields.getUint32(24, true);
+    const extra = attributes & AUTHENTICATED ? AUTHENTICATED_SIZE : 0;
+    const end = at + ENTRY_HEADER + entrySize;
+    const dataOffset = at + ENTRY_HEADER + nameSize + extra;
+    if (nameSize > MAX_NAME_SIZE || end > limit || dataOffset > end) return;
+    const name = nameOf(window.bytes(at + ENTRY_HEADER, nameSize));
+    if (name === undefined) return;
+    const data = { storage: storage.medium, offset: dataOffset, length: end - dataOffset };
+    const isDump = isGuidAt(head, 0, CRASH_GUID_BYTES);
+    yield { name, isDump, attributes, state: 'live', offset: at, size: end - at, head, data };
+    at = end;
+  }
+}
+
+/** Nobody says whether the NUL always belongs to the name's size: a name is read with it and without it. */
+function nameOf(bytes: Uint8Array): string | undefined {
+  return readName(bytes) ?? readName(new Uint8Array([...bytes.subarray(0, MAX_NAME_SIZE), 0, 0]));
+}

@@ -1,0 +1,102 @@
+// Firmware volumes that hold variables, found anywhere in a flash image.
+// Facts: Platform Initialization specification, volume 3, EFI_FIRMWARE_VOLUME_HEADER; checked against OVMF and AAVMF.
+
+import { findBytes } from '#platform';
+import { guidBytes, isGuidAt } from '../guid.js';
+import { readRange, type Storage } from '../storage/storage.js';
+
+/** EFI_SYSTEM_NV_DATA_FV_GUID: the volume holds variables, not files. */
+const NV_DATA_GUID = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
+const SIGNATURE = new Uint8Array([0x5f, 0x46, 0x56, 0x48]);
+const GUID_AT = 16;
+const LENGTH_AT = 32;
+const SIGNATURE_AT = 40;
+const HEADER_LENGTH_AT = 48;
+/** Bytes up to the block map. */
+const FIXED_HEADER = 56;
+/** A header with a longer block map is none. */
+const MAX_HEADER = 4096;
+
+export interface Volume {
+  /** First byte in the source. */
+  readonly offset: number;
+  /** Bytes as the header says, but never beyond the source's end. */
+  readonly length: number;
+  /** Bytes in front of the variable store. */
+  readonly headerLength: number;
+  /** Whether the 16-bit words of the header sum to 0. */
+  readonly isSound: boolean;
+}
+
+/** The volume whose header begins at an offset, if it is one that holds variables. */
+export function readVolume(storage: Storage, offset: number): Volume | undefined {
+  const head = readRange(storage, offset, FIXED_HEADER);
+  if (offset < 0 || head.length < FIXED_HEADER || !isGuidAt(head, GUID_AT, NV_DATA_GUID)) return undefined;
+  if (!SIGNATURE.every((byte, i) => head[SIGNATURE_AT + i] === byte)) return undefined;
+  const view = new DataView(head.buffer, head.byteOffset);
+  const headerLength = view.getUint16(HEADER_LENGTH_AT, true);
+  const length = view.getBigUint64(LENGTH_AT, true);
+  const room = storage.size - offset;
+  const isPossible = headerLength >= FIXED_HEADER && headerLength <= MAX_HEADER && length > BigInt(headerLength);
+  return {
+    offset,
+    length: isPossible && length < BigInt(room) ? Number(length) : room,
+    headerLength: isPossible ? headerLength : FIXED_HEADER,
+    isSound: isPossible && sumOfWords(readRange(storage, offset, headerLength)) === 0,
+  };
+}
+
+function sumOfWords(header: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at + 1 < header.length; at += 2) sum = (sum + header[at]! + 256 * header[at + 1]!) & 0xffff;
+  return sum;
+}
+
+/** What is read at a time, into the same bytes: the machine's own search is far faster than many small reads. */
+const CHUNK = 256 << 10;
+
+/** What is searched for stands some ten times in an image: one that is full of it is not looked through. */
+const MAX_PLACES = 16_384;
+
+/** Where the bytes of a needle stand, in rising order, at most 16,384 times. @param end first byte that is not looked at */
+export function* places(storage: Storage, needle: Uint8Array, from: number, end: number): Generator<number> {
+  const limit = Math.min(end, storage.size);
+  // Pieces overlap by less than the needle, so that one across a border is found, and found once.
+  const buffer = new Uint8Array(Math.max(0, Math.min(CHUNK + needle.length - 1, limit - from)));
+  let found = 0;
+  for (let start = from; start < limit; start += CHUNK) {
+    const wanted = buffer.subarray(0, limit - start);
+    const bytes = wanted.subarray(0, storage.read(wanted, start));
+    for (let at = findBytes(bytes, needle, 0); at >= 0; at = findBytes(bytes, needle, at + 1)) {
+      if (found++ === MAX_PLACES) return;
+      yield start + at;
+    }
+  }
+}
+
+/**
+ * Volumes with variables, in the order in which they stand. One inside another is a copy that the firmware has made while
+ * it wrote, and is none of its own.
+ * @param end first byte that is not looked at
+ */
+export function findVolumes(storage: Storage, end: number): Volume[] {
+  const volumes: Volume[] = [];
+  let after = 0;
+  for (const at of places(storage, NV_DATA_GUID, 0, end)) {
+    const offset = at - GUID_AT;
+    const volume = offset < after ? undefined : readVolume(storage, offset);
+    if (!volume) continue;
+    volumes.push(volume);
+    if (volumes.length === MAX_VOLUMES) break;
+    if (volume.isSound) after = volume.offset + volume.length;
+  }
+  return volumes;
+}
+
+/** More than any board has. */
+const MAX_VOLUMES = 8;
+
+/** Whether there is a firmware volume of any kind: the image is one of UEFI. */
+export function hasVolume(storage: Storage, end: number): boolean {
+  return places(storage, SIGNATURE, 0, end).next().done !== true;
+}

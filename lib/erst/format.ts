@@ -1,0 +1,67 @@
+// The file in which QEMU's acpi-erst device keeps records. Facts: QEMU hw/acpi/erst.c; checked against files of QEMU 7.2.
+
+import { readRange, type Storage } from '../storage/storage.js';
+
+const MAGIC = new TextEncoder().encode('ERSTSTOR');
+const RECORD_SIZE_AT = 8;
+const STORAGE_OFFSET_AT = 12;
+const VERSION_AT = 16;
+const VERSION = 0x0100;
+export const RECORD_COUNT_AT = 20;
+const MAP_AT = 24;
+export const MAP_ENTRY_SIZE = 8;
+/** hw/acpi/erst.c, ERST_RECORD_SIZE: what QEMU takes at least. */
+const MIN_RECORD_SIZE = 4096;
+/** Map entries of a slot without a record; no kernel gives a record such an id. */
+const FREE = 0n;
+const EMPTY_END = 0xffff_ffff_ffff_ffffn;
+
+export interface ErstHeader {
+  /** Bytes of a slot: a power of two. */
+  readonly recordSize: number;
+  /** Slots of the whole file, those that the header takes included. */
+  readonly slots: number;
+  /** The first slot that a record can take. */
+  readonly firstSlot: number;
+  /** What of the header does not fit the file, or null. */
+  readonly damage: string | null;
+}
+
+/** @returns undefined for a file that does not begin as QEMU's, or whose slots could have no size */
+export function readErstHeader(storage: Storage): ErstHeader | undefined {
+  const head = readRange(storage, 0, MAP_AT);
+  if (head.length < MAP_AT || !MAGIC.every((byte, i) => head[i] === byte)) return undefined;
+  const view = new DataView(head.buffer, head.byteOffset);
+  const recordSize = view.getUint32(RECORD_SIZE_AT, true);
+  const isPower = (recordSize & (recordSize - 1)) === 0;
+  if (recordSize < MIN_RECORD_SIZE || !isPower || recordSize > storage.size) return undefined;
+  const slots = Math.floor(storage.size / recordSize);
+  // QEMU computes it from the file's size whenever it starts.
+  const expected = Math.ceil((MAP_AT + MAP_ENTRY_SIZE * slots) / recordSize) * recordSize;
+  const found = view.getUint32(STORAGE_OFFSET_AT, true);
+  const version = view.getUint16(VERSION_AT, true);
+  const damages = [
+    ...(found === expected ? [] : [`its records begin at ${found} by its header, but at ${expected} by its size`]),
+    ...(version === VERSION ? [] : [`its version is ${version}, not ${VERSION}`]),
+  ];
+  const begin = found > 0 && found % recordSize === 0 && found < storage.size ? found : expected;
+  const damage = damages.length === 0 ? null : damages.join('; ');
+  return { recordSize, slots, firstSlot: begin / recordSize, damage };
+}
+
+/** Where the map has a slot's entry. */
+export function mapEntryAt(slot: number): number {
+  return MAP_AT + MAP_ENTRY_SIZE * slot;
+}
+
+/** The map: for each slot the id of its record, or null where it is free. Slots of the header are null, too. */
+export function readMap(storage: Storage, { slots, firstSlot, recordSize }: ErstHeader): (bigint | null)[] {
+  const bytes = readRange(storage, MAP_AT, Math.min(MAP_ENTRY_SIZE * slots, firstSlot * recordSize - MAP_AT));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: slots }, (_, slot) => {
+    const at = MAP_ENTRY_SIZE * slot;
+    if (slot < firstSlot || at + MAP_ENTRY_SIZE > bytes.length) return null;
+    const id = view.getBigUint64(at, true);
+    return id === FREE || id === EMPTY_END ? null : id;
+  });
+}

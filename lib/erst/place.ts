@@ -1,0 +1,275 @@
+// Where CPER records are kept: QEMU's file, files of bare records, folders of those.
+
+import { PstoreError } from '../errors.js';
+import type { Folder, FolderFile } from '../storage/folder.js';
+import { MemoryStorage } from '../storage/memory.js';
+import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
+import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
+import { type ErstHeader, MAP_ENTRY_SIZE, mapEntryAt, RECORD_COUNT_AT, readMap } from './format.js';
+
+export interface FoundRecord {
+  /** null where a record should be, but none begins. */
+  readonly header: CperHeader | null;
+  /** By the map where there is one, else the record's own. */
+  readonly id: bigint;
+  /** First byte in the source. */
+  readonly offset: number;
+  /** Bytes that the record may take. */
+  readonly room: number;
+  readonly isErased: boolean;
+  /** Slot in QEMU's file. */
+  readonly slot?: number;
+  readonly file?: FolderFile;
+  /** Bytes of the record from an offset in it on, for looking: zeros where they cannot be read. */
+  look(offset: number, length: number): Uint8Array;
+  /** The same for the record's content. @throws PstoreError EIO where they cannot be read */
+  read(offset: number, length: number): Uint8Array;
+}
+
+export interface RecordListing {
+  /** In the order in which they stand. */
+  readonly records: readonly FoundRecord[];
+  /** Slots for records, and those without a live one; null where the place does not end. */
+  readonly slots: { readonly all: number; readonly free: number } | null;
+  /** Sentences without the path. */
+  readonly damages: readonly string[];
+}
+
+export interface RecordPlace {
+  /** As `info` names it. */
+  readonly format: string;
+  /** Bytes of a slot, where there are slots. */
+  readonly recordSize: number | null;
+  /** Why nothing can be erased here, or null. */
+  readonly whyNotErased: string | null;
+  /** @throws PstoreError EIO, EACCES */
+  list(): RecordListing;
+  /** Erases as the firmware does, durably, if it still is the same record. @throws PstoreError EPERM, EACCES, EIO */
+  erase(record: FoundRecord): void;
+  close(): void;
+}
+
+/** More records than any store has: a hostile image must not decide our memory, or our time. */
+const MAX_RECORDS = 8192;
+const tooMany = `it holds more than ${MAX_RECORDS} records, which no machine makes: the others are not shown`;
+
+// ── QEMU's file ──
+
+export class QemuFile implements RecordPlace {
+  readonly format = "QEMU's acpi-erst";
+  readonly whyNotErased = null;
+  readonly #storage: SurvivingStorage;
+  readonly #header: ErstHeader;
+
+  constructor(storage: SurvivingStorage, header: ErstHeader) {
+    this.#storage = storage;
+    this.#header = header;
+  }
+
+  get recordSize(): number {
+    return this.#header.recordSize;
+  }
+
+  list(): RecordListing {
+    const { firstSlot, slots, damage } = this.#header;
+    const map = readMap(this.#storage, this.#header);
+    const records: FoundRecord[] = [];
+    for (let slot = firstSlot; slot < slots && records.length < MAX_RECORDS; slot++) {
+      const id = map[slot] ?? null;
+      const header = this.#headerOf(slot);
+      if (id !== null || header) records.push(this.#found(slot, id, header ?? null));
+    }
+    const live = map.reduce((count, id) => count + (id === null ? 0 : 1), 0);
+    const counted = this.#count();
+    const damages = damage === null ? [] : [damage];
+    if (counted !== live) damages.push(`its header counts ${counted} records, its map has ${live}`);
+    if (records.length === MAX_RECORDS) damages.push(tooMany);
+    const all = Math.max(0, slots - firstSlot);
+    return { records, slots: { all, free: all - live }, damages };
+  }
+
+  #headerOf(slot: number): CperHeader | undefined {
+    return readCperHeader(readRange(this.#storage, slot * this.recordSize, CPER_HEADER_SIZE));
+  }
+
+  #found(slot: number, id: bigint | null, header: CperHeader | null): FoundRecord {
+    const { recordSize } = this;
+    const offset = slot * recordSize;
+    return {
+      header,
+      id: id ?? header?.id ?? 0n,
+      offset,
+      room: recordSize,
+      isErased: id === null,
+      slot,
+      look: (from, length) => readRange(this.#storage, offset + from, Math.min(length, recordSize - from)),
+      read: (from, length) => readRange(this.#storage.medium, offset + from, Math.min(length, recordSize - from)),
+    };
+  }
+
+  /** Records as the header counts them. */
+  #count(): number {
+    const bytes = readRange(this.#storage, RECORD_COUNT_AT, 4);
+    return bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  }
+
+  /** The map forgets the record, and the header counts one less; the record itself stays where it is. */
+  erase({ slot, id }: FoundRecord): void {
+    const at = mapEntryAt(slot!);
+    checkStillThere(this.#storage, at, MAP_ENTRY_SIZE);
+    const entry = readRange(this.#storage, at, MAP_ENTRY_SIZE);
+    if (new DataView(entry.buffer, entry.byteOffset).getBigUint64(0, true) !== id) return;
+    const count = new Uint8Array(4);
+    new DataView(count.buffer).setUint32(0, Math.max(0, this.#count() - 1), true);
+    this.#storage.write(new Uint8Array(MAP_ENTRY_SIZE), at);
+    this.#storage.write(count, RECORD_COUNT_AT);
+    this.#storage.sync();
+  }
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+// ── bare records ──
+
+/** Records of QEMU's file stand at multiples of this, whatever became of its header. */
+const STEP = 4096;
+
+/** Records that stand one after the other from the beginning, or at multiples of 4096. */
+export function* bareRecords(storage: SurvivingStorage, file?: FolderFile): Generator<FoundRecord> {
+  let records = 0;
+  for (let offset = 0; offset + CPER_HEADER_SIZE <= storage.size && records < MAX_RECORDS; ) {
+    const at = offset;
+    const header = readCperHeader(readRange(storage, at, CPER_HEADER_SIZE));
+    offset = Math.floor(at / STEP) * STEP + STEP;
+    if (!header) continue;
+    const room = roomOf(storage, at, header);
+    if (room === header.length) offset = nextAfter(storage, at + room);
+    records++;
+    yield {
+      header,
+      id: header.id,
+      offset: at,
+      room,
+      isErased: false,
+      ...(file && { file }),
+      look: (from, length) => readRange(storage, at + from, Math.max(0, Math.min(length, room - from))),
+      read: (from, length) => readRange(storage.medium, at + from, Math.max(0, Math.min(length, room - from))),
+    };
+  }
+}
+
+/** Its length where that can be; else what is left of the step. */
+function roomOf(storage: Storage, at: number, { length }: CperHeader): number {
+  if (length >= CPER_HEADER_SIZE && at + length <= storage.size) return length;
+  return Math.min(storage.size - at, STEP - (at % STEP));
+}
+
+/** Where another record follows at once, it is the next; else one may stand at the next multiple. */
+function nextAfter(storage: Storage, end: number): number {
+  return beginsAsCper(readRange(storage, end, CPER_HEADER_SIZE)) ? end : Math.ceil(end / STEP) * STEP;
+}
+
+export class BareFile implements RecordPlace {
+  readonly format = 'bare CPER records';
+  readonly recordSize = null;
+  readonly whyNotErased = 'it is a copy: remove the file itself when it is not needed any more';
+  readonly #storage: SurvivingStorage;
+
+  constructor(storage: SurvivingStorage) {
+    this.#storage = storage;
+  }
+
+  list(): RecordListing {
+    const records = [...bareRecords(this.#storage)];
+    const first = records[0]?.offset ?? 0;
+    const lost = `no header of QEMU stands in front of its first record at offset ${first}: which records were erased cannot be told`;
+    const damages = [...(first > 0 ? [lost] : []), ...(records.length === MAX_RECORDS ? [tooMany] : [])];
+    return { records, slots: null, damages };
+  }
+
+  erase(): void {}
+
+  close(): void {
+    this.#storage.close();
+  }
+}
+
+// ── folders ──
+
+/** A file of records that is larger is none. */
+const MAX_FILE = 16 << 20;
+/** Files that a probe opens. */
+const PROBED = 64;
+
+/** How sure a look at a folder is that it holds records. */
+export function probeFolder(folder: Folder): number {
+  const files = folder.files().filter(isCandidate);
+  return files.slice(0, PROBED).some((file) => beginsAsCper(headOf(folder, file))) ? 0.9 : 0;
+}
+
+function isCandidate({ name, size }: FolderFile): boolean {
+  return !name.includes('/') && size >= CPER_HEADER_SIZE && size <= MAX_FILE;
+}
+
+function headOf(folder: Folder, file: FolderFile): Uint8Array {
+  try {
+    return folder.read(file, CPER_HEADER_SIZE);
+  } catch (error) {
+    if (error instanceof PstoreError) return new Uint8Array(0);
+    throw error;
+  }
+}
+
+export class RecordFolder implements RecordPlace {
+  readonly format = 'a folder of CPER records';
+  readonly recordSize = null;
+  readonly whyNotErased = null;
+  readonly #folder: Folder;
+  /** Records of each file that was looked at, by the file's identity. */
+  readonly #seen = new Map<string, readonly FoundRecord[]>();
+
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  list(): RecordListing {
+    const records: FoundRecord[] = [];
+    const damages: string[] = [];
+    for (const file of this.#folder.files().filter(isCandidate)) {
+      try {
+        records.push(...this.#recordsOf(file).slice(0, MAX_RECORDS - records.length));
+      } catch (error) {
+        if (!(error instanceof PstoreError)) throw error;
+        damages.push(error.message);
+      }
+    }
+    return { records, slots: null, damages };
+  }
+
+  #recordsOf(file: FolderFile): readonly FoundRecord[] {
+    const key = `${file.identity} ${file.name}`;
+    let found = this.#seen.get(key);
+    if (!found) {
+      const isOne = beginsAsCper(this.#folder.read(file, CPER_HEADER_SIZE));
+      const bytes = isOne ? this.#folder.read(file, MAX_FILE) : new Uint8Array(0);
+      const path = `${this.#folder.path}/${file.name}`;
+      found = [...bareRecords(SurvivingStorage.over(new MemoryStorage(bytes, { path, writable: false })), file)];
+      this.#seen.set(key, found);
+    }
+    return found;
+  }
+
+  erase({ file }: FoundRecord): void {
+    const records = this.#recordsOf(file!).length;
+    if (records > 1) {
+      const path = `${this.#folder.path}/${file!.name}`;
+      throw new PstoreError('EPERM', `${path} holds ${records} records: remove the file itself`, { path });
+    }
+    this.#folder.remove(file!);
+  }
+
+  close(): void {}
+}

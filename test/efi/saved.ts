@@ -1,0 +1,123 @@
+import t from 'tap';
+import { efi } from '../../lib/efi/backend.js';
+import {
+  CRASH,
+  dmpstore,
+  efivarExport,
+  efivarfsFile,
+  GLOBAL,
+  type PlannedVariable,
+  qemuJson,
+  ubootFile,
+  vmwareFile,
+} from '../builders/efi.js';
+import { codesOf, MemoryFolder, namesOf, openBytes, openFiles, sureOf, textOf } from '../builders/open.js';
+
+const A = 'dump-type0-1-1-1640995208-D';
+const B = 'dump-type0-2-1-1640995208-D';
+const FILE_A = 'dmesg-efi_pstore-164099520801001';
+const FILE_B = 'dmesg-efi_pstore-164099520802001';
+const TEXT_A = 'Oops#1 Part1\n<6>[    1.000000] the end of a log\n';
+const TEXT_B = 'Oops#1 Part2\n<6>[    0.500000] the beginning of it\n';
+const ONE: PlannedVariable = { name: A, data: TEXT_A };
+const ALL: readonly PlannedVariable[] = [
+  { name: 'BootOrder', guid: GLOBAL, data: '\0\0' },
+  ONE,
+  { name: B, data: TEXT_B },
+  { name: 'db', guid: GLOBAL, data: 'signed', attributes: 0x27 },
+];
+
+t.test('files of saved variables, whatever they are called', (t) => {
+  const files: [what: string, bytes: Buffer, files: string[]][] = [
+    ['efivar --export', efivarExport(ONE), [FILE_A]],
+    ['dmpstore', dmpstore(ALL), [FILE_A, FILE_B]],
+    ['U-Boot', ubootFile(ALL), [FILE_A, FILE_B]],
+    ['QEMU', qemuJson(ALL), [FILE_A, FILE_B]],
+    ['VMware', vmwareFile(ALL), [FILE_A, FILE_B]],
+  ];
+  for (const [what, bytes, names] of files) {
+    t.ok(sureOf(efi, bytes) >= 0.9, what);
+    const backend = openBytes(efi, bytes);
+    t.same(namesOf(backend), names, what);
+    t.equal(textOf(backend, FILE_A), TEXT_A, what);
+    t.same(codesOf(backend), [], what);
+    t.equal(backend.writable, false);
+    t.throws(() => backend.erase(0), { code: 'EPERM', message: /is not erased: / }, what);
+    t.ok(backend.info().details.erasing);
+  }
+  t.end();
+});
+
+t.test('a wrong checksum is told, and the text is shown', (t) => {
+  for (const bytes of [efivarExport(ONE), dmpstore([ONE]), ubootFile([ONE])]) {
+    const at = bytes.indexOf('the end');
+    bytes.write('T', at);
+    const backend = openBytes(efi, bytes);
+    t.same(namesOf(backend), [FILE_A]);
+    t.match(backend.warnings.list[0], { code: 'store-damaged', message: /checksum/ });
+  }
+  const cut = openBytes(efi, dmpstore(ALL).subarray(0, -10));
+  t.same(namesOf(cut), [FILE_A, FILE_B]);
+  t.match(cut.warnings.list[0]?.message, /no variable begins at offset/);
+  t.end();
+});
+
+t.test("bare data, with the name in the file's name", (t) => {
+  for (const [bytes, path] of [
+    [Buffer.from(TEXT_A), `/tmp/pstore-0-${A}.bin`],
+    [efivarfsFile(ONE), `/tmp/${A}-${CRASH}`],
+    [efivarfsFile({ ...ONE, attributes: 3 }), `${A} (copy)`],
+  ] as const) {
+    const backend = openBytes(efi, bytes, {}, path);
+    t.same(namesOf(backend), [FILE_A], path);
+    t.equal(textOf(backend, FILE_A), TEXT_A, path);
+  }
+  t.equal(sureOf(efi, Buffer.from(TEXT_A)), 0, 'nothing tells what it is');
+  t.end();
+});
+
+t.test('a folder: efivarfs, old sysfs, and files of all kinds', (t) => {
+  const folder = new MemoryFolder({
+    [`BootOrder-${GLOBAL}`]: efivarfsFile(ALL[0]!),
+    [`${A}-${CRASH}`]: efivarfsFile(ONE),
+    [`${B}-${CRASH}/data`]: Buffer.from(TEXT_B),
+    [`${B}-${CRASH}/attributes`]: Buffer.from('EFI_VARIABLE_NON_VOLATILE\n'),
+    [`${B}-${CRASH}/raw_var`]: Buffer.alloc(2084),
+    'export.bin': efivarExport({ name: 'dump-type0-3-1-1640995208-D', data: 'three' }),
+    'shell.dmp': dmpstore([
+      { name: 'dump-type0-4-1-1640995208-D', data: 'four' },
+      { name: 'dump-type0-5-1-1640995208-D', data: 'five' },
+    ]),
+    'win-dump-type0-6-1-1640995208-D.bin': Buffer.from('six'),
+    'notes.txt': Buffer.from('nothing of ours'),
+    [`dump!type0-${CRASH}`]: efivarfsFile({ ...ONE, data: 'a slash in its name' }),
+  });
+  t.equal(efi.folder!.probe(folder), 1);
+  const backend = openFiles(efi, folder);
+  const id = (part: number) => `dmesg-efi_pstore-1640995208${String(part).padStart(2, '0')}001`;
+  t.same(namesOf(backend), [1, 2, 3, 4, 5, 6].map(id));
+  t.equal(textOf(backend, id(2)), TEXT_B);
+  t.equal(textOf(backend, id(5)), 'five');
+  t.match(backend.warnings.list[0]?.message, 'dump/type0 has the GUID of dumps');
+
+  backend.erase(backend.find(id(1))!);
+  t.notOk(folder.contents.has(`${A}-${CRASH}`), 'unlinking the file removes the variable');
+  t.throws(() => backend.erase(backend.find(id(2))!), { code: 'EPERM', message: /del_var/ });
+  t.throws(() => backend.erase(backend.find(id(4))!), { code: 'EPERM', message: /holds 2 variables/ });
+  backend.erase(backend.find(id(6))!);
+  t.same(namesOf(backend), [2, 3, 4, 5].map(id));
+  t.equal(folder.contents.size, 8, 'nothing else is gone');
+  t.end();
+});
+
+t.test('a folder without dumps, and folders of other things', (t) => {
+  const plain = new MemoryFolder({ [`BootOrder-${GLOBAL}`]: efivarfsFile(ALL[0]!) });
+  t.equal(efi.folder!.probe(plain), 1);
+  t.same(namesOf(openFiles(efi, plain)), []);
+  t.equal(efi.folder!.probe(new MemoryFolder({ a: Buffer.from('x'), 'b/c': Buffer.from('y') })), 0);
+  t.equal(efi.folder!.probe(new MemoryFolder({})), 0);
+  const readOnly = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE) });
+  readOnly.writable = false;
+  t.throws(() => openFiles(efi, readOnly).erase(0), { code: 'EROFS' });
+  t.end();
+});

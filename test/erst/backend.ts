@@ -1,0 +1,181 @@
+import { deflateRawSync, deflateSync } from 'node:zlib';
+import fc from 'fast-check';
+import t from 'tap';
+import { PstoreError } from '../../lib/errors.js';
+import { erst } from '../../lib/erst/backend.js';
+import type { Backend } from '../../lib/pstore/backend.js';
+import { contentBytes } from '../../lib/pstore/content.js';
+import { changedBytes } from '../builders/changed.js';
+import { cperRecord, erstFile, type PlannedSlot, SECTION } from '../builders/erst.js';
+import { codesOf, MemoryFolder, namesOf, openBytes, openFiles, recordsOf, sureOf, textOf } from '../builders/open.js';
+
+const TEXT = `Oops#1 Part1\n${'<4>[    2.000000] a line that repeats\n'.repeat(20)}`;
+const slot = (id: bigint, more: Partial<PlannedSlot['record']> = {}): PlannedSlot => ({
+  record: { id, data: TEXT, ...more },
+});
+
+t.test('sections of all kinds', (t) => {
+  const file = erstFile([
+    slot(5n),
+    slot(4n, { section: SECTION.dmesgZ, data: deflateRawSync(TEXT) }),
+    slot(3n, { section: SECTION.dmesgZ, data: deflateSync(TEXT) }),
+    slot(2n, { section: SECTION.mce, data: Buffer.alloc(128), seconds: null }),
+    slot(1n, { section: '22222222-2222-2222-2222-222222222222', data: 'who knows' }),
+    slot(0xffff_ffff_ffff_fffen, { section: SECTION.dmesgZ, data: 'no stream' }),
+  ]);
+  const backend = openBytes(erst, file);
+  t.same(namesOf(backend), [
+    'dmesg-erst-3',
+    'dmesg-erst-4',
+    'dmesg-erst-5',
+    'dmesg-erst-18446744073709551614.enc.z',
+    'mce-erst-2',
+    'unknown-erst-1',
+  ]);
+  for (const id of [3, 4, 5]) t.equal(textOf(backend, `dmesg-erst-${id}`), TEXT);
+  t.match(recordsOf(backend)[0], { compressed: 'zlib', reason: 'Oops', count: 1, part: 1, size: TEXT.length });
+  t.equal(recordsOf(backend)[0]!.mtimeNs, 1_640_995_200_000_000_000n);
+  t.same(codesOf(backend), ['record-hidden'], 'later kernels cannot read zlib streams');
+  t.match(backend.space(), { records: 6, freeSlots: 1, freeBytes: 8192 });
+  t.end();
+});
+
+t.test('erased records are known, and not shown', (t) => {
+  const file = erstFile([slot(1n), { ...slot(2n), erased: true }, null, slot(3n)], 4096, 16);
+  const backend = openBytes(erst, file);
+  t.same(namesOf(backend), ['dmesg-erst-1', 'dmesg-erst-3']);
+  t.same(
+    [...backend.info().zones].map(({ state, offset }) => [state, offset]),
+    [
+      ['live', 4096],
+      ['erased', 8192],
+      ['live', 16384],
+    ],
+  );
+  const before = Buffer.from(file);
+  backend.erase(backend.find('dmesg-erst-3')!);
+  t.same(changedBytes(before, file), [20, 24 + 8 * 4], 'the count and the map');
+  backend.erase(0);
+  t.equal(file.readUInt32LE(20), 0);
+  t.equal(openBytes(erst, file).space().freeSlots, 15);
+  t.end();
+});
+
+t.test('the map decides: what it has, and what it does not', (t) => {
+  const file = erstFile([{ ...slot(7n), mapId: 9n }, slot(8n)]);
+  file.fill(0, 2 * 8192, 2 * 8192 + 200);
+  const backend = openBytes(erst, file, { salvage: true });
+  t.same(
+    namesOf(backend),
+    ['dmesg-erst-9', 'unknown-erst-8.salvaged'],
+    'where no record begins, there is nothing but bytes',
+  );
+  const zones = [...backend.info().zones];
+  t.match(zones[0]?.reason, 'it says of itself that its id is 7');
+  t.match(zones[1]?.reason, 'the map has a record here, but none begins');
+  file.writeUInt32LE(5, 20);
+  t.match(openBytes(erst, file).warnings.list[0]?.message, 'its header counts 5 records, its map has 2');
+  t.end();
+});
+
+t.test('a slot that is used again between listing and erasing is left alone', (t) => {
+  const file = erstFile([slot(1n)]);
+  const backend = openBytes(erst, file);
+  file.writeBigUInt64LE(2n, 24 + 8);
+  const before = Buffer.from(file);
+  backend.erase(0);
+  t.same(changedBytes(before, file), []);
+  t.end();
+});
+
+t.test('no slot is free: the next crash is not recorded', (t) => {
+  const full = openBytes(erst, erstFile([1n, 2n, 3n, 4n, 5n, 6n, 7n].map((id) => slot(id))));
+  t.match(full.warnings.list, [{ code: 'store-full', message: /all 7 slots hold a record/ }]);
+  t.end();
+});
+
+t.test('bare records: one, several, in a folder, and behind a lost header', (t) => {
+  const one = cperRecord(slot(1n).record);
+  const two = cperRecord(slot(2n).record);
+  t.same(namesOf(openBytes(erst, one)), ['dmesg-erst-1']);
+  const both = openBytes(erst, Buffer.concat([two, one]));
+  t.same(namesOf(both), ['dmesg-erst-1', 'dmesg-erst-2']);
+  t.throws(() => both.erase(0), { code: 'EPERM' });
+  t.ok(sureOf(erst, one) > 0.5);
+
+  const headless = erstFile([slot(1n), { ...slot(2n), erased: true }]);
+  headless.fill(0, 0, 8);
+  const found = openBytes(erst, headless);
+  t.same(namesOf(found), ['dmesg-erst-1', 'dmesg-erst-2']);
+  t.match(found.warnings.list[0]?.message, /which records were erased cannot be told/);
+
+  const folder = new MemoryFolder({
+    a: one,
+    b: two,
+    c: Buffer.from('other'),
+    'd/e': one,
+    many: Buffer.concat([one, two]),
+  });
+  t.equal(erst.folder!.probe(folder), 0.9);
+  const backend = openFiles(erst, folder);
+  t.same(namesOf(backend), ['dmesg-erst-1', 'dmesg-erst-1.2', 'dmesg-erst-2', 'dmesg-erst-2.2']);
+  backend.erase(backend.find('dmesg-erst-1')!);
+  t.notOk(folder.contents.has('a'));
+  t.throws(() => backend.erase(backend.find('dmesg-erst-1.2')!), { code: 'EPERM', message: /many holds 2 records/ });
+  t.end();
+});
+
+t.test('a cut file', (t) => {
+  const file = erstFile([slot(1n), slot(2n), slot(3n)]);
+  const backend = openBytes(erst, file.subarray(0, 3 * 8192 + 100));
+  t.same(namesOf(backend), ['dmesg-erst-1', 'dmesg-erst-2']);
+  t.match(backend.warnings.list[0]?.message, 'its header counts 3 records, its map has 2');
+  t.throws(() => openBytes(erst, Buffer.alloc(8192)), { code: 'EBADMSG' });
+  t.equal(sureOf(erst, Buffer.alloc(8192)), 0);
+  t.end();
+});
+
+function isSane(backend: Backend): boolean {
+  const records = recordsOf(backend);
+  if (new Set(records.map(({ name }) => name)).size !== records.length) return false;
+  return records.every(({ name, slot, size }) => {
+    if (!/^(?:dmesg|mce|unknown)-erst-[0-9.]+(?:\.enc\.z)?(?:\.salvaged)?(?:\.[0-9]+)?$/.test(name)) return false;
+    return backend.find(name) === slot && contentBytes(backend.open(slot)).length === size;
+  });
+}
+
+t.test('whatever the bytes are', (t) => {
+  const planned = fc.record({
+    id: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    data: fc.uint8Array({ maxLength: 200 }),
+    section: fc.constantFrom(...Object.values(SECTION)),
+    length: fc.option(fc.nat(2 ** 32 - 1), { nil: undefined }),
+    seconds: fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+  });
+  const damage = fc.array(fc.tuple(fc.nat(40_000), fc.nat(255)), { maxLength: 8 });
+  const header = fc.array(fc.tuple(fc.nat(100), fc.nat(255)), { maxLength: 3 });
+  fc.assert(
+    fc.property(fc.array(planned, { maxLength: 6 }), damage, header, fc.nat(40_000), (list, wrong, first, size) => {
+      const file = erstFile(
+        list.map((record) => ({ record })),
+        4096,
+        8,
+      );
+      const image = Uint8Array.from(file.subarray(0, Math.max(300, size)));
+      for (const [at, value] of [...wrong, ...first]) image[at % image.length] = value;
+      const before = Uint8Array.from(image);
+      for (const salvage of [false, true]) {
+        try {
+          const backend = openBytes(erst, image, { salvage });
+          [...backend.info().zones];
+          if (!isSane(backend)) return false;
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+        }
+      }
+      return before.every((byte, i) => byte === image[i]);
+    }),
+    { numRuns: 500 },
+  );
+  t.end();
+});
