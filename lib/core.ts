@@ -38,6 +38,7 @@ export type {
 export { TextCache } from './pstore/cache.js';
 export { contentBytes } from './pstore/content.js';
 export { type Dump, makeDump } from './pstore/front-end.js';
+export { JoinedView } from './pstore/joined.js';
 export { SourceKeys } from './pstore/keys.js';
 export type { AnyKind, BackendKind, FolderContext, FolderKind, OpenContext } from './pstore/kind.js';
 export { type FrontEnd, Reason, reasonName, reasonNumber } from './pstore/record-type.js';

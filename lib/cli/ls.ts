@@ -1,5 +1,7 @@
 // pstorefuse ls: the records of sources, as the mount would show them.
 
+import { JoinedView } from '../pstore/joined.js';
+import type { Mounted } from '../tree/tree.js';
 import type { Listed } from './command.js';
 import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
 import { json, print, printable } from './print.js';
@@ -14,11 +16,12 @@ export const ls: Command = {
   build: (yargs) =>
     sourceOptions(yargs)
       .option('json', { type: 'boolean', describe: 'an array of objects' })
+      .option('joined', { type: 'boolean', describe: 'each dump once, its parts joined' })
       .option('l', { alias: 'long', type: 'boolean', describe: 'size, time, reason and count too' }),
   run: (args) => {
     const opened = openAll(args, args.list('source'), 'read');
     try {
-      const records = listRecords(opened.mounted);
+      const records = listRecords(args.flag('joined') ? opened.mounted.map(joined) : opened.mounted);
       if (args.flag('json')) printJson(records);
       else printNames(records, opened.mounted.length > 1, args);
     } finally {
@@ -28,15 +31,19 @@ export const ls: Command = {
   },
 };
 
+function joined(mounted: Mounted): Mounted {
+  return { ...mounted, backend: new JoinedView(mounted.backend) };
+}
+
 /** One record as `ls --json` gives it. */
 export function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
-  const { name, type, id, size, mtimeNs, reason, count, compressed, state, offset, title } = record;
+  const { name, type, id, id64, size, mtimeNs, reason, count, compressed, state, offset, title } = record;
   return {
     name,
     backend: mounted.backend.name,
     label: mounted.label,
     type,
-    id,
+    id: id64 === undefined ? id : String(id64),
     size,
     mtimeNs: mtimeNs === null ? null : String(mtimeNs),
     reason,

@@ -24,6 +24,8 @@ export interface MountOptions {
   /** Bytes of decoded texts that are kept. */
   readonly cache: number;
   readonly strict: boolean;
+  /** A directory `.joined` with each dump as one text. */
+  readonly joined: boolean;
   /** Unmount when nothing was asked for that long; null: never. */
   readonly idleSeconds: number | null;
   readonly transport: Transport;
@@ -161,6 +163,9 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   strict: (options) => {
     options.strict = true;
   },
+  joined: (options) => {
+    options.joined = true;
+  },
   timeout: (options, value) => {
     options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
   },
@@ -230,6 +235,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     fsname: null,
     cache: 64 << 20,
     strict: false,
+    joined: false,
     idleSeconds: null,
     transport: 'auto',
     kernelFlags,

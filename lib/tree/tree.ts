@@ -9,6 +9,7 @@ import {
   parseRecordName,
   type RecordContent,
 } from '../pstore/backend.js';
+import { JoinedView } from '../pstore/joined.js';
 import { recordXattrs } from './xattr.js';
 
 /** `both`: a directory a backend, and the first one's records in the root too; `flat`: all in the root; `subdirs`: directories only. */
@@ -31,6 +32,8 @@ export interface TreeOptions {
   readonly gid: number;
   /** Bits that are taken from the permissions; null: the kernel's own 0750 and 0444. */
   readonly umask: number | null;
+  /** Whether a directory `.joined` has each dump as one text, whatever the number of its parts. */
+  readonly joined?: boolean;
   /** Time of everything that has none of its own, in nanoseconds since 1970. */
   readonly mountTimeNs: bigint;
 }
@@ -67,8 +70,10 @@ export interface Statfs {
 }
 
 export const ROOT_INO = 1;
+const JOINED_NAME = '.joined';
 const FIRST_DIRECTORY_INO = 2;
-const FIRST_RECORD_INO = FIRST_DIRECTORY_INO + MOST_BACKENDS;
+const JOINED_INO = FIRST_DIRECTORY_INO + MOST_BACKENDS;
+const FIRST_RECORD_INO = JOINED_INO + 1;
 
 export const S_IFDIR = 0o040000;
 export const S_IFREG = 0o100000;
@@ -94,6 +99,9 @@ interface Place {
 export class Tree {
   readonly backends: readonly Mounted[];
   readonly options: TreeOptions;
+  /** The backends, and after them the joined dumps of each, where these are shown. */
+  readonly #shown: readonly Mounted[];
+  readonly #joined: readonly JoinedView[];
   /** First inode number of each backend's slots. */
   readonly #bases: number[] = [];
   readonly #firstSlots: number[];
@@ -110,8 +118,12 @@ export class Tree {
       throw new PstoreError('EINVAL', `${backends.length} sources are too many; at most ${MOST_BACKENDS}`);
     this.backends = backends;
     this.options = options;
-    this.#shownAs = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);
-    this.#firstSlots = backends.map(({ backend }) => backend.slots);
+    this.#joined = options.joined ? backends.map(({ backend }) => new JoinedView(backend)) : [];
+    this.#shown = [...backends, ...this.#joined.map((backend, at) => ({ ...backends[at]!, backend }))];
+    const names = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);
+    this.#shownAs = [...names, ...this.#joined.map(({ name }) => name)];
+    // Joined dumps are found later: their slots are none of the first ones.
+    this.#firstSlots = [...backends.map(({ backend }) => backend.slots), ...this.#joined.map(() => 0)];
     for (const slots of this.#firstSlots) {
       this.#bases.push(this.#nextIno);
       this.#nextIno += slots;
@@ -121,7 +133,7 @@ export class Tree {
   // ── inodes ──
 
   #inoOf(at: number, slot: number): number {
-    const generation = this.backends[at]!.backend.generation(slot);
+    const generation = this.#shown[at]!.backend.generation(slot);
     if (generation === 0 && slot < this.#firstSlots[at]!) return this.#bases[at]! + slot;
     const key = `${at}:${slot}:${generation}`;
     let ino = this.#laterInos.get(key);
@@ -137,7 +149,7 @@ export class Tree {
   #placeOf(ino: number): Place | undefined {
     const later = this.#laterPlaces.get(ino);
     if (later) {
-      if (this.backends[later.at]!.backend.generation(later.slot) === later.generation) return later;
+      if (this.#shown[later.at]!.backend.generation(later.slot) === later.generation) return later;
       this.#laterPlaces.delete(ino);
       this.#laterInos.delete(`${later.at}:${later.slot}:${later.generation}`);
       return undefined;
@@ -146,13 +158,13 @@ export class Tree {
     while (at >= 0 && this.#bases[at]! > ino) at--;
     if (at < 0) return undefined;
     const slot = ino - this.#bases[at]!;
-    if (slot >= this.#firstSlots[at]! || this.backends[at]!.backend.generation(slot) !== 0) return undefined;
+    if (slot >= this.#firstSlots[at]! || this.#shown[at]!.backend.generation(slot) !== 0) return undefined;
     return { at, slot };
   }
 
   #recordOf(ino: number): { place: Place; record: PstoreRecord } | undefined {
     const place = this.#placeOf(ino);
-    const record = place && this.backends[place.at]!.backend.record(place.slot);
+    const record = place && this.#shown[place.at]!.backend.record(place.slot);
     return record && { place, record };
   }
 
@@ -162,8 +174,13 @@ export class Tree {
     return this.options.layout !== 'flat' && at >= 0 && at < this.backends.length ? at : undefined;
   }
 
+  get #joinedIno(): number | undefined {
+    return this.options.joined ? JOINED_INO : undefined;
+  }
+
   /** Backends whose records stand in a directory. */
   #backendsIn(directory: number): number[] {
+    if (directory === this.#joinedIno) return this.#joined.map((_, at) => this.backends.length + at);
     if (directory !== ROOT_INO) {
       const at = this.#directory(directory);
       return at === undefined ? [] : [at];
@@ -173,24 +190,29 @@ export class Tree {
   }
 
   isDirectory(ino: number): boolean {
-    return ino === ROOT_INO || this.#directory(ino) !== undefined;
+    return ino === ROOT_INO || ino === this.#joinedIno || this.#directory(ino) !== undefined;
   }
 
   // ── names ──
 
   /** A file's name as it stands in the tree: in layout flat no two records may have the same. */
   #shownName(at: number, name: string): string {
-    if (this.options.layout !== 'flat') return name;
-    const { backend, label } = this.backends[at]!;
+    if (!this.#isShared(at)) return name;
+    const { backend, label } = this.#shown[at]!;
     if (parseRecordName(backend.name, name)) return renamed(name, backend.name, this.#shownAs[at]!);
     // A dump with a name of its own, which may be that of an earlier source's record.
-    const isTaken = this.backends.slice(0, at).some((_, earlier) => this.#findSlot(earlier, name) !== undefined);
+    const isTaken = this.#shown.slice(0, at).some((_, earlier) => this.#findSlot(earlier, name) !== undefined);
     return isTaken ? `${label}-${name}` : name;
   }
 
+  /** Whether records of other backends stand in the same directory. */
+  #isShared(at: number): boolean {
+    return this.options.layout === 'flat' || at >= this.backends.length;
+  }
+
   #findSlot(at: number, shown: string): number | undefined {
-    const { backend, label } = this.backends[at]!;
-    if (this.options.layout !== 'flat') return backend.find(shown);
+    const { backend, label } = this.#shown[at]!;
+    if (!this.#isShared(at)) return backend.find(shown);
     const names = [renamed(shown, this.#shownAs[at]!, backend.name), shown];
     if (shown.startsWith(`${label}-`)) names.push(shown.slice(label.length + 1));
     for (const name of names) {
@@ -201,6 +223,7 @@ export class Tree {
   }
 
   #directoryNamed(name: string): number | undefined {
+    if (name === JOINED_NAME && this.#joinedIno !== undefined) return this.#joinedIno;
     const at = this.options.layout === 'flat' ? -1 : this.backends.findIndex(({ label }) => label === name);
     return at < 0 ? undefined : FIRST_DIRECTORY_INO + at;
   }
@@ -242,11 +265,13 @@ export class Tree {
     if (from <= 1) yield this.#directoryEntry('..', ROOT_INO, 2);
     if (directory === ROOT_INO && this.options.layout !== 'flat') {
       for (let at = Math.max(0, from - 2); at < this.backends.length; at++) {
-        yield this.#directoryEntry(this.backends[at]!.label, FIRST_DIRECTORY_INO + at, 3 + at);
+        yield this.#directoryEntry(this.#shown[at]!.label, FIRST_DIRECTORY_INO + at, 3 + at);
       }
     }
+    const joined = directory === ROOT_INO && from <= 2 + this.backends.length ? this.#joinedIno : undefined;
+    if (joined !== undefined) yield this.#directoryEntry(JOINED_NAME, joined, 3 + this.backends.length);
     for (const at of this.#backendsIn(directory)) {
-      const { backend } = this.backends[at]!;
+      const { backend } = this.#shown[at]!;
       const first = (at + 1) * LISTING_STRIDE;
       for (let slot = Math.max(0, from - first); slot < backend.slots; slot++) {
         const record = backend.record(slot);
@@ -291,7 +316,8 @@ export class Tree {
     return {
       ino,
       mode: S_IFDIR | (umask === null ? DIRECTORY_MODE : 0o777 & ~umask),
-      nlink: ino === ROOT_INO && layout !== 'flat' ? 2 + this.backends.length : 2,
+      nlink:
+        2 + (ino === ROOT_INO ? (layout === 'flat' ? 0 : this.backends.length) + (this.options.joined ? 1 : 0) : 0),
       uid,
       gid,
       size: 0,
@@ -302,7 +328,7 @@ export class Tree {
   /** Extended attributes of a record, by name; none on directories. */
   xattrs(ino: number): ReadonlyMap<string, string> {
     const found = this.#recordOf(ino);
-    return found ? recordXattrs(this.backends[found.place.at]!, found.record) : new Map();
+    return found ? recordXattrs(this.#shown[found.place.at]!, found.record) : new Map();
   }
 
   statfs(): Statfs {
@@ -333,7 +359,7 @@ export class Tree {
   open(ino: number): RecordContent {
     const place = this.#placeOf(ino);
     if (!place) throw new PstoreError('ENOENT', `inode ${ino} is no record any more`);
-    return this.backends[place.at]!.backend.open(place.slot);
+    return this.#shown[place.at]!.backend.open(place.slot);
   }
 
   /**
@@ -370,8 +396,9 @@ export class Tree {
     if (this.isDirectory(ino)) throw new PstoreError('EISDIR', `${name} is the directory of a backend`);
     if (this.options.readOnly) throw new PstoreError('EROFS', `the mount is read-only: ${name} was not erased`);
     const { at, slot } = this.#placeOf(ino)!;
-    this.backends[at]!.backend.erase(slot);
+    this.#shown[at]!.backend.erase(slot);
     this.#closeContent(ino);
+    for (const view of this.#joined) view.refresh();
     return ino;
   }
 
@@ -391,7 +418,10 @@ export class Tree {
         failed(error);
       }
     }
-    if (changed) for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
+    if (changed) {
+      for (const view of this.#joined) view.refresh();
+      for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
+    }
     return changed;
   }
 

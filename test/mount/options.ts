@@ -15,6 +15,7 @@ const DEFAULTS: MountOptions = {
   fsname: null,
   cache: 64 << 20,
   strict: false,
+  joined: false,
   idleSeconds: null,
   transport: 'auto',
   kernelFlags: [],

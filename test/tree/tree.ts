@@ -596,3 +596,58 @@ t.test('refresh: live sources only, and each whatever becomes of the others', (t
   t.throws(() => refresh([new TypeError('a bug')]), TypeError);
   t.end();
 });
+
+// ── joined ──
+
+t.test('joined: a directory with each dump as one text', (t) => {
+  const parts = ['Oops#1 Part1\nthe end\n', 'Oops#1 Part2\nthe beginning\n', 'no dump\n'];
+  const [one, two] = [
+    new FakeBackend('fake', parts),
+    new FakeBackend('fake', [...parts, 'Panic#2 Part1\nlast words\n']),
+  ];
+  for (const layout of ['both', 'flat', 'subdirs'] as const) {
+    const mounted = [
+      { backend: one, label: 'fake' },
+      { backend: two, label: 'fake.2' },
+    ];
+    const tree = new Tree(mounted, { ...OPTIONS, layout, joined: true });
+    const joined = tree.resolve('/.joined');
+    t.ok(tree.isDirectory(joined), layout);
+    const root = [...tree.entries(ROOT_INO)];
+    t.equal(root.filter(({ name }) => name === '.joined').length, 1);
+    for (const [i, { next }] of root.entries()) {
+      t.same(
+        [...tree.entries(ROOT_INO, next)].map(({ name }) => name),
+        root.slice(i + 1).map(({ name }) => name),
+        'a listing goes on after each entry',
+      );
+    }
+    t.equal(tree.attr(ROOT_INO)?.nlink, layout === 'flat' ? 3 : 5);
+    const files = [...tree.entries(joined)].slice(2);
+    t.same(
+      files.map(({ name }) => name),
+      ['dmesg-fake-0.joined', 'fake.2-dmesg-fake-0.joined', 'dmesg-fake-3.joined'],
+      'no two of them have the same name',
+    );
+    for (const { name, ino, attr } of files) {
+      t.equal(tree.lookup(joined, name), ino);
+      t.equal(tree.attr(ino)?.size, attr.size);
+      t.equal(attr.nlink, 1);
+      const text = Buffer.alloc(100);
+      const length = tree.read(ino, text, 0);
+      t.equal(length, attr.size);
+      if (!name.includes('3')) t.equal(text.toString('latin1', 0, length), 'the beginning\nthe end\n');
+    }
+    t.equal(tree.lookup(joined, 'dmesg-fake-1'), 0, 'a part is not there');
+    t.throws(() => tree.unlink(joined, 'dmesg-fake-0.joined'), { code: 'EPERM' });
+  }
+  t.equal(new Tree([{ backend: one, label: 'fake' }], OPTIONS).resolve('/.joined'), 0, 'only where it is asked for');
+
+  const tree = new Tree([{ backend: one, label: 'fake' }], { ...OPTIONS, joined: true });
+  const ino = tree.resolve('/.joined/dmesg-fake-0.joined');
+  tree.unlink(ROOT_INO, 'dmesg-fake-1');
+  const now = tree.resolve('/.joined/dmesg-fake-0.joined');
+  t.not(now, ino, 'a dump that has lost a part is another one');
+  t.equal(tree.attr(now)?.size, 'the end\n'.length);
+  t.end();
+});
