@@ -53,6 +53,17 @@ export function goldenCases(...formats: string[]): GoldenCase[] {
   return cases;
 }
 
+/** What a golden folder is told by. */
+export function expectOf<T>(folder: string): T {
+  return JSON.parse(readFileSync(golden(folder, 'expect.json'), 'utf8')) as T;
+}
+
+/** The golden folders of a format. */
+export function goldenFolders(format: string): string[] {
+  const folders = readdirSync(golden()).filter((folder) => !folder.includes('.'));
+  return folders.filter((folder) => expectOf<{ format: string }>(folder).format === format).sort();
+}
+
 /** The bytes that the kernel gave for a file. */
 export function goldenBytes(folder: string, name: string): Uint8Array {
   return new Uint8Array(readFileSync(golden(folder, 'files', name)));

@@ -12,7 +12,7 @@ import { imageFile, mounted, names, pstorefuse, run, scratchFolder, shell, TRANS
 const VIEWS = Object.fromEntries(goldenCases('zone', 'rfc5', 'ramoops').map((golden) => [golden.folder, golden.files]));
 
 for (const transport of TRANSPORTS) {
-  t.test(`seven kinds in one tree (${transport})`, (t) => {
+  t.test(`nine kinds in one tree (${transport})`, (t) => {
     const folder = scratchFolder(t);
     const vmcore = join(folder, 'vmcore');
     writeFileSync(vmcore, goldenImage('vmcoredd-1', 'vmcore-head.raw'));
@@ -23,25 +23,39 @@ for (const transport of TRANSPORTS) {
     const dump = dumpBytes({ name: SYSDUMP, sections: [3000n], data: 5000 });
     writeFileSync(join(dumps, 'saved'), dump);
     const images = Object.fromEntries(
-      ['v1', 's3', 'r2', 'mtdoops-1'].map((golden) => [golden, imageFile(folder, golden)]),
+      ['v1', 's3', 'r2', 'mtdoops-1', 'efi-rec4096', 'erst-oops3'].map((golden) => [golden, imageFile(folder, golden)]),
     );
     const sources = [
       images.v1!,
       images.s3!,
       images.r2!,
       images['mtdoops-1']!,
+      images['efi-rec4096']!,
+      images['erst-oops3']!,
       vmcore,
       fadump,
       `platform-dump:${dumps}`,
     ];
     const mountPoint = mounted(t, sources, ['--transport', transport]);
 
-    const labels = ['blkoops', 'fadump', 'mtdoops', 'platform-dump', 'pstore_blk', 'ramoops', 'vmcoredd'];
+    const labels = [
+      'blkoops',
+      'efi_pstore',
+      'erst',
+      'fadump',
+      'mtdoops',
+      'platform-dump',
+      'pstore_blk',
+      'ramoops',
+      'vmcoredd',
+    ];
     const linked = VIEWS.v1!.map(({ name }) => name);
     t.same(names(mountPoint), [...labels, ...linked].sort(), 'a directory each, the first one linked into the root');
     t.same(names(join(mountPoint, 'pstore_blk')), VIEWS.s3!.map(({ name }) => name).sort());
     t.same(names(join(mountPoint, 'ramoops')), VIEWS.r2!.map(({ name }) => name).sort());
     t.same(names(join(mountPoint, 'mtdoops')), ['dmesg-mtdoops-0', 'dmesg-mtdoops-1', 'dmesg-mtdoops-2']);
+    t.equal(names(join(mountPoint, 'efi_pstore')).length, 8);
+    t.equal(names(join(mountPoint, 'erst')).length, 7);
     t.equal(names(join(mountPoint, 'vmcoredd')).length, 7);
     t.same(names(join(mountPoint, 'fadump')), ['header-fadump-0', 'raw-fadump-0', 'regs-fadump-0']);
     t.same(names(join(mountPoint, 'platform-dump')), [SYSDUMP]);
