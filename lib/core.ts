@@ -59,6 +59,7 @@ export {
   Tree,
   type TreeOptions,
 } from './tree/tree.js';
+export { type ExplainOptions, type Explanation, explain } from './triage/explain.js';
 export { addDeviceDump, type Plan, planChunks, type Run } from './vmcore/add.js';
 export { type Warning, type WarningCode, Warnings } from './warnings.js';
 
