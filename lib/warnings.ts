@@ -31,6 +31,8 @@ export type WarningCode =
   | 'store-damaged'
   | 'store-full'
   | 'header-version'
+  | 'header-stray'
+  | 'region-inside'
   | 'page-damaged'
   | 'source-failed'
   | 'read-only';

@@ -19,7 +19,7 @@ import type { TextCache } from '../pstore/cache.js';
 import { LazyContent, PiecesContent } from '../pstore/content.js';
 import { makeDump } from '../pstore/front-end.js';
 import { findEncoding, ftraceText, mergeRings, type SymbolTable } from '../pstore/ftrace.js';
-import { type FrontEnd, Reason, reasonName, reasonNumber } from '../pstore/record-type.js';
+import { Reason, reasonName, reasonNumber } from '../pstore/record-type.js';
 import type { Extent } from '../storage/extent.js';
 import type { Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
@@ -29,9 +29,10 @@ import {
   kernelVersion,
   mayFollowDumpLine,
   readDumpLine,
+  readPlainLine,
   writeDumpLine,
 } from './format.js';
-import { type RamGeometry, type RamZone, ramZone, ramZones, runOf } from './geometry.js';
+import { type RamGeometry, type RamKind, type RamZone, ramZone, ramZones, runOf } from './geometry.js';
 import { eccWords, explainRamZones, total } from './info.js';
 import { salvagedFtraceHeader, salvageRamZone } from './salvage.js';
 import { type CheckedHeader, type EccCounts, NO_ERRORS, PersistentRamZone } from './zone.js';
@@ -51,7 +52,11 @@ export interface RamoopsSource {
   readonly symbols: SymbolTable | undefined;
   readonly salvage: boolean;
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
-  readonly guessed: (type: FrontEnd) => string | undefined;
+  readonly guessed: (type: RamKind) => string | undefined;
+  /** Headers that belong to none of the zones: offsets. */
+  readonly strays: readonly number[];
+  /** Further lines for `info`. */
+  readonly notes: Readonly<Record<string, string>>;
   readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys'>;
 }
 
@@ -105,11 +110,11 @@ export class RamoopsBackend implements Backend {
   readonly slots: number;
   readonly #source: RamoopsSource;
   /** First slot of each kind, in the order of a listing. */
-  readonly #slotOf = new Map<FrontEnd, number>();
+  readonly #slotOf = new Map<RamKind, number>();
   readonly #looked = new Map<number, Looked | undefined>();
   readonly #generations = new Map<number, number>();
   /** Number of each kind's first zone among all zones of the region. */
-  readonly #firstIndex = new Map<FrontEnd, number>();
+  readonly #firstIndex = new Map<RamKind, number>();
   /** Start and size of every zone as last read, in the order of the region; 0 where it is not live. */
   readonly #starts: Uint32Array;
   readonly #sizes: Uint32Array;
@@ -123,11 +128,11 @@ export class RamoopsBackend implements Backend {
     this.storage = source.storage;
     this.geometry = source.geometry;
     let slot = 0;
-    for (const type of ['console', 'dmesg', 'ftrace', 'pmsg', 'tty'] as const) {
+    for (const type of ['boot-log', 'console', 'dmesg', 'ftrace', 'pmsg', 'tty'] as const) {
       const run = runOf(this.geometry, type);
       if (!run) continue;
       this.#slotOf.set(type, slot);
-      slot += type === 'dmesg' ? run.count : 1;
+      slot += type === 'ftrace' ? 1 : run.count;
     }
     this.slots = slot;
     let zones = 0;
@@ -154,18 +159,18 @@ export class RamoopsBackend implements Backend {
     return new PersistentRamZone(this.storage, place, this.#source.abi.endian);
   }
 
-  #zonesOf(type: FrontEnd): PersistentRamZone[] {
+  #zonesOf(type: RamKind): PersistentRamZone[] {
     const run = runOf(this.geometry, type);
     return Array.from({ length: run?.count ?? 0 }, (_, id) => this.zone(ramZone(run!, id, this.geometry.ecc)));
   }
 
-  #zoneOf(type: FrontEnd, id: number): PersistentRamZone {
+  #zoneOf(type: RamKind, id: number): PersistentRamZone {
     return this.zone(ramZone(runOf(this.geometry, type)!, id, this.geometry.ecc));
   }
 
   /** Kind and number of what a slot shows. */
-  #placeOf(slot: number): { type: FrontEnd; id: number } | undefined {
-    let place: { type: FrontEnd; id: number } | undefined;
+  #placeOf(slot: number): { type: RamKind; id: number } | undefined {
+    let place: { type: RamKind; id: number } | undefined;
     for (const [type, first] of this.#slotOf) if (slot >= first) place = { type, id: slot - first };
     return place && slot < this.slots ? place : undefined;
   }
@@ -195,7 +200,7 @@ export class RamoopsBackend implements Backend {
   }
 
   #slotOfZone({ type, id }: RamZone): number {
-    return this.#slotOf.get(type)! + (type === 'dmesg' ? id : 0);
+    return this.#slotOf.get(type)! + (type === 'ftrace' ? 0 : id);
   }
 
   // ── warnings ──
@@ -248,12 +253,13 @@ export class RamoopsBackend implements Backend {
     const place = this.#placeOf(slot);
     const shown = this.#shown(slot);
     if (!place || !shown) return undefined;
+    const id = nameId(place);
     const suffix = shown.state === 'undecodable' ? '.enc.z' : shown.state === 'salvaged' ? '.salvaged' : '';
     return {
       slot,
       type: place.type,
-      id: place.id,
-      name: `${place.type}-${this.name}-${place.id}${suffix}`,
+      id,
+      name: `${place.type}-${this.name}-${id}${suffix}`,
       size: shown.size,
       mtimeNs: shown.mtimeNs,
       reason: shown.reason,
@@ -268,9 +274,10 @@ export class RamoopsBackend implements Backend {
 
   find(name: string): number | undefined {
     const parsed = parseRecordName(this.name, name);
-    const first = parsed && this.#slotOf.get(parsed.type as FrontEnd);
+    const first = parsed && this.#slotOf.get(parsed.type as RamKind);
     if (first === undefined) return undefined;
-    const slot = first + parsed!.id;
+    const isSecond = parsed!.type === 'console' && parsed!.id === SECOND_CONSOLE;
+    const slot = first + (isSecond ? 1 : parsed!.id);
     return this.record(slot)?.name === name ? slot : undefined;
   }
 
@@ -321,7 +328,7 @@ export class RamoopsBackend implements Backend {
     const wraps = header.start > 0 && header.start < header.size;
     const whole = zone.zone.ecc > 0 || wraps ? zone.data(header) : undefined;
     const beginning = whole?.bytes ?? zone.beginning(header, 4096);
-    const line = readDumpLine(beginning);
+    const line = zone.zone.layout.frame === 'none' ? readPlainLine(beginning) : readDumpLine(beginning);
     if (!line) {
       const hidden = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
       const salvaged = this.#salvaged(slot, zone, header);
@@ -498,8 +505,9 @@ export class RamoopsBackend implements Backend {
         { path: this.path, offset: record.offset },
       );
     }
-    const type = record.type as FrontEnd;
-    const zones = type === 'dmesg' ? [this.#zoneOf('dmesg', record.id)] : this.#zonesOf(type);
+    const type = record.type as RamKind;
+    const place = this.#placeOf(slot)!;
+    const zones = type === 'ftrace' ? this.#zonesOf(type) : [this.#zoneOf(type, place.id)];
     for (const zone of zones) zone.checkHeaderStillThere();
     for (const zone of zones) {
       const header = zone.header();
@@ -575,13 +583,15 @@ export class RamoopsBackend implements Backend {
         path: this.path,
       });
     }
-    const room = zone.zone.layout.area - writeDumpLine(timeNs, true).length;
+    const { line } = this.geometry.dialect;
+    const room = zone.zone.layout.area - writeDumpLine(timeNs, true, line).length;
     if (room <= 0) {
       throw new PstoreError('ENOSPC', `${this.#what(zone.zone)} has no room for a record`, { path: this.path });
     }
-    const compress = record.compress as Compression | 'none';
+    // A line without a flag cannot say that the record is compressed.
+    const compress = line === 'without-flag' ? 'none' : (record.compress as Compression | 'none');
     const dump = makeDump(reason, this.#dumps + 1, record.data, room, compress, mayFollowDumpLine);
-    zone.rewrite(joined([writeDumpLine(timeNs, dump.compressed), dump.bytes]));
+    zone.rewrite(joined([writeDumpLine(timeNs, dump.compressed, line), dump.bytes]));
     this.#dumps++;
   }
 
@@ -649,8 +659,8 @@ export class RamoopsBackend implements Backend {
       for (let id = 0; id < run.count; id++) if (this.#sizes[index++]! > 0) live++;
       bytes += run.count * run.zoneSize;
       freeBytes += (run.count - live) * run.zoneSize;
-      records += run.type === 'dmesg' ? live : Math.min(live, 1);
-      freeSlots += run.type === 'dmesg' ? run.count - live : live > 0 ? 0 : 1;
+      records += run.type === 'ftrace' ? Math.min(live, 1) : live;
+      freeSlots += run.type === 'ftrace' ? (live > 0 ? 0 : 1) : run.count - live;
     }
     return { bytes, freeBytes, records, freeSlots };
   }
@@ -671,7 +681,7 @@ export class RamoopsBackend implements Backend {
   }
 
   #details(ftrace: readonly CheckedHeader[]): Record<string, string> {
-    const details: Record<string, string> = {};
+    const details: Record<string, string> = { ...this.#source.notes };
     if (runOf(this.geometry, 'dmesg')) details['first at boot'] = 'zone 0: a kernel begins there, whatever it holds';
     const versions = new Set(ftrace.map(({ sig }) => ftraceVersionCode(sig)).filter((code) => code !== undefined));
     if (versions.size > 0) details['ftrace by kernel'] = [...versions].map(kernelVersion).join(', ');
@@ -695,6 +705,14 @@ const PLAIN = {
   compressed: null,
   ecc: null,
 } as const;
+
+/** MediaTek's fs/pstore/ram.c calls its second console zone so. */
+const SECOND_CONSOLE = 2;
+
+/** The number in the name of what a zone shows. */
+function nameId({ type, id }: Pick<RamZone, 'type' | 'id'>): number {
+  return type === 'console' && id === 1 ? SECOND_CONSOLE : id;
+}
 
 /** The kernel's notice at the end of a file; nothing without ECC. */
 function notice(ecc: EccCounts | null): Uint8Array {

@@ -1,6 +1,7 @@
 // The bytes of a persistent RAM zone (ramoops): the header of a zone, and the line `====SECONDS.MICROS-C` of a dump.
 
 import { type Abi, Fields } from '../pstore/abi.js';
+import type { RamDialect } from './dialects.js';
 
 /** fs/pstore/ram_core.c: PERSISTENT_RAM_SIG, the bytes `DBGC` on a little-endian machine. */
 export const RAM_SIGNATURE = 0x43474244;
@@ -33,6 +34,33 @@ export function writeRamHeader(header: RamHeader, endian: Abi['endian']): Uint8A
   fields.setU32(START, header.start);
   fields.setU32(SIZE, header.size);
   return bytes;
+}
+
+/**
+ * struct ram_console_buffer of MediaTek's drivers/misc/mediatek/ram_console: sixteen words, of which the kernel's log
+ * is told by the last four but one: where it stands, its ring's next byte, its length, and the room for it.
+ */
+export const SRAM_HEADER_SIZE = 64;
+const SRAM_BUFFER_SIZE = 40;
+const SRAM_LOG = 48;
+const SRAM_LOG_START = 52;
+const SRAM_LOG_SIZE = 56;
+const SRAM_LOG_ROOM = 60;
+
+/** @param bytes at least SRAM_HEADER_SIZE bytes */
+export function readSramHeader(
+  bytes: Uint8Array,
+  endian: Abi['endian'],
+): RamHeader & { readonly whole: number; readonly log: number; readonly room: number } {
+  const fields = new Fields(bytes, endian);
+  return {
+    sig: fields.u32(SIG),
+    start: fields.u32(SRAM_LOG_START),
+    size: fields.u32(SRAM_LOG_SIZE),
+    whole: fields.u32(SRAM_BUFFER_SIZE),
+    log: fields.u32(SRAM_LOG),
+    room: fields.u32(SRAM_LOG_ROOM),
+  };
 }
 
 /** ftrace zones exist since Linux 3.6; LINUX_VERSION_CODE is major, patchlevel and sublevel, the latter two a byte each. */
@@ -97,16 +125,28 @@ export function mayFollowDumpLine(record: Uint8Array): boolean {
   return !SPACE.has(record[0] ?? 0);
 }
 
+/** The same for drivers/char/ramoops.c, which took no white space after its line. */
+export function readPlainLine(data: Uint8Array): DumpLine | undefined {
+  const line = isDumpLine(data) ? readDumpLine(data) : undefined;
+  return line && { ...line, compressed: false, length: data.indexOf(10) + 1 };
+}
+
+/** Whether the bytes begin with the line of a dump as drivers/char/ramoops.c wrote it, to its newline. */
+export function isDumpLine(bytes: Uint8Array): boolean {
+  return /^====[0-9]{1,20}\.[0-9]{1,9}\n/.test(String.fromCharCode(...bytes.subarray(0, 40)));
+}
+
 const NANOSECONDS = 1_000_000_000n;
 
-/** @param timeNs nanoseconds since 1970; the line holds microseconds */
-export function writeDumpLine(timeNs: bigint, compressed: boolean): Uint8Array {
+/** @param timeNs nanoseconds since 1970; the line holds microseconds. @param style as the dialect writes it */
+export function writeDumpLine(timeNs: bigint, compressed: boolean, style: RamDialect['line'] = 'padded'): Uint8Array {
   let seconds = timeNs / NANOSECONDS;
   let rest = timeNs % NANOSECONDS;
   if (rest < 0n) {
     seconds -= 1n;
     rest += NANOSECONDS;
   }
-  const micros = String(rest / 1000n).padStart(6, '0');
-  return new TextEncoder().encode(`${MARK}${seconds}.${micros}-${compressed ? 'C' : 'D'}\n`);
+  const micros = String(rest / 1000n).padStart(style === 'padded' ? 6 : 1, '0');
+  const flag = style === 'without-flag' ? '' : compressed ? '-C' : '-D';
+  return new TextEncoder().encode(`${MARK}${seconds}.${micros}${flag}\n`);
 }

@@ -2,15 +2,9 @@
 
 import { PstoreError } from '../errors.js';
 import type { FrontEnd } from '../pstore/record-type.js';
+import { MAINLINE, type ParityRule, type RamDialect, type RamOrder, type ZoneFrame } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import { MOST_PARITY } from './reed-solomon.js';
-
-/**
- * The order of the kinds behind dmesg and console: ftrace, pmsg in kernels up to 6.1 and many later vendor trees;
- * pmsg, tty, ftrace since a change of late 2022. A tty zone exists only in the later order.
- */
-export type RamOrder = 'ftrace-pmsg' | 'pmsg-ftrace';
-export const RAM_ORDERS: readonly RamOrder[] = ['ftrace-pmsg', 'pmsg-ftrace'];
 
 /** Sizes in bytes; 0 means that there is no such zone. */
 export interface RamSizes {
@@ -21,11 +15,15 @@ export interface RamSizes {
   readonly ftraceSize: number;
   readonly pmsgSize: number;
   readonly ttySize: number;
+  /** All zones of the boot log together. */
+  readonly bootLogSize: number;
+  readonly bootLogCount: number;
   /** How many zones share ftraceSize: one a CPU, or 1. */
   readonly cpus: number;
   /** Parity bytes of a block; 0 without ECC. */
   readonly ecc: number;
   readonly order: RamOrder;
+  readonly dialect: RamDialect;
 }
 
 export const NO_RAM_ZONES: RamSizes = {
@@ -35,27 +33,36 @@ export const NO_RAM_ZONES: RamSizes = {
   ftraceSize: 0,
   pmsgSize: 0,
   ttySize: 0,
+  bootLogSize: 0,
+  bootLogCount: 1,
   cpus: 1,
   ecc: 0,
   order: 'ftrace-pmsg',
+  dialect: MAINLINE,
 };
 
 /** Data bytes of an ECC block; the area's last one may be shorter. */
 export const ECC_BLOCK = 128;
 
+/** The kinds of zones: front-ends, and the firmware's log that Rockchip's kernels keep. */
+export type RamKind = FrontEnd | 'boot-log';
+
 /** Places in a zone, counted from its first byte. */
 export interface ZoneLayout {
+  readonly frame: ZoneFrame;
+  /** Where the data begin. */
+  readonly data: number;
   /** Bytes of data that the zone has room for. */
   readonly area: number;
-  /** Where the parity of data block 0 stands, that of the others behind it; the zone's end without ECC. */
+  /** Where the parity of data block 0 stands, that of the others after it; the zone's end without ECC. */
   readonly blockParity: number;
-  /** Where the header's parity stands: behind the blocks', at the zone's very end. */
+  /** Where the header's parity stands: at the zone's very end, but for one old rule. */
   readonly headerParity: number;
 }
 
-/** Zones of one kind, one behind the other. */
+/** Zones of one kind, one after the other. */
 export interface RamRun {
-  readonly type: FrontEnd;
+  readonly type: RamKind;
   readonly offset: number;
   readonly count: number;
   readonly zoneSize: number;
@@ -63,10 +70,10 @@ export interface RamRun {
 }
 
 export interface RamZone {
-  readonly type: FrontEnd;
+  readonly type: RamKind;
   /** 0, 1, … among the zones of its type. */
   readonly id: number;
-  /** First byte in the region. */
+  /** First byte in the storage. */
   readonly offset: number;
   /** Bytes, header and parity included. */
   readonly size: number;
@@ -76,6 +83,8 @@ export interface RamZone {
 }
 
 export interface RamGeometry extends RamSizes {
+  /** First byte of the region in the storage. */
+  readonly base: number;
   /** In the order of the region; a kind without zones is absent. */
   readonly runs: readonly RamRun[];
 }
@@ -90,25 +99,33 @@ export function roundDownToPowerOfTwo(size: number): number {
 const evenBelow = (size: number) => size - (size % 2);
 
 /**
- * persistent_ram_init_ecc: blocks = ceil((room − ecc) / (128 + ecc)), parity for each and for the header at the end.
+ * Where data and parity of a zone stand: persistent_ram_init_ecc, in its two forms, and ram_console's.
  * @param size bytes of the zone
  * @param ecc parity bytes, 0 … MOST_PARITY
  * @returns undefined when nothing is left for data
  */
-export function zoneLayout(size: number, ecc: number): ZoneLayout | undefined {
+export function zoneLayout(size: number, ecc: number, rule: ParityRule = 'data-and-parity'): ZoneLayout | undefined {
   const room = size - RAM_HEADER_SIZE;
   if (room <= 0) return undefined;
-  if (ecc === 0) return { area: room, blockParity: size, headerParity: size };
-  if (room <= ecc) return undefined;
-  const blocks = Math.ceil((room - ecc) / (ECC_BLOCK + ecc));
+  const places = { frame: 'header', data: RAM_HEADER_SIZE } as const;
+  if (ecc === 0) return { ...places, area: room, blockParity: size, headerParity: size };
+  const blocks = Math.ceil(rule === 'data-and-parity' ? (room - ecc) / (ECC_BLOCK + ecc) : room / ECC_BLOCK);
   const area = room - (blocks + 1) * ecc;
-  return area > 0 ? { area, blockParity: RAM_HEADER_SIZE + area, headerParity: size - ecc } : undefined;
+  if (room <= ecc || area <= 0) return undefined;
+  const blockParity = RAM_HEADER_SIZE + area;
+  const headerParity = rule === 'room-packed' ? blockParity + Math.ceil(area / ECC_BLOCK) * ecc : size - ecc;
+  return { ...places, area, blockParity, headerParity };
 }
 
-/** How many dmesg zones there are, and how large each: the room is divided after the count is known. */
-export function dmesgZones(room: number, recordSize: number): { count: number; zoneSize: number } {
+/** How many dmesg zones there are, and how large each: the count is known before the room is divided. */
+export function dmesgZones(
+  room: number,
+  recordSize: number,
+  remainder: RamDialect['remainder'] = 'shared',
+): { count: number; zoneSize: number } {
   const count = recordSize > 0 ? Math.floor(room / recordSize) : 0;
-  return { count, zoneSize: count > 0 ? evenBelow(Math.floor(room / count)) : 0 };
+  if (count === 0) return NONE;
+  return { count, zoneSize: remainder === 'unused' ? recordSize : evenBelow(Math.floor(room / count)) };
 }
 
 /** Bytes of each CPU's ftrace zone. */
@@ -116,79 +133,111 @@ export function ftraceZoneSize(ftraceSize: number, cpus: number): number {
   return evenBelow(Math.floor(ftraceSize / cpus));
 }
 
-/**
- * @param sizes as given: record, console, ftrace, pmsg and tty sizes are rounded down to powers of two
- * @throws PstoreError EINVAL for sizes with which ramoops would not come up
- */
-export function layOutRam(sizes: RamSizes, path: string): RamGeometry {
-  const rounded: RamSizes = {
+/** The sizes as ramoops_probe goes on with them. */
+export function roundedSizes(sizes: RamSizes): RamSizes {
+  const { roundsSizes, roundsRegion } = sizes.dialect;
+  const rounded = (size: number) => (roundsSizes ? roundDownToPowerOfTwo(size) : size);
+  return {
     ...sizes,
-    recordSize: roundDownToPowerOfTwo(sizes.recordSize),
-    consoleSize: roundDownToPowerOfTwo(sizes.consoleSize),
-    ftraceSize: roundDownToPowerOfTwo(sizes.ftraceSize),
-    pmsgSize: roundDownToPowerOfTwo(sizes.pmsgSize),
-    ttySize: roundDownToPowerOfTwo(sizes.ttySize),
+    memSize: roundsRegion ? roundDownToPowerOfTwo(sizes.memSize) : sizes.memSize,
+    recordSize: rounded(sizes.recordSize),
+    consoleSize: rounded(sizes.consoleSize),
+    ftraceSize: rounded(sizes.ftraceSize),
+    pmsgSize: rounded(sizes.pmsgSize),
+    ttySize: rounded(sizes.ttySize),
     order: sizes.ttySize > 0 ? 'pmsg-ftrace' : sizes.order,
   };
-  return { ...rounded, runs: [...runsOf(rounded, path)] };
 }
 
-function* runsOf(sizes: RamSizes, path: string): Generator<RamRun> {
-  const impossible = (what: string) => new PstoreError('EINVAL', `${path}: ${what}`, { path });
-  const { memSize, recordSize, consoleSize, ftraceSize, pmsgSize, ttySize, cpus, ecc, order } = sizes;
+/** What the other kinds leave for dmesg. */
+export function dmesgRoom(sizes: RamSizes): number {
+  const { memSize, consoleSize, ftraceSize, pmsgSize, ttySize, bootLogSize, dialect } = sizes;
+  const consoles = dialect.consoles === 'one' ? consoleSize : 2 * consoleSize;
+  return memSize - consoles - ftraceSize - pmsgSize - ttySize - bootLogSize;
+}
+
+/**
+ * @param sizes as given: the dialect says whether and how they are rounded
+ * @param base first byte of the region in the storage
+ * @throws PstoreError EINVAL for sizes with which ramoops would not come up
+ */
+export function layOutRam(sizes: RamSizes, path: string, base = 0): RamGeometry {
+  const rounded = roundedSizes(sizes);
+  checkSizes(rounded, path);
+  return { ...rounded, memSize: sizes.memSize, base, runs: [...runsOf(rounded, path, base)] };
+}
+
+function impossible(path: string, what: string): PstoreError {
+  return new PstoreError('EINVAL', `${path}: ${what}`, { path });
+}
+
+function checkSizes(sizes: RamSizes, path: string): void {
+  const { memSize, recordSize, consoleSize, ftraceSize, pmsgSize, ttySize, bootLogSize, cpus, ecc } = sizes;
   if (!Number.isInteger(ecc) || ecc < 0 || ecc > MOST_PARITY) {
-    throw impossible(`ecc=${ecc}: a block has 0 to ${MOST_PARITY} parity bytes`);
+    throw impossible(path, `ecc=${ecc}: a block has 0 to ${MOST_PARITY} parity bytes`);
   }
-  if (!Number.isInteger(cpus) || cpus < 1) throw impossible(`cpus=${cpus}: there is at least one CPU`);
-  if (recordSize + consoleSize + ftraceSize + pmsgSize + ttySize === 0) {
-    throw impossible('give at least one of record_size, console_size, ftrace_size, pmsg_size and tty_size');
+  if (!Number.isInteger(cpus) || cpus < 1) throw impossible(path, `cpus=${cpus}: there is at least one CPU`);
+  if (recordSize + consoleSize + ftraceSize + pmsgSize + ttySize + bootLogSize === 0) {
+    throw impossible(path, 'give at least one of record_size, console_size, ftrace_size, pmsg_size and tty_size');
   }
-  const room = memSize - consoleSize - ftraceSize - pmsgSize - ttySize;
+  const room = dmesgRoom(sizes);
   if (room < 0) {
-    throw impossible(
-      `the sizes of console, ftrace, pmsg and tty are ${memSize - room} bytes, the region has ${memSize}; give smaller sizes`,
-    );
+    const words = `the sizes of console, ftrace, pmsg and tty are ${memSize - room} bytes, the region has ${memSize}`;
+    throw impossible(path, `${words}; give smaller sizes`);
   }
-  const dmesg = dmesgZones(room, recordSize);
-  if (recordSize > 0 && room > 0 && dmesg.count === 0) {
-    throw impossible(
-      `record_size=${recordSize} is larger than the ${room} bytes that the other kinds leave; give a smaller size`,
-    );
+  if (recordSize > 0 && room > 0 && recordSize > room) {
+    const words = `record_size=${recordSize} is larger than the ${room} bytes that the other kinds leave`;
+    throw impossible(path, `${words}; give a smaller size`);
   }
-  const perCpu = ftraceSize > 0 ? { count: cpus, zoneSize: ftraceZoneSize(ftraceSize, cpus) } : NONE;
-  const single = (zoneSize: number) => (zoneSize > 0 ? { count: 1, zoneSize } : NONE);
-  const behind: [FrontEnd, { count: number; zoneSize: number }][] =
-    order === 'ftrace-pmsg'
-      ? [
-          ['ftrace', perCpu],
-          ['pmsg', single(pmsgSize)],
-        ]
-      : [
-          ['pmsg', single(pmsgSize)],
-          ['tty', single(ttySize)],
-          ['ftrace', perCpu],
-        ];
-  let offset = 0;
-  for (const [type, { count, zoneSize }] of [
-    ['dmesg', dmesg] as const,
-    ['console', single(consoleSize)] as const,
-    ...behind,
-  ]) {
+}
+
+interface Zones {
+  readonly count: number;
+  readonly zoneSize: number;
+}
+
+const NONE: Zones = { count: 0, zoneSize: 0 };
+
+/** The kinds in the order of a region, each with its zones. */
+export function kindsInOrder(sizes: RamSizes): readonly (readonly [RamKind, Zones])[] {
+  const { dialect, cpus, ftraceSize, bootLogSize, bootLogCount } = sizes;
+  const parts = (size: number, count: number): Zones =>
+    size > 0 && count > 0 ? { count, zoneSize: ftraceZoneSize(size, count) } : NONE;
+  const single = (zoneSize: number): Zones => (zoneSize > 0 ? { count: 1, zoneSize } : NONE);
+  const console = { ...single(sizes.consoleSize) };
+  if (dialect.consoles === 'two' && console.count > 0) console.count = 2;
+  const ftrace = ['ftrace', parts(ftraceSize, dialect.perCpu ? cpus : 1)] as const;
+  const pmsg = ['pmsg', single(sizes.pmsgSize)] as const;
+  return [
+    ['boot-log', parts(bootLogSize, bootLogCount)],
+    ['dmesg', dmesgZones(dmesgRoom(sizes), sizes.recordSize, dialect.remainder)],
+    ['console', console],
+    ...(sizes.order === 'ftrace-pmsg' ? [ftrace, pmsg] : [pmsg, ['tty', single(sizes.ttySize)] as const, ftrace]),
+  ];
+}
+
+function* runsOf(sizes: RamSizes, path: string, base: number): Generator<RamRun> {
+  const { ecc, dialect } = sizes;
+  let offset = base;
+  for (const [type, { count, zoneSize }] of kindsInOrder(sizes)) {
     if (count === 0) continue;
-    const layout = zoneLayout(zoneSize, ecc);
+    const layout = dialect.frame === 'none' ? unframed(zoneSize) : zoneLayout(zoneSize, ecc, dialect.parity);
     if (!layout) {
       const what = ecc > 0 ? `a header, ${ecc} parity bytes a block and data` : 'a header and data';
-      throw impossible(`a ${type} zone of ${zoneSize} bytes has no room for ${what}; give a larger size`);
+      throw impossible(path, `a ${type} zone of ${zoneSize} bytes has no room for ${what}; give a larger size`);
     }
     yield { type, offset, count, zoneSize, layout };
     offset += count * zoneSize;
   }
 }
 
-const NONE = { count: 0, zoneSize: 0 };
+/** A zone that is all data. */
+function unframed(size: number): ZoneLayout {
+  return { frame: 'none', data: 0, area: size, blockParity: size, headerParity: size };
+}
 
 /** The run of a kind, or undefined without zones of it. */
-export function runOf(geometry: RamGeometry, type: FrontEnd): RamRun | undefined {
+export function runOf(geometry: RamGeometry, type: RamKind): RamRun | undefined {
   return geometry.runs.find((run) => run.type === type);
 }
 

@@ -40,20 +40,43 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).repl
  * @param withDamaged without them the search is far faster
  */
 export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
-  const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
-  const found = orders.map((order) => ({
-    endian: order,
-    plain: new Set<number>(),
-    ftrace: new Map<number, number>(),
-    damaged: new Set<number>(),
-    doubtful: new Map<number, Doubtful>(),
-  }));
+  const scan = new MarkScan(storage.size, endian, withDamaged);
   for (let base = 0; base < storage.size; base += CHUNK) {
     const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
-    for (const marks of found) collect(bytes, base, storage.size, marks, withDamaged);
+    scan.add(bytes, base);
     if (bytes.length < CHUNK) break;
   }
-  return settled(found.reduce((best, other) => (count(other) > count(best) ? other : best)));
+  return scan.result();
+}
+
+/** Collects marks from parts of an image, which go on where the one before ended and overlap by a header. */
+export class MarkScan {
+  readonly #size: number;
+  readonly #withDamaged: boolean;
+  readonly #found: readonly Collected[];
+
+  /** @param size bytes of the whole image */
+  constructor(size: number, endian?: Abi['endian'], withDamaged = true) {
+    this.#size = size;
+    this.#withDamaged = withDamaged;
+    const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
+    this.#found = orders.map((order) => ({
+      endian: order,
+      plain: new Set<number>(),
+      ftrace: new Map<number, number>(),
+      damaged: new Set<number>(),
+      doubtful: new Map<number, Doubtful>(),
+    }));
+  }
+
+  /** @param base where the bytes stand in the image */
+  add(bytes: Uint8Array, base: number): void {
+    for (const marks of this.#found) collect(bytes, base, this.#size, marks, this.#withDamaged);
+  }
+
+  result(): RamMarks {
+    return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
+  }
 }
 
 /**
@@ -128,6 +151,8 @@ function collect(bytes: Uint8Array, base: number, size: number, marks: Collected
 function judge(bytes: Uint8Array, at: number, base: number, size: number, marks: Collected): void {
   if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
   const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
+  // The signature of a record of pstore/zone, which has a magic number next.
+  if (isZoneRecord(bytes, at, marks.endian)) return;
   // In an image that is cut the data of its last zone may go on beyond the end.
   const isPossible = header.start <= header.size && header.size <= size;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
@@ -140,6 +165,16 @@ function judge(bytes: Uint8Array, at: number, base: number, size: number, marks:
     const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= size);
     marks.doubtful.set(base + at, { sig: header.sig, isNear });
   }
+}
+
+/** blk's formats: a record's own header follows that of its zone, after 12 bytes or 8. */
+const ZONE_RECORD_MAGIC = 0x4dfc3ae5;
+
+function isZoneRecord(bytes: Uint8Array, at: number, endian: Abi['endian']): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const is = (offset: number) =>
+    offset + 4 <= bytes.length && view.getUint32(offset, endian === 'little') === ZONE_RECORD_MAGIC;
+  return is(at + 8) || is(at + 12);
 }
 
 function withoutHighestBit(value: number): number {

@@ -1,15 +1,19 @@
 // One zone of a persistent RAM region: its header and data verified by ECC, unwrapped, written, erased and repaired.
 
+import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import type { Extent } from '../storage/extent.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import {
   ftraceVersionCode,
+  isDumpLine,
   RAM_HEADER_SIZE,
   RAM_SIGNATURE,
   type RamHeader,
   readRamHeader,
+  readSramHeader,
+  SRAM_HEADER_SIZE,
   writeRamHeader,
 } from './format.js';
 import { ECC_BLOCK, type RamZone } from './geometry.js';
@@ -37,6 +41,8 @@ export interface CheckedHeader extends RamHeader {
   /** What its own ECC found. */
   readonly ecc: EccCounts;
 }
+
+const NOTHING: CheckedHeader = { sig: 0, start: 0, size: 0, state: 'bad-signature', ecc: NO_ERRORS };
 
 /** A byte that repair() changed. */
 export interface RepairedByte {
@@ -81,10 +87,28 @@ export class PersistentRamZone {
 
   /** The header, repaired where its ECC can; one beyond repair counts as a block, and its signature then decides. */
   header(): CheckedHeader {
+    if (this.zone.layout.frame !== 'header') return this.#unusualHeader();
     const { bytes, ecc } = this.#checkedHeaderBytes();
     if (bytes.length < RAM_HEADER_SIZE) return { sig: 0, start: 0, size: 0, state: 'truncated', ecc };
     const header = readRamHeader(bytes, this.#endian);
     return { ...header, state: this.#stateOf(header), ecc };
+  }
+
+  /** Without a header, a text that ends at its first NUL; or the words of MediaTek's SRAM. */
+  #unusualHeader(): CheckedHeader {
+    const { offset, layout } = this.zone;
+    if (layout.frame === 'sram') {
+      const bytes = readRange(this.#storage, offset, SRAM_HEADER_SIZE);
+      if (bytes.length < SRAM_HEADER_SIZE) return { ...NOTHING, state: 'truncated' };
+      const header = readSramHeader(bytes, this.#endian);
+      return { ...header, state: this.#stateOf(header), ecc: NO_ERRORS };
+    }
+    const bytes = readRange(this.#storage, offset, layout.area);
+    if (!isDumpLine(bytes)) return NOTHING;
+    const end = bytes.indexOf(0);
+    const size = end < 0 ? bytes.length : end;
+    // No byte is missing of a text that ends before the image does.
+    return { sig: RAM_SIGNATURE, start: size, size, state: 'live', ecc: NO_ERRORS };
   }
 
   #checkedHeaderBytes(): { bytes: Uint8Array; parity: Uint8Array; ecc: EccCounts } {
@@ -106,7 +130,7 @@ export class PersistentRamZone {
 
   /** First byte of the data in the storage. */
   get dataOffset(): number {
-    return this.zone.offset + RAM_HEADER_SIZE;
+    return this.zone.offset + this.zone.layout.data;
   }
 
   /** A live zone's data, oldest first, where they are on the medium; without ECC. */
@@ -254,6 +278,15 @@ export class PersistentRamZone {
 
   /** Writes header and header parity. */
   #writeHeader(header: RamHeader): void {
+    const { layout, offset } = this.zone;
+    if (layout.frame === 'none') {
+      // Zeros end the text, as the driver clears a record before it writes one.
+      this.#storage.write(new Uint8Array(layout.area - header.size), offset + header.size);
+      return;
+    }
+    if (layout.frame === 'sram') {
+      throw new PstoreError('EPERM', `${this.#storage.path}: the SRAM of MediaTek's ram_console is only read`);
+    }
     const bytes = writeRamHeader(header, this.#endian);
     this.#storage.write(bytes, this.zone.offset);
     if (this.#codec) {

@@ -1,0 +1,271 @@
+// What the zones of a geometry hold, and how much of it speaks against the geometry.
+
+import type { Abi } from '../pstore/abi.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { ParityRule } from './dialects.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
+import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, zoneLayout } from './geometry.js';
+import type { RamMarks } from './marks.js';
+import { FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
+import { isCodeword, MOST_PARITY, reedSolomon } from './reed-solomon.js';
+import { PersistentRamZone } from './zone.js';
+
+/** A ring that says to have come round, but is not full; no kernel leaves one. */
+const HALF_ROUND = 4;
+/** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
+const FOREIGN_PARITY = 3;
+/** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
+const NEWER_STRAY = 3;
+/** Anything that is in use outside all zones; so many count. */
+const LIVE_STRAY = 0.5;
+const MAX_LIVE_STRAYS = 6;
+/** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
+const TRACED_PARITY = 0.01;
+/** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
+const REPAIRED = 0.1;
+/** Data blocks of a zone whose parity is looked at. */
+const BLOCKS_TRIED = 4;
+/** Zones of one geometry that are looked at closely. */
+const MAX_ZONES = 2048;
+/** Zones whose parity is looked at to find its size. */
+const MAX_PARITY_ZONES = 64;
+/** Headers outside all zones that are read. */
+const MAX_STRAYS_READ = 64;
+/** One byte of parity is no proof of anything, and no use to anybody. */
+const MIN_PARITY = 2;
+/** Bytes of a zone that are looked at to tell what it holds. */
+const LOOKED_AT = 4096;
+const NEWLINE = 10;
+
+/** How well a geometry explains a region. */
+export interface Fit {
+  /** How much speaks against it: see places.ts, and above. */
+  readonly misfit: number;
+  /** Between equals the lower one is likelier. */
+  readonly unlikely: number;
+  /** Zones of which nothing speaks against. */
+  readonly fitting: number;
+  /** Headers in the region, how many of them stand where the geometry has a zone, and the others. */
+  readonly marks: number;
+  readonly explained: number;
+  readonly strays: readonly number[];
+}
+
+interface ZoneVerdict {
+  readonly misfit: number;
+  readonly unlikely: number;
+  /** The seconds of a dump. */
+  readonly time?: bigint;
+}
+
+/** Looks at zones of geometries, each once. Places are those in the storage, which begins where the region does. */
+export class Evidence {
+  readonly storage: Storage;
+  readonly marks: RamMarks;
+  readonly places: Places;
+  readonly #verdicts = new Map<string, ZoneVerdict>();
+  /** For each header the parity sizes whose bytes stand before an end. */
+  readonly #parities = new Map<string, readonly number[]>();
+
+  /** @param marks of findRamMarks, in the byte order in which geometries are to be looked at */
+  constructor(storage: Storage, marks: RamMarks) {
+    this.storage = storage;
+    this.marks = marks;
+    const header = (offset: number) => readRange(storage, offset, RAM_HEADER_SIZE);
+    this.places = new Places(
+      marks,
+      (offset) => readRamHeader(header(offset), marks.endian).size,
+      (offset) => {
+        const bytes = header(offset);
+        return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
+      },
+      (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64)) !== undefined,
+    );
+  }
+
+  fit(geometry: RamGeometry): Fit {
+    let [misfit, fitting, unlikely, looked] = [0, 0, 0, 0];
+    let newest = -1n;
+    const begins = new Set<number>();
+    for (const zone of ramZones(geometry)) {
+      if (zone.offset + RAM_HEADER_SIZE > this.storage.size || looked++ >= MAX_ZONES) break;
+      begins.add(zone.offset);
+      const verdict = this.#verdict(zone);
+      misfit += verdict.misfit;
+      unlikely += verdict.unlikely;
+      if (verdict.misfit < 1) fitting++;
+      if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
+    }
+    const { offsets } = this.places;
+    const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
+    misfit += this.places.strayCost(strays.length) + this.#strayCost(strays, newest);
+    return { misfit, unlikely, fitting, marks: offsets.length, explained: offsets.length - strays.length, strays };
+  }
+
+  #strayCost(strays: readonly number[], newest: bigint): number {
+    let [live, isNewer] = [0, false];
+    for (const offset of strays.slice(0, MAX_STRAYS_READ)) {
+      const bytes = readRange(this.storage, offset, RAM_HEADER_SIZE + ECC_BLOCK);
+      if (bytes.length < RAM_HEADER_SIZE || readRamHeader(bytes, this.marks.endian).size === 0) continue;
+      live++;
+      const line = this.marks.plain.has(offset) ? readDumpLine(bytes.subarray(RAM_HEADER_SIZE)) : undefined;
+      if (line && line.seconds > newest) isNewer = true;
+    }
+    return Math.min(live, MAX_LIVE_STRAYS) * LIVE_STRAY + (isNewer ? NEWER_STRAY : 0);
+  }
+
+  #verdict(zone: RamZone): ZoneVerdict {
+    const { headerParity, area } = zone.layout;
+    const key = `${zone.offset} ${zone.size} ${zone.ecc} ${zone.type} ${headerParity} ${area}`;
+    let verdict = this.#verdicts.get(key);
+    if (!verdict) {
+      verdict = this.#look(new PersistentRamZone(this.storage, zone, this.marks.endian));
+      this.#verdicts.set(key, verdict);
+    }
+    return verdict;
+  }
+
+  #look(zone: PersistentRamZone): ZoneVerdict {
+    const header = zone.header();
+    const { type, offset, size } = zone.zone;
+    const cut = header.state === 'truncated' && header.start <= header.size;
+    if (header.state !== 'live' && header.state !== 'empty' && !cut) {
+      const misfit = this.places.costOf(type, offset, size);
+      return { misfit: misfit === 0 ? OVERTOP : misfit, unlikely: 0 };
+    }
+    const overwritten = this.places.isOverwritten(offset) ? OVERWRITTEN : 0;
+    if (type === 'ftrace') return { misfit: overwritten + header.ecc.lost * TRACED_PARITY, unlikely: 0 };
+    const unlikely = Math.min(1, header.ecc.corrected * REPAIRED);
+    if (header.size === 0) return { misfit: overwritten + header.ecc.lost, unlikely };
+    const isRound = header.size < zone.zone.layout.area && header.start !== header.size && !cut;
+    const parity = header.ecc.lost + (cut ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size));
+    const content = type === 'dmesg' ? this.#dump(zone, header, cut) : ringVerdict(zone, header);
+    const misfit = overwritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
+    return { ...content, misfit, unlikely: unlikely + content.unlikely };
+  }
+
+  #dump(zone: PersistentRamZone, header: RamHeader, cut: boolean): ZoneVerdict {
+    const beginning = oldest(zone, header);
+    // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
+    const repaired = () => zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
+    const line = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut ? readDumpLine(repaired()) : undefined);
+    return line ? { misfit: 0, unlikely: 0, time: line.seconds } : { misfit: WITHOUT_LINE, unlikely: 0 };
+  }
+
+  /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */
+  #foreignParity({ offset, layout, ecc }: RamZone, size: number): number {
+    if (ecc === 0) return 0;
+    const codec = reedSolomon(ecc);
+    const blocks = Math.ceil(size / ECC_BLOCK);
+    const tried = Math.min(blocks, BLOCKS_TRIED);
+    let wrong = 0;
+    for (let i = 0; i < tried; i++) {
+      const block = Math.floor((i * blocks) / tried);
+      const from = block * ECC_BLOCK;
+      const length = Math.min(ECC_BLOCK, layout.area - from);
+      const parity = readRange(this.storage, offset + layout.blockParity + block * ecc, ecc);
+      const data = readRange(this.storage, offset + layout.data + from, length);
+      if (codec.encode(data).some((byte, at) => byte !== parity[at])) wrong++;
+    }
+    return wrong / tried;
+  }
+
+  /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
+  parities(geometry: RamGeometry): number[] {
+    const votes = new Map<number, number>();
+    let zones = 0;
+    const onlyFtrace = geometry.runs.every((run) => run.type === 'ftrace');
+    for (const zone of ramZones(geometry)) {
+      if (zones >= MAX_PARITY_ZONES || zone.offset + zone.size > this.storage.size) break;
+      if (zone.type === 'ftrace' && !onlyFtrace) continue;
+      zones++;
+      for (const ecc of this.#paritiesOf(zone, geometry.dialect.parity)) votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
+    }
+    const inOrder = [...votes].sort((a, b) => b[1] - a[1]);
+    const likely = inOrder.filter(([, count]) => count * 3 >= zones);
+    // Where most headers are damaged, a few votes are left: what the zones hold decides.
+    const tried = likely.length > 0 ? likely : [...inOrder.slice(0, 1), [0, 0] as const];
+    return tried.slice(0, 2).map(([ecc]) => ecc);
+  }
+
+  #paritiesOf({ offset, size }: RamZone, rule: ParityRule): readonly number[] {
+    const isPacked = rule === 'room-packed';
+    const key = `${offset} ${size} ${isPacked}`;
+    let found = this.#parities.get(key);
+    if (!found) {
+      found = isPacked
+        ? packedParities(this.storage, offset, size, this.marks.endian)
+        : zoneParities(this.storage, offset, offset + size, this.marks.endian);
+      this.#parities.set(key, found);
+    }
+    return found;
+  }
+}
+
+function ringVerdict(zone: PersistentRamZone, header: RamHeader): ZoneVerdict {
+  const beginning = oldest(zone, header);
+  const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));
+  // A ring that has wrapped begins within a line.
+  const text = beginning.subarray(header.start < header.size ? beginning.indexOf(NEWLINE) + 1 : 0);
+  const { type } = zone.zone;
+  const misplaced = type === 'console' ? !looksLikeConsole(text) : looksLikeConsole(text);
+  return { misfit: isDump ? FOREIGN_LINE : 0, unlikely: misplaced ? 1 : 0 };
+}
+
+/**
+ * Sizes of parity with which the bytes before a zone's end agree with its header. Nothing else leaves such bytes.
+ * @param offset of the zone's header
+ */
+export function zoneParities(storage: Storage, offset: number, end: number, endian: Abi['endian']): number[] {
+  const header = readRange(storage, offset, RAM_HEADER_SIZE);
+  // A header of zeros agrees with any parity of zeros.
+  return isSigned(header, endian) ? matchingParities(header, readRange(storage, end - MOST_PARITY, MOST_PARITY)) : [];
+}
+
+/** The same where the header's parity follows the last set of block parity that is in use. */
+function packedParities(storage: Storage, offset: number, size: number, endian: Abi['endian']): number[] {
+  const header = readRange(storage, offset, RAM_HEADER_SIZE);
+  if (!isSigned(header, endian)) return [];
+  const found: number[] = [];
+  for (let ecc = MIN_PARITY; ecc <= MOST_PARITY; ecc++) {
+    const layout = zoneLayout(size, ecc, 'room-packed');
+    if (layout && isCodeword(header, readRange(storage, offset + layout.headerParity, ecc))) found.push(ecc);
+  }
+  return found;
+}
+
+function isSigned(bytes: Uint8Array, endian: Abi['endian']): boolean {
+  if (bytes.length < RAM_HEADER_SIZE) return false;
+  const { sig } = readRamHeader(bytes, endian);
+  return sig === RAM_SIGNATURE || ftraceVersionCode(sig) !== undefined;
+}
+
+/** @param tail the bytes before the zone's end */
+function matchingParities(header: Uint8Array, tail: Uint8Array): number[] {
+  const found: number[] = [];
+  // All bytes of a codeword together are 0, because 1 is a root: only then is a closer look worth it.
+  let sum = header.reduce((all, byte) => all ^ byte, 0);
+  for (let ecc = 1; ecc <= tail.length; ecc++) {
+    const from = tail.length - ecc;
+    sum ^= tail[from]!;
+    if (sum === 0 && ecc >= MIN_PARITY && isCodeword(header, tail.subarray(from))) found.push(ecc);
+  }
+  return found;
+}
+
+/** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. */
+function oldest(zone: PersistentRamZone, header: RamHeader): Uint8Array {
+  const parts = zone
+    .extents(header)
+    .map(({ storage, offset, length }) => readRange(storage, offset, Math.min(length, LOOKED_AT)));
+  return Uint8Array.from(parts.flatMap((part) => [...part])).subarray(0, LOOKED_AT);
+}
+
+/** Whether most lines begin as the kernel's console prints them: `[    1.234567]` or `<6>[`. */
+export function looksLikeConsole(text: Uint8Array): boolean {
+  const lines = String.fromCharCode(...text.subarray(0, LOOKED_AT))
+    .split('\n')
+    .filter((line) => line.length > 0);
+  const own = lines.filter((line) => /^(<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|^<[0-9]+>\[/.test(line)).length;
+  return lines.length > 0 && own * 2 > lines.length;
+}

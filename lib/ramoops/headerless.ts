@@ -1,0 +1,48 @@
+// Regions of drivers/char/ramoops.c (Linux 2.6.35 to 3.4): no zone has a header, a dump begins with its line at each
+// multiple of record_size.
+
+import { readRange, type Storage } from '../storage/storage.js';
+import { DIALECTS } from './dialects.js';
+import type { GivenSizes } from './search.js';
+import { layOutRam, NO_RAM_ZONES, type RamGeometry, roundDownToPowerOfTwo } from './geometry.js';
+
+/** The module's default, and the least that it takes. */
+const DEFAULT_RECORD = 4096;
+/** What a region of such dumps is looked for in: no kernel kept a larger one. */
+const MAX_RECORD = 1 << 20;
+
+/**
+ * @param lines where lines of dumps stand in the storage, ascending
+ * @returns undefined where the sizes make no region; `isProven` says whether the lines leave no other record size
+ */
+export function textGeometry(
+  storage: Storage,
+  lines: readonly number[],
+  given: GivenSizes,
+  wanted: number | undefined,
+): { geometry: RamGeometry; isProven: boolean } | undefined {
+  const base = wanted ?? (lines[0] ?? 0);
+  const memSize = given.memSize ?? storage.size - base;
+  const places = lines.map((offset) => offset - base).filter((offset) => offset > 0 && offset < memSize);
+  const recordSize = given.recordSize ?? recordSizeOf(storage, base, places, memSize);
+  if (recordSize <= 0 || recordSize > memSize) return undefined;
+  const dialect = DIALECTS.find(({ frame }) => frame === 'none')!;
+  const geometry = layOutRam({ ...NO_RAM_ZONES, memSize, recordSize, dialect }, storage.path, base);
+  return { geometry, isProven: given.recordSize !== undefined || hasNeighbours(places, recordSize) };
+}
+
+/** The largest power of two of which all places are multiples; with a single dump, what its text needs. */
+function recordSizeOf(storage: Storage, base: number, places: readonly number[], memSize: number): number {
+  let size = MAX_RECORD;
+  for (const place of places) while (place % size !== 0) size /= 2;
+  if (places.length > 0) return Math.min(size, roundDownToPowerOfTwo(memSize));
+  const text = readRange(storage, base, MAX_RECORD).indexOf(0);
+  let least = DEFAULT_RECORD;
+  while (least < text && least * 2 <= memSize) least *= 2;
+  return least;
+}
+
+/** Whether two dumps stand side by side: then a smaller record cannot be, as a larger one cannot. */
+function hasNeighbours(places: readonly number[], recordSize: number): boolean {
+  return [0, ...places].some((place, i, all) => all[i + 1] === place + recordSize);
+}

@@ -1,0 +1,174 @@
+// The places of headers in a region, and how much each speaks against a geometry. A kernel signs every zone of its
+// geometry at boot: a zone without a header is nearly impossible, a header without a zone is a remain of another boot.
+
+import { RAM_HEADER_SIZE } from './format.js';
+import type { RamKind } from './geometry.js';
+import type { RamMarks } from './marks.js';
+
+/** A zone whose header is missing, though something else stands there. */
+export const MISSING = 4;
+/** A zone that holds nothing at all where its header should stand: boot loaders sign only the zones that they use. */
+export const BLANK = 1.5;
+/** A zone whose header is damaged, but is one. */
+export const DAMAGED = 0.3;
+/** A zone that says more bytes than it has room for. */
+export const OVERTOP = 4;
+/** A zone in whose data a header stands: that one was written later, so the zone is of an earlier boot. */
+export const OVERWRITTEN = 3;
+/** Any headers that belong to no zone: the region was used otherwise before; and each of them; and each with data. */
+const STRAYS = 2;
+const STRAY = 0.04;
+/** More do not count: a finer geometry leaves many. */
+const MAX_STRAYS = 60;
+
+/** A dump zone without the line of a dump, and a ring with one. */
+export const WITHOUT_LINE = 1.5;
+export const FOREIGN_LINE = 3;
+
+interface Mark {
+  /** Whether the line of a dump begins its data; unknown where ECC may have to repair it first. */
+  readonly isDump: boolean;
+  readonly ftrace: boolean;
+  readonly damaged: boolean;
+  readonly size: number;
+  /** Whether another header stands in its data. */
+  readonly overwritten: boolean;
+}
+
+/** The headers of a region, by their places. */
+export class Places {
+  readonly #marks = new Map<number, Mark>();
+  /** All places, ascending. */
+  readonly offsets: readonly number[];
+  readonly ftrace: readonly number[];
+  readonly #isBlank: (offset: number) => boolean;
+  readonly #blank = new Map<number, boolean>();
+
+  /** @param sizeOf the size that a header says. @param isBlank whether nothing was ever written there */
+  constructor(
+    marks: RamMarks,
+    sizeOf: (offset: number) => number,
+    isBlank: (offset: number) => boolean,
+    isDump: (offset: number) => boolean,
+  ) {
+    const { plain, ftrace, damaged, damagedFtrace } = marks;
+    const sound = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+    const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
+      const size = isDamaged ? 0 : sizeOf(offset);
+      const next = sound[upperBound(sound, offset)];
+      const overwritten = next !== undefined && next < offset + RAM_HEADER_SIZE + size;
+      const dump = size > 0 && !isFtrace && isDump(offset);
+      this.#marks.set(offset, { ftrace: isFtrace, damaged: isDamaged, size, overwritten, isDump: dump });
+    };
+    for (const offset of damaged) add(offset, false, true);
+    for (const offset of damagedFtrace.keys()) add(offset, true, true);
+    for (const offset of plain) add(offset, false, false);
+    for (const offset of ftrace.keys()) add(offset, true, false);
+    this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
+    this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
+    this.#isBlank = isBlank;
+  }
+
+  get count(): number {
+    return this.offsets.length;
+  }
+
+  countFrom(offset: number): number {
+    return this.offsets.length - upperBound(this.offsets, offset - 1);
+  }
+
+  #at(kind: RamKind, offset: number): Mark | undefined {
+    const mark = this.#marks.get(offset);
+    return mark && mark.ftrace === (kind === 'ftrace') ? mark : undefined;
+  }
+
+  isMark(offset: number): boolean {
+    return this.#marks.has(offset);
+  }
+
+  has(kind: RamKind, offset: number): boolean {
+    return this.#at(kind, offset) !== undefined;
+  }
+
+  /** Bytes of the zone that begins here which its header says to be in use. */
+  bytesOf(offset: number): number {
+    return RAM_HEADER_SIZE + (this.#marks.get(offset)?.size ?? 0);
+  }
+
+  /** How much speaks against a zone here. */
+  costOf(kind: RamKind, offset: number, zoneSize: number): number {
+    const mark = this.#at(kind, offset);
+    if (!mark) return this.#absent(offset);
+    if (mark.damaged) return DAMAGED;
+    const line = kind !== 'dmesg' && mark.isDump ? FOREIGN_LINE : 0;
+    return line + (mark.size > zoneSize - RAM_HEADER_SIZE ? OVERTOP : 0) + (mark.overwritten ? OVERWRITTEN : 0);
+  }
+
+  #absent(offset: number): number {
+    let blank = this.#blank.get(offset);
+    if (blank === undefined) {
+      blank = this.#isBlank(offset);
+      this.#blank.set(offset, blank);
+    }
+    return blank ? BLANK : MISSING;
+  }
+
+  /** Whether a header stands in the data of the zone that begins here. */
+  isOverwritten(offset: number): boolean {
+    return this.#marks.get(offset)?.overwritten === true;
+  }
+
+  /** The same of several zones, one after the other. */
+  run(kind: RamKind, from: number, zoneSize: number, count: number): { cost: number; matched: number; missing: number } {
+    let [cost, matched] = [0, 0];
+    for (let i = 0; i < count && cost < 100; i++) {
+      cost += this.costOf(kind, from + i * zoneSize, zoneSize);
+      if (this.has(kind, from + i * zoneSize)) matched++;
+    }
+    return { cost, matched, missing: count - matched };
+  }
+
+  strayCost(strays: number): number {
+    return strays <= 0 ? 0 : STRAYS + STRAY * Math.min(strays, MAX_STRAYS);
+  }
+
+  /** Distances from a place to the next headers. */
+  after(offset: number, most: number): number[] {
+    const first = upperBound(this.offsets, offset);
+    return this.offsets.slice(first, first + most).map((other) => other - offset);
+  }
+
+  /** The commonest distances between neighbours. */
+  distances(): number[] {
+    const counts = new Map<number, number>();
+    for (let i = 1; i < this.offsets.length; i++) {
+      const distance = this.offsets[i]! - this.offsets[i - 1]!;
+      counts.set(distance, (counts.get(distance) ?? 0) + 1);
+    }
+    return [...counts]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 8)
+      .map(([distance]) => distance);
+  }
+
+  /** Distances between the first ftrace headers from a place on. */
+  ftraceDistances(offset: number): number[] {
+    const first = upperBound(this.ftrace, offset - 1);
+    const near = this.ftrace.slice(first, first + 5);
+    const distances = near.slice(1).map((other, i) => other - near[i]!);
+    // The header of the first zone may be damaged.
+    if (near[0] !== undefined && near[0] > offset) distances.push(near[0] - offset);
+    return [...new Set(distances)];
+  }
+}
+
+/** Index of the first element above a value. */
+function upperBound(ascending: readonly number[], value: number): number {
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle]! <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,152 @@
+// Where in a file a region of ramoops is: at its beginning, or anywhere in a dump of memory. The file is read once.
+
+import { findBytes } from '#platform';
+import type { Abi } from '../pstore/abi.js';
+import { SliceStorage } from '../storage/slice.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import { DIALECTS, type RamDialect } from './dialects.js';
+import { type DetectedRam, Detection, type GivenSizes } from './detect.js';
+import { isDumpLine, RAM_HEADER_SIZE } from './format.js';
+import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
+import { isSram } from './sram.js';
+import { Told } from './told.js';
+
+/** Files up to this size are looked through for damaged headers, too. */
+const SMALL = 16 << 20;
+/** Headers further apart than this belong to different regions. */
+const FAR = 8 << 20;
+/** Regions of which each is looked at closely, and first headers of each. */
+const MAX_CLUSTERS = 24;
+const MAX_BEGINNINGS = 4;
+/** A region elsewhere than at the beginning must explain more than one there. */
+const ELSEWHERE = 1.5;
+/** Below this nothing speaks against a geometry. */
+const GOOD = 1;
+const CHUNK = 1 << 20;
+/** What precedes a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
+const LINE = new TextEncoder().encode('====');
+const MIN_RECORD = 1024;
+const MAX_LINES = 4096;
+
+/** What one look through a file finds. */
+export interface Scanned {
+  readonly marks: RamMarks;
+  /** Where lines of dumps stand without a header, at multiples of the smallest record. */
+  readonly lines: readonly number[];
+  readonly told: Told;
+  readonly isSram: boolean;
+}
+
+/** A region in a file. */
+export interface Located {
+  readonly base: number;
+  readonly detection: Detection;
+  readonly detected: DetectedRam;
+  /** How many of its zones hold a dump with its line. */
+  readonly dumps: number;
+}
+
+export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
+  const isSmall = storage.size <= SMALL;
+  const marks = new MarkScan(storage.size, endian, isSmall);
+  const told = new Told();
+  const lines: number[] = [];
+  for (let base = 0; base < storage.size; base += CHUNK) {
+    const bytes = readRange(storage, base, CHUNK + Told.OVERLAP);
+    marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
+    told.add(bytes);
+    if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);
+    if (bytes.length < CHUNK) break;
+  }
+  return { marks: marks.result(), lines, told, isSram: isSram(storage) };
+}
+
+function* linesIn(bytes: Uint8Array, base: number): Generator<number> {
+  for (let at = findBytes(bytes, LINE, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, LINE, at + 1)) {
+    if ((base + at) % MIN_RECORD === 0 && isDumpLine(bytes.subarray(at, at + 40))) yield base + at;
+  }
+}
+
+/**
+ * The region that explains the headers best.
+ * @param wanted where it begins, when that is known
+ */
+export function locate(
+  storage: Storage,
+  marks: RamMarks,
+  given: GivenSizes,
+  dialects: readonly RamDialect[] = DIALECTS,
+  wanted?: number,
+): Located | undefined {
+  const offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
+  if (offsets.length === 0) return undefined;
+  const whole = wanted === undefined || wanted === 0 ? look(storage, marks, offsets, 0, given, dialects) : undefined;
+  const isHere = offsets[0] === 0 || given.memSize !== undefined;
+  if (whole && (whole.detected.misfit < GOOD || isHere)) return whole;
+  let best = whole;
+  let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
+  const beginnings = wanted === undefined ? [...beginningsOf(offsets)] : [wanted];
+  for (const base of beginnings) {
+    const found = look(storage, marks, offsets, base, given, dialects);
+    if (!found) continue;
+    const own = found.detected.misfit + ELSEWHERE - Math.min(found.detected.fitting, 8) * 0.01;
+    if (own < cost && found.detected.fitting > 0) [best, cost] = [found, own];
+    if (found.detected.misfit < GOOD && found.dumps > 0) break;
+  }
+  return best;
+}
+
+/** The first headers of groups of headers that lie close together, the largest groups first. */
+function* beginningsOf(offsets: readonly number[]): Generator<number> {
+  const clusters: number[][] = [];
+  for (const offset of offsets) {
+    const last = clusters.at(-1);
+    if (last && offset - last.at(-1)! <= FAR) last.push(offset);
+    else clusters.push([offset]);
+  }
+  const largest = clusters.sort((a, b) => b.length - a.length).slice(0, MAX_CLUSTERS);
+  for (const cluster of largest) for (const base of cluster.slice(0, MAX_BEGINNINGS)) if (base > 0) yield base;
+}
+
+function look(
+  storage: Storage,
+  marks: RamMarks,
+  offsets: readonly number[],
+  base: number,
+  given: GivenSizes,
+  dialects: readonly RamDialect[],
+): Located | undefined {
+  const end = endOfWindow(storage, offsets, base, given);
+  const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
+  const own = storage.size <= SMALL ? shifted(marks, base, end) : findRamMarks(part, marks.endian);
+  const detection = new Detection(part, own, end === storage.size);
+  const detected = detection.detect(given, dialects);
+  if (!detected) return undefined;
+  const dumps = detection.dumps(detected);
+  return { base, detection, detected, dumps };
+}
+
+/** Where the headers end that may belong to a region which begins here. */
+function endOfWindow(storage: Storage, offsets: readonly number[], base: number, { memSize }: GivenSizes): number {
+  if (memSize !== undefined) return Math.min(storage.size, base + memSize);
+  if (storage.size <= SMALL) return storage.size;
+  let last = base;
+  for (const offset of offsets) if (offset > last && offset - last <= FAR) last = offset;
+  return Math.min(storage.size, last + FAR);
+}
+
+/** The marks of a part, counted from its beginning. */
+function shifted({ endian, plain, ftrace, damaged, damagedFtrace }: RamMarks, base: number, end: number): RamMarks {
+  const set = (offsets: Iterable<number>) =>
+    new Set([...offsets].filter((offset) => offset >= base && offset < end).map((offset) => offset - base));
+  const map = (offsets: ReadonlyMap<number, number>) =>
+    new Map(
+      [...offsets].filter(([offset]) => offset >= base && offset < end).map(([offset, code]) => [offset - base, code]),
+    );
+  return { endian, plain: set(plain), ftrace: map(ftrace), damaged: set(damaged), damagedFtrace: map(damagedFtrace) };
+}
+
+/** The headers that belong to no zone of a region: in it, before it and after it. @returns offsets in the file */
+export function straysOf(marks: RamMarks, begins: ReadonlySet<number>): number[] {
+  return [...marks.plain, ...marks.ftrace.keys()].filter((offset) => !begins.has(offset)).sort((a, b) => a - b);
+}
