@@ -1,6 +1,6 @@
 // The one place that prints. Standard output is for what was asked, standard error for everything else.
 
-import { writeSync } from 'node:fs';
+import { constants, openSync, readlinkSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fromSystem } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
@@ -15,15 +15,35 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   let done = 0;
   while (done < bytes.length) {
     try {
-      done += writeSync(fd, bytes, done);
+      done += writeSync(blocking.get(fd) ?? fd, bytes, done);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') throw new OutputClosed();
-      // A pipe that somebody has made non-blocking is full: the reader needs a moment.
       if (code !== 'EAGAIN') throw fromSystem(error, `the output cannot be written: ${reasonOf(error)}`, { exit: 74 });
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+      waitForReader(fd);
     }
   }
+}
+
+/** Descriptors of the same pipes that wait where the first ones do not. */
+const blocking = new Map<number, number>();
+const PAUSE_MS = 2;
+
+/**
+ * A pipe is full, and does not wait: Node makes any pipe so that it was once asked the width of. Opened again, it waits.
+ * Only a pipe without a name: opening one with a name would wait for a reader who may have left.
+ */
+function waitForReader(fd: number): void {
+  const path = `/proc/self/fd/${fd}`;
+  try {
+    if (!blocking.has(fd) && readlinkSync(path).startsWith('pipe:')) {
+      blocking.set(fd, openSync(path, constants.O_WRONLY));
+      return;
+    }
+  } catch {
+    // It is another user's.
+  }
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
 }
 
 /** Writes to standard output. @throws OutputClosed */
