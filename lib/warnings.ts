@@ -24,6 +24,7 @@ export type WarningCode =
   | 'image-in-use'
   | 'ecc-corrected'
   | 'ecc-lost'
+  | 'no-records'
   | 'note-damaged'
   | 'header-damaged'
   | 'record-hidden'

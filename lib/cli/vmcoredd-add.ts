@@ -1,28 +1,34 @@
 // pstorefuse vmcoredd-add: a copy of a vmcore with one more device dump in it, by the kernel's rules.
 
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { openImage, reasonNotMade, reasonOf } from '../storage/file.js';
+import { openImage, reasonOf } from '../storage/file.js';
+import { writeFully, writeNewFile } from '../storage/new-file.js';
 import { addDeviceDump, planChunks } from '../vmcore/add.js';
 import { type Command, EXIT } from './command.js';
 import { complain } from './print.js';
 import { stdinChunks } from './stdin.js';
 
 export const vmcoreddAdd: Command = {
-  usage: 'vmcoredd-add <vmcore> --name <name> --output <new>',
-  pattern: 'vmcoredd-add <vmcore>',
-  summary: 'Copy a vmcore with one more device dump, read from standard input',
+  usage: 'vmcoredd-add <vmcore> --name <name> --output <new> [-- <command..>]',
+  pattern: 'vmcoredd-add <vmcore> [command..]',
+  summary: 'Copy a vmcore with one more device dump, read from standard input or from a command',
   examples: [
     ['$0 vmcoredd-add vmcore --name eth0-firmware --output vmcore.new < dump', 'the vmcore itself stays as it is'],
+    [
+      '$0 vmcoredd-add vmcore --name eth0 --output vmcore.new -- ethtool -d eth0',
+      'what the command prints is the dump; if it fails, nothing is added',
+    ],
   ],
   build: (yargs) =>
     yargs
       .option('name', {
         type: 'string',
         requiresArg: true,
-        describe: 'of the device, at most 44 bytes',
+        describe: 'of the device, at most 43 bytes',
       })
       .option('output', {
         type: 'string',
@@ -33,19 +39,20 @@ export const vmcoreddAdd: Command = {
     const name = args.text('name');
     const output = args.text('output');
     if (name === undefined || output === undefined) {
-      throw new PstoreError('EINVAL', `give --name and --output: pstorefuse ${vmcoreddAdd.usage} < dump`);
+      throw new PstoreError('EINVAL', `give --name and --output: pstorefuse ${vmcoreddAdd.usage}`);
     }
     const vmcore = openImage(args.text('vmcore')!, { mode: 'read' });
-    const dump = spoolStdin();
+    let dump: Dump | undefined;
     try {
+      dump = collect(args.list('command'));
       const plan = addDeviceDump(vmcore, name, dump.size);
       const given = Buffer.byteLength(name);
       if (plan.name.length < given) {
         complain(`warning: --name has ${given} bytes: the first ${plan.name.length} are the name, no more are stored`);
       }
-      writeNew(output, plan.size, planChunks(plan, vmcore, dump.read));
+      writeNewFile(output, plan.size, planChunks(plan, dump.read));
     } finally {
-      dump.close();
+      dump?.close();
       vmcore.close();
     }
     return EXIT.OK;
@@ -58,50 +65,64 @@ interface Dump {
   close(): void;
 }
 
-/** The plan needs the size before the first byte is written: what comes through a pipe is kept in a temporary file. */
-function spoolStdin(): Dump {
-  const path = join(tmpdir(), `pstorefuse-${process.pid}-dump`);
+/**
+ * The dump, in a temporary file: the plan needs its size before the first byte is written.
+ * @param command the collector, whose standard output is the dump; none: standard input is
+ */
+function collect(command: readonly string[]): Dump {
+  const fd = openSpool();
   try {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-    unlinkSync(path);
-    for (const chunk of stdinChunks()) writeFully(fd, chunk, null);
-    return {
-      size: fstatSync(fd).size,
-      read: (target, position) => readSync(fd, target, 0, target.length, position),
-      close: () => closeSync(fd),
-    };
+    if (command.length > 0) runCollector(command, fd);
+    else fill(fd);
   } catch (error) {
-    throw fromSystem(error, `the dump cannot be kept in ${tmpdir()}: ${reasonOf(error)}`);
+    closeSync(fd);
+    throw error;
   }
+  return {
+    size: fstatSync(fd).size,
+    read: (target, position) => readSync(fd, target, 0, target.length, position),
+    close: () => closeSync(fd),
+  };
 }
 
-/** Zeros are left out, so that a sparse vmcore stays sparse. A file that could not be finished does not stay. */
-function writeNew(path: string, size: number, chunks: Iterable<Uint8Array>): void {
-  let fd: number;
+/** A file without a name, so that nothing stays however the program ends. */
+function openSpool(): number {
   try {
-    fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-  } catch (error) {
-    const there = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    const why = there ? 'is there already; name a new file' : `cannot be made: ${reasonNotMade(error)}`;
-    throw new PstoreError('EEXIST', `${path} ${why}`, { path, cause: error });
-  }
-  try {
-    ftruncateSync(fd, size);
-    let position = 0;
-    for (const chunk of chunks) {
-      if (chunk.some((byte) => byte !== 0)) writeFully(fd, chunk, position);
-      position += chunk.length;
+    const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-'));
+    try {
+      const { O_RDWR, O_CREAT, O_EXCL } = constants;
+      return openSync(join(folder, 'dump'), O_RDWR | O_CREAT | O_EXCL, 0o600);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   } catch (error) {
-    unlinkSync(path);
-    throw fromSystem(error, `${path} cannot be written: ${reasonOf(error)}`, { path });
-  } finally {
-    closeSync(fd);
+    throw notKept(error);
   }
 }
 
-function writeFully(fd: number, bytes: Uint8Array, position: number | null): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
+function fill(fd: number): void {
+  for (const chunk of stdinChunks()) {
+    try {
+      writeFully(fd, chunk, null);
+    } catch (error) {
+      throw notKept(error);
+    }
   }
+}
+
+function notKept(error: unknown): PstoreError {
+  return fromSystem(error, `the dump cannot be kept in ${tmpdir()}: ${reasonOf(error)}`);
+}
+
+/** As the kernel's callback: when the collector fails, nothing is added. */
+function runCollector([program = '', ...args]: readonly string[], fd: number): void {
+  const { error, status, signal } = spawnSync(program, args, { stdio: ['inherit', fd, 'inherit'] });
+  if (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such command' : reasonOf(error);
+    throw new PstoreError('ENOENT', `${program} cannot be run: ${why}; nothing was added`, { cause: error });
+  }
+  if (status === 0) return;
+  const how = signal === null ? `with status ${status}` : `by ${signal}`;
+  throw new PstoreError('EIO', `${program} ended ${how}; nothing was added`);
 }

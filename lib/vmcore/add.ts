@@ -1,37 +1,14 @@
 // Adds a device dump to a vmcore by the kernel's rules (vmcore_add_device_dump): a plan of the new file's bytes, of which
 // almost all are ranges of the old one. Nothing is held in memory but headers, and nothing is written here.
 
-import {
-  type ElfHeader,
-  elfHeaderSize,
-  type ProgramHeader,
-  readSectionHeader,
-  SHT_NOBITS,
-  SHT_NULL,
-  sectionHeaderSize,
-  setElfTables,
-  setSectionOffset,
-  writeProgramHeader,
-} from '../elf.js';
+import { readSectionHeader, SHT_NOBITS, SHT_NULL, setElfTables, setSectionOffset, writeProgramHeader } from '../elf.js';
 import { PstoreError } from '../errors.js';
 import { Fields } from '../pstore/abi.js';
-import { readRange, type Storage } from '../storage/storage.js';
-import { Warnings } from '../warnings.js';
-import {
-  asNumber,
-  eachNote,
-  eachProgramHeader,
-  findProgramHeaders,
-  openCrashDump,
-  readCoreHeader,
-  readVmcoreinfo,
-  vmcoreinfoPageSize,
-} from './crash-dump.js';
-import { encodeDeviceDumpHeader, isDeviceDump, VMCOREDD_HEADER_SIZE, VMCOREDD_NAME_SIZE } from './note.js';
+import type { Storage } from '../storage/storage.js';
+import { asNumber } from './core-header.js';
+import { type Chunk, type GrowingCore, mergeRanges, movedRanges, readGrowingCore } from './growing-core.js';
+import { deviceDumpHeaderSize, encodeDeviceDumpHeader, VMCOREDD_NAME_MAX, VMCOREDD_NAME_SIZE } from './note.js';
 
-/** Bytes of program headers, and of section headers, that are rewritten in memory. */
-const TABLE_LIMIT = 16 << 20;
-const DEFAULT_PAGE_SIZE = 4096;
 /** Bytes that planChunks() gives at a time. */
 const CHUNK = 1 << 20;
 
@@ -45,7 +22,7 @@ export type Run =
 export interface Plan {
   /** Bytes of the new file. */
   readonly size: number;
-  /** One behind the other, without gaps. */
+  /** One after the other, without gaps. */
   readonly runs: readonly Run[];
   /** First byte of the new note in the new file. */
   readonly noteOffset: number;
@@ -53,50 +30,55 @@ export interface Plan {
   readonly dataOffset: number;
   /** Bytes of data as the note has them, zeros up to the page's end included. */
   readonly storedSize: number;
-  /** The name's bytes as stored: at most 44. */
+  /** What the ranges of `runs` are ranges of: the old core, in order where its file is flattened. */
+  readonly source: Storage;
+  /** The name's bytes as stored: at most 43, since a NUL follows them. */
   readonly name: Uint8Array;
   /** What the sizes were rounded to. */
   readonly pageSize: number;
 }
 
 /**
- * Plans a vmcore with one more device dump: behind the earlier dumps, in front of all other notes, header and data
- * together filled up to whole pages. The note segment grows; what stands behind it moves, each segment to the next page
+ * Plans a vmcore with one more device dump: after the earlier dumps and before all other notes, header and data
+ * together filled up to whole pages. The note segment grows; what comes after it moves, each segment to the next page
  * and to the same place inside its page (fs/proc/vmcore.c, vmcoredd_update_program_headers). Every byte of the old file
  * is in the new one.
- * @param name at most 44 bytes of it are stored: the kernel's struct has no room for more
+ * @param name at most 43 bytes of it are stored: the kernel's struct has 44, the last one a NUL
  * @param size bytes of the device's data
  * @throws PstoreError EINVAL for an empty name or size 0; EBADMSG for a file that is no ELF core with whole notes, or
  *   whose segments lie across its notes; ENOTSUP for a compressed dump; EFBIG where a size or an offset does not fit
  */
 export function addDeviceDump(storage: Storage, name: string, size: number): Plan {
-  const stored = new TextEncoder().encode(name).subarray(0, VMCOREDD_NAME_SIZE);
+  const stored = new TextEncoder().encode(name).subarray(0, VMCOREDD_NAME_MAX);
   if (stored.length === 0 || stored[0] === 0) throw new PstoreError('EINVAL', 'a device dump must have a name');
   if (!Number.isSafeInteger(size) || size <= 0) {
     throw new PstoreError('EINVAL', `a device dump must have data: ${size} bytes cannot be added`);
   }
-  const core = readCore(storage);
-  const storedSize = roundUp(VMCOREDD_HEADER_SIZE + size, core.pageSize) - VMCOREDD_HEADER_SIZE;
+  const core = readGrowingCore(storage);
+  const { align } = core.place;
+  const headerSize = deviceDumpHeaderSize(align);
+  const storedSize = roundUp(headerSize + size, core.pageSize) - headerSize;
   if (storedSize + VMCOREDD_NAME_SIZE > 0xffffffff) {
     throw new PstoreError('EFBIG', `a dump of ${size} bytes is too long for a note, whose size has 32 bits`);
   }
   const note: Run[] = [
     { kind: 'zeros', length: core.place.padding },
-    { kind: 'bytes', bytes: encodeDeviceDumpHeader(stored, storedSize, core.header.endian) },
+    { kind: 'bytes', bytes: encodeDeviceDumpHeader(stored, storedSize, core.header.endian, align) },
     { kind: 'dump', length: size },
     { kind: 'zeros', length: storedSize - size },
   ];
-  const growth = core.place.padding + VMCOREDD_HEADER_SIZE + storedSize;
+  const growth = core.place.padding + headerSize + storedSize;
   const chunks = mergeRanges(movedRanges(core));
   const steps = layOut(core, note, growth, chunks);
-  const output = new Output(storage.size, headerPatches(core, growth, chunks), storage.path);
+  const output = new Output(core.source.size, headerPatches(core, growth, chunks), storage.path);
   for (const step of steps) output.add(step);
   const noteOffset = core.place.insertAt + core.place.padding;
   return {
     size: output.size,
     runs: output.runs,
     noteOffset,
-    dataOffset: noteOffset + VMCOREDD_HEADER_SIZE,
+    dataOffset: noteOffset + headerSize,
+    source: core.source,
     storedSize,
     name: stored,
     pageSize: core.pageSize,
@@ -105,15 +87,10 @@ export function addDeviceDump(storage: Storage, name: string, size: number): Pla
 
 /**
  * The bytes of a planned file, one piece after the other. A piece is valid until the next one is asked for.
- * @param source the old vmcore
  * @param dump fills a buffer with the device's data from a position on; must give all that is asked
  * @throws PstoreError EIO when the old file or the dump gives less than the plan was made for
  */
-export function* planChunks(
-  plan: Plan,
-  source: Storage,
-  dump: (target: Uint8Array, position: number) => number,
-): Generator<Uint8Array> {
+export function* planChunks(plan: Plan, dump: (target: Uint8Array, position: number) => number): Generator<Uint8Array> {
   const buffer = new Uint8Array(CHUNK);
   for (const run of plan.runs) {
     if (run.kind === 'bytes') {
@@ -124,8 +101,9 @@ export function* planChunks(
       const part = buffer.subarray(0, Math.min(CHUNK, run.length - done));
       if (run.kind === 'zeros') part.fill(0);
       else {
-        const got = run.kind === 'copy' ? source.read(part, run.offset + done) : dump(part, done);
-        if (got !== part.length) throw tooShort(run.kind === 'copy' ? source.path : 'the dump', done + got, run.length);
+        const got = run.kind === 'copy' ? plan.source.read(part, run.offset + done) : dump(part, done);
+        if (got !== part.length)
+          throw tooShort(run.kind === 'copy' ? plan.source.path : 'the dump', done + got, run.length);
       }
       yield part;
       done += part.length;
@@ -137,193 +115,14 @@ function tooShort(what: string, got: number, wanted: number): PstoreError {
   return new PstoreError('EIO', `${what} gave ${got} of ${wanted} bytes; was it cut while in use?`);
 }
 
-/** A table of headers in the file. */
-interface Table {
-  readonly offset: number;
-  readonly stride: number;
-  readonly bytes: Uint8Array;
-}
-
-/** Where the new note goes. */
-interface Place {
-  /** Index of the program header whose segment grows. */
-  readonly program: number;
-  readonly segmentStart: number;
-  readonly segmentEnd: number;
-  readonly insertAt: number;
-  /** Bytes that the last dump lacks to a multiple of 4. */
-  readonly padding: number;
-}
-
-interface Core {
-  readonly path: string;
-  readonly header: ElfHeader;
-  /** The bytes of the ELF header. */
-  readonly headerBytes: Uint8Array;
-  readonly programs: readonly ProgramHeader[];
-  readonly programTable: Table;
-  /** Section headers, where there are some that make sense. */
-  readonly sectionTable: Table | undefined;
-  readonly pageSize: number;
-  readonly place: Place;
-}
-
-function readCore(storage: Storage): Core {
-  const problems = new Warnings();
-  const dump = openCrashDump(storage, problems);
-  if (dump.format !== 'vmcore') {
-    throw new PstoreError(
-      'ENOTSUP',
-      `${storage.path}: a device dump can be added to an ELF vmcore only, and this one is compressed`,
-      { path: storage.path },
-    );
-  }
-  const problem = problems.list[0];
-  if (problem) {
-    throw new PstoreError(
-      'EBADMSG',
-      `${problem.message}; a dump can be added to a vmcore with whole headers and notes only`,
-      {
-        path: storage.path,
-        offset: problem.offset ?? 0,
-      },
-    );
-  }
-  const header = readCoreHeader(storage);
-  const { offset, count } = findProgramHeaders(storage, header, problems);
-  const programTable = readTable(storage, offset, count, header.phentsize);
-  const programs = [...eachProgramHeader(storage, header, { offset, count })].map(([, program]) => program);
-  let place: Place | undefined;
-  for (const step of eachNote(storage, dump)) {
-    const { area } = step;
-    if (area.program === null) continue;
-    const bounds = { program: area.program, segmentStart: area.offset, segmentEnd: area.declaredEnd };
-    if (step.kind === 'area-end' && step.end.kind === 'cut') {
-      throw new PstoreError(
-        'EBADMSG',
-        `${storage.path}: the notes from ${area.offset} on are damaged; a dump can be added to whole notes only`,
-        { path: storage.path, offset: area.offset },
-      );
-    }
-    place ??= { ...bounds, insertAt: area.offset, padding: 0 };
-    if (step.kind === 'note' && isDeviceDump(step.note)) {
-      const insertAt = Math.min(step.note.next, area.end);
-      place = { ...bounds, insertAt, padding: step.note.next - insertAt };
-    }
-  }
-  if (!place) {
-    throw new PstoreError(
-      'EBADMSG',
-      `${storage.path}: this core has no segment of notes that a dump could be added to`,
-      {
-        path: storage.path,
-      },
-    );
-  }
-  return {
-    path: storage.path,
-    header,
-    headerBytes: readRange(storage, 0, elfHeaderSize(header.bits)),
-    programs,
-    programTable,
-    sectionTable: findSections(storage, header),
-    pageSize: vmcoreinfoPageSize(readVmcoreinfo(storage, dump)) ?? DEFAULT_PAGE_SIZE,
-    place,
-  };
-}
-
-function readTable(storage: Storage, offset: number, count: number, stride: number): Table {
-  if (count * stride > TABLE_LIMIT) {
-    throw new PstoreError('EFBIG', `${storage.path}: ${count} headers are more than can be rewritten`, {
-      path: storage.path,
-      offset,
-    });
-  }
-  return { offset, stride, bytes: readRange(storage, offset, count * stride) };
-}
-
-/**
- * The section headers, if all of them and all sections are inside the file. In a big-endian core of QEMU 7.2 they are
- * garbage, and stay as they are.
- */
-function findSections(storage: Storage, header: ElfHeader): Table | undefined {
-  const offset = asNumber(header.shoff);
-  const stride = header.shentsize;
-  const length = header.shnum * stride;
-  if (offset === 0 || length === 0 || stride < sectionHeaderSize(header.bits)) return undefined;
-  if (offset + length > storage.size) return undefined;
-  const table = readTable(storage, offset, header.shnum, stride);
-  return sectionRanges(table, header).every(({ end }) => end <= storage.size) ? table : undefined;
-}
-
-/** What a header says to be at a place of the old file. */
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-function sectionRanges(table: Table, header: ElfHeader): Range[] {
-  const ranges: Range[] = [];
-  const fields = new Fields(table.bytes, header.endian);
-  for (let at = 0; at < table.bytes.length; at += table.stride) {
-    const section = readSectionHeader(fields, at, header.bits);
-    if (section.type === SHT_NULL || section.type === SHT_NOBITS) continue;
-    ranges.push({ start: asNumber(section.offset), end: asNumber(section.offset + section.size) });
-  }
-  return ranges;
-}
-
-/** Everything behind the notes that a header points to. @throws PstoreError EBADMSG when something lies across them */
-function movedRanges(core: Core): Range[] {
-  const { header, place, sectionTable } = core;
-  const ranges: Range[] = [{ start: 0, end: elfHeaderSize(header.bits) }, tableRange(core.programTable)];
-  core.programs.forEach((program, index) => {
-    if (index === place.program) return;
-    ranges.push({ start: asNumber(program.offset), end: asNumber(program.offset + program.filesz) });
-  });
-  if (sectionTable) ranges.push(tableRange(sectionTable), ...sectionRanges(sectionTable, header));
-  return ranges.filter(({ start, end }) => {
-    if (end <= place.insertAt) return false;
-    if (start >= place.segmentEnd) return true;
-    if (start === end) return false;
-    throw new PstoreError(
-      'EBADMSG',
-      `${core.path}: what stands from ${start} to ${end} lies across the notes from ${place.segmentStart} to ${place.segmentEnd}: they cannot grow`,
-      { path: core.path, offset: start },
-    );
-  });
-}
-
-function tableRange(table: Table): Range {
-  return { start: table.offset, end: table.offset + table.bytes.length };
-}
-
-/** Ranges that share bytes, as one: they move together. */
-interface Chunk {
-  readonly start: number;
-  end: number;
-  /** How far it moves. */
-  delta: number;
-}
-
-function mergeRanges(ranges: Range[]): Chunk[] {
-  const chunks: Chunk[] = [];
-  for (const { start, end } of ranges.sort((a, b) => a.start - b.start || a.end - b.end)) {
-    const last = chunks.at(-1);
-    if (last && (start < last.end || start === last.start)) last.end = Math.max(last.end, end);
-    else chunks.push({ start, end, delta: 0 });
-  }
-  return chunks;
-}
-
-/** A run whose range may go on behind the old file's end, or zeros up to what follows. */
+/** A run whose range may go on after the old file's end, or zeros up to what follows. */
 type Step = Run | { readonly kind: 'gap'; readonly length: number };
 
 /**
  * The new file from its beginning to its end, and how far each chunk moves: to the next page, and in it as far from the
- * page's beginning as before. Bytes that no header speaks of go with what they stand behind.
+ * page's beginning as before. Bytes that no header speaks of go with what they follow.
  */
-function layOut(core: Core, note: readonly Run[], growth: number, chunks: Chunk[]): Step[] {
+function layOut(core: GrowingCore, note: readonly Run[], growth: number, chunks: Chunk[]): Step[] {
   const page = core.pageSize;
   const { insertAt, segmentEnd } = core.place;
   const steps: Step[] = [copy(0, insertAt), ...note, copy(insertAt, segmentEnd)];
@@ -375,7 +174,7 @@ interface Patch {
   readonly bytes: Uint8Array;
 }
 
-function headerPatches(core: Core, growth: number, chunks: readonly Chunk[]): Patch[] {
+function headerPatches(core: GrowingCore, growth: number, chunks: readonly Chunk[]): Patch[] {
   const { header, place, programTable, sectionTable } = core;
   const { bits, endian } = header;
   const moved = (offset: bigint) => {
@@ -409,7 +208,7 @@ function headerPatches(core: Core, growth: number, chunks: readonly Chunk[]): Pa
 }
 
 /** The value, if the core's word has room for it. @throws PstoreError EFBIG */
-function fitting(core: Core, value: bigint): bigint {
+function fitting(core: GrowingCore, value: bigint): bigint {
   if (value >> BigInt(core.header.bits) === 0n) return value;
   throw tooFar(core.path, core.place.segmentStart);
 }
@@ -417,7 +216,7 @@ function fitting(core: Core, value: bigint): bigint {
 function tooFar(path: string, offset: number): PstoreError {
   return new PstoreError(
     'EFBIG',
-    `${path}: with this dump, what stands behind its notes gets beyond what an offset can say`,
+    `${path}: with this dump, what follows its notes gets beyond what an offset can say`,
     {
       path,
       offset,
@@ -425,7 +224,7 @@ function tooFar(path: string, offset: number): PstoreError {
   );
 }
 
-/** Collects runs: what the old file does not have, and the gap in front of it, is left out. */
+/** Collects runs: what the old file does not have, and the gap before it, is left out. */
 class Output {
   readonly runs: Run[] = [];
   size = 0;

@@ -1,5 +1,5 @@
-// The backend vmcoredd: the dumps that device drivers added to a vmcore. Read-only; lists a file of any size from its
-// headers alone.
+// The backend vmcoredd: the dumps that device drivers added to a vmcore, found from its headers alone, and the crashed
+// kernel's own log, found in its memory. Read-only.
 
 import { PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
@@ -20,24 +20,31 @@ import {
   type CrashDump,
   eachNote,
   MAX_NOTES,
-  type NoteArea,
   type NoteStep,
   openCrashDump,
   probeCrashDump,
-  readVmcoreinfo,
-  vmcoreinfoPageSize,
+  vmcoreinfoOf,
 } from './crash-dump.js';
+import { type KernelLog, readKernelLog } from './kernel-log.js';
 import {
   type ElfNote,
   isDeviceDump,
+  isVmcoreinfo,
   NOTE_HEADER_SIZE,
   noteTypeName,
   VMCOREDD_HEADER_SIZE,
   VMCOREDD_NAME_SIZE,
 } from './note.js';
+import type { NoteArea } from './note-areas.js';
+import { type Vmcoreinfo, vmcoreinfoPageSize } from './vmcoreinfo.js';
 
 const NAME = 'vmcoredd';
 const TYPE = 'device';
+/** The kernel's log: no driver added it, so it is named after the vmcore. */
+const LOG_TYPE = 'dmesg';
+const LOG_NAME = `${LOG_TYPE}-vmcore-0`;
+/** Notes that `info` lists one by one; the kernel makes a few for each CPU. */
+const MAX_LISTED_NOTES = 4096;
 /** What the kernel takes where VMCOREINFO does not say more. */
 const DEFAULT_PAGE_SIZE = 4096;
 
@@ -45,7 +52,7 @@ const open = (context: OpenContext) => new VmcoreddBackend(context);
 
 export const vmcoredd: BackendKind = {
   name: NAME,
-  summary: 'dumps of devices inside a vmcore (ELF core, or compressed by makedumpfile)',
+  summary: 'dumps of devices inside a vmcore (ELF core, or compressed by makedumpfile), and its kernel log',
   keys: [],
   source: 'file',
   probe: (storage) => {
@@ -73,6 +80,8 @@ class VmcoreddBackend implements Backend {
   readonly #storage: Storage;
   readonly #dump: CrashDump;
   readonly #dumps = new DumpTable();
+  #info: Vmcoreinfo = new Map();
+  readonly #log: KernelLog | undefined;
   #notes = 0;
   /** The device dump that a warning was given for last. */
   #damaged = -1;
@@ -80,13 +89,37 @@ class VmcoreddBackend implements Backend {
   constructor(context: OpenContext) {
     this.path = context.path;
     this.warnings = context.warnings;
-    this.#storage = context.storage;
     this.#dump = openCrashDump(context.storage, context.warnings);
-    for (const step of eachNote(this.#storage, this.#dump)) this.#take(step);
+    this.#storage = this.#dump.storage;
+    for (const step of eachNote(this.#dump)) this.#take(step);
+    this.#log = readKernelLog(this.#dump, this.#info);
+    const { trouble } = this.#log ?? {};
+    if (this.#logSize > 0 && trouble) this.#warnOfLog(trouble);
+    if (this.slots === 0 && this.warnings.list.length === 0) this.#warnOfNothing();
+  }
+
+  #warnOfLog(trouble: string): void {
+    this.warnings.add('record-short', `${this.path}: the kernel's log is not whole: ${trouble}`);
+  }
+
+  #warnOfNothing(): void {
+    const log = this.#log?.trouble ?? 'its notes do not say where the kernel keeps its log';
+    this.warnings.add(
+      'no-records',
+      `${this.path}: this vmcore has no device dumps, and no kernel log can be read from it (${log}); crash and makedumpfile read the rest`,
+    );
+  }
+
+  get #logSize(): number {
+    return this.#log?.text.length ?? 0;
+  }
+
+  #isLog(slot: number): boolean {
+    return slot === this.#dumps.length && this.#logSize > 0;
   }
 
   get slots(): number {
-    return this.#dumps.length;
+    return this.#dumps.length + (this.#logSize > 0 ? 1 : 0);
   }
 
   #take(step: NoteStep): void {
@@ -97,6 +130,7 @@ class VmcoreddBackend implements Backend {
       if (step.end.kind === 'cut' && !told) this.#warn(endSentence(step.area), step.end.offset);
     } else {
       this.#notes++;
+      if (this.#info.size === 0 && isVmcoreinfo(step.note)) this.#info = vmcoreinfoOf(this.#dump, step.note, step.area);
       if (!isDeviceDump(step.note)) return;
       const placed = place(step.note, step.area);
       if (placed.damage) {
@@ -112,6 +146,7 @@ class VmcoreddBackend implements Backend {
   }
 
   record(slot: number): PstoreRecord | undefined {
+    if (this.#isLog(slot)) return this.#logRecord(slot);
     if (!this.#dumps.has(slot)) return undefined;
     const name = readRange(this.#storage, this.#dumps.dataOffset(slot) - VMCOREDD_NAME_SIZE, VMCOREDD_NAME_SIZE);
     return {
@@ -131,7 +166,28 @@ class VmcoreddBackend implements Backend {
     };
   }
 
+  /** CRASHTIME is the second in which the kernel crashed (kernel/crash_core.c). */
+  #logRecord(slot: number): PstoreRecord {
+    const seconds = this.#info.get('CRASHTIME') ?? '';
+    return {
+      slot,
+      type: LOG_TYPE,
+      id: 0,
+      name: LOG_NAME,
+      size: this.#logSize,
+      mtimeNs: /^[0-9]{1,10}$/.test(seconds) ? BigInt(seconds) * 1_000_000_000n : null,
+      reason: null,
+      count: null,
+      compressed: null,
+      state: 'live',
+      offset: 0,
+      title: null,
+      ecc: null,
+    };
+  }
+
   find(name: string): number | undefined {
+    if (name === LOG_NAME) return this.#logSize > 0 ? this.#dumps.length : undefined;
     const parsed = parseRecordName(NAME, name);
     if (!parsed || parsed.type !== TYPE || parsed.suffix !== '' || !this.#dumps.has(parsed.id)) return undefined;
     return parsed.id;
@@ -142,6 +198,7 @@ class VmcoreddBackend implements Backend {
   }
 
   open(slot: number): RecordContent {
+    if (this.#isLog(slot)) return new PiecesContent([this.#log!.text]);
     if (!this.#dumps.has(slot)) {
       throw new PstoreError('ENOENT', `${this.path}: there is no device dump ${slot}`, { path: this.path });
     }
@@ -154,13 +211,12 @@ class VmcoreddBackend implements Backend {
   }
 
   space(): SpaceUsage {
-    return { bytes: this.#dumps.bytes, freeBytes: 0, records: this.slots, freeSlots: 0 };
+    return { bytes: this.#dumps.bytes + this.#logSize, freeBytes: 0, records: this.slots, freeSlots: 0 };
   }
 
   info(): BackendInfo {
-    const vmcoreinfo = readVmcoreinfo(this.#storage, this.#dump);
-    const told = vmcoreinfoPageSize(vmcoreinfo) ?? this.#dump.pageSize;
-    const release = vmcoreinfo.get('OSRELEASE');
+    const told = vmcoreinfoPageSize(this.#info) ?? this.#dump.pageSize;
+    const release = this.#info.get('OSRELEASE');
     return {
       format: this.#dump.format,
       abi: { endian: this.#dump.endian, wordBits: this.#dump.wordBits, align: this.#is386() ? 4 : 8 },
@@ -175,20 +231,34 @@ class VmcoreddBackend implements Backend {
         ...(this.#dump.machine && { machine: this.#dump.machine }),
         ...this.#dump.details,
         ...(release && { 'kernel release': release }),
-        'device dumps': String(this.slots),
-        'other notes': String(this.#notes - this.slots),
+        'device dumps': String(this.#dumps.length),
+        'other notes': String(this.#notes - this.#dumps.length),
+        'kernel log': this.#logText(),
       },
     };
+  }
+
+  #logText(): string {
+    if (!this.#log) return 'none: VMCOREINFO does not say where it is';
+    const { trouble } = this.#log;
+    if (this.#logSize === 0) return `none: ${trouble ?? 'the kernel had not logged anything'}`;
+    return `${this.#logSize} bytes${trouble ? `, not whole: ${trouble}` : ''}`;
   }
 
   #is386(): boolean {
     return this.#dump.wordBits === 32 && /^i[3-6]86$/.test(this.#dump.machine);
   }
 
-  /** Every note, found anew while it is listed: nothing of a million notes is kept. */
+  /** The notes, found anew while they are listed; how many more there are than are listed. */
   *#zones(): Generator<ZoneInfo> {
     let index = 0;
-    for (const step of eachNote(this.#storage, this.#dump)) {
+    for (const step of eachNote(this.#dump)) {
+      if (index === MAX_LISTED_NOTES) {
+        const offset = step.kind === 'note' ? step.note.offset : step.area.end;
+        const reason = `${this.#notes - index} more notes are not listed one by one`;
+        yield { index, type: 'note', offset, size: step.area.end - offset, state: 'other', reason };
+        return;
+      }
       const zone = describe(step, index);
       if (!zone) continue;
       index++;

@@ -5,8 +5,6 @@ import { Fields } from '../pstore/abi.js';
 
 /** The eight bytes at 0. */
 export const KDUMP_SIGNATURE = 'KDUMP   ';
-/** The first bytes of a dump that went through a pipe: the pieces of the file, each with its place, in any order. */
-export const FLATTENED_SIGNATURE = 'makedumpfile';
 
 /** Bytes of the main header that are read: it goes on to 464, and a block is never shorter. */
 export const KDUMP_HEADER_SIZE = 464;
@@ -25,6 +23,8 @@ const BLOCK_SIZE_TIMEVAL16 = 428;
 
 /** Header versions: 4 and later say where the notes are. */
 export const KDUMP_NOTES_VERSION = 4;
+/** A sub-header of more blocks is taken for damage. */
+const MAX_SUB_HEADER_BLOCKS = 1 << 24;
 /** The newest that was seen is 6; a number beyond this one is taken for damage. */
 const VERSION_LIMIT = 64;
 
@@ -33,8 +33,10 @@ export interface KdumpHeader {
   readonly version: number;
   /** Bytes: the page size of the machine. */
   readonly blockSize: number;
-  /** Blocks that the sub-header takes, notes included in dumps of some writers. */
+  /** Blocks that the sub-header takes, notes included in dumps of some writers. 0: there is none. */
   readonly subHeaderBlocks: number;
+  /** Blocks of the two bitmaps together, which follow the sub-header. */
+  readonly bitmapBlocks: number;
   /** uname -r and -m of the crashed kernel; empty in dumps of QEMU, which does not know the one, nor always the other. */
   readonly release: string;
   readonly machine: string;
@@ -67,23 +69,35 @@ export function readKdumpHeader(bytes: Uint8Array): KdumpHeader | undefined {
     const fields = new Fields(bytes, endian);
     const version = fields.u32(VERSION);
     if (version > VERSION_LIMIT) continue;
-    // The narrow one first: in a wide header its places hold the time's upper half, which is 0.
-    for (const at of [BLOCK_SIZE_TIMEVAL8, BLOCK_SIZE_TIMEVAL16]) {
-      const blockSize = fields.u32(at);
-      const subHeaderBlocks = fields.u32(at + 4);
-      if (!isBlockSize(blockSize) || subHeaderBlocks === 0 || subHeaderBlocks > 1 << 24) continue;
-      return {
-        endian,
-        version,
-        blockSize,
-        subHeaderBlocks,
-        release: utsname(bytes, 2),
-        machine: machineText(bytes),
-        narrow: at === BLOCK_SIZE_TIMEVAL8,
-      };
-    }
+    const at = blockSizePlace(fields);
+    if (at === undefined) continue;
+    return {
+      endian,
+      version,
+      blockSize: fields.u32(at),
+      subHeaderBlocks: fields.u32(at + 4),
+      bitmapBlocks: fields.u32(at + 8),
+      release: utsname(bytes, 2),
+      machine: machineText(bytes),
+      narrow: at === BLOCK_SIZE_TIMEVAL8,
+    };
   }
   return undefined;
+}
+
+/** Where block_size stands, and sub_hdr_size and bitmap_blocks after it; undefined where no place makes sense. */
+function blockSizePlace(fields: Fields): number | undefined {
+  // The narrow one first: in a wide header its places hold the time, whose upper half is 0.
+  const withSubHeader = [BLOCK_SIZE_TIMEVAL8, BLOCK_SIZE_TIMEVAL16].find((at) => {
+    const blocks = fields.u32(at + 4);
+    return isBlockSize(fields.u32(at)) && blocks > 0 && blocks <= MAX_SUB_HEADER_BLOCKS;
+  });
+  if (withSubHeader !== undefined) return withSubHeader;
+  // Without a sub-header the microseconds of a wide header would pass for a narrow block size: the wide one first.
+  return [BLOCK_SIZE_TIMEVAL16, BLOCK_SIZE_TIMEVAL8].find((at) => {
+    const bitmapBlocks = fields.u32(at + 8);
+    return isBlockSize(fields.u32(at)) && fields.u32(at + 4) === 0 && bitmapBlocks > 0 && bitmapBlocks % 2 === 0;
+  });
 }
 
 /** Places of offset_note and size_note in struct kdump_sub_header (and the size of `unsigned long`). */
@@ -99,7 +113,8 @@ const SUB_HEADERS = {
  * @param bytes the sub-header, which begins one block into the file
  */
 export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[] {
-  if (header.version < KDUMP_NOTES_VERSION || bytes.length < SUB_HEADERS.lp64.size + 8) return [];
+  if (header.version < KDUMP_NOTES_VERSION || header.subHeaderBlocks === 0) return [];
+  if (bytes.length < SUB_HEADERS.lp64.size + 8) return [];
   const fields = new Fields(bytes, header.endian);
   const layouts = header.narrow
     ? (['ilp32-align8', 'ilp32-align4'] as const)
@@ -114,6 +129,12 @@ export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[]
     });
   }
   return readings;
+}
+
+/** phys_base, the sub-header's first word, where a word has 64 bits. */
+export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array): bigint | null {
+  if (header.narrow || header.subHeaderBlocks === 0 || bytes.length < 8) return null;
+  return new Fields(bytes, header.endian).s64(0);
 }
 
 function isBlockSize(size: number): boolean {

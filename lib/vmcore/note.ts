@@ -1,4 +1,5 @@
-// The notes of a PT_NOTE segment: walked by their sizes alone, for no tool keeps to any other alignment than 4.
+// The notes of a PT_NOTE segment, walked by their sizes alone. The kernel and all tools of kdump pad each part of a note to
+// a multiple of 4; the System V gABI asks for 8 where p_align is 8, and some writers of cores do so.
 
 import { Fields } from '../pstore/abi.js';
 
@@ -9,6 +10,10 @@ export const NOTE_HEADER_SIZE = 12;
 export const NT_VMCOREDD = 0x700;
 /** linux/vmcore.h, VMCOREDD_MAX_NAME_BYTES: the dump's name at the beginning of a device dump's descriptor. */
 export const VMCOREDD_NAME_SIZE = 44;
+/** Bytes of a name that is written: since Linux 6.12 a NUL follows it, and readers rely on that. */
+export const VMCOREDD_NAME_MAX = VMCOREDD_NAME_SIZE - 1;
+/** `LINUX` and three NULs. */
+const VMCOREDD_NOTE_NAME_SIZE = 8;
 /** sizeof(struct vmcoredd_header): note header, `LINUX` in 8 bytes, dump name. */
 export const VMCOREDD_HEADER_SIZE = 64;
 
@@ -42,14 +47,18 @@ export type NoteEnd =
   | { readonly kind: 'padding'; readonly offset: number }
   | { readonly kind: 'cut'; readonly offset: number };
 
-/** A length with its padding: each part of a note begins at a multiple of 4 from the note's beginning. */
-export function padded4(length: number): number {
-  return Math.ceil(length / 4) * 4;
+/** What the parts of a note are padded to, in bytes. */
+export type NoteAlign = 4 | 8;
+
+/** A length with its padding. */
+export function padded(length: number, align: NoteAlign): number {
+  return Math.ceil(length / align) * align;
 }
 
 /**
  * All notes from `start` up to `end`. The last one may go on behind `end`: its `descEnd` tells. A header of zeros ends
  * the notes, as it does in the kernel (fs/proc/vmcore.c stops at n_namesz 0); a note without a name alone does not.
+ * @param align each part begins at a multiple of this from the note's beginning
  * @returns how the walk ended
  */
 export function* walkNotes(
@@ -57,6 +66,7 @@ export function* walkNotes(
   start: number,
   end: number,
   endian: 'little' | 'big',
+  align: NoteAlign = 4,
 ): Generator<ElfNote, NoteEnd, undefined> {
   const little = endian === 'little';
   let offset = start;
@@ -68,7 +78,7 @@ export function* walkNotes(
     const descsz = u32(bytes, 4, little);
     const type = u32(bytes, 8, little);
     if (namesz === 0 && descsz === 0 && type === 0) return { kind: 'padding', offset };
-    const descOffset = offset + NOTE_HEADER_SIZE + padded4(namesz);
+    const descOffset = offset + padded(NOTE_HEADER_SIZE + namesz, align);
     const note: ElfNote = {
       offset,
       namesz,
@@ -77,13 +87,33 @@ export function* walkNotes(
       name: nameText(bytes, namesz),
       descOffset,
       descEnd: descOffset + descsz,
-      next: descOffset + padded4(descsz),
+      next: descOffset + padded(descsz, align),
     };
     yield note;
     if (note.descEnd > end) return { kind: 'cut', offset };
     offset = note.next;
   }
   return { kind: 'end' };
+}
+
+/** Notes from which the alignment of all is told. */
+const NOTES_THAT_TELL = 64;
+
+/**
+ * What the notes of a segment are padded to whose p_align is 8: 4 as the kernel does, unless they make sense with 8 only.
+ * Looks at the first notes, which tell.
+ */
+export function noteAlign(source: NoteBytes, start: number, end: number, endian: 'little' | 'big'): NoteAlign {
+  const makesSense = (align: NoteAlign) => {
+    const walk = walkNotes(source, start, end, endian, align);
+    for (let count = 0; count < NOTES_THAT_TELL; count++) {
+      const step = walk.next();
+      if (step.done) return step.value.kind !== 'cut';
+      if (!/^[\x20-\x7e]+$/.test(step.value.name) || step.value.descEnd > end) return false;
+    }
+    return true;
+  };
+  return !makesSense(4) && makesSense(8) ? 8 : 4;
 }
 
 /** Whether a note is a device dump: by type and name both. The kernel's namesz is 8, with three NULs. */
@@ -96,19 +126,29 @@ export function isVmcoreinfo(note: ElfNote): boolean {
   return note.type === 0 && note.name === 'VMCOREINFO';
 }
 
+/** Bytes before a device dump's data: 64 as the kernel has it, 68 where notes are padded to 8. */
+export function deviceDumpHeaderSize(align: NoteAlign): number {
+  return padded(NOTE_HEADER_SIZE + VMCOREDD_NOTE_NAME_SIZE, align) + VMCOREDD_NAME_SIZE;
+}
+
 /**
- * The 64 bytes in front of a device dump's data (struct vmcoredd_header).
- * @param name at most 44 bytes
- * @param dataLength bytes of data behind the header, padding included
+ * The bytes before a device dump's data (struct vmcoredd_header).
+ * @param name at most VMCOREDD_NAME_MAX bytes
+ * @param dataLength bytes of data after the header, padding included
  */
-export function encodeDeviceDumpHeader(name: Uint8Array, dataLength: number, endian: 'little' | 'big'): Uint8Array {
-  const bytes = new Uint8Array(VMCOREDD_HEADER_SIZE);
+export function encodeDeviceDumpHeader(
+  name: Uint8Array,
+  dataLength: number,
+  endian: 'little' | 'big',
+  align: NoteAlign = 4,
+): Uint8Array {
+  const bytes = new Uint8Array(deviceDumpHeaderSize(align));
   const fields = new Fields(bytes, endian);
-  fields.setU32(0, 8);
+  fields.setU32(0, VMCOREDD_NOTE_NAME_SIZE);
   fields.setU32(4, dataLength + VMCOREDD_NAME_SIZE);
   fields.setU32(8, NT_VMCOREDD);
   bytes.set(new TextEncoder().encode('LINUX'), NOTE_HEADER_SIZE);
-  bytes.set(name, VMCOREDD_HEADER_SIZE - VMCOREDD_NAME_SIZE);
+  bytes.set(name, bytes.length - VMCOREDD_NAME_SIZE);
   return bytes;
 }
 

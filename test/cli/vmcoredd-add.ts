@@ -49,9 +49,9 @@ t.test('a name that is longer than the note has room for', (t) => {
   const output = join(folder, 'vmcore.new');
   const { status, stderr } = add(goldenVmcore(folder), output, 'n'.repeat(45), 'data');
   t.equal(status, 0);
-  t.match(stderr, /^pstorefuse: warning: --name has 45 bytes: the first 44 are the name.*\n$/);
+  t.match(stderr, /^pstorefuse: warning: --name has 45 bytes: the first 43 are the name.*\n$/);
   const listed = JSON.parse(pstorefuse('ls', '--json', output).stdout) as { title: string }[];
-  t.equal(listed.at(-1)!.title, 'n'.repeat(44));
+  t.equal(listed.at(-1)!.title, 'n'.repeat(43));
   t.end();
 });
 

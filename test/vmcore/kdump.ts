@@ -47,12 +47,15 @@ t.test('what is none', (t) => {
     [8, 65, 'version'],
     [428, 4095, 'block size no power of two'],
     [428, 256, 'block size too small'],
-    [432, 0, 'no sub-header'],
   ] as const) {
     const bytes = image.slice();
     new DataView(bytes.buffer).setUint32(at, value, true);
     t.equal(readKdumpHeader(bytes), undefined, label);
   }
+  const bare = image.slice();
+  new DataView(bare.buffer).setUint32(432, 0, true);
+  t.match(readKdumpHeader(bare), { subHeaderBlocks: 0, narrow: false, blockSize: 4096 }, 'no sub-header');
+  t.same(kdumpNotes(readKdumpHeader(bare)!, bare.subarray(4096, 4200)), [], 'then nothing says where the notes are');
   const header = readKdumpHeader(image)!;
   t.same(kdumpNotes(header, image.subarray(4096, 4096 + 63)), [], 'a sub-header that is cut');
   t.same(kdumpNotes({ ...header, version: 3 }, image.subarray(4096, 4200)), [], 'an old version');

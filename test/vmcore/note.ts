@@ -7,7 +7,7 @@ import {
   isVmcoreinfo,
   type NoteEnd,
   noteTypeName,
-  padded4,
+  padded,
   walkNotes,
 } from '../../lib/vmcore/note.js';
 import { BE64, concat, deviceDump, LE32, LE64, MACHINES, type Machine, note, vmcoreinfo } from '../builders/vmcore.js';
@@ -33,7 +33,7 @@ function walk(bytes: Uint8Array, machine: Machine, start = 0, end = bytes.length
 }
 
 t.test('a length with its padding', (t) => {
-  for (const [length, padded] of [
+  for (const [length, expected] of [
     [0, 0],
     [1, 4],
     [4, 4],
@@ -41,7 +41,7 @@ t.test('a length with its padding', (t) => {
     [0xfffffffd, 0x100000000],
     [0xffffffff, 0x100000000],
   ] as const) {
-    t.equal(padded4(length), padded);
+    t.equal(padded(length, 4), expected);
   }
   t.end();
 });

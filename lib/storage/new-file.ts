@@ -1,0 +1,129 @@
+// Writes a new file, which has its final name only when all of it is on the medium: whatever interrupts the writing, there
+// is the whole file or none under that name.
+
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fromSystem, PstoreError } from '../errors.js';
+import { reasonNotMade, reasonOf } from './file.js';
+
+/** Another process may own a temporary name already; as many in a row are no accident. */
+const MOST_ATTEMPTS = 100;
+/** Bytes of the final name that the temporary one has: a name may have 255. */
+const NAME_PART = 64;
+let serial = 0;
+
+/**
+ * Writes a file of `size` bytes. Zeros are left out, so that what is sparse stays sparse. Nothing stays behind when it
+ * fails.
+ * @param path must not exist
+ * @param chunks all bytes, one chunk after the other
+ * @throws PstoreError EEXIST when the path is there already, or its folder cannot hold a new file; ENOSPC, EIO
+ */
+export function writeNewFile(path: string, size: number, chunks: Iterable<Uint8Array>): void {
+  if (exists(path)) throw isThere(path);
+  const { fd, temporary } = openTemporary(path);
+  try {
+    try {
+      ftruncateSync(fd, size);
+      let position = 0;
+      for (const chunk of chunks) {
+        if (chunk.some((byte) => byte !== 0)) writeFully(fd, chunk, position);
+        position += chunk.length;
+      }
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    giveName(temporary, path);
+  } catch (error) {
+    unlinkIfThere(temporary);
+    throw fromSystem(error, `${path} cannot be written: ${reasonOf(error)}`, { path });
+  }
+  syncFolder(dirname(path));
+}
+
+function isThere(path: string, cause?: unknown): PstoreError {
+  return new PstoreError('EEXIST', `${path} is there already; name a new file`, { path, cause });
+}
+
+/** A dangling link is something, too. */
+function exists(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The temporary file stands in the same folder: only there it can be renamed at once. */
+function openTemporary(path: string): { fd: number; temporary: string } {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const name = basename(path).slice(0, NAME_PART);
+  for (let attempt = 1; ; attempt++) {
+    const temporary = join(dirname(path), `.${name}.${process.pid}-${Date.now().toString(36)}-${serial++}.part`);
+    try {
+      return { fd: openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
+      throw new PstoreError('EEXIST', `${path} cannot be made: ${reasonNotMade(error)}`, { path, cause: error });
+    }
+  }
+}
+
+/** A link does not take the place of a file that came in the meantime, as a rename would. */
+function giveName(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw isThere(path, error);
+    if (code !== 'EPERM' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP' && code !== 'ENOTSUP') throw error;
+    // This file system has no hard links (FAT).
+    renameSync(temporary, path);
+    return;
+  }
+  unlinkSync(temporary);
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It has its final name already, or its folder is gone.
+  }
+}
+
+/** Brings a new name in a folder to the medium. @throws PstoreError EIO */
+function syncFolder(folder: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    fsyncSync(fd);
+  } catch (error) {
+    // A folder that may be written but not read cannot be opened, and some file systems cannot sync one.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EINVAL') return;
+    throw fromSystem(error, `${folder} could not be brought to the medium: ${reasonOf(error)}`, { path: folder });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Writes all of `bytes` at a position, or where the file stands. */
+export function writeFully(fd: number, bytes: Uint8Array, position: number | null): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
+  }
+}

@@ -1,0 +1,142 @@
+// The crashed machine's physical memory as a crash dump has it: page by page, from an ELF core's segments or from
+// makedumpfile's compressed pages.
+
+import { PT_LOAD } from '../elf.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import { asNumber, eachProgramHeader } from './core-header.js';
+import type { CrashDump, ElfCore } from './crash-dump.js';
+import { KdumpPages } from './kdump-pages.js';
+
+/** Pages that are remembered: a log is read from four places in turns. */
+const MOST_PAGES = 64;
+/** Segments that may lie over one another at a place: the kernel's text is in two. */
+const MOST_OVERLAPPING = 64;
+
+export interface PhysicalMemory {
+  /** Fills `target` from a physical address on. @returns bytes up to the first that the dump does not have */
+  read(target: Uint8Array, address: number): number;
+}
+
+/** A segment of memory, and where its bytes stand in the file. Addresses are physical. */
+interface Load {
+  readonly address: number;
+  readonly size: number;
+  readonly offset: number;
+  /** Virtual address of the first byte; writers that do not know it leave 0 or the physical one. */
+  readonly virtual: bigint;
+}
+
+/** The pages of a compressed dump. Remembers those that were used last. */
+export class PagedMemory implements PhysicalMemory {
+  readonly #source: KdumpPages;
+  readonly #pages = new Map<number, Uint8Array>();
+
+  constructor(source: KdumpPages) {
+    this.#source = source;
+  }
+
+  read(target: Uint8Array, address: number): number {
+    const { pageSize } = this.#source;
+    for (let done = 0; done < target.length; ) {
+      const number = Math.floor((address + done) / pageSize);
+      const page = this.#page(number);
+      if (!page) return done;
+      const from = address + done - number * pageSize;
+      const part = page.subarray(from, from + target.length - done);
+      target.set(part, done);
+      done += part.length;
+    }
+    return target.length;
+  }
+
+  #page(number: number): Uint8Array | undefined {
+    const known = this.#pages.get(number);
+    if (known) {
+      this.#pages.delete(number);
+      this.#pages.set(number, known);
+      return known;
+    }
+    const page = this.#source.page(number);
+    if (!page) return undefined;
+    this.#pages.set(number, page);
+    if (this.#pages.size > MOST_PAGES) this.#pages.delete(this.#pages.keys().next().value!);
+    return page;
+  }
+}
+
+/** The memory segments of an ELF core. */
+export class ElfMemory implements PhysicalMemory {
+  readonly #storage: Storage;
+  /** By ascending address. */
+  readonly #loads: Load[] = [];
+
+  constructor(storage: Storage, { header, table }: ElfCore) {
+    this.#storage = storage;
+    for (const [, program] of eachProgramHeader(storage, header, table)) {
+      if (program.type !== PT_LOAD || program.filesz === 0n) continue;
+      this.#loads.push({
+        address: asNumber(program.paddr),
+        size: asNumber(program.filesz),
+        offset: asNumber(program.offset),
+        virtual: program.vaddr,
+      });
+    }
+    this.#loads.sort((a, b) => a.address - b.address);
+  }
+
+  read(target: Uint8Array, address: number): number {
+    let done = 0;
+    while (done < target.length) {
+      const got = this.#readLoad(target.subarray(done), address + done);
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  /** Reads from the first segment that has the address, and whose bytes are in the file. */
+  #readLoad(target: Uint8Array, address: number): number {
+    const last = this.#placeAfter(address) - 1;
+    for (let index = last; index >= 0 && index > last - MOST_OVERLAPPING; index--) {
+      const load = this.#loads[index]!;
+      const inLoad = address - load.address;
+      if (inLoad >= load.size) continue;
+      const bytes = readRange(this.#storage, load.offset + inLoad, Math.min(target.length, load.size - inLoad));
+      target.set(bytes);
+      if (bytes.length > 0) return bytes.length;
+    }
+    return 0;
+  }
+
+  /** Index of the first segment that begins after an address. */
+  #placeAfter(address: number): number {
+    let low = 0;
+    let high = this.#loads.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#loads[middle]!.address <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The physical address that the segments give a virtual one, or undefined. */
+  physical(address: bigint): number | undefined {
+    const load = this.#loads.find(
+      ({ virtual, size }) => virtual !== 0n && address >= virtual && address < virtual + BigInt(size),
+    );
+    return load && load.address + Number(address - load.virtual);
+  }
+
+  /** What has to be added to a virtual address of the segment that lies in a range, to get the physical one. */
+  shiftWithin(from: bigint, to: bigint): bigint | undefined {
+    const load = this.#loads.find(({ virtual }) => virtual >= from && virtual < to);
+    return load && BigInt(load.address) - load.virtual;
+  }
+}
+
+/** The memory of a dump; its ELF segments too, where it is an ELF core. */
+export function memoryOf(dump: CrashDump): { memory: PhysicalMemory; elf: ElfMemory | undefined } {
+  const elf = dump.core ? new ElfMemory(dump.storage, dump.core) : undefined;
+  return { memory: elf ?? new PagedMemory(new KdumpPages(dump.storage, dump.kdump!)), elf };
+}

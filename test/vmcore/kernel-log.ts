@@ -1,0 +1,213 @@
+import t from 'tap';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { contentBytes } from '../../lib/pstore/content.js';
+import { SourceKeys } from '../../lib/pstore/keys.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { vmcoredd } from '../../lib/vmcore/backend.js';
+import { Warnings } from '../../lib/warnings.js';
+import { BE32, BE64, concat, elfHeaders, LE64, type Machine, vmcoreinfo, Writer } from '../builders/vmcore.js';
+
+/** s390, where virtual addresses below 2^52 are the physical ones. */
+const IDENTITY = 22;
+const MEMORY_AT = 0x10000;
+
+/** A core with VMCOREINFO and one range of memory. */
+function core(machine: Machine, info: string, memory: Uint8Array): Uint8Array {
+  const notes = vmcoreinfo(machine, info);
+  const notesAt = machine.bits === 64 ? 64 + 2 * 56 : 52 + 2 * 32;
+  const segments = [
+    { type: 4, offset: notesAt, filesz: notes.length },
+    { type: 1, offset: notesAt + notes.length, filesz: memory.length, paddr: MEMORY_AT },
+  ];
+  return concat(elfHeaders(machine, segments, { eMachine: IDENTITY }), notes, memory);
+}
+
+function log(image: Uint8Array): { text: string | undefined; warnings: string[]; mtimeNs: bigint | null | undefined } {
+  const warnings = new Warnings();
+  const storage = new MemoryStorage(image, { path: 'vmcore' });
+  const keys = new SourceKeys();
+  const readFile = () => new Uint8Array(0);
+  const backend = vmcoredd.open({ path: 'vmcore', storage, keys, warnings, cache: new TextCache(), readFile });
+  const slot = backend.find('dmesg-vmcore-0');
+  const text = slot === undefined ? undefined : Buffer.from(contentBytes(backend.open(slot))).toString('latin1');
+  const record = slot === undefined ? undefined : backend.record(slot);
+  t.equal(record?.size, text?.length);
+  return { text, warnings: warnings.list.map(({ message }) => message), mtimeNs: record?.mtimeNs };
+}
+
+interface Message {
+  readonly text: string;
+  readonly ns: number;
+  /** 1 committed, 2 finalized, 3 may be used again. */
+  readonly state?: number;
+}
+
+/** The three rings of Linux 5.10 and later, with the members in an order of their own. */
+function prb(machine: Machine, messages: readonly Message[], first: number, textBits = 10): Uint8Array {
+  const { bits, endian } = machine;
+  const word = bits / 8;
+  const count = 8;
+  const top = 1n << BigInt(bits - 2);
+  const [ringAt, descsAt, infosAt, dataAt] = [16, 128, 128 + count * 3 * word, 128 + count * 3 * word + count * 24];
+  const size = 2 ** textBits;
+  const whole = new Writer(endian).padTo(dataAt + size).done();
+  const put = (at: number, writer: Writer) => whole.set(writer.done(), at);
+  put(0, new Writer(endian).word(MEMORY_AT + ringAt, bits));
+  const last = first + messages.length - 1;
+  const ring = new Writer(endian).word(MEMORY_AT + descsAt, bits).word(MEMORY_AT + infosAt, bits);
+  ring
+    .word(first, bits)
+    .word(last, bits)
+    .word(MEMORY_AT + dataAt, bits)
+    .u32(3)
+    .u32(textBits);
+  put(ringAt, ring);
+  let lpos = 0;
+  for (const [i, { text, ns, state = 2 }] of messages.entries()) {
+    const id = first + i;
+    let begin = lpos;
+    let next = begin + word + Math.ceil(text.length / word) * word;
+    if (Math.floor(begin / size) !== Math.floor(next / size)) {
+      next = Math.floor(next / size) * size + word + Math.ceil(text.length / word) * word;
+      put(dataAt, new Writer(endian).word(id, bits).text(text));
+    } else put(dataAt + (begin % size), new Writer(endian).word(id, bits).text(text));
+    lpos = next;
+    if (text === '') [begin, next] = [3, 3];
+    const desc = new Writer(endian)
+      .word(BigInt(id) | (BigInt(state) * top), bits)
+      .word(begin, bits)
+      .word(next, bits);
+    put(descsAt + (id % count) * 3 * word, desc);
+    put(infosAt + (id % count) * 24, new Writer(endian).u64(id).u64(ns).u16(text.length));
+  }
+  return whole;
+}
+
+function prbInfo({ bits }: Machine): string {
+  const word = bits / 8;
+  return `CRASHTIME=1700000000
+SYMBOL(prb)=${MEMORY_AT.toString(16)}
+OFFSET(printk_ringbuffer.desc_ring)=0
+OFFSET(printk_ringbuffer.text_data_ring)=0
+OFFSET(prb_desc_ring.descs)=0
+OFFSET(prb_desc_ring.infos)=${word}
+OFFSET(prb_desc_ring.tail_id)=${2 * word}
+OFFSET(prb_desc_ring.head_id)=${3 * word}
+OFFSET(prb_desc_ring.count_bits)=${5 * word}
+OFFSET(prb_data_ring.data)=${4 * word}
+OFFSET(prb_data_ring.size_bits)=${5 * word + 4}
+SIZE(prb_desc)=${3 * word}
+OFFSET(prb_desc.state_var)=0
+OFFSET(prb_desc.text_blk_lpos)=${word}
+OFFSET(prb_data_blk_lpos.begin)=0
+OFFSET(prb_data_blk_lpos.next)=${word}
+SIZE(printk_info)=24
+OFFSET(printk_info.ts_nsec)=8
+OFFSET(printk_info.text_len)=16
+OFFSET(atomic_long_t.counter)=0
+`;
+}
+
+t.test('the ring buffer of Linux 5.10 and later', (t) => {
+  const messages: Message[] = [
+    { text: 'first', ns: 0 },
+    { text: 'two\nlines\there', ns: 1_234_567_891 },
+    { text: 'being written', ns: 5, state: 0 },
+    { text: '', ns: 2_000_000_000 },
+    { text: 'a bell \x07 and \xe4', ns: 123_456_000_000_999 },
+    { text: 'not finalized', ns: 123_457_000_000_000, state: 1 },
+  ];
+  const expected = `[    0.000000] first
+[    1.234567] two
+               lines\there
+[    2.000000] 
+[123456.000000] a bell \\x07 and \\xe4
+[123457.000000] not finalized
+`;
+  for (const machine of [LE64, BE64, BE32]) {
+    for (const first of [0, 6, 2 ** 29]) {
+      const found = log(core(machine, prbInfo(machine), prb(machine, messages, first)));
+      t.same(found, { text: expected, warnings: [], mtimeNs: 1_700_000_000_000_000_000n });
+    }
+  }
+  t.end();
+});
+
+t.test('texts that go round the ring stand at its beginning', (t) => {
+  const messages = Array.from({ length: 5 }, (_, i) => ({ text: String(i).repeat(20), ns: i * 1000 }));
+  const found = log(core(LE64, prbInfo(LE64), prb(LE64, messages.slice(2), 2, 6)));
+  t.match(found.text, /4{20}\n$/);
+  t.end();
+});
+
+t.test('damage: what is there is shown, and it is said', (t) => {
+  const messages = Array.from({ length: 6 }, (_, i) => ({ text: `message ${i} of a log`, ns: i * 1000 }));
+  const memory = prb(LE64, messages, 0);
+  const cut = log(core(LE64, prbInfo(LE64), memory.subarray(0, memory.length - 900)));
+  t.match(cut.text, /message 0/);
+  t.match(cut.warnings, [/not whole: vmcore: the kernel's memory at 0x[0-9a-f]+ is not in this dump/]);
+  const none = log(core(LE64, prbInfo(LE64), memory.subarray(0, 8)));
+  t.equal(none.text, undefined);
+  t.match(none.warnings, [/no device dumps, and no kernel log can be read.*is not in this dump/]);
+  const zeros = log(core(LE64, prbInfo(LE64), new Uint8Array(4096)));
+  t.match(zeros.warnings, [/no kernel log can be read/]);
+  const lacking = log(core(LE64, prbInfo(LE64).replace(/OFFSET\(printk_info.text_len\).*\n/, ''), memory));
+  t.match(lacking.warnings, [/VMCOREINFO has no OFFSET\(printk_info.text_len\)/]);
+  t.end();
+});
+
+t.test('texts that share bytes do not make a log larger than its ring', (t) => {
+  const messages = Array.from({ length: 8 }, (_, i) => ({ text: 'x'.repeat(50), ns: i }));
+  const memory = prb(LE64, messages, 0, 10);
+  const view = new DataView(memory.buffer);
+  for (let i = 0; i < 8; i++) {
+    view.setBigUint64(128 + i * 24 + 8, 0n, true);
+    view.setBigUint64(128 + i * 24 + 16, 1000n, true);
+    view.setUint16(128 + 8 * 24 + i * 24 + 16, 900, true);
+  }
+  const { text, warnings } = log(core(LE64, prbInfo(LE64), memory));
+  t.ok(text!.length < 4 * 1024, 'bytes that cannot be printed take four');
+  t.match(warnings, [/messages are longer than its ring/]);
+  t.end();
+});
+
+t.test('records of Linux 3.5 to 5.9, and the text before', (t) => {
+  const { endian } = LE64;
+  const record = (text: string, ns: number) => {
+    const writer = new Writer(endian).u64(ns);
+    return writer
+      .u16(16 + Math.ceil(text.length / 4) * 4)
+      .u16(text.length)
+      .u32(0)
+      .text(text)
+      .align(4)
+      .done();
+  };
+  const oldest = record('oldest', 1000);
+  const newest = concat(record('in the middle', 2_000_000), record('the newest', 3_000_000_000));
+  const size = 128;
+  const buffer = new Uint8Array(size);
+  buffer.set(newest);
+  buffer.set(oldest, 80);
+  const head = (first: number, next: number) =>
+    new Writer(endian)
+      .u64(MEMORY_AT + 64)
+      .u32(size)
+      .u32(first)
+      .u32(next)
+      .padTo(64)
+      .done();
+  const at = (offset: number) => (MEMORY_AT + offset).toString(16);
+  const info = `SYMBOL(log_buf)=${at(0)}\nSYMBOL(log_buf_len)=${at(8)}\n`;
+  const records = `${info}SYMBOL(log_first_idx)=${at(12)}\nSYMBOL(log_next_idx)=${at(16)}
+SIZE(printk_log)=16\nOFFSET(printk_log.ts_nsec)=0\nOFFSET(printk_log.len)=8\nOFFSET(printk_log.text_len)=10\n`;
+  const wrapped = log(core(LE64, records, concat(head(80, newest.length), buffer)));
+  t.equal(wrapped.text, '[    0.000001] oldest\n[    0.002000] in the middle\n[    3.000000] the newest\n');
+  const lost = log(core(LE64, records, concat(head(80, 4), buffer)));
+  t.match(lost.warnings, [/not whole: the record at|not whole: a record at|go round/]);
+  const texts = `${info}SYMBOL(log_end)=${at(12)}\nSYMBOL(logged_chars)=${at(16)}\n`;
+  const ring = Buffer.from('B'.repeat(100) + 'A'.repeat(28));
+  const text = log(core(LE64, texts, concat(head(size + 100, 120), ring)));
+  t.equal(text.text, 'A'.repeat(20) + 'B'.repeat(100));
+  t.end();
+});
