@@ -320,7 +320,8 @@ function fill(buffer: Buffer, bytes: Buffer): number {
 const DAY_SECONDS = 86_400;
 
 /** Options that fuse-native has no words for, or drops because they are 0, go behind the subtype. */
-function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions): Options {
+/** @param countsReads whether a backend counts what its readers get: libfuse can only let all files be read so */
+function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, countsReads: boolean): Options {
   if (fsname.includes(','))
     throw new PstoreError('EINVAL', `fsname=${fsname}: a comma cannot stand in it with fuse-native`);
   const isLive = updateMs > 0;
@@ -336,7 +337,7 @@ function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions): Op
     `attr_timeout=${DAY_SECONDS}`,
     'default_permissions',
     // Who opened a record before its place was written again must not read the new one from the kernel's cache.
-    isLive ? 'direct_io' : 'kernel_cache',
+    isLive || countsReads ? 'direct_io' : 'kernel_cache',
   ];
   if (readOnly) extra.push('ro');
   if (mount.nonempty) extra.push('nonempty');
@@ -360,6 +361,7 @@ const LIBFUSE_FLAGS = new Set(['noexec', 'exec', 'noatime', 'atime', 'sync', 'as
 export async function serveFuseNative(tree: Tree, options: ServeOptions): Promise<void> {
   const Base = loadFuse();
   const handlers = new Handlers(tree, options);
+  const countsReads = tree.backends.some(({ backend }) => backend.countsReads === true);
   class PstoreFuse extends Base {
     override _op_getxattr(signal: Callback, path: string, name: string, value: Buffer): void {
       handlers.getxattr(signal, path, name, value);
@@ -368,7 +370,11 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
       handlers.listxattr(signal, path, list);
     }
   }
-  const fuse = new PstoreFuse(options.mountPoint, traced(handlers.table(), options.debug), libfuseOptions(options));
+  const fuse = new PstoreFuse(
+    options.mountPoint,
+    traced(handlers.table(), options.debug),
+    libfuseOptions(options, countsReads),
+  );
   const others = openDevices();
   await new Promise<void>((resolve, reject) => {
     fuse.mount((error) => (error ? reject(mountFailure(error, options.mountPoint)) : resolve()));

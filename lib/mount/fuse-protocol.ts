@@ -98,6 +98,8 @@ export const InitFlag = {
 
 /** Flags of the answers to OPEN and OPENDIR. */
 export const OpenFlag = {
+  /** The kernel keeps no pages of it and reads nothing ahead: each READ is one that a program made. */
+  DIRECT_IO: 1 << 0,
   /** The pages that the kernel has of this inode are still right. */
   KEEP_CACHE: 1 << 1,
   CACHE_DIR: 1 << 3,

@@ -462,8 +462,9 @@ export class FuseSession {
       if (!record) return -ESTALE;
       this.#open.set(ino, record);
     }
-    // Pages belong to an inode, and an inode is always the same record.
-    return this.#opened(OpenFlag.KEEP_CACHE | OpenFlag.NOFLUSH);
+    // Pages belong to an inode, and an inode is always the same record. Without them each read is one that somebody made.
+    const caching = this.#tree.countsReads(ino) ? OpenFlag.DIRECT_IO : OpenFlag.KEEP_CACHE;
+    return this.#opened(caching | OpenFlag.NOFLUSH);
   }
 
   #opening(ino: number): OpenRecord | undefined {

@@ -5,17 +5,11 @@ import { PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage, ZoneInfo } from '../pstore/backend.js';
 import type { Finding, FolderContext, FolderKind } from '../pstore/kind.js';
-import { type DumpFile, type Firmware, type FirmwareDump, LOCKDOWNS } from '../storage/firmware.js';
+import { type Firmware, type FirmwareDump, LOCKDOWNS } from '../storage/firmware.js';
 import { firmwareError, SPOOL_LIMIT, Spool, type SpooledDump } from '../storage/spool.js';
-import {
-  DUMP_DIRECTORY_SIZE,
-  DUMP_NAME_SIZE,
-  dumpFileName,
-  dumpNameTime,
-  type PlatformDumpHeader,
-  readDumpSections,
-  readPlatformDumpHeader,
-} from './format.js';
+import { FileContent, SpooledContent } from './contents.js';
+import { damage, firstBytes, hasDumps } from './first-bytes.js';
+import { dumpFileName, dumpNameTime, type PlatformDumpHeader, readPlatformDumpHeader, safeFileName } from './format.js';
 import { ReadSpans } from './read-spans.js';
 
 const NAME = 'platform-dump';
@@ -32,51 +26,20 @@ export const platformDump: FolderKind = {
   summary: 'a folder of saved platform dumps (PAPR firmware)',
   keys: ['spool', 'lockdown', 'force_invalidate'],
   source: 'folder',
-  probe: probeFirmware,
+  probe,
   open,
 };
 
-/** Dumps whose headers a probe reads. */
-const PROBED = 16;
-
-function probeFirmware(firmware: Firmware): Finding<FolderContext> | undefined {
-  try {
-    const dumps = firmware.tags().slice(0, PROBED);
-    const isOne = dumps.some(({ tag }) => readPlatformDumpHeader(firstBytes(firmware, tag)));
-    return isOne ? { sure: 0.9, open } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Fetches that may give nothing before a header is given up. */
-const MOST_FETCHES = 64;
-
-/**
- * The bytes that hold a dump's header and section directory, or fewer where it ends before.
- * @throws PstoreError what the firmware answered
- */
-function firstBytes(firmware: Firmware, tag: bigint): Uint8Array {
-  const head = new Uint8Array(DUMP_DIRECTORY_SIZE);
-  const buffer = new Uint8Array(DUMP_DIRECTORY_SIZE);
-  let length = 0;
-  let sequence = 0n;
-  for (let fetch = 0; fetch < MOST_FETCHES && length < head.length; fetch++) {
-    const block = firmware.next(tag, sequence, buffer);
-    if (block.status !== 'more' && block.status !== 'complete') throw firmwareError(firmware, tag, block.status);
-    const part = buffer.subarray(0, Math.min(block.bytes, head.length - length));
-    head.set(part, length);
-    length += part.length;
-    sequence = block.sequence;
-    if (block.status === 'complete') break;
-  }
-  return head.subarray(0, length);
+function probe(firmware: Firmware): Finding<FolderContext> | undefined {
+  return hasDumps(firmware) ? { sure: 0.9, open } : undefined;
 }
 
 /** One dump of the firmware. */
 interface Dump {
   readonly tag: bigint;
   readonly identity: string;
+  /** What to call it in messages: the file that it was saved in, or its tag. */
+  readonly place: string;
   /** File name, unique. */
   readonly name: string;
   /** The header's name, printable, or null. */
@@ -100,6 +63,7 @@ class PlatformDumpBackend implements Backend {
   readonly path: string;
   readonly warnings: FolderContext['warnings'];
   readonly writable: boolean;
+  readonly countsReads = true;
   readonly #firmware: Firmware;
   readonly #context: FolderContext;
   readonly #spool: Spool;
@@ -183,10 +147,11 @@ class PlatformDumpBackend implements Backend {
 
   #describe(listed: FirmwareDump): Dump {
     const { header, trouble, remark } = this.#readHeader(listed);
-    const named = header && dumpFileName(header.name);
+    const named = (header && dumpFileName(header.name)) ?? (listed.fileName && safeFileName(listed.fileName));
     return {
       tag: listed.tag,
       identity: listed.identity,
+      place: placeOf(listed),
       name: this.#unique(named ?? `${NAME}-${listed.tag}`),
       title: header && header.name.length > 0 ? printable(header.name) : null,
       mtimeNs: (header && dumpNameTime(header.name)) ?? listed.mtimeNs,
@@ -199,17 +164,19 @@ class PlatformDumpBackend implements Backend {
     };
   }
 
-  /** A dump whose header cannot be had is listed by its tag. */
-  #readHeader({ tag, size }: FirmwareDump): {
+  /** A dump whose header cannot be had goes by the name of its file, or by its tag. */
+  #readHeader(listed: FirmwareDump): {
     header: PlatformDumpHeader | undefined;
     trouble: string | null;
     remark: string | null;
   } {
+    const { tag, size } = listed;
+    const by = listed.fileName ? 'the name of its file' : 'its tag';
     try {
       const bytes = firstBytes(this.#firmware, tag);
       const header = readPlatformDumpHeader(bytes);
-      const remark = header ? damage(header, bytes, size) : 'no header of a saved dump: it goes by its tag';
-      if (header && remark !== null) this.warnings.add('header-damaged', `${this.path}: dump ${tag}: ${remark}`);
+      const remark = header ? damage(header, bytes, size) : `no header of a saved dump: it goes by ${by}`;
+      if (header && remark !== null) this.warnings.add('header-damaged', `${this.path}: ${placeOf(listed)}: ${remark}`);
       return { header, trouble: null, remark };
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
@@ -338,7 +305,9 @@ class PlatformDumpBackend implements Backend {
   }
 
   #busy(dump: Dump, why: string): PstoreError {
-    const what = this.#forced ? 'try again later' : 'copy it first, or give force_invalidate';
+    const what = this.#forced
+      ? 'try again later'
+      : 'what another command has read does not count: copy it first in a mount and remove it there, or, when it is saved, give force_invalidate';
     return new PstoreError('EBUSY', `${this.path}: ${dump.name} is not removed, because ${why}; ${what}`, {
       path: this.path,
     });
@@ -394,7 +363,7 @@ class PlatformDumpBackend implements Backend {
         size !== undefined && dump.spans.covers(size) ? 'read to its end: rm removes it' : 'not read to its end',
       ];
       const state = dump.trouble === null ? 'live' : 'unreadable';
-      yield { index, type: TYPE, offset: 0, size: size ?? 0, state, reason: `tag ${dump.tag}: ${remarks.join('; ')}` };
+      yield { index, type: TYPE, offset: 0, size: size ?? 0, state, reason: `${dump.place}: ${remarks.join('; ')}` };
     }
   }
 
@@ -404,74 +373,7 @@ class PlatformDumpBackend implements Backend {
   }
 }
 
-/** What is not as it should be in a header, or null. */
-function damage(header: PlatformDumpHeader, bytes: Uint8Array, size: number | null): string | null {
-  if (dumpFileName(header.name) === undefined) return 'its header has no name: it goes by its tag';
-  if (header.prefixLength > DUMP_NAME_SIZE) {
-    return `its header has a name's prefix of ${header.prefixLength} bytes, which is longer than the name`;
-  }
-  const sections = readDumpSections(bytes);
-  const sum = sections.reduce((bytes, section) => bytes + section.size, 0n);
-  if (size !== null && sum > BigInt(size)) {
-    return `its ${sections.length} sections have ${sum} bytes, but the file only ${size}: it was not saved whole`;
-  }
-  return null;
-}
-
-/** A dump that the firmware can give in any order. */
-class FileContent implements RecordContent {
-  readonly size: number;
-  readonly #file: DumpFile;
-  readonly #spans: ReadSpans;
-  readonly #checkLock: () => void;
-
-  constructor(file: DumpFile, spans: ReadSpans, checkLock: () => void) {
-    this.size = file.size;
-    this.#file = file;
-    this.#spans = spans;
-    this.#checkLock = checkLock;
-  }
-
-  read(target: Uint8Array, position: number): number {
-    this.#checkLock();
-    const got = this.#file.read(target, position);
-    this.#spans.add(position, position + got);
-    return got;
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-}
-
-/** A dump that the firmware gives only from its beginning to its end. */
-class SpooledContent implements RecordContent {
-  readonly #dump: SpooledDump;
-  readonly #spans: ReadSpans;
-  readonly #checkLock: () => void;
-  #isOpen = true;
-
-  constructor(dump: SpooledDump, spans: ReadSpans, checkLock: () => void) {
-    this.#dump = dump;
-    this.#spans = spans;
-    this.#checkLock = checkLock;
-    dump.openReader();
-  }
-
-  get size(): number {
-    this.#checkLock();
-    return this.#dump.size();
-  }
-
-  read(target: Uint8Array, position: number): number {
-    this.#checkLock();
-    const got = this.#dump.read(target, position, this);
-    this.#spans.add(position, position + got);
-    return got;
-  }
-
-  close(): void {
-    if (this.#isOpen) this.#dump.closeReader(this);
-    this.#isOpen = false;
-  }
+/** The file that a dump was saved in, made printable, or its tag. */
+function placeOf({ tag, fileName }: FirmwareDump): string {
+  return fileName ? `the file ${printable(fileName)}` : `tag ${tag}`;
 }

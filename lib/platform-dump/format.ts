@@ -73,17 +73,25 @@ export function readDumpSections(bytes: Uint8Array): DumpSection[] {
   return sections;
 }
 
+/** Bytes of a file's name: some are left for `.2` and so on after it. */
+const FILE_NAME_MAX = 240;
+
 /** What a file name may hold without surprising a shell, a script or a terminal. */
 const UNSAFE = /[^A-Za-z0-9._+:@=-]/g;
 
 /**
  * A header's name as a file name: every byte that is no letter, digit or one of `. _ + : @ = -` becomes `_`, and so does
- * a dot at the beginning.
+ * a dot or a dash at the beginning: the one would hide the file, the other make an option of its name.
  * @returns undefined when nothing of the name is left
  */
 export function dumpFileName(name: Uint8Array): string | undefined {
-  const text = String.fromCharCode(...name.subarray(0, DUMP_NAME_SIZE)).replace(UNSAFE, '_');
-  return /^[_.]*$/.test(text) ? undefined : text.replace(/^\./, '_');
+  return safeFileName(name.subarray(0, DUMP_NAME_SIZE));
+}
+
+/** The same for any name of up to 255 bytes. */
+export function safeFileName(name: Uint8Array): string | undefined {
+  const text = String.fromCharCode(...name.subarray(0, FILE_NAME_MAX)).replace(UNSAFE, '_');
+  return /^[_.-]*$/.test(text) ? undefined : text.replace(/^[.-]/, '_');
 }
 
 /**

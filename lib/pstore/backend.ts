@@ -144,6 +144,8 @@ export interface Backend {
   readonly slots: number;
   /** Whether erase() and write() can reach the medium; says why not through EROFS or EPERM when they are called. */
   readonly writable: boolean;
+  /** Whether it counts what readers got of a record: a mount must let nothing be read ahead of them. */
+  readonly countsReads?: boolean;
 
   /** The record in a slot, or undefined where none is shown. */
   record(slot: number): PstoreRecord | undefined;

@@ -1,4 +1,5 @@
-// Firmware made of a folder of saved dumps: each regular file is a dump. Nothing is locked, so files may come and go.
+// Firmware made of a folder of saved dumps: each regular file is a dump, and so is the file `dump` of each folder in it, as
+// /sys/firmware/opal/dump has them. Nothing is locked, so files may come and go.
 
 import {
   accessSync,
@@ -13,6 +14,7 @@ import {
   readSync,
   statSync,
   unlinkSync,
+  writeSync,
 } from 'node:fs';
 import { type ErrorCode, fromSystem, PstoreError } from '../errors.js';
 import {
@@ -26,6 +28,10 @@ import {
 
 /** The kernel's device for dumps that the firmware still has. */
 export const PAPR_DEVICE = '/dev/papr-platform-dump';
+
+/** In a folder of the OPAL firmware (Documentation/ABI/stable/sysfs-firmware-opal-dump): the dump, and what removes it. */
+const OPAL_DUMP = '/dump';
+const OPAL_ACKNOWLEDGE = '/acknowledge';
 
 /** Files that are kept open because they were read lately. */
 const MOST_IDLE = 16;
@@ -85,7 +91,10 @@ const REASONS: Readonly<Record<string, string>> = {
 /** A file as it was when it was listed. */
 class SavedDump {
   readonly tag: bigint;
+  /** The path inside the folder. */
   readonly name: Buffer;
+  /** The entry of the folder itself. */
+  readonly fileName: Buffer;
   readonly identity: string;
   readonly size: number;
   readonly mtimeNs: bigint;
@@ -94,8 +103,9 @@ class SavedDump {
   fd: number | undefined;
   removed = false;
 
-  constructor(tag: bigint, name: Buffer, stats: BigIntStats) {
+  constructor(tag: bigint, fileName: Buffer, name: Buffer, stats: BigIntStats) {
     this.tag = tag;
+    this.fileName = fileName;
     this.name = name;
     this.identity = identityOf(stats);
     this.size = Number(stats.size);
@@ -121,16 +131,21 @@ export class FirmwareFolder implements Firmware {
     this.writable = isWritable(path);
   }
 
-  /** Regular files whose names do not begin with a dot, in the order of their names. Links are not followed. */
+  /**
+   * Regular files whose names do not begin with a dot, and folders that have a `dump`, in the order of their names. Links
+   * are not followed.
+   */
   tags(): readonly FirmwareDump[] {
     const dumps = new Map<bigint, SavedDump>();
-    for (const name of this.#names()) {
+    for (const entry of this.#names()) {
+      const isFolder = this.#stat(entry)?.isDirectory();
+      const name = isFolder ? Buffer.concat([entry, Buffer.from(OPAL_DUMP)]) : entry;
       const stats = this.#stat(name);
       if (!stats?.isFile()) continue;
-      const tag = tagOf(name, dumps);
+      const tag = tagOf(entry, dumps);
       const known = this.#dumps.get(tag);
       const same = known && known.identity === identityOf(stats) && known.name.equals(name);
-      dumps.set(tag, same ? known : new SavedDump(tag, name, stats));
+      dumps.set(tag, same ? known : new SavedDump(tag, entry, name, stats));
     }
     for (const gone of this.#dumps.values()) if (dumps.get(gone.tag) !== gone && gone.users === 0) this.#close(gone);
     this.#dumps = dumps;
@@ -199,7 +214,7 @@ export class FirmwareFolder implements Firmware {
     if (!dump || !stats || identityOf(stats) !== dump.identity) return 'no-such-dump';
     try {
       if (dump.users > 0) this.#fdOf(dump);
-      unlinkSync(this.#pathOf(dump.name));
+      this.#remove(dump);
     } catch (error) {
       if (error instanceof PstoreError) throw error;
       throw failed(this.#title(dump), 'cannot be removed', error);
@@ -208,6 +223,22 @@ export class FirmwareFolder implements Firmware {
     this.#keepRemoved(dump);
     this.#sync();
     return 'complete';
+  }
+
+  /** The firmware's own file cannot be unlinked: it goes when it is acknowledged. */
+  #remove(dump: SavedDump): void {
+    try {
+      unlinkSync(this.#pathOf(dump.name));
+    } catch (error) {
+      if (dump.name === dump.fileName || (error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      const path = this.#pathOf(Buffer.concat([dump.fileName, Buffer.from(OPAL_ACKNOWLEDGE)]));
+      const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      try {
+        writeSync(fd, '1\n');
+      } finally {
+        closeSync(fd);
+      }
+    }
   }
 
   #keepRemoved(dump: SavedDump): void {

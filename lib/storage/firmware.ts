@@ -33,6 +33,8 @@ export interface FirmwareBlock {
 export interface FirmwareDump {
   /** 0 … 2^64 − 1. */
   readonly tag: bigint;
+  /** The name under which somebody saved it, as bytes, or null where it never was a file. */
+  readonly fileName: Uint8Array | null;
   /** Bytes, where the firmware knows that without the dump being fetched, else null. */
   readonly size: number | null;
   /** Nanoseconds since 1970, or null. */

@@ -378,6 +378,12 @@ export class Tree {
     return content.read(target, position);
   }
 
+  /** Whether a record's backend counts what its readers get, so that nothing may be read ahead of them. */
+  countsReads(ino: number): boolean {
+    const place = this.#placeOf(ino);
+    return place !== undefined && this.backends[place.at]!.backend.countsReads === true;
+  }
+
   #closeContent(ino: number): void {
     this.#contents.get(ino)?.close?.();
     this.#contents.delete(ino);

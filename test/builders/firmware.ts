@@ -48,6 +48,7 @@ export class ScriptedFirmware implements Firmware {
     return this.dumps.map(({ tag, mtimeNs = null, identity = `dump ${tag}` }) => ({
       tag,
       size: null,
+      fileName: null,
       mtimeNs,
       identity,
     }));

@@ -105,7 +105,11 @@ t.test('a folder of saved dumps', async (t) => {
   });
   t.match(
     [...backend.info().zones].map(({ state, reason }) => `${state} ${reason}`),
-    [/^live tag \d+: read to its end/, /^live tag 42: no header.*read to its end/, /^live tag \d+: read to its end/],
+    [
+      /^live the file first: read to its end/,
+      /^live the file platform-dump-42: no header.*read to its end/,
+      /^live the file second.bin: read to its end/,
+    ],
   );
   t.same(backend.space(), { bytes: one.length + two.length + plain.length, freeBytes: 0, records: 3, freeSlots: 0 });
   backend.close();
@@ -137,8 +141,8 @@ t.test('awkward names', async (t) => {
     `${SYSDUMP.slice(0, 36)}.2`,
     SYSDUMP.slice(0, 36),
     `${SYSDUMP.slice(0, 36)}.3`,
-    /^platform-dump-\d+$/,
-    /^platform-dump-\d+$/,
+    'h',
+    'i',
     'platform-dump.2',
     'A',
     '___A',
@@ -153,6 +157,29 @@ t.test('awkward names', async (t) => {
   t.equal(backend.find('__proto__'), undefined);
 });
 
+t.test('a folder of folders, as OPAL has it, and names that look like options', async (t) => {
+  const folder = saved(t, {
+    '--help': Buffer.from('log'),
+    '.hidden': dumpBytes({ name: SYSDUMP }),
+    '-rf': Buffer.from('x'),
+  });
+  for (const [entry, name] of [
+    ['0x1-0x0001', SYSDUMP],
+    ['0x2-0x0002', ''],
+  ] as const) {
+    mkdirSync(join(folder, entry));
+    writeFileSync(join(folder, entry, 'dump'), name === '' ? Buffer.from('no header') : dumpBytes({ name, data: 10 }));
+    writeFileSync(join(folder, entry, 'acknowledge'), 'ack\n');
+  }
+  const backend = openFolder(folder);
+  t.same(names(backend), ['_-help', '_rf', SYSDUMP, '0x2-0x0002']);
+  t.equal(readAll(backend, '_rf').toString(), 'x');
+  const text = readAll(backend, '0x2-0x0002').toString();
+  t.equal(text, 'no header');
+  backend.erase(backend.find('0x2-0x0002')!);
+  t.same(readdirSync(join(folder, '0x2-0x0002')), ['acknowledge']);
+});
+
 t.test('damaged headers, and dumps that were not saved whole', async (t) => {
   const folder = saved(t, {
     a: dumpBytes({ name: SYSDUMP, sections: [2n ** 63n, 2n ** 63n] }),
@@ -161,7 +188,7 @@ t.test('damaged headers, and dumps that were not saved whole', async (t) => {
     d: new Uint8Array(0),
   });
   const backend = openFolder(folder);
-  t.match(names(backend), [SYSDUMP, FSPDUMP, /^platform-dump-/, /^platform-dump-/]);
+  t.match(names(backend), [SYSDUMP, FSPDUMP, 'c', 'd']);
   t.match(backend.warnings.list, [
     { code: 'header-damaged', message: /2 sections have 18446744073709551616 bytes.*not saved whole/ },
     { code: 'header-damaged', message: /prefix of 41 bytes/ },

@@ -58,7 +58,8 @@ t.test('names for files', async (t) => {
     ['.', undefined],
     ['..', undefined],
     ['///', undefined],
-    ['-rf', '-rf'],
+    ['-rf', '_rf'],
+    ['--help', '_-help'],
   ];
   for (const [name, expected] of table) t.equal(dumpFileName(bytesOf(name)), expected, JSON.stringify(name));
   fc.assert(
