@@ -3,10 +3,10 @@
 import { PstoreError } from '../errors.js';
 import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
-import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
+import { otherFormatSentence } from './other-formats.js';
 
 /** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
 const LIKELY = 0.5;
@@ -17,32 +17,10 @@ export function looksLike({ kind: given, path, keys }: SourceSpec, storage: Surv
   if (given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
   const best = likeliest(files, storage, LIKELY)?.kind;
-  if (!best) return packedAdvice(storage, path);
+  if (!best) return otherFormatSentence(storage, path);
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
   return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
-}
-
-/** What unpacks files that begin so. */
-const PACKED: readonly { program: string; name: string; magic: readonly number[] }[] = [
-  { program: 'gunzip', name: 'gzip', magic: [0x1f, 0x8b] },
-  { program: 'unxz', name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
-  { program: 'unzstd', name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd] },
-  { program: 'unlz4', name: 'lz4', magic: [0x04, 0x22, 0x4d, 0x18] },
-  { program: 'bunzip2', name: 'bzip2', magic: [0x42, 0x5a, 0x68] },
-  { program: 'unzip', name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04] },
-];
-
-const LONGEST_MAGIC = Math.max(...PACKED.map(({ magic }) => magic.length));
-
-/** Said only where nothing else is found: any bytes may stand at the beginning of an image. */
-function packedAdvice(storage: Storage, path: string): string | undefined {
-  const head = readRange(storage, 0, LONGEST_MAGIC);
-  const packed = PACKED.find(({ magic }) => magic.every((byte, i) => head[i] === byte));
-  if (!packed) return undefined;
-  const { program, name } = packed;
-  const named = name === 'gzip' && !path.endsWith('.gz') ? `name it ${path}.gz, or ` : '';
-  return `${path} is ${name} data: ${named}unpack it first (${program})`;
 }
 
 export interface Recognised {
@@ -75,8 +53,8 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
   const best = likeliest(meant, storage) ?? likeliest(files, storage);
   if (best) return best;
-  const packed = packedAdvice(storage, spec.path);
-  if (packed !== undefined) throw new PstoreError('EBADMSG', packed, { path: spec.path });
+  const other = otherFormatSentence(storage, spec.path);
+  if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
       'EBADMSG',

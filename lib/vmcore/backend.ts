@@ -29,6 +29,7 @@ import { type KernelLog, readKernelLog } from './kernel-log.js';
 import {
   type ElfNote,
   isDeviceDump,
+  isOfProcess,
   isVmcoreinfo,
   NOTE_HEADER_SIZE,
   noteTypeName,
@@ -83,6 +84,8 @@ class VmcoreddBackend implements Backend {
   #info: Vmcoreinfo = new Map();
   readonly #log: KernelLog | undefined;
   #notes = 0;
+  /** Whether a note of a process was among them. */
+  #isOfProcess = false;
   /** The device dump that a warning was given for last. */
   #damaged = -1;
 
@@ -104,6 +107,11 @@ class VmcoreddBackend implements Backend {
 
   #warnOfNothing(): void {
     const log = this.#log?.trouble ?? 'its notes do not say where the kernel keeps its log';
+    if (this.#isOfProcess && !this.#log) {
+      const sentence = `${this.path}: this is the core of a process, not of a kernel: gdb reads it, with the program`;
+      this.warnings.add('no-records', sentence);
+      return;
+    }
     this.warnings.add(
       'no-records',
       `${this.path}: this vmcore has no device dumps, and no kernel log can be read from it (${log}); crash and makedumpfile read the rest`,
@@ -130,6 +138,7 @@ class VmcoreddBackend implements Backend {
       if (step.end.kind === 'cut' && !told) this.#warn(endSentence(step.area), step.end.offset);
     } else {
       this.#notes++;
+      if (isOfProcess(step.note)) this.#isOfProcess = true;
       if (this.#info.size === 0 && isVmcoreinfo(step.note)) this.#info = vmcoreinfoOf(this.#dump, step.note, step.area);
       if (!isDeviceDump(step.note)) return;
       const placed = place(step.note, step.area);

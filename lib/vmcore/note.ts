@@ -121,6 +121,14 @@ export function isDeviceDump(note: ElfNote): boolean {
   return note.type === NT_VMCOREDD && note.name === 'LINUX' && note.namesz <= NAME_LIMIT;
 }
 
+/** linux/elf.h: what only the core of a process has: PRPSINFO, AUXV, the signal, the mapped files. */
+const PROCESS_NOTES: ReadonlySet<number> = new Set([3, 6, 0x53494749, 0x46494c45]);
+
+/** Whether a note is one that the kernel writes into the core of a process. */
+export function isOfProcess(note: ElfNote): boolean {
+  return note.name === 'CORE' && PROCESS_NOTES.has(note.type);
+}
+
 /** Whether a note is the crashed kernel's VMCOREINFO. */
 export function isVmcoreinfo(note: ElfNote): boolean {
   return note.type === 0 && note.name === 'VMCOREINFO';

@@ -6,15 +6,17 @@ import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { readRange } from '../../lib/storage/storage.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { addDeviceDump, planChunks } from '../../lib/vmcore/add.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { FlattenedStorage } from '../../lib/vmcore/flattened.js';
 import { Warnings } from '../../lib/warnings.js';
 import { flattened } from '../builders/flattened.js';
+import { howSure } from '../builders/how-sure.js';
 import { concat, deviceDump, kdump, kernelCore, MACHINES, prstatus } from '../builders/vmcore.js';
 
 function open(image: Uint8Array, warnings = new Warnings()) {
-  const storage = new MemoryStorage(image, { path: 'flat' });
+  const storage = SurvivingStorage.over(new MemoryStorage(image, { path: 'flat' }));
   return vmcoredd.open({
     path: 'flat',
     storage,
@@ -60,7 +62,7 @@ t.test('cores and compressed dumps inside, of every machine', (t) => {
       for (const size of [100, 4096, 1 << 20]) {
         const warnings = new Warnings();
         const backend = open(inPieces(dump, size), warnings);
-        t.equal(vmcoredd.probe(new MemoryStorage(inPieces(dump, size))), 1);
+        t.equal(howSure(vmcoredd, new MemoryStorage(inPieces(dump, size))), 1);
         t.equal(backend.slots, 1);
         t.same(contentBytes(backend.open(0)).subarray(0, 3000), data);
         t.same(warnings.list, []);

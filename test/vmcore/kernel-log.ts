@@ -3,6 +3,7 @@ import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
 import { BE32, BE64, concat, elfHeaders, LE64, type Machine, vmcoreinfo, Writer } from '../builders/vmcore.js';
@@ -24,7 +25,7 @@ function core(machine: Machine, info: string, memory: Uint8Array): Uint8Array {
 
 function log(image: Uint8Array): { text: string | undefined; warnings: string[]; mtimeNs: bigint | null | undefined } {
   const warnings = new Warnings();
-  const storage = new MemoryStorage(image, { path: 'vmcore' });
+  const storage = SurvivingStorage.over(new MemoryStorage(image, { path: 'vmcore' }));
   const keys = new SourceKeys();
   const readFile = () => new Uint8Array(0);
   const backend = vmcoredd.open({ path: 'vmcore', storage, keys, warnings, cache: new TextCache(), readFile });
