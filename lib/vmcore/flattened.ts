@@ -20,8 +20,12 @@ const TYPE_FLATTENED = 1n;
 const PIECE_HEADER_SIZE = 16;
 const END_MARK = -1n;
 
-/** Pieces that are looked at: a dump of 1 TiB in pieces of 64 KiB. */
-const MAX_PIECES = 1 << 24;
+/**
+ * Pieces that are looked at: so many in any file, and one more for each so many bytes of it. Writers gather some KiB in a
+ * piece; a file of nothing but the headers of pieces would take minutes.
+ */
+const PIECES_IN_ANY = 1 << 16;
+const BYTES_A_PIECE = 256;
 /** Runs of pieces that are remembered, 32 bytes each. Pieces that follow one another are one run. */
 const MAX_RUNS = 1 << 19;
 
@@ -145,6 +149,7 @@ function findRuns(storage: Storage, warnings: Warnings): Run[] {
   const warn = (sentence: string, at: number) =>
     warnings.add('header-damaged', `${storage.path}: ${sentence}`, Math.min(at, storage.size));
   const runs: Run[] = [];
+  const most = PIECES_IN_ANY + storage.size / BYTES_A_PIECE;
   let at = FLATTENED_HEADER_SIZE;
   for (let count = 0; ; count++) {
     const bytes = window.bytes(at, PIECE_HEADER_SIZE);
@@ -165,7 +170,7 @@ function findRuns(storage: Storage, warnings: Warnings): Run[] {
       );
       return runs;
     }
-    if (count >= MAX_PIECES || runs.length >= MAX_RUNS) {
+    if (count >= most || runs.length >= MAX_RUNS) {
       warn(
         `this flattened dump has more pieces than are read: those from ${at} on are left out; put it in order with makedumpfile -R`,
         at,

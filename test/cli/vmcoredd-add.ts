@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
@@ -75,5 +75,28 @@ t.test('what the kernel refuses leaves no file', (t) => {
   t.equal(readFileSync(output, 'latin1'), 'mine');
   writeFileSync(join(folder, 'no-core'), 'this is no vmcore'.repeat(500));
   t.equal(add(join(folder, 'no-core'), join(folder, 'x'), 'name', 'data').status, 65);
+  t.end();
+});
+
+t.test('a command as the collector: what it prints is the dump; when it fails, nothing is added', (t) => {
+  const folder = scratchFolder(t);
+  const vmcore = goldenVmcore(folder);
+  const output = join(folder, 'vmcore.new');
+  const collect = (...command: string[]) =>
+    pstorefuse('vmcoredd-add', vmcore, '--name', 'eth1', '--output', output, '--', ...command);
+  for (const [command, status, message] of [
+    [['sh', '-c', 'echo half; exit 3'], 74, /sh ended with status 3; nothing was added/],
+    [['sh', '-c', 'kill -9 $$'], 74, /sh ended by SIGKILL; nothing was added/],
+    [['/no/such/collector'], 66, /cannot be run: there is no such command; nothing was added/],
+    [['true'], 64, /must have data/],
+  ] as const) {
+    const failed = collect(...command);
+    t.equal(failed.status, status, failed.stderr);
+    t.match(failed.stderr, message);
+    t.same(readdirSync(folder), ['vmcore'], 'no file, and no part of one');
+  }
+  const { status, stderr } = collect('printf', '%s', '--registers of eth1');
+  t.equal(status, 0, stderr);
+  t.match(pstorefuse('cat', output, 'device-vmcoredd-7').stdout, /^--registers of eth1\0/);
   t.end();
 });
