@@ -42,7 +42,7 @@ const TYPES = ['elfcorehdr', 'header', 'raw', 'regs'] as const;
 type FadumpType = (typeof TYPES)[number];
 const KEYS = ['memory', 'abi', 'pt_regs_size', 'cpumask_size'] as const;
 
-/** The kernel puts the header on a page boundary behind the copied boot memory; pages have 4 KiB or 64 KiB. */
+/** The kernel puts the header on a page boundary after the copied boot memory; pages have 4 KiB or 64 KiB. */
 const SEARCH_STEP = 4096;
 /** Pages whose beginnings are looked at by open(), and by probe(). */
 const SEARCH_PAGES = 1 << 18;
@@ -62,7 +62,7 @@ export const fadump: BackendKind = {
   open,
 };
 
-/** First page boundary behind 0 where a magic stands. */
+/** First page boundary after 0 where a magic stands. */
 function searchMagic(storage: Storage, pages: number): number | undefined {
   const bytes = new Uint8Array(FADUMP_MAGIC_SIZE);
   for (let page = 1; page < pages; page++) {

@@ -168,7 +168,7 @@ export function parseMemoryMap(bytes: Uint8Array, where: string): MemoryMap {
   }
   const destination = reader.number(boot.destination, 'boot_memory.destination');
   const total = regions.reduce((sum, region) => sum + region.size, 0n);
-  if (destination + total > TOP) throw reader.bad('boot_memory.destination', 'an address behind which all regions fit');
+  if (destination + total > TOP) throw reader.bad('boot_memory.destination', 'an address after which all regions fit');
   return {
     bootMemory: { destination, regions },
     memory: reader.ranges(map.memory, 'memory'),

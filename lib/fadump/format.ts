@@ -14,7 +14,7 @@ const CPU_UNKNOWN = 0xffffffff;
 
 /**
  * old: up to Linux 6.9. new: since 6.10. draft: as it was proposed before, with the address and size of the ELF core
- * header in front of vmcoreinfo, and the same magic and version as new.
+ * header before vmcoreinfo, and the same magic and version as new.
  */
 export type FadumpLayout = 'new' | 'draft' | 'old';
 

@@ -185,7 +185,7 @@ class PlatformDumpBackend implements Backend {
     }
   }
 
-  /** The name, or with `.2` and so on behind it where that is taken, by another dump or by this backend's folder. */
+  /** The name, or with `.2` and so on after it where that is taken, by another dump or by this backend's folder. */
   #unique(name: string): string {
     if (name !== NAME && !this.#slotsByName.has(name)) return name;
     let n = 2;

@@ -38,7 +38,7 @@ export class ReadSpans {
     return size === 0 || (first !== undefined && first.from === 0 && first.to >= size);
   }
 
-  /** Index of the first span that ends at `from` or behind it. */
+  /** Index of the first span that ends at `from` or after it. */
   #firstEndingAt(from: number): number {
     let low = 0;
     let high = this.#spans.length;

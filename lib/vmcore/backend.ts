@@ -306,7 +306,7 @@ function limitName(area: NoteArea): string {
 }
 
 function endSentence(area: NoteArea): string {
-  return `a note goes on behind ${area.end}, where ${limitName(area)} ends; no note can follow it`;
+  return `a note goes on after ${area.end}, where ${limitName(area)} ends; no note can follow it`;
 }
 
 function describe(step: NoteStep, index: number): ZoneInfo | undefined {
@@ -315,9 +315,9 @@ function describe(step: NoteStep, index: number): ZoneInfo | undefined {
   const { offset, kind } = step.end;
   const size = step.area.end - offset;
   if (kind === 'padding') {
-    return { index, type: 'padding', offset, size, state: 'unused', reason: 'zeros behind the last note' };
+    return { index, type: 'padding', offset, size, state: 'unused', reason: 'zeros after the last note' };
   }
-  // A note that is cut behind its header was listed itself.
+  // A note that is cut after its header was listed itself.
   if (size >= NOTE_HEADER_SIZE) return undefined;
   const reason = `cut inside the header of a note by the end of ${limitName(step.area)}`;
   return { index, type: 'note', offset, size, state: 'truncated', reason };

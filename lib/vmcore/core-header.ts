@@ -108,7 +108,7 @@ export function* eachProgramHeader(
   }
 }
 
-/** A file offset for comparing: what is beyond 2^53 is behind the end of every file. */
+/** A file offset for comparing: what is beyond 2^53 lies after the end of every file. */
 export function asNumber(offset: bigint): number {
   return offset > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(offset);
 }

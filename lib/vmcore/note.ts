@@ -31,11 +31,11 @@ export interface ElfNote {
   readonly namesz: number;
   readonly descsz: number;
   readonly type: number;
-  /** The first bytes of the name as Latin-1, with the NULs behind it left out. */
+  /** The first bytes of the name as Latin-1, without the NULs that follow it. */
   readonly name: string;
   /** First byte of the descriptor. */
   readonly descOffset: number;
-  /** One behind the descriptor, padding not counted. */
+  /** One after the descriptor, padding not counted. */
   readonly descEnd: number;
   /** Where the next note begins. */
   readonly next: number;
@@ -56,7 +56,7 @@ export function padded(length: number, align: NoteAlign): number {
 }
 
 /**
- * All notes from `start` up to `end`. The last one may go on behind `end`: its `descEnd` tells. A header of zeros ends
+ * All notes from `start` up to `end`. The last one may go on after `end`: its `descEnd` tells. A header of zeros ends
  * the notes, as it does in the kernel (fs/proc/vmcore.c stops at n_namesz 0); a note without a name alone does not.
  * @param align each part begins at a multiple of this from the note's beginning
  * @returns how the walk ended

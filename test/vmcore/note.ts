@@ -6,11 +6,23 @@ import {
   isDeviceDump,
   isVmcoreinfo,
   type NoteEnd,
+  noteAlign,
   noteTypeName,
   padded,
   walkNotes,
 } from '../../lib/vmcore/note.js';
-import { BE64, concat, deviceDump, LE32, LE64, MACHINES, type Machine, note, vmcoreinfo } from '../builders/vmcore.js';
+import {
+  BE64,
+  concat,
+  deviceDump,
+  LE32,
+  LE64,
+  MACHINES,
+  type Machine,
+  note,
+  vmcoreinfo,
+  Writer,
+} from '../builders/vmcore.js';
 
 /** Walks all of `bytes` from `start` on. */
 function walk(bytes: Uint8Array, machine: Machine, start = 0, end = bytes.length): { notes: ElfNote[]; end: NoteEnd } {
@@ -153,5 +165,38 @@ t.test('any bytes: a walk ends, and stays inside', (t) => {
     }),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+t.test('notes padded to 8 where those padded to 4 make no sense', (t) => {
+  const padTo8 = (name: string, type: number, desc: Uint8Array) => {
+    const writer = new Writer('little').u32(name.length).u32(desc.length).u32(type).text(name).align(8);
+    return writer.raw(desc).align(8).done();
+  };
+  const wide = concat(
+    padTo8('CORE\0', 1, new Uint8Array(12).fill(1)),
+    padTo8('LINUX\0\0\0', 0x700, new Uint8Array(50).fill(0x61)),
+    padTo8('VMCOREINFO\0', 0, Buffer.from('PAGESIZE=4096\n')),
+  );
+  const source = (bytes: Uint8Array) => ({
+    bytes: (offset: number, length: number) => bytes.subarray(offset, offset + length),
+  });
+  t.equal(noteAlign(source(wide), 0, wide.length, 'little'), 8);
+  const found = [...walkNotes(source(wide), 0, wide.length, 'little', 8)];
+  t.same(
+    found.map(({ name, descsz }) => [name, descsz]),
+    [
+      ['CORE', 12],
+      ['LINUX', 50],
+      ['VMCOREINFO', 14],
+    ],
+  );
+  const narrow = concat(
+    note(LE64, 'CORE\0', 1, new Uint8Array(12).fill(1)),
+    note(LE64, 'CORE\0', 2, new Uint8Array(3)),
+  );
+  t.equal(noteAlign(source(narrow), 0, narrow.length, 'little'), 4);
+  t.equal(noteAlign(source(new Uint8Array(99).fill(7)), 0, 99, 'little'), 4, 'neither makes sense');
+  t.equal(encodeDeviceDumpHeader(new Uint8Array(43), 8, 'little', 8).length, 68);
   t.end();
 });
