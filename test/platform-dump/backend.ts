@@ -235,11 +235,11 @@ t.test('mutated headers: never a crash, always unique safe names', async (t) => 
 
 t.test('probe: a folder that has a saved dump', async (t) => {
   const yes = new FirmwareFolder(saved(t, { x: Buffer.from('text'), y: dumpBytes({ name: SYSDUMP }) }));
-  t.equal(platformDump.probe(yes), 0.9);
+  t.equal(platformDump.probe(yes)?.sure, 0.9);
   const no = new FirmwareFolder(t.testdir({ x: 'text' }));
-  t.equal(platformDump.probe(no), 0);
-  t.equal(platformDump.probe(new FirmwareFolder('/nonexistent')), 0);
-  t.equal(platformDump.probe(new ScriptedFirmware([{ tag: 1n, size: 5, refusal: 'not-authorised' }])), 0);
+  t.equal(platformDump.probe(no), undefined);
+  t.equal(platformDump.probe(new FirmwareFolder('/nonexistent')), undefined);
+  t.equal(platformDump.probe(new ScriptedFirmware([{ tag: 1n, size: 5, refusal: 'not-authorised' }])), undefined);
 });
 
 // ── reading and removing ──
