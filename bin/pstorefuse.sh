@@ -1,4 +1,7 @@
 #!/bin/sh
+":" /*
+# A shell and Node can both run this file: Node takes all of the shell's lines for a comment, so no line may end one.
+#
 # The command pstorefuse. A mount is one Node, its server, which starts in the background; this shell waits until the
 # mount answers, and a copy of it stays to take the mount away should the server be killed. Every other command is a
 # Node in the place of this shell. scripts/bundle fills in the names of the commands.
@@ -6,8 +9,8 @@
 self=$0
 [ ! -L "$self" ] || self=$(readlink -f -- "$self")
 case $self in
-  /*) ;;
-  */*) self=$PWD/$self ;;
+  [/]*) ;;
+  *[/]*) self=$PWD/$self ;;
   *) self=$(command -v -- "$self") ;;
 esac
 folder=${self%/*}
@@ -58,7 +61,7 @@ for word; do
       ;;
   esac
 done
-case ${PSTOREFUSE_NAME##*/} in
+case ${PSTOREFUSE_NAME##*[/]} in
   mount.*) foreground= ;;
 esac
 
@@ -94,3 +97,4 @@ status=$(
   serve "$@" &
 )
 exit "${status:-70}"
+*/; require('./pstorefuse.js');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command pstorefuse, for who calls it as a script of Node; bin/pstorefuse.sh is what npm links.
+// The command pstorefuse where Node runs it. npm links bin/pstorefuse.sh, which a shell runs; it loads this in Node.
 
 import { fileURLToPath } from 'node:url';
 import { type Loaded, load } from '../lib/cli/bytecode.js';

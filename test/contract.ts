@@ -203,7 +203,6 @@ for (const specimen of SPECIMENS) {
         for (const [at, value] of damages) damaged[at] = value;
         try {
           const store = open(damaged, { backend: specimen.kind });
-          // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
           return [...store].every(({ name }) => /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/.test(name));
         } catch (error) {
           if (error instanceof PstoreError) return true;

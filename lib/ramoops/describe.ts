@@ -7,7 +7,14 @@ import { type RamKind, runOf } from './geometry.js';
 import { GEOMETRY_KEYS, isTold, keyText, NAMES, type Name } from './keys.js';
 
 /** Parameters that the module ramoops has; the others are the machine's, or a device tree's. */
-const PARAMETERS: ReadonlySet<Name> = new Set(['memSize', 'recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize', 'ecc']);
+const PARAMETERS: ReadonlySet<Name> = new Set([
+  'memSize',
+  'recordSize',
+  'consoleSize',
+  'ftraceSize',
+  'pmsgSize',
+  'ecc',
+]);
 
 /** @param source the SOURCE with the best guess. @returns the sentence that says what to give */
 export function whyGuessed(type: RamKind, found: Found, source: string): string | undefined {
@@ -46,7 +53,9 @@ export function describe(found: Found, keys: SourceKeys): Description {
     kernelParameters: told
       .filter((name) => PARAMETERS.has(name) && hasParameters)
       .map((name) =>
-        name === 'ecc' ? `ramoops.ecc=${geometry.ecc}` : `ramoops.${GEOMETRY_KEYS[name]}=0x${geometry[name].toString(16)}`,
+        name === 'ecc'
+          ? `ramoops.ecc=${geometry.ecc}`
+          : `ramoops.${GEOMETRY_KEYS[name]}=0x${geometry[name].toString(16)}`,
       ),
     sourceKeys: [
       ...(isPart ? [`offset=0x${base.toString(16)}`, `size=0x${memSize.toString(16)}`] : []),

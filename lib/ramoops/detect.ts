@@ -146,8 +146,7 @@ export class Detection {
       sizes,
       geometry,
       cost: fit.misfit + sizes.dialect.unlikely + end,
-      unlikely:
-        fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
+      unlikely: fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
     };
   }
 }

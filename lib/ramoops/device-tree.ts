@@ -2,8 +2,8 @@
 
 import { PstoreError } from '../errors.js';
 import { Fields } from '../pstore/abi.js';
-import { eccOf, type Name, withoutUndefined } from './keys.js';
 import type { RamGeometry } from './geometry.js';
+import { eccOf, type Name, withoutUndefined } from './keys.js';
 import type { GivenSizes } from './search.js';
 import type { ToldRegion } from './told.js';
 

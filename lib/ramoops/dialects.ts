@@ -141,7 +141,11 @@ export const DIALECTS: readonly RamDialect[] = [
     unlikely: 1.15,
   },
   ANDROID_3_4,
-  { ...ANDROID_3_4, rule: `${ANDROID_3_4.rule}; the header's parity follows the last set in use`, parity: 'room-packed' },
+  {
+    ...ANDROID_3_4,
+    rule: `${ANDROID_3_4.rule}; the header's parity follows the last set in use`,
+    parity: 'room-packed',
+  },
   {
     ...MAINLINE,
     name: 'pre-3.5',

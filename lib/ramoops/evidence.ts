@@ -3,7 +3,14 @@
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { ParityRule } from './dialects.js';
-import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
+import {
+  ftraceVersionCode,
+  RAM_HEADER_SIZE,
+  RAM_SIGNATURE,
+  type RamHeader,
+  readDumpLine,
+  readRamHeader,
+} from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, zoneLayout } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';

@@ -10,7 +10,14 @@ import type { Storage } from '../storage/storage.js';
 import { Detection, type GivenSizes } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import type { Evidence, Fit } from './evidence.js';
-import { layOutRam, NO_RAM_ZONES, type RamGeometry, type RamKind, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
+import {
+  layOutRam,
+  NO_RAM_ZONES,
+  type RamGeometry,
+  type RamKind,
+  type RamSizes,
+  roundDownToPowerOfTwo,
+} from './geometry.js';
 import { textGeometry } from './headerless.js';
 import { GEOMETRY_KEYS, isTold, keyText, NAMES, type Name, SIZE_NAMES } from './keys.js';
 import { findRamMarks } from './marks.js';
@@ -212,7 +219,10 @@ function fresh(context: OpenContext, wanted: Wanted, { marks }: Scanned, whole: 
   warnings.add('image-fresh', `${path}: no signature of a zone is found in it; it is shown as the sizes say, as empty`);
   const endian = keys.abi()?.endian ?? 'little';
   if (whole) return { ...whole, endian };
-  const geometry = layOutRam({ ...NO_RAM_ZONES, memSize: storage.size, dialect: dialects[0] ?? DIALECTS[0]!, ...given }, path);
+  const geometry = layOutRam(
+    { ...NO_RAM_ZONES, memSize: storage.size, dialect: dialects[0] ?? DIALECTS[0]!, ...given },
+    path,
+  );
   const all = sizes.length === SIZE_NAMES.length;
   return { geometry, endian, confidence: confidenceOf(given), certain: new Set(all ? ALL_KINDS : []), how: AS_GIVEN };
 }

@@ -3,8 +3,8 @@
 
 import { readRange, type Storage } from '../storage/storage.js';
 import { DIALECTS } from './dialects.js';
-import type { GivenSizes } from './search.js';
 import { layOutRam, NO_RAM_ZONES, type RamGeometry, roundDownToPowerOfTwo } from './geometry.js';
+import type { GivenSizes } from './search.js';
 
 /** The module's default, and the least that it takes. */
 const DEFAULT_RECORD = 4096;
@@ -21,7 +21,7 @@ export function textGeometry(
   given: GivenSizes,
   wanted: number | undefined,
 ): { geometry: RamGeometry; isProven: boolean } | undefined {
-  const base = wanted ?? (lines[0] ?? 0);
+  const base = wanted ?? lines[0] ?? 0;
   const memSize = given.memSize ?? storage.size - base;
   const places = lines.map((offset) => offset - base).filter((offset) => offset > 0 && offset < memSize);
   const recordSize = given.recordSize ?? recordSizeOf(storage, base, places, memSize);

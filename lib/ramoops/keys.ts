@@ -3,7 +3,7 @@
 import { inUnits } from '../blk/open.js';
 import { PstoreError } from '../errors.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import { type RamDialect, dialectsNamed, DIALECTS, RAM_ORDERS } from './dialects.js';
+import { DIALECTS, dialectsNamed, RAM_ORDERS, type RamDialect } from './dialects.js';
 import type { RamSizes } from './geometry.js';
 import type { GivenSizes } from './search.js';
 

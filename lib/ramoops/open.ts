@@ -115,7 +115,12 @@ function toldBy({ keys, readFile }: OpenContext): ToldRegion | undefined {
 const MAX_COMMAND_LINE = 65536;
 
 /** A region inside a larger file is shown when it is certain; else it is said where one may be. */
-function sayWhere({ path, storage, warnings, keys }: OpenContext, scanned: Scanned, found: Found, source: string): void {
+function sayWhere(
+  { path, storage, warnings, keys }: OpenContext,
+  scanned: Scanned,
+  found: Found,
+  source: string,
+): void {
   const { base, memSize, dialect } = found.geometry;
   if (dialect.frame === 'sram') {
     const what = "is the SRAM of MediaTek's ram_console, no region of ramoops: its kernel log is shown as console";
@@ -158,7 +163,9 @@ function warnOfStrays({ path, warnings }: OpenContext, { marks }: Scanned, { geo
 
 function offsetsText(offsets: readonly number[]): string {
   const words = offsets.slice(0, OFFSETS_TOLD).map((offset) => `0x${offset.toString(16)}`);
-  return offsets.length > OFFSETS_TOLD ? `${words.join(', ')} and ${offsets.length - OFFSETS_TOLD} more` : words.join(', ');
+  return offsets.length > OFFSETS_TOLD
+    ? `${words.join(', ')} and ${offsets.length - OFFSETS_TOLD} more`
+    : words.join(', ');
 }
 
 function notesOf({ geometry, how }: Found, strays: readonly number[]): Record<string, string> {

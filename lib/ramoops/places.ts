@@ -119,7 +119,12 @@ export class Places {
   }
 
   /** The same of several zones, one after the other. */
-  run(kind: RamKind, from: number, zoneSize: number, count: number): { cost: number; matched: number; missing: number } {
+  run(
+    kind: RamKind,
+    from: number,
+    zoneSize: number,
+    count: number,
+  ): { cost: number; matched: number; missing: number } {
     let [cost, matched] = [0, 0];
     for (let i = 0; i < count && cost < 100; i++) {
       cost += this.costOf(kind, from + i * zoneSize, zoneSize);

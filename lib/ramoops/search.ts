@@ -79,13 +79,7 @@ export class Search {
   /** Zones of a chain that may lack a header, beside one of eight of the dump zones. */
   #missing = 0;
 
-  constructor(
-    places: Places,
-    size: number,
-    isWhole: boolean,
-    given: GivenSizes,
-    dialects: readonly RamDialect[],
-  ) {
+  constructor(places: Places, size: number, isWhole: boolean, given: GivenSizes, dialects: readonly RamDialect[]) {
     this.#places = places;
     this.#size = size;
     this.#whole = given.memSize ?? (isWhole ? size : Number.NaN);
@@ -266,7 +260,8 @@ export class Search {
   *#ftraceChoices(dialect: RamDialect, own: number | undefined, at: number): Generator<[number, number]> {
     const cpus = dialect.perCpu ? this.#given.cpus : 1;
     const sizes = own === undefined ? this.#sizes(dialect, at) : [own];
-    for (const size of sizes) if (cpus !== undefined) yield [size, cpus];
+    for (const size of sizes)
+      if (cpus !== undefined) yield [size, cpus];
       else yield [size, 1];
     if (!dialect.perCpu || cpus !== undefined) return;
     for (const distance of this.#places.ftraceDistances(at)) {
@@ -285,7 +280,13 @@ export class Search {
     if (dialect.roundsSizes) return this.#roundSizes(dialect, at);
     const end = (Number.isNaN(this.#whole) ? this.#size : this.#whole) - at;
     const used = this.#places.bytesOf(at);
-    const sizes = [...this.#places.after(at, NEXT_MARKS), end, end - (end % 1024), roundUp(used, 4096), roundUp(used, 65536)];
+    const sizes = [
+      ...this.#places.after(at, NEXT_MARKS),
+      end,
+      end - (end % 1024),
+      roundUp(used, 4096),
+      roundUp(used, 65536),
+    ];
     return [...new Set(sizes)].filter((size) => size > RAM_HEADER_SIZE);
   }
 
@@ -313,7 +314,7 @@ export class Search {
     if (beyond) return { ...chain, at: chain.at + count * zoneSize, cost: chain.cost + BEYOND_END };
     const run = this.#places.run(kind, chain.at, zoneSize, count);
     const budget = chain.budget - run.missing;
-    if (budget < (count > 3 ? -1 : 0) || run.matched === 0 && count > 1) return undefined;
+    if (budget < (count > 3 ? -1 : 0) || (run.matched === 0 && count > 1)) return undefined;
     const [cost, matched] = [chain.cost + run.cost, chain.matched + run.matched];
     return { ...chain, at: chain.at + count * zoneSize, cost, matched, budget };
   }
@@ -321,7 +322,15 @@ export class Search {
   /** A chain is complete: the sizes by which a kernel of this dialect would come to it, where there are any. */
   #finish(dialect: RamDialect, order: RamOrder, dumps: Dumps, chain: Chain): void {
     const { bootLogSize, bootLogCount, count, zoneSize } = dumps;
-    const base: RamSizes = { ...NO_RAM_ZONES, cpus: this.#given.cpus ?? 1, bootLogSize, bootLogCount, ...chain.sizes, order, dialect };
+    const base: RamSizes = {
+      ...NO_RAM_ZONES,
+      cpus: this.#given.cpus ?? 1,
+      bootLogSize,
+      bootLogCount,
+      ...chain.sizes,
+      order,
+      dialect,
+    };
     const whole = this.#whole;
     for (const memSize of this.#ends(dialect, base, chain.at, count * zoneSize)) {
       const room = dmesgRoom(roundedSizes({ ...base, memSize }));

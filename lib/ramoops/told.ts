@@ -1,8 +1,8 @@
 // What a kernel itself says of its region: parameters on its command line, and the line that it prints at boot.
 
 import { findBytes } from '#platform';
-import type { GivenSizes } from './search.js';
 import { eccOf, type Name, withoutUndefined } from './keys.js';
+import type { GivenSizes } from './search.js';
 
 /** A region as a kernel was told it. */
 export interface ToldRegion {
@@ -70,7 +70,10 @@ function usingLine(text: string): ToldRegion | undefined {
   const match = /ramoops: (?:using|attached) 0x([0-9a-f]{1,12})@0x([0-9a-f]{1,16})(?:, ecc: ([0-9]+))?/.exec(text);
   if (!match) return undefined;
   const ecc = match[3] === undefined ? undefined : Number(match[3]);
-  return { sizes: withoutUndefined({ memSize: Number.parseInt(match[1]!, 16), ecc }), address: Number.parseInt(match[2]!, 16) };
+  return {
+    sizes: withoutUndefined({ memSize: Number.parseInt(match[1]!, 16), ecc }),
+    address: Number.parseInt(match[2]!, 16),
+  };
 }
 
 /**

@@ -97,5 +97,6 @@ function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer
 
 /** arm, arm64 and mips begin the trace with the frame that the instruction pointer lies in. */
 function repeatsPointer(last: Frame | undefined, frame: Frame): boolean {
-  return last !== undefined && last.ip && last.symbol === frame.symbol && (frame.offset ?? last.offset) === last.offset;
+  if (!last?.ip || last.symbol !== frame.symbol) return false;
+  return frame.offset === undefined || frame.offset === last.offset;
 }
