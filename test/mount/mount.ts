@@ -1,5 +1,6 @@
 // Mounts by the command itself, over both transports: what they show, what they refuse, and how they begin and end.
 
+import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -703,6 +704,24 @@ give([len(read('dmesg-blkoops-0')) > 10000, failure(lambda: read('dmesg-blkoops-
     }
   });
 
+  test('the command is killed while it mounts: no server stays, and the image is free', async (t) => {
+    const { folder, mountPoint } = place(t);
+    const image = imageFile(folder, 'v1');
+    for (const delayMs of [0, 30, 60, 90, 120, 180, 250]) {
+      for (const command of [[SCRIPT], [process.execPath, PROGRAM]]) {
+        const [program, ...args] = [...command, image, mountPoint, ...by];
+        const child = spawn(program!, args, { stdio: 'ignore', env: { ...process.env, NODE_OPTIONS: '' } });
+        const ended = new Promise<number | null>((resolve) => child.on('close', (status) => resolve(status)));
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        child.kill('SIGKILL');
+        if ((await ended) === 0) await unmount(t, mountPoint);
+        const isGone = await until(() => areGone(mountPoint), 5);
+        t.ok(isGone, `after ${delayMs} ms, ${command.length === 1 ? 'the script' : 'Node'}`);
+      }
+    }
+    t.match(await pstorefuseBeside(['rm', image, 'dmesg-blkoops-0']), { status: 0, stderr: '' }, 'nobody has the lock');
+  });
+
   test('a dead mount is taken away first', async (t) => {
     const { folder, mountPoint } = place(t);
     const image = imageFile(folder, 'v1');
@@ -987,6 +1006,40 @@ t.test(
     t.match(stderr, /there is no option frob/);
   },
 );
+
+t.test('without koffi', { buffered: true, skip: missing('unshare') }, async (t) => {
+  const { folder, mountPoint } = place(t);
+  const image = imageFile(folder, 'v1');
+  const hide = `for d in "$1"/node_modules/koffi "$1"/node_modules/@koromix; do mount -t tmpfs none "$d"; done; shift; exec "$@"`;
+  const run = (...args: string[]) => call('unshare', ['-m', 'sh', '-c', hide, 'sh', ROOT, SCRIPT, ...args]);
+  const refused = await run(image, mountPoint);
+  t.match(refused, {
+    status: 69,
+    stderr: /^pstorefuse: a mount needs the npm package koffi, [^\n]*npm install koffi[^\n]*\n$/,
+  });
+  t.match(await run('ls', image), { status: 0, stdout: /dmesg-blkoops-0/, stderr: '' });
+  t.match(await run('rm', image, 'dmesg-blkoops-0'), { status: 0, stderr: '' }, 'with the lock');
+});
+
+t.test('root without CAP_SYS_ADMIN', { buffered: true, skip: missing('setpriv') }, async (t) => {
+  const { folder, mountPoint } = place(t);
+  const bounded = [
+    '--bounding-set',
+    '-sys_admin',
+    '--inh-caps',
+    '-sys_admin',
+    SCRIPT,
+    imageFile(folder, 'v1'),
+    mountPoint,
+  ];
+  const { status, stderr } = await call('setpriv', bounded);
+  t.equal(status, 69);
+  t.match(
+    stderr,
+    /^pstorefuse: the kernel does not let this root mount anything[^\n]*--device \/dev\/fuse --cap-add SYS_ADMIN[^\n]*\n$/,
+  );
+  t.notOk(isMounted(mountPoint));
+});
 
 t.test('called by the name of a helper of mount(8)', { buffered: true, skip: missing('unshare') }, async (t) => {
   const { folder, mountPoint } = place(t);
