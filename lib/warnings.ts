@@ -58,6 +58,16 @@ export class Warnings {
     else this.list.push({ code, message, offset });
   }
 
+  /**
+   * Of a place that a kernel passes over, though a person may read something in it.
+   * @param what the place
+   * @param why what is wrong with it, as the rest of a sentence: `has the magic 1`
+   */
+  addPassedOver(code: WarningCode, path: string, what: string, why: string, offset: number): void {
+    const advice = `${path}: --salvage shows what can be read of ${what}`;
+    this.add(code, `${advice}, which ${why}; a kernel passes over it`, offset);
+  }
+
   /** In front of all: what explains the others. */
   addFirst(code: WarningCode, message: string): void {
     this.list.unshift({ code, message, offset: null });

@@ -7,10 +7,11 @@ import { Reason, reasonName } from '../pstore/record-type.js';
 import type { Piece } from '../storage/extent.js';
 import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
-import { DmesgTable, ZoneState } from './dmesg-table.js';
+import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
 import { FlushMode, flush } from './flush.js';
 import {
   BUFFER_HEADER_SIZE,
+  type BufferHeader,
   DMESG_MAGIC,
   type DmesgHeader,
   dmesgHeaderSize,
@@ -410,21 +411,10 @@ export class ZoneEngine {
     }
     const storage = this.#path;
     const zone = kmsgZone(this.geometry, index);
-    const headerSize = this.#bufferHeaderSize;
-    const bytes = new Uint8Array(headerSize + dmesgHeaderSize(this.abi));
-    const got = storage.read(bytes, zone.offset);
-    if (got < bytes.length) throw cutWhileInUse(storage, zone.offset + got);
-    const buffer = readBufferHeader(bytes, generation, this.abi);
-    const header = readDmesgHeader(bytes.subarray(headerSize), this.abi);
-    const same =
-      buffer.sig === zoneSignature('dmesg') &&
-      header.magic === DMESG_MAGIC &&
-      header.counter === shown.counter &&
-      header.seconds === shown.seconds &&
-      header.nanoseconds === shown.nanoseconds;
-    if (!same || buffer.datalen === 0) return false;
+    const { buffer, isSame } = this.#compare(storage, zone, shown);
+    if (!isSame || buffer.datalen === 0) return false;
     if (storage.erase) {
-      storage.erase(zone.offset, Math.min(headerSize + buffer.datalen, zone.size));
+      storage.erase(zone.offset, Math.min(this.#bufferHeaderSize + buffer.datalen, zone.size));
       storage.sync();
     } else {
       const empty = writeBufferHeader({ ...buffer, datalen: 0 }, generation, this.abi);
@@ -432,6 +422,30 @@ export class ZoneEngine {
     }
     this.dmesg.setErased(index);
     return true;
+  }
+
+  /**
+   * Whether a zone still has this record, erased or not.
+   * @throws PstoreError EIO, EAGAIN, ENOMSG
+   */
+  stillHas(index: number, row: DmesgRow): boolean {
+    return this.#dirty.has(index) || this.#compare(this.#storage, kmsgZone(this.geometry, index), row).isSame;
+  }
+
+  /** What stands in a zone now, and whether it is the record of this row, erased or not. */
+  #compare(storage: Storage, zone: Zone, row: DmesgRow): { buffer: BufferHeader; isSame: boolean } {
+    const bytes = new Uint8Array(this.#bufferHeaderSize + dmesgHeaderSize(this.abi));
+    const got = storage.read(bytes, zone.offset);
+    if (got < bytes.length) throw cutWhileInUse(storage, zone.offset + got);
+    const buffer = readBufferHeader(bytes, this.geometry.generation, this.abi);
+    const header = readDmesgHeader(bytes.subarray(this.#bufferHeaderSize), this.abi);
+    const isSame =
+      buffer.sig === zoneSignature('dmesg') &&
+      header.magic === DMESG_MAGIC &&
+      header.counter === row.counter &&
+      header.seconds === row.seconds &&
+      header.nanoseconds === row.nanoseconds;
+    return { buffer, isSame };
   }
 
   /** Erases a ring: FLUSH_META with datalen and start 0. @returns and throws like erase() */

@@ -146,3 +146,10 @@ export function* allZones(geometry: ZoneGeometry): Generator<Zone> {
   yield* geometry.front;
   for (let index = 0; index < geometry.kmsgCount; index++) yield kmsgZone(geometry, index);
 }
+
+/** A dmesg zone that a kernel does not have, because the image ends before it does. */
+export interface CutZone {
+  /** As it was when the image was whole. */
+  readonly zone: Zone;
+  readonly datalen: number;
+}

@@ -1,28 +1,29 @@
 // What `info` says of each zone of blkoops and pstore_blk: its state, and why it is not shown.
 
-import type { PstoreRecord, ZoneInfo } from '../pstore/backend.js';
-import { readRange } from '../storage/storage.js';
-import type { ZoneBackend } from './backend.js';
+import type { ZoneInfo } from '../pstore/backend.js';
+import type { ShownRecords } from '../pstore/places.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { ZoneState } from './dmesg-table.js';
+import type { ZoneEngine } from './engine.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
-import { kmsgZone, type Zone } from './geometry.js';
+import { type CutZone, kmsgZone, type Zone } from './geometry.js';
 import type { Ring } from './ring.js';
 
-interface Shown {
-  readonly record: PstoreRecord;
-  /** The medium does not give its bytes. */
-  readonly isUnreadable: boolean;
+/** What is explained of a partition. */
+export interface ExplainedZones {
+  readonly engine: ZoneEngine;
+  readonly storage: Storage;
+  readonly cut: CutZone | undefined;
 }
 
-/** @param shown what is shown of a dmesg zone, or undefined */
-export function* explainZones(backend: ZoneBackend, shown: (index: number) => Shown | undefined): Generator<ZoneInfo> {
-  const { engine } = backend;
-  for (const ring of engine.rings) yield explainRing(backend, ring);
+export function* explainZones(places: ExplainedZones, shown: ShownRecords): Generator<ZoneInfo> {
+  const { engine } = places;
+  for (const ring of engine.rings) yield explainRing(places, ring);
   for (let index = 0; index < engine.geometry.kmsgCount; index++) {
     const zone = kmsgZone(engine.geometry, index);
-    yield { ...place(zone), ...explainDmesg(backend, zone, shown(index)) };
+    yield { ...place(zone), ...explainDmesg(places, zone, shown) };
   }
-  if (backend.cut) yield explainCut(backend, backend.cut.zone);
+  if (places.cut) yield explainCut(places, places.cut.zone);
 }
 
 function place(zone: Zone): Pick<ZoneInfo, 'index' | 'type' | 'offset' | 'size'> {
@@ -31,18 +32,18 @@ function place(zone: Zone): Pick<ZoneInfo, 'index' | 'type' | 'offset' | 'size'>
 
 type Explained = Pick<ZoneInfo, 'state' | 'reason'>;
 
-function explainCut({ storage }: ZoneBackend, zone: Zone): ZoneInfo {
+function explainCut({ storage }: ExplainedZones, zone: Zone): ZoneInfo {
   const there = `${storage.size - zone.offset} of its ${zone.size} bytes are there`;
   const reason = `the image ends inside it, ${there}: a kernel has no such zone, salvage shows what it holds`;
   return { ...place(zone), state: 'truncated', reason };
 }
 
-function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined): Explained {
-  const row = backend.engine.dmesg.row(zone.index);
-  const area = zone.size - BUFFER_HEADER_SIZE[backend.engine.geometry.generation];
+function explainDmesg(places: ExplainedZones, zone: Zone, records: ShownRecords): Explained {
+  const row = places.engine.dmesg.row(zone.index);
+  const area = zone.size - BUFFER_HEADER_SIZE[places.engine.geometry.generation];
   switch (row.state) {
     case ZoneState.Unsigned:
-      return unsigned(backend, zone);
+      return unsigned(places, zone);
     case ZoneState.Overtop:
       return { state: 'overtop', reason: `datalen ${row.datalen} is larger than the data area of ${area}: skipped` };
     case ZoneState.Invalid:
@@ -52,21 +53,22 @@ function explainDmesg(backend: ZoneBackend, zone: Zone, shown: Shown | undefined
     case ZoneState.Erased:
       return { state: 'erased', reason: `the record of counter ${row.counter} was erased` };
     case ZoneState.NotLookedAt:
-      return notLookedAt(backend, zone);
+      return notLookedAt(places, zone);
     case ZoneState.Unreadable:
       return UNREADABLE;
     default:
       break;
   }
+  const shown = records.recordAt('dmesg', zone.index);
   if (!shown) {
     return {
       state: 'invalid',
       reason: `${row.datalen} bytes leave no record behind the header: skipped, a kernel ends its listing here`,
     };
   }
-  if (shown.isUnreadable)
+  if (records.isUnreadable('dmesg', zone.index))
     return { state: 'truncated', reason: 'the image ends before the record does, or the place cannot be read' };
-  if (shown.record.state === 'undecodable')
+  if (shown.state === 'undecodable')
     return {
       state: 'undecodable',
       reason: 'the record does not decompress: shown as it is, with .enc.z; salvage shows its beginning',
@@ -80,8 +82,8 @@ const UNREADABLE: Explained = {
 };
 
 /** A zone without the right signature: never used, or used by something else. */
-function unsigned(backend: ZoneBackend, zone: Zone): Explained {
-  const head = readRange(backend.storage, zone.offset, 12);
+function unsigned(places: ExplainedZones, zone: Zone): Explained {
+  const head = readRange(places.storage, zone.offset, 12);
   if (head.length === 0) return UNREADABLE;
   if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) {
     return { state: 'unused', reason: null };
@@ -90,8 +92,8 @@ function unsigned(backend: ZoneBackend, zone: Zone): Explained {
   return { state: 'bad-signature', reason: `begins with the bytes ${hex}: a kernel takes it for never used` };
 }
 
-function notLookedAt(backend: ZoneBackend, zone: Zone): Explained {
-  const head = unsigned(backend, zone);
+function notLookedAt(places: ExplainedZones, zone: Zone): Explained {
+  const head = unsigned(places, zone);
   if (head.state === 'unused') return head;
   return {
     state: 'not-looked-at',
@@ -99,11 +101,11 @@ function notLookedAt(backend: ZoneBackend, zone: Zone): Explained {
   };
 }
 
-function explainRing(backend: ZoneBackend, ring: Ring): ZoneInfo {
+function explainRing(places: ExplainedZones, ring: Ring): ZoneInfo {
   const at = place(ring.zone);
   switch (ring.state) {
     case 'unsigned':
-      return { ...at, ...unsigned(backend, ring.zone) };
+      return { ...at, ...unsigned(places, ring.zone) };
     case 'overtop':
       return {
         ...at,
@@ -115,16 +117,16 @@ function explainRing(backend: ZoneBackend, ring: Ring): ZoneInfo {
     case 'unreadable':
       return { ...at, ...UNREADABLE };
     default:
-      return { ...at, state: 'live', reason: ringRemark(backend, ring) };
+      return { ...at, state: 'live', reason: ringRemark(places, ring) };
   }
 }
 
-function ringRemark(backend: ZoneBackend, ring: Ring): string | null {
+function ringRemark(places: ExplainedZones, ring: Ring): string | null {
   if (ring.start > ring.datalen) {
     return `start ${ring.start} is behind datalen ${ring.datalen}: read as not wrapped; a kernel would show nothing at all`;
   }
   if (ring.zone.type === 'ftrace') return null;
-  const head = readRange(backend.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
+  const head = readRange(places.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));
   const unwritten = head.findIndex((byte) => byte !== 0 && byte !== 0xff);
   const length = unwritten < 0 ? head.length : unwritten;
   return length > 0 ? `begins with ${length}${unwritten < 0 ? ' or more' : ''} bytes that were never written` : null;

@@ -8,10 +8,11 @@ import type { BackendInfo, NewRecord } from '../pstore/backend.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { Finding, OpenContext } from '../pstore/kind.js';
+import { Records } from '../pstore/records.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
-import { type CutZone, ZoneBackend } from './backend.js';
+import { ZonePlaces, type ZoneSource } from './backend.js';
 import { type Detected, detectZones, fittingMarks, SEARCHED } from './detect.js';
 import { ZoneState } from './dmesg-table.js';
 import { ZoneEngine } from './engine.js';
@@ -28,6 +29,7 @@ import {
 } from './format.js';
 import {
   allZones,
+  type CutZone,
   kmsgZone,
   layOut,
   NO_ZONES,
@@ -81,7 +83,7 @@ interface Found {
 }
 
 /** @param seen what probeZones() found in the same storage */
-export function openZones(context: OpenContext, generation: Generation, seen?: Detected): ZoneBackend {
+export function openZones(context: OpenContext, generation: Generation, seen?: Detected): Records<ZonePlaces> {
   const { keys, warnings, path } = context;
   const storage = partition(context, generation);
   const found = findGeometry(context, storage, generation, storage === context.storage ? seen : undefined);
@@ -98,20 +100,19 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   // There may be hundreds of thousands of marks, which nobody needs any more.
   const kept: Found = { ...found, detected: found.detected && { ...found.detected, marks: [] } };
   const kallsyms = keys.text('kallsyms');
-  return new ZoneBackend({
+  const compress = keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto';
+  const places = new ZonePlaces({
     path,
     storage,
     engine,
     warnings,
-    cache: context.cache,
-    compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
-    salvage: keys.flag('salvage'),
     cut,
     guessed: (type) =>
       contradiction(warnings) ?? whyGuessed(type, kept, path) ?? foreignZone(type, engine, storage, kept),
     describe: () => describe(kept, abiName(abi), keys.has('abi')),
   });
+  return new Records(places, context.cache, compress);
 }
 
 /** Bytes that a division among more CPUs than these would leave. */
@@ -441,11 +442,7 @@ function foreignZone(
   );
 }
 
-function describe(
-  found: Found,
-  abi: string,
-  abiGiven: boolean,
-): ReturnType<ConstructorParameters<typeof ZoneBackend>[0]['describe']> {
+function describe(found: Found, abi: string, abiGiven: boolean): ReturnType<ZoneSource['describe']> {
   const { geometry } = found;
   const sizes = (Object.entries(SIZE_KEYS) as [keyof ZoneSizes, string][]).filter(
     ([name]) => geometry.generation === 'pstore_blk' || name === 'kmsgSize',

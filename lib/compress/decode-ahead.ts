@@ -121,7 +121,7 @@ export class DecodeAhead {
     decode();
     this.#took += performance.now() - begin;
     this.#decoded++;
-    if (this.#took >= this.#lookAt && this.#helpers.length === 0) this.#startIfItPays(index);
+    if (this.#took >= this.#lookAt && this.#asked.size === 0) this.#startIfItPays(index);
   }
 
   /** Ends the threads, after the record that each is at; what they have not answered is decoded here when it is needed. */
@@ -158,7 +158,7 @@ export class DecodeAhead {
     const { threads, atLeast } = this.#options;
     if (!machine || this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
     try {
-      this.#start(machine, threads);
+      if (this.#helpers.length === 0) this.#start(machine, threads);
     } catch {
       // The system gives no more threads.
       this.#giveUp();
@@ -205,7 +205,9 @@ export class DecodeAhead {
         this.#handOut(helper, floor);
       }
     }
-    if (this.#helpers.length > 0 && this.#asked.size === 0) this.close();
+    // They wait for the next records: without an event loop, as in the server of a mount, the memory of a thread that has
+    // ended is never freed, and a live image makes work again and again.
+    if (this.#asked.size === 0) this.#end = Number.POSITIVE_INFINITY;
   }
 }
 

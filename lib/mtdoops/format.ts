@@ -194,3 +194,17 @@ export function textLength(bytes: Uint8Array, from: number): number {
   const end = bytes.indexOf(0, from);
   return Math.max(0, (end < 0 ? bytes.length : end) - from);
 }
+
+/** States of a page: those of its header, and what the medium adds. */
+export const PAGE_STATES = [
+  'record',
+  'blank',
+  'bad-seq',
+  'bad-magic',
+  'other-endian',
+  'other',
+  /** The image ends inside the page. */
+  'truncated',
+] as const satisfies readonly (MtdoopsHeaderState | 'truncated')[];
+
+export type PageState = (typeof PAGE_STATES)[number];

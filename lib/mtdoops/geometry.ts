@@ -10,6 +10,19 @@ import {
   seqDistance,
 } from './format.js';
 
+/** The sizes of a device, and how sure they are. */
+export interface MtdoopsGeometry {
+  readonly endian: 'little' | 'big';
+  /** Bytes. */
+  readonly recordSize: number;
+  readonly recordSizeConfidence: number;
+  readonly endianConfidence: number;
+  /** Bytes, or null where it was not given: an image does not tell. */
+  readonly eraseSize: number | null;
+  /** Erase blocks that are bad, by index. */
+  readonly badBlocks: ReadonlySet<number>;
+}
+
 /** The header of a record, found at a multiple of 4096. */
 export interface MtdoopsMark {
   /** First byte of the page. */

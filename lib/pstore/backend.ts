@@ -54,6 +54,28 @@ export interface RecordContent {
   close?(): void;
 }
 
+/** A place that a kernel passes over though a person may read something in it. */
+export interface PassedOver {
+  readonly type: string;
+  readonly id: number;
+  /** First byte of the place in the source. */
+  readonly offset: number;
+  /** The bytes as they are stored, without any header; zeros stand for blocks that cannot be read. */
+  readonly stored: Uint8Array;
+  /**
+   * `text` is searched for what a person can read; `dump` may be compressed, too; `made` is a text that the family made
+   * of what is stored, and is shown as it is.
+   */
+  readonly kind: 'text' | 'dump' | 'made';
+  /** Most bytes that a compressed dump may decode to. */
+  readonly limit: number;
+  /** Nanoseconds since 1970, or null. */
+  readonly mtimeNs: bigint | null;
+  /** The reason's name, or null; undefined where only the beginning of the text tells it. */
+  readonly reason: string | null | undefined;
+  readonly count: number | null;
+}
+
 /** A zone, page or note as `info` explains it. */
 export interface ZoneInfo {
   readonly index: number;
@@ -168,6 +190,10 @@ export interface Backend {
   write?(record: NewRecord): void;
   /** Writes into the image what ECC can repair. @throws PstoreError EROFS; ENOTSUP where the image has no ECC; EIO */
   repair?(): Repair;
+  /** What a kernel passes over in the place of a slot, for the option salvage. */
+  passedOver?(slot: number): PassedOver | undefined;
+  /** The slot of a place, whether it shows a record or not. */
+  slotOf?(type: string, id: number): number | undefined;
   /** Re-reads headers and nothing else. @returns whether anything that is shown has changed */
   refresh?(): boolean;
   space(): SpaceUsage;

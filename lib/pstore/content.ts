@@ -1,4 +1,4 @@
-// Contents of records: runs of bytes in memory and on a medium, one behind the other.
+// Contents of records: runs of bytes in memory and on a medium, one after the other.
 
 import { PstoreError } from '../errors.js';
 import type { Extent, Piece } from '../storage/extent.js';
@@ -67,4 +67,22 @@ export class LazyContent implements RecordContent {
 export function contentBytes(content: RecordContent): Uint8Array {
   const bytes = new Uint8Array(content.size);
   return bytes.subarray(0, content.read(bytes, 0));
+}
+
+/** The pieces as one run of bytes. @throws PstoreError EIO */
+export function piecesBytes(pieces: readonly Piece[]): Uint8Array {
+  const [first] = pieces;
+  if (first && pieces.length === 1 && !('storage' in first)) return first;
+  return contentBytes(new PiecesContent(pieces));
+}
+
+/** All parts in one run of bytes. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -2,6 +2,7 @@
 
 import type { Compression } from '../compress/codec.js';
 import { encodeRecordFor } from '../compress/decompress.js';
+import { joined } from './content.js';
 import { reasonName } from './record-type.js';
 
 export interface Dump {
@@ -40,7 +41,7 @@ export function makeDump(
     if (best) return { bytes: best, compressed: true };
   }
   const lines = newestLines(log, Math.max(0, room - first.length));
-  return { bytes: concat(first, lines).subarray(0, room), compressed: false };
+  return { bytes: joined([first, lines]).subarray(0, room), compressed: false };
 }
 
 /** The first line and the lines of log as a record that the backend takes, if need be with some lines less. */
@@ -53,7 +54,7 @@ function packedFor(
 ): Uint8Array | undefined {
   let kept = lines;
   for (let leftOut = 0; leftOut <= mostLeftOut; leftOut++) {
-    const record = encodeRecordFor(concat(first, kept), compress, takes);
+    const record = encodeRecordFor(joined([first, kept]), compress, takes);
     if (record) return record;
     if (kept.length === 0) return undefined;
     kept = newestLines(kept, kept.length - 1);
@@ -111,11 +112,4 @@ function newestLines(log: Uint8Array, room: number): Uint8Array {
   if (log[from - 1] === NEWLINE) return log.subarray(from);
   const lineEnd = log.indexOf(NEWLINE, from);
   return lineEnd < 0 || lineEnd === log.length - 1 ? log.subarray(from) : log.subarray(lineEnd + 1);
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

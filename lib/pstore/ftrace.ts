@@ -1,6 +1,7 @@
 // ftrace records: their encodings on different machines, the merging of all CPUs' rings, and the text of a record.
 
 import { type Abi, Fields } from './abi.js';
+import { joined } from './content.js';
 
 /**
  * Where a record keeps its CPU: in the low 8 bits of `ts` (most machines), in the low 2 bits of `ip` (32-bit ARM with
@@ -242,7 +243,7 @@ export function ftraceText(
     }
   }
   chunks.push(encoder.encode(lines));
-  return concat(chunks);
+  return joined(chunks);
 }
 
 /** `%ps` and `%pS` for addresses that come again and again. */
@@ -312,14 +313,4 @@ export function oldStartCut(
 /** Never written: all 0 or all 0xFF. */
 function isBlank(record: Uint8Array): boolean {
   return (record[0] === 0 || record[0] === 0xff) && record.every((byte) => byte === record[0]);
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }

@@ -1,99 +1,173 @@
-// What a kernel skips but a person can read: text in zones with a damaged signature, length or magic, or cut off.
+// The option salvage, over any backend: shows what a kernel passes over and a person can read, and the readable
+// beginnings of records that do not decompress.
 
-import {
-  BUFFER_HEADER_SIZE,
-  DMESG_MAGIC,
-  dmesgHeaderSize,
-  type Generation,
-  isNanoseconds,
-  readBufferHeader,
-  readDmesgHeader,
-} from '../blk/format.js';
-import type { Zone } from '../blk/geometry.js';
-import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
-import { readRange } from '../storage/storage.js';
-import type { SurvivingStorage } from '../storage/surviving.js';
-import type { Abi } from './abi.js';
+import { decodeRecord, decodeStart } from '../compress/decompress.js';
+import { PstoreError } from '../errors.js';
+import { type Backend, type PassedOver, type PstoreRecord, parseRecordName } from './backend.js';
+import { TextCache } from './cache.js';
+import { contentBytes, PiecesContent } from './content.js';
+import { LEAST_TEXT, plausibleText } from './plausible-text.js';
+import { NO_DETAILS, reasonInText, recordName } from './record.js';
 
-export interface Salvaged {
-  readonly bytes: Uint8Array;
-  /** First byte of the zone. */
-  readonly offset: number;
-  readonly mtimeNs: bigint | null;
-  /** Number of linux/kmsg_dump.h, or null where the header is lost. */
-  readonly reason: number | null;
-  readonly count: number | null;
-  readonly compressed: string | null;
+const SUFFIX = '.salvaged';
+
+/** Text ÷ stored bytes that a stream may have: far more than any log compresses to. */
+const DENSEST = 64;
+
+interface Salvaged {
+  /** As a listing shows it, but for the slot. */
+  readonly record: PstoreRecord;
+  readonly text: Uint8Array;
+  /** Why it cannot be erased. */
+  readonly refusal: string;
 }
 
-/** Fewer readable bytes than this are rubbish, not text. */
-export const LEAST_TEXT = 16;
-const NANOSECONDS = 1_000_000_000n;
+/** What is kept of a slot: the text is in the cache, or is found again. */
+interface Known {
+  readonly generation: number;
+  readonly salvaged: Omit<Salvaged, 'text'> | undefined;
+}
 
-/** @returns undefined when there is nothing to read in the zone */
-export function salvageDmesg(
-  storage: SurvivingStorage,
-  zone: Zone,
-  generation: Generation,
-  abi: Abi,
-): Salvaged | undefined {
-  const bytes = readRange(storage, zone.offset, zone.size);
-  const bufferSize = BUFFER_HEADER_SIZE[generation];
-  const from = bufferSize + dmesgHeaderSize(abi);
-  if (bytes.length <= from) return undefined;
-  const { datalen } = readBufferHeader(bytes, generation, abi);
-  const header = readDmesgHeader(bytes.subarray(bufferSize), abi);
-  const known = header.magic === DMESG_MAGIC;
-  const all = bytes.subarray(from);
-  const stored =
-    datalen > from - bufferSize && bufferSize + datalen <= bytes.length
-      ? all.subarray(0, datalen + bufferSize - from)
-      : all;
-  const decoded =
-    decodeRecord(stored, 'auto', LIMIT_FACTOR * zone.size) ?? decodeStart(stored, LIMIT_FACTOR * zone.size);
-  const text = plausibleText(decoded?.text ?? stored);
-  if (text.length < LEAST_TEXT) return undefined;
+let instances = 0;
+
+/**
+ * Shows in the slot of each place what a kernel passes over there. After these slots come as many again, for what can be
+ * salvaged beside the record that a place shows.
+ * @param inner a backend that never has more slots than at first
+ */
+export function withSalvage(inner: Backend, cache: TextCache = new TextCache()): Backend {
+  const count = inner.slots;
+  const known = new Map<number, Known>();
+  const prefix = `salvage:${instances++}:`;
+  const placeOf = (slot: number) => (slot < count ? slot : slot - count);
+  const keyOf = (slot: number) => `${prefix}${slot}:${inner.generation(placeOf(slot))}`;
+
+  /** Finds what is salvaged in the place of a record, or beside one. */
+  const find = (slot: number, shown: PstoreRecord | undefined): Salvaged | undefined => {
+    if (shown?.state === 'undecodable') return beginningOf(inner, shown);
+    const passed = inner.passedOver?.(placeOf(slot));
+    return passed && salvage(inner, passed);
+  };
+
+  const look = (slot: number): Known['salvaged'] => {
+    const shown = inner.record(placeOf(slot));
+    if (slot < count === (shown !== undefined)) return undefined;
+    const generation = inner.generation(placeOf(slot));
+    const before = known.get(slot);
+    if (before?.generation === generation) return before.salvaged;
+    const found = find(slot, shown);
+    if (found) cache.set(keyOf(slot), found.text);
+    const salvaged = found && { record: found.record, refusal: found.refusal };
+    known.set(slot, { generation, salvaged });
+    return salvaged;
+  };
+
+  const record = (slot: number): PstoreRecord | undefined => {
+    const shown = slot < count ? inner.record(slot) : undefined;
+    if (shown) return shown;
+    const salvaged = slot >= 0 && slot < 2 * count ? look(slot) : undefined;
+    return salvaged && { ...salvaged.record, slot };
+  };
+
+  const slotNamed = (name: string): number | undefined => {
+    const plain = inner.find(name);
+    if (plain !== undefined || !name.endsWith(SUFFIX)) return plain;
+    const parsed = parseRecordName(inner.name, name);
+    const place = parsed && (inner.slotOf?.(parsed.type, parsed.id) ?? inner.find(name.slice(0, -SUFFIX.length)));
+    if (place === undefined) return undefined;
+    return [place, place + count].find((slot) => record(slot)?.name === name);
+  };
+
   return {
-    bytes: text,
-    offset: zone.offset,
-    mtimeNs:
-      known && header.seconds > 0n
-        ? header.seconds * NANOSECONDS + (isNanoseconds(header.nanoseconds) ? header.nanoseconds : 0n)
-        : null,
-    reason: known ? header.reason : null,
-    count: known ? header.counter : null,
-    compressed: decoded?.compression ?? null,
+    name: inner.name,
+    path: inner.path,
+    warnings: inner.warnings,
+    slots: 2 * count,
+    get writable() {
+      return inner.writable;
+    },
+    record,
+    find: slotNamed,
+    generation: (slot) => inner.generation(placeOf(slot)),
+    open: (slot) => {
+      if (slot < count && inner.record(slot)) return inner.open(slot);
+      const text = look(slot) && (cache.get(keyOf(slot)) ?? find(slot, inner.record(placeOf(slot)))?.text);
+      if (text) return new PiecesContent([text]);
+      throw new PstoreError('ENOENT', `${inner.path}: there is no record in slot ${slot}`, { path: inner.path });
+    },
+    erase: (slot) => {
+      const salvaged = inner.writable && !(slot < count && inner.record(slot)) ? look(slot) : undefined;
+      if (!salvaged) return inner.erase(slot);
+      const { name, offset } = salvaged.record;
+      throw new PstoreError('EPERM', `${name} ${salvaged.refusal}`, { path: inner.path, offset });
+    },
+    ...(inner.write && { write: (one) => inner.write!(one) }),
+    ...(inner.repair && { repair: () => inner.repair!() }),
+    ...(inner.refresh && { refresh: () => inner.refresh!() }),
+    space: () => inner.space(),
+    info: () => inner.info(),
+    close: () => inner.close(),
   };
 }
 
-/** A ring whose header cannot be believed: its text from the data's beginning. */
-export function salvageRing(storage: SurvivingStorage, zone: Zone, abi: Abi): Salvaged | undefined {
-  const bytes = readRange(storage, zone.offset, zone.size);
-  const from = BUFFER_HEADER_SIZE.pstore_blk;
-  if (bytes.length <= from || readBufferHeader(bytes, 'pstore_blk', abi).datalen === 0) return undefined;
-  const text = plausibleText(bytes.subarray(from));
-  if (text.length < LEAST_TEXT) return undefined;
-  return { bytes: text, offset: zone.offset, mtimeNs: null, reason: null, count: null, compressed: null };
+/** What a person can read of a place that a kernel passes over; undefined where there is hardly any text. */
+export function readableText({ stored, kind, limit }: PassedOver): Readable | undefined {
+  if (kind === 'made') return stored.length === 0 ? undefined : { text: stored, compression: null };
+  const decoded = kind === 'dump' ? (decodeRecord(stored, 'auto', limit) ?? decodeStart(stored, limit)) : undefined;
+  const text = plausibleText(decoded?.text ?? stored);
+  return text.length < LEAST_TEXT ? undefined : { text, compression: decoded?.compression ?? null };
 }
 
-/** Bytes behind one that no log text has, among which there may be others, but fewer than one of so many. */
-const NEAR = 16;
-const FEWER_THAN = 4;
+interface Readable {
+  readonly text: Uint8Array;
+  readonly compression: string | null;
+}
 
-/** The bytes up to where the text ends: a wrong bit may have made a byte of it one that no log text has. */
-export function plausibleText(bytes: Uint8Array): Uint8Array {
-  for (let at = 0; at < bytes.length; at++) {
-    if (isText(bytes[at]!)) continue;
-    const near = bytes.subarray(at, at + NEAR);
-    const wrong = near.reduce((sum, byte) => sum + (isText(byte) ? 0 : 1), 0);
-    if (wrong * FEWER_THAN >= near.length) return bytes.subarray(0, at);
+function salvage(inner: Backend, passed: PassedOver): Salvaged | undefined {
+  const { type, id, offset } = passed;
+  const readable = readableText(passed);
+  if (!readable) return undefined;
+  const { text, compression } = readable;
+  return {
+    text,
+    refusal:
+      `is salvaged from a damaged place at offset ${offset} of ${inner.path}: ` +
+      'a kernel knows no such record to erase',
+    record: {
+      ...NO_DETAILS,
+      slot: 0,
+      type,
+      id,
+      name: recordName(type, inner.name, id, 'salvaged'),
+      size: text.length,
+      mtimeNs: passed.mtimeNs,
+      reason: passed.reason === undefined ? reasonInText(text) : passed.reason,
+      count: passed.count,
+      compressed: compression,
+      state: 'salvaged',
+      offset,
+    },
+  };
+}
+
+/** The beginning of a record that does not decompress, where that is readable. */
+function beginningOf(inner: Backend, shown: PstoreRecord): Salvaged | undefined {
+  let stored: Uint8Array;
+  try {
+    stored = contentBytes(inner.open(shown.slot));
+  } catch (error) {
+    // That its place cannot be read is said to whoever reads the record itself.
+    if (error instanceof PstoreError) return undefined;
+    throw error;
   }
-  return bytes;
+  const decoded = decodeStart(stored, DENSEST * stored.length);
+  const text = decoded && plausibleText(decoded.text);
+  if (!text || text.length < LEAST_TEXT) return undefined;
+  const { compression } = decoded;
+  const name = `${shown.name}${SUFFIX}`;
+  return {
+    text,
+    refusal: `is the readable part of ${shown.name}: erase that one`,
+    record: { ...shown, name, size: text.length, compressed: compression, state: 'salvaged' },
+  };
 }
-
-function isText(byte: number): boolean {
-  return byte >= 0x20 ? byte !== 0xff && byte !== 0x7f : TEXT_CONTROLS.has(byte);
-}
-
-/** Tab, line feed, carriage return, escape: what consoles print. */
-const TEXT_CONTROLS = new Set([9, 10, 13, 27]);

@@ -1,56 +1,37 @@
-// The records of a persistent RAM region as a backend.
+// The zones of a persistent RAM region as places of records.
 
-import type { Compression } from '../compress/codec.js';
-import { beginsAsDump, type CompressionChoice, decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
+import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
-import {
-  type Backend,
-  type BackendInfo,
-  type NewRecord,
-  type PstoreRecord,
-  parseRecordName,
-  type RecordContent,
-  type RecordState,
-  type Repair,
-  type SpaceUsage,
-} from '../pstore/backend.js';
-import type { TextCache } from '../pstore/cache.js';
-import { LazyContent, PiecesContent } from '../pstore/content.js';
-import { makeDump } from '../pstore/front-end.js';
-import { findEncoding, ftraceText, mergeRings, type SymbolTable } from '../pstore/ftrace.js';
-import { Reason, reasonName, reasonNumber } from '../pstore/record-type.js';
-import type { Extent } from '../storage/extent.js';
-import type { Storage } from '../storage/storage.js';
-import type { WarningCode, Warnings } from '../warnings.js';
-import {
-  type DumpLine,
-  ftraceVersionCode,
-  kernelVersion,
-  mayFollowDumpLine,
-  readDumpLine,
-  readPlainLine,
-  writeDumpLine,
-} from './format.js';
+import type { BackendInfo, NewRecord, PassedOver, Repair, SpaceUsage } from '../pstore/backend.js';
+import { joined } from '../pstore/content.js';
+import type { SymbolTable } from '../pstore/ftrace.js';
+import type { Found, MakeDump, Places, WrittenTo } from '../pstore/places.js';
+import { reasonInText } from '../pstore/record.js';
+import { Reason, reasonName } from '../pstore/record-type.js';
+import { isBrokenPlace } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
+import type { Warnings } from '../warnings.js';
+import { mayFollowDumpLine, readDumpLine, readPlainLine, writeDumpLine } from './format.js';
+import { FtraceZones } from './ftrace.js';
 import { type RamGeometry, type RamKind, type RamZone, ramZone, ramZones, runOf } from './geometry.js';
-import { eccWords, explainRamZones, total } from './info.js';
-import { salvagedFtraceHeader, salvageRamZone } from './salvage.js';
-import { type CheckedHeader, type EccCounts, NO_ERRORS, PersistentRamZone } from './zone.js';
+import { HeaderTable } from './header-table.js';
+import { describeRegion } from './info.js';
+import { dumpTime, isTimeDamaged, passedOverZone } from './salvage.js';
+import { ZoneWarnings, zoneName } from './warn.js';
+import { type CheckedHeader, type EccCounts, eccWords, NO_ERRORS, PersistentRamZone, total } from './zone.js';
 
 /** What was found out about the source before it was opened. */
 export interface RamoopsSource {
   readonly path: string;
-  readonly storage: Storage;
+  readonly storage: SurvivingStorage;
   readonly geometry: RamGeometry;
   /** Of the word size only ftrace depends, which finds it from its records unless it was given. */
   readonly abi: Abi;
   readonly abiGiven: boolean;
   readonly warnings: Warnings;
-  readonly cache: TextCache;
-  readonly compress: CompressionChoice;
   readonly maxReason: number;
   readonly symbols: SymbolTable | undefined;
-  readonly salvage: boolean;
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
   readonly guessed: (type: RamKind) => string | undefined;
   /** Headers that belong to none of the zones: offsets. */
@@ -60,94 +41,54 @@ export interface RamoopsSource {
   readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys'>;
 }
 
-/** What one slot shows, without its bytes. */
-interface Shown {
-  readonly state: RecordState;
-  /** Bytes that reading gives, ECC notice included. */
-  readonly size: number;
-  /** First byte of the zone; of ftrace, of the first that holds records. */
-  readonly offset: number;
-  /** The zone's header when it was looked at. */
-  readonly header: CheckedHeader;
-  /** Bytes of the first line of a dump, which is not shown. */
-  readonly skipped: number;
-  /** The first line of a dump as it is stored, to know it again. */
+/** What is known of a live zone: the record in it, or why a kernel does not show it. */
+interface Looked {
+  readonly found?: Found;
+  readonly hidden?: string;
+  /** The beginning of a dump as it is stored, by which it is known again. */
   readonly line: string;
-  readonly mtimeNs: bigint | null;
-  readonly reason: string | null;
-  readonly compressed: string | null;
-  readonly ecc: EccCounts | null;
 }
 
-/** A zone whose signature is none of ramoops, though something was written there. */
-interface UnsignedZone {
-  readonly zone: RamZone;
-  readonly sig: number;
-}
-
-/** So many are warned of one by one. */
-const FEW_UNSIGNED = 3;
-
-/** A zone that is looked at: live and not shown, and why; or shown. */
-type Looked = Shown | { readonly hidden: string };
-
-/** Bytes of a dump's first line that are compared to know the record again. */
+/** Bytes of a dump's beginning that are compared to know it again. */
 const LINE_BYTES = 64;
-const NANOSECONDS = 1_000_000_000n;
-/** Beyond it nanoseconds do not fit 64 bits. */
-const MOST_SECONDS = 9_223_372_035n;
-const MOST_MICROSECONDS = 999_999n;
+/** Bytes in which the first line of a dump, and the line of the front-end after it, are looked for. */
+const BEGINNING = 4096;
+const DAMAGED_LINE = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
+const NOTHING_FOLLOWS = 'nothing follows the line ====SECONDS.MICROSECONDS-C';
 
-/** Tells the texts of several backends in one cache apart. */
-let instances = 0;
-
-export class RamoopsBackend implements Backend {
+export class RamPlaces implements Places {
   readonly name = 'ramoops';
   readonly path: string;
   readonly warnings: Warnings;
-  readonly storage: Storage;
+  readonly storage: SurvivingStorage;
   readonly geometry: RamGeometry;
-  readonly slots: number;
-  readonly #source: RamoopsSource;
-  /** First slot of each kind, in the order of a listing. */
-  readonly #slotOf = new Map<RamKind, number>();
-  readonly #looked = new Map<number, Looked | undefined>();
-  readonly #generations = new Map<number, number>();
-  /** Number of each kind's first zone among all zones of the region. */
-  readonly #firstIndex = new Map<RamKind, number>();
-  /** Start and size of every zone as last read, in the order of the region; 0 where it is not live. */
-  readonly #starts: Uint32Array;
-  readonly #sizes: Uint32Array;
-  readonly #cachePrefix = `ramoops:${instances++}:`;
-  #dumps = 0;
+  readonly rows: Places['rows'];
+  readonly decodedLimit: number;
+  readonly source: RamoopsSource;
+  readonly ftrace: FtraceZones;
+  readonly #headers: HeaderTable;
+  readonly #warn: ZoneWarnings;
+  /** By `<type> <id>`; of live zones only. */
+  readonly #looked = new Map<string, Looked>();
 
   constructor(source: RamoopsSource) {
-    this.#source = source;
+    const { geometry } = source;
+    this.source = source;
     this.path = source.path;
     this.warnings = source.warnings;
     this.storage = source.storage;
-    this.geometry = source.geometry;
-    let slot = 0;
-    for (const type of ['boot-log', 'console', 'dmesg', 'ftrace', 'pmsg', 'tty'] as const) {
-      const run = runOf(this.geometry, type);
-      if (!run) continue;
-      this.#slotOf.set(type, slot);
-      slot += type === 'ftrace' ? 1 : run.count;
-    }
-    this.slots = slot;
-    let zones = 0;
-    for (const run of this.geometry.runs) {
-      this.#firstIndex.set(run.type, zones);
-      zones += run.count;
-    }
-    this.#starts = new Uint32Array(zones);
-    this.#sizes = new Uint32Array(zones);
-    const unsigned: UnsignedZone[] = [];
-    this.#readHeaders((zone, header) => {
-      if (header.state !== 'bad-signature') this.#warnOf(zone, header);
-      else if (header.sig !== 0 && header.sig !== 0xffffffff) unsigned.push({ zone, sig: header.sig });
+    this.geometry = geometry;
+    this.#warn = new ZoneWarnings(source.warnings, source.path);
+    this.#headers = new HeaderTable(geometry);
+    this.ftrace = new FtraceZones(this.zonesOf('ftrace'), source, this.#warn);
+    this.rows = (['boot-log', 'console', 'dmesg', 'ftrace', 'pmsg', 'tty'] as const).flatMap((type) => {
+      const run = runOf(geometry, type);
+      return run ? [{ type, count: type === 'ftrace' ? 1 : run.count }] : [];
     });
-    this.#warnOfUnsigned(unsigned);
+    this.decodedLimit = LIMIT_FACTOR * (runOf(geometry, 'dmesg')?.zoneSize ?? 0);
+    const all = [...ramZones(geometry)].map((zone) => ({ zone, header: this.zone(zone).header() }));
+    for (const { zone, header } of all) this.#headers.note(zone, header);
+    this.#warn.addHeaders(all);
   }
 
   get writable(): boolean {
@@ -156,458 +97,205 @@ export class RamoopsBackend implements Backend {
 
   /** The engine of a zone. */
   zone(place: RamZone): PersistentRamZone {
-    return new PersistentRamZone(this.storage, place, this.#source.abi.endian);
+    return new PersistentRamZone(this.storage, place, this.source.abi.endian, this.storage.medium);
   }
 
-  #zonesOf(type: RamKind): PersistentRamZone[] {
+  zonesOf(type: RamKind): PersistentRamZone[] {
     const run = runOf(this.geometry, type);
     return Array.from({ length: run?.count ?? 0 }, (_, id) => this.zone(ramZone(run!, id, this.geometry.ecc)));
   }
 
-  #zoneOf(type: RamKind, id: number): PersistentRamZone {
-    return this.zone(ramZone(runOf(this.geometry, type)!, id, this.geometry.ecc));
+  #zoneOf(type: string, id: number): PersistentRamZone {
+    return this.zone(ramZone(runOf(this.geometry, type as RamKind)!, id, this.geometry.ecc));
   }
 
-  /** Kind and number of what a slot shows. */
-  #placeOf(slot: number): { type: RamKind; id: number } | undefined {
-    let place: { type: RamKind; id: number } | undefined;
-    for (const [type, first] of this.#slotOf) if (slot >= first) place = { type, id: slot - first };
-    return place && slot < this.slots ? place : undefined;
-  }
+  // ── what is shown ──
 
-  /** Reads all headers. @returns the slots whose zones have changed */
-  #readHeaders(each: (zone: RamZone, header: CheckedHeader) => void = () => {}): Set<number> {
-    const changed = new Set<number>();
-    for (const run of this.geometry.runs) {
-      for (let id = 0; id < run.count; id++) {
-        const zone = this.#zoneOf(run.type, id);
-        const header = zone.header();
-        each(zone.zone, header);
-        if (this.#note(zone.zone, header)) changed.add(this.#slotOfZone(zone.zone));
-      }
-    }
-    return changed;
-  }
-
-  /** Takes note of a header. @returns whether it differs from what was known */
-  #note({ type, id }: RamZone, header: CheckedHeader): boolean {
-    const index = this.#firstIndex.get(type)! + id;
-    const [start, size] = header.state === 'live' ? [header.start, header.size] : [0, 0];
-    const same = this.#starts[index] === start && this.#sizes[index] === size;
-    this.#starts[index] = start;
-    this.#sizes[index] = size;
-    return !same;
-  }
-
-  #slotOfZone({ type, id }: RamZone): number {
-    return this.#slotOf.get(type)! + (type === 'ftrace' ? 0 : id);
-  }
-
-  // ── warnings ──
-
-  #what({ type, id, offset }: RamZone): string {
-    return `${this.path}: ${type} zone ${id} at offset ${offset}`;
-  }
-
-  #warn(code: WarningCode, zone: RamZone, sentence: string): void {
-    this.warnings.add(code, `${this.#what(zone)} ${sentence}`, zone.offset);
-  }
-
-  #warnOf(zone: RamZone, { state, start, size }: CheckedHeader): void {
-    const lost = this.#lost('it');
-    if (state === 'overtop')
-      this.#warn('zone-overtop', zone, `says ${size} bytes, but has room for ${zone.layout.area}; ${lost}`);
-    if (state === 'truncated') this.#warn('zone-truncated', zone, `goes on beyond the end of the image; ${lost}`);
-    if (state === 'start-beyond-size') {
-      this.#warn('zone-start-beyond-datalen', zone, `has start ${start} behind its size ${size}; ${lost}`);
-    }
-  }
-
-  #lost(what: 'it' | 'them'): string {
-    const next = this.#source.salvage ? `what can be read of ${what} is salvaged` : `take salvage to see ${what}`;
-    return `a kernel does not show ${what}; ${next}`;
-  }
-
-  /** Many of them are one problem: this is no such region, or not with these sizes. */
-  #warnOfUnsigned(unsigned: readonly UnsignedZone[]): void {
-    if (unsigned.length <= FEW_UNSIGNED) {
-      for (const { zone, sig } of unsigned) {
-        this.#warn('zone-invalid', zone, `has the signature 0x${sig.toString(16)}; ${this.#lost('it')}`);
-      }
-      return;
-    }
-    const { type, id, offset } = unsigned[0]!.zone;
-    const first = `${type} zone ${id} at offset ${offset}`;
-    const what = `${unsigned.length} zones, ${first} the first of them, have no signature of ramoops`;
-    this.warnings.add('zone-invalid', `${this.path}: ${what}; ${this.#lost('them')}`, offset);
-  }
-
-  #warnOfEcc(zone: RamZone, { corrected, lost }: EccCounts): void {
-    if (corrected > 0) this.#warn('ecc-corrected', zone, `has ${corrected} wrong bytes, which are shown repaired`);
-    if (lost > 0) this.#warn('ecc-lost', zone, `has ${lost} blocks with more wrong bytes than ECC can repair`);
-  }
-
-  // ── listing ──
-
-  record(slot: number): PstoreRecord | undefined {
-    const place = this.#placeOf(slot);
-    const shown = this.#shown(slot);
-    if (!place || !shown) return undefined;
-    const id = nameId(place);
-    const suffix = shown.state === 'undecodable' ? '.enc.z' : shown.state === 'salvaged' ? '.salvaged' : '';
-    return {
-      slot,
-      type: place.type,
-      id,
-      name: `${place.type}-${this.name}-${id}${suffix}`,
-      size: shown.size,
-      mtimeNs: shown.mtimeNs,
-      reason: shown.reason,
-      count: null,
-      compressed: shown.compressed,
-      state: shown.state,
-      offset: shown.offset,
-      title: null,
-      ecc: shown.ecc && eccWords(shown.ecc),
-    };
-  }
-
-  find(name: string): number | undefined {
-    const parsed = parseRecordName(this.name, name);
-    const first = parsed && this.#slotOf.get(parsed.type as RamKind);
-    if (first === undefined) return undefined;
-    const isSecond = parsed!.type === 'console' && parsed!.id === SECOND_CONSOLE;
-    const slot = first + (isSecond ? 1 : parsed!.id);
-    return this.record(slot)?.name === name ? slot : undefined;
-  }
-
-  generation(slot: number): number {
-    return this.#generations.get(slot) ?? 0;
-  }
-
-  #shown(slot: number): Shown | undefined {
-    if (!this.#looked.has(slot)) this.#looked.set(slot, this.#look(slot));
-    const looked = this.#looked.get(slot);
-    return looked && 'state' in looked ? looked : undefined;
-  }
-
-  /** What is shown of a dmesg zone, for `info`. */
-  shownDump(id: number): Shown | undefined {
-    return this.#shown(this.#slotOf.get('dmesg')! + id);
+  found(type: string, id: number): Found | undefined {
+    return type === 'ftrace' ? this.ftrace.found() : this.#look(type, id)?.found;
   }
 
   /** Why a live dmesg zone is not shown. */
   whyHidden(id: number): string | null {
-    const looked = this.#looked.get(this.#slotOf.get('dmesg')! + id);
-    return looked && 'hidden' in looked ? looked.hidden : null;
+    return this.#look('dmesg', id)?.hidden ?? null;
   }
 
-  #look(slot: number): Looked | undefined {
-    const place = this.#placeOf(slot);
-    if (!place) return undefined;
-    if (place.type === 'ftrace') return this.#lookAtFtrace(slot);
-    const zone = this.#zoneOf(place.type, place.id);
+  idNamed(type: string, id: number): number {
+    return type === 'console' && id === SECOND_CONSOLE ? 1 : id;
+  }
+
+  isCompressed(type: string, id: number): boolean {
+    return type === 'dmesg' && this.found(type, id)?.compressed === 'yes';
+  }
+
+  nameOf(type: string, id: number): string {
+    return zoneName(this.#zoneOf(type, id).zone);
+  }
+
+  watch(type: string, id: number): (() => boolean) | undefined {
+    if (type !== 'dmesg') return undefined;
+    const zone = this.#zoneOf(type, id);
     const header = zone.header();
-    if (header.state !== 'live') return this.#salvaged(slot, zone, header);
-    return place.type === 'dmesg' ? this.#lookAtDump(slot, zone, header) : this.#lookAtRing(zone, header);
+    const line = this.#look(type, id)?.line;
+    return () => lineOf(zone, header) === line;
   }
 
+  #look(type: string, id: number): Looked | undefined {
+    const key = `${type} ${id}`;
+    const known = this.#looked.get(key);
+    if (known) return known;
+    const zone = this.#zoneOf(type, id);
+    const header = zone.header();
+    if (header.state !== 'live') return undefined;
+    const looked = this.#lookAt(zone, header);
+    this.#looked.set(key, looked);
+    return looked;
+  }
+
+  #lookAt(zone: PersistentRamZone, header: CheckedHeader): Looked {
+    try {
+      return zone.zone.type === 'dmesg' ? this.#lookAtDump(zone, header) : this.#lookAtRing(zone, header);
+    } catch (error) {
+      if (!isBrokenPlace(error)) throw error;
+      // The others are to be shown all the same; reading this one says what is wrong.
+      this.#warn.add('record-undecodable', zone.zone, `cannot be read: ${(error as Error).message}`);
+      return { found: foundIn(zone, header, NO_ECC), line: '' };
+    }
+  }
+
+  /** What ECC found in header and data together, or null without ECC. */
   #eccOf(zone: PersistentRamZone, header: CheckedHeader, blocks: EccCounts): EccCounts | null {
     if (zone.zone.ecc === 0) return null;
     const ecc = total(header.ecc, blocks);
-    this.#warnOfEcc(zone.zone, ecc);
+    this.#warn.addEcc(zone.zone, ecc);
     return ecc;
   }
 
-  #lookAtRing(zone: PersistentRamZone, header: CheckedHeader): Shown {
-    const ecc = this.#eccOf(zone, header, zone.verify(header));
-    return { ...PLAIN, offset: zone.zone.offset, header, ecc, size: header.size + notice(ecc).length };
+  #lookAtRing(zone: PersistentRamZone, header: CheckedHeader): Looked {
+    return { found: foundIn(zone, header, this.#eccOf(zone, header, zone.verify(header))), line: '' };
   }
 
-  #lookAtDump(slot: number, zone: PersistentRamZone, header: CheckedHeader): Looked | undefined {
+  #lookAtDump(zone: PersistentRamZone, header: CheckedHeader): Looked {
+    const line = lineOf(zone, header);
     const wraps = header.start > 0 && header.start < header.size;
     const whole = zone.zone.ecc > 0 || wraps ? zone.data(header) : undefined;
-    const beginning = whole?.bytes ?? zone.beginning(header, 4096);
-    const line = zone.zone.layout.frame === 'none' ? readPlainLine(beginning) : readDumpLine(beginning);
-    if (!line) {
-      const hidden = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
-      const salvaged = this.#salvaged(slot, zone, header);
-      const shown = salvaged ? 'is shown as salvaged' : 'is not shown';
-      const next = this.#source.salvage ? 'a kernel does not show it and empties it' : this.#lost('it');
-      this.#warn('header-damaged', zone.zone, `${shown}: ${hidden}; ${next}`);
-      return salvaged ?? { hidden: `${hidden}: a kernel does not show it and empties it` };
+    const beginning = whole?.bytes ?? zone.beginning(header, BEGINNING);
+    const told = zone.zone.layout.frame === 'none' ? readPlainLine(beginning) : readDumpLine(beginning);
+    if (!told) {
+      this.#warn.addPassedOver('header-damaged', zone.zone, `is not shown: ${DAMAGED_LINE}`);
+      return { hidden: `${DAMAGED_LINE}: a kernel does not show it and empties it`, line };
     }
-    if (line.compressed && line.length >= header.size) {
-      const hidden = 'nothing follows the line ====SECONDS.MICROSECONDS-C';
-      this.#warn('record-short', zone.zone, `is skipped: ${hidden}; a kernel would end its listing here`);
-      return { hidden: `${hidden}: skipped, a kernel ends its listing here` };
+    if (told.compressed && told.length >= header.size) {
+      this.#warn.add('record-short', zone.zone, `is skipped: ${NOTHING_FOLLOWS}; a kernel would end its listing here`);
+      return { hidden: `${NOTHING_FOLLOWS}: skipped, a kernel ends its listing here`, line };
     }
     const ecc = this.#eccOf(zone, header, whole?.ecc ?? NO_ERRORS);
-    const stored = line.compressed ? (whole?.bytes ?? zone.data(header).bytes).subarray(line.length) : undefined;
-    const decoded = stored && decodeRecord(stored, this.#source.compress, LIMIT_FACTOR * zone.zone.size);
-    const text = decoded?.text ?? beginning.subarray(line.length);
-    const full = decoded && joined([decoded.text, notice(ecc)]);
-    if (full) this.#source.cache.set(this.#cacheKey(slot), full);
-    return {
-      state: line.compressed && !decoded ? 'undecodable' : 'live',
-      size: full?.length ?? header.size - line.length + notice(ecc).length,
-      offset: zone.zone.offset,
-      header,
-      skipped: line.length,
-      line: this.#lineOf(zone, header),
-      mtimeNs: this.#timeOf(zone.zone, line),
-      reason: reasonOf(text),
-      compressed: decoded?.compression ?? null,
-      ecc,
+    if (isTimeDamaged(told)) {
+      const time = `${told.seconds} s and ${told.microseconds} µs`;
+      this.#warn.add('record-time', zone.zone, `has a damaged time of ${time}, which is brought into range`);
+    }
+    const found: Found = {
+      ...foundIn(zone, header, ecc, told.length),
+      mtimeNs: dumpTime(told),
+      reason: told.compressed ? undefined : reasonInText(beginning.subarray(told.length)),
+      compressed: told.compressed ? 'yes' : 'no',
     };
+    return { found, line };
   }
 
-  #timeOf(zone: RamZone, { seconds, microseconds }: DumpLine): bigint | null {
-    const inRange = microseconds > MOST_MICROSECONDS ? MOST_MICROSECONDS : microseconds;
-    const hasTime = seconds > 0n && seconds <= MOST_SECONDS;
-    if ((seconds !== 0n && !hasTime) || inRange !== microseconds) {
-      const time = `${seconds} s and ${microseconds} µs`;
-      this.#warn('record-time', zone, `has a damaged time of ${time}, which is brought into range`);
-    }
-    return hasTime ? seconds * NANOSECONDS + inRange * 1000n : null;
-  }
-
-  #salvaged(slot: number, zone: PersistentRamZone, header: CheckedHeader): Shown | undefined {
-    const found = this.#source.salvage ? salvageRamZone(zone, header) : undefined;
-    if (!found) return undefined;
-    this.#source.cache.set(this.#cacheKey(slot), found.bytes);
-    return {
-      ...PLAIN,
-      state: 'salvaged',
-      size: found.bytes.length,
-      offset: zone.zone.offset,
-      header,
-      mtimeNs: found.line ? this.#timeOf(zone.zone, found.line) : null,
-      reason: reasonOf(found.bytes),
-      compressed: found.compressed,
-    };
-  }
-
-  #cacheKey(slot: number): string {
-    return `${this.#cachePrefix}${slot}:${this.generation(slot)}`;
-  }
-
-  // ── text ──
-
-  open(slot: number): RecordContent {
-    const shown = this.#shown(slot);
-    const place = this.#placeOf(slot);
-    if (!shown || !place) throw new PstoreError('ENOENT', `${this.path}: there is no record in slot ${slot}`);
-    const { state, compressed, ecc, header, skipped } = shown;
-    const key = this.#cacheKey(slot);
-    if (place.type === 'ftrace') {
-      const headers = this.#ftraceHeaders();
-      return this.#lazy(key, shown.size, slot, () => this.#ftrace(headers).text);
-    }
-    const zone = this.#zoneOf(place.type, place.id);
-    if (state === 'salvaged') {
-      return this.#lazy(key, shown.size, slot, () => salvageRamZone(zone, header)?.bytes);
-    }
-    if (compressed === null && (ecc?.corrected ?? 0) === 0) {
-      return new PiecesContent([...without(zone.extents(header), skipped), notice(ecc)]);
-    }
-    return this.#lazy(key, shown.size, slot, () => {
-      const stored = zone.data(header).bytes.subarray(skipped);
-      if (compressed === null) return joined([stored, notice(ecc)]);
-      const decoded = decodeRecord(stored, this.#source.compress, LIMIT_FACTOR * zone.zone.size);
-      return decoded && joined([decoded.text, notice(ecc)]);
-    });
-  }
-
-  /** Bytes that are made when they are asked for and kept in the cache; they must be as many as were announced. */
-  #lazy(key: string, size: number, slot: number, make: () => Uint8Array | undefined): RecordContent {
-    return new LazyContent(size, () => {
-      const bytes = this.#source.cache.get(key) ?? make();
-      if (bytes?.length !== size) throw this.#changed(slot);
-      this.#source.cache.set(key, bytes);
-      return bytes;
-    });
-  }
-
-  #changed(slot: number): PstoreError {
-    const { type, id } = this.#placeOf(slot)!;
-    const { zone } = this.#zoneOf(type, id);
-    return new PstoreError(
-      'EIO',
-      `${this.#what(zone)} changed while it was in use; list again to see what it holds now`,
-      {
-        path: this.path,
-        offset: zone.offset,
-      },
+  passedOver(type: string, id: number): PassedOver | undefined {
+    if (type === 'ftrace') return this.ftrace.passedOver();
+    const zone = this.#zoneOf(type, id);
+    if (this.#look(type, id)?.found) return undefined;
+    // Zeros stand for blocks that cannot be read.
+    const passed = passedOverZone(
+      new PersistentRamZone(this.storage, zone.zone, this.source.abi.endian),
+      zone.header(),
     );
-  }
-
-  // ── ftrace: all CPUs' rings as one text ──
-
-  #lookAtFtrace(slot: number): Shown | undefined {
-    const zones = this.#zonesOf('ftrace');
-    const headers = this.#ftraceHeaders();
-    const first = headers.findIndex((header) => header.state === 'live');
-    if (first < 0) return undefined;
-    const { text, blocks } = this.#ftrace(headers);
-    if (text.length === 0) return undefined;
-    const found = { ...PLAIN, offset: zones[first]!.zone.offset, size: text.length, header: headers[first]! };
-    this.#source.cache.set(this.#cacheKey(slot), text);
-    if (zones[first]!.header().state !== 'live') return { ...found, state: 'salvaged' };
-    const counts = zones.map((zone, i) =>
-      headers[i]!.state === 'live' ? this.#eccOf(zone, headers[i]!, blocks[i]!) : null,
-    );
-    const ecc =
-      this.geometry.ecc === 0 ? null : counts.reduce<EccCounts>((sum, one) => total(sum, one ?? NO_ERRORS), NO_ERRORS);
-    return { ...found, ecc };
-  }
-
-  /** Only where no CPU's ring is live, what can be salvaged stands for them: else the file is the kernel's. */
-  #ftraceHeaders(): CheckedHeader[] {
-    const zones = this.#zonesOf('ftrace');
-    const headers = zones.map((zone) => zone.header());
-    const isLive = headers.some((header) => header.state === 'live');
-    return isLive || !this.#source.salvage
-      ? headers
-      : headers.map((header, i) => salvagedFtraceHeader(zones[i]!, header));
-  }
-
-  /** An empty ring stays in its place, because a zone's place tells its CPU. */
-  #ftrace(headers: readonly CheckedHeader[]): { text: Uint8Array; blocks: EccCounts[]; abi: Abi } {
-    const { abi, abiGiven, symbols } = this.#source;
-    const rings = this.#zonesOf('ftrace').map((zone, i) =>
-      headers[i]!.state === 'live' ? zone.data(headers[i]!) : { bytes: new Uint8Array(0), ecc: NO_ERRORS },
-    );
-    const bytes = rings.map((ring) => ring.bytes);
-    const encoding = findEncoding(bytes, abi, abiGiven);
-    return {
-      text: ftraceText(mergeRings(bytes, encoding, abi.endian), encoding, abi.endian, symbols),
-      blocks: rings.map((ring) => ring.ecc),
-      abi: { ...abi, wordBits: encoding.wordBits },
-    };
+    return passed && { ...passed, id: nameId(zone.zone) };
   }
 
   // ── changing ──
 
-  #mustBeWritable(what: string): void {
-    if (this.writable) return;
-    throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be ${what} in it`, { path: this.path });
-  }
-
-  erase(slot: number): void {
-    this.#mustBeWritable('erased');
-    const record = this.record(slot);
-    if (!record) return;
-    if (record.state === 'salvaged') {
-      throw new PstoreError(
-        'EPERM',
-        `${record.name} is salvaged from a damaged zone at offset ${record.offset} of ${this.path}: a kernel knows no such record to erase`,
-        { path: this.path, offset: record.offset },
-      );
-    }
-    const type = record.type as RamKind;
-    const place = this.#placeOf(slot)!;
-    const zones = type === 'ftrace' ? this.#zonesOf(type) : [this.#zoneOf(type, place.id)];
+  erase(type: string, id: number): void {
+    const zones = type === 'ftrace' ? this.zonesOf(type) : [this.#zoneOf(type, id)];
     for (const zone of zones) zone.checkHeaderStillThere();
     for (const zone of zones) {
       const header = zone.header();
-      if (header.state === 'live' && this.#isStill(zone, header, slot)) zone.erase();
-      this.#note(zone.zone, zone.header());
+      if (header.state === 'live' && this.#isStill(zone, header)) zone.erase();
+      this.#headers.note(zone.zone, zone.header());
     }
-    this.#looked.delete(slot);
+    this.#forget(type, id);
   }
 
   /** Whether a zone holds the dump that was shown; rings go on being written and are one record all the time. */
-  #isStill(zone: PersistentRamZone, header: CheckedHeader, slot: number): boolean {
-    const shown = this.#shown(slot);
-    if (zone.zone.type !== 'dmesg' || !shown) return true;
-    return (
-      header.start === shown.header.start &&
-      header.size === shown.header.size &&
-      this.#lineOf(zone, header) === shown.line
-    );
+  #isStill(zone: PersistentRamZone, header: CheckedHeader): boolean {
+    const { type, id } = zone.zone;
+    if (type !== 'dmesg') return true;
+    return this.#headers.has(zone.zone, header) && lineOf(zone, header) === this.#looked.get(`${type} ${id}`)?.line;
   }
 
-  /** The first bytes of a dump as they are stored, by which it is known again. */
-  #lineOf(zone: PersistentRamZone, header: CheckedHeader): string {
-    return String.fromCharCode(...zone.beginning(header, LINE_BYTES));
+  #forget(type: string, id: number): void {
+    this.#looked.delete(`${type} ${id}`);
+    if (type === 'ftrace') this.ftrace.forget();
   }
 
-  /** The slot holds another record than before, or none. */
-  #reused(slot: number): void {
-    this.#looked.delete(slot);
-    this.#source.cache.delete(this.#cacheKey(slot));
-    this.#generations.set(slot, this.generation(slot) + 1);
-  }
-
-  write(record: NewRecord): void {
-    this.#mustBeWritable('recorded');
-    const doubt = this.#source.guessed(record.type);
-    if (doubt) throw new PstoreError('EINVAL', `${this.path}: ${doubt}`, { path: this.path });
-    const run = runOf(this.geometry, record.type);
+  write(record: NewRecord, dump: MakeDump): WrittenTo {
+    const { type } = record;
+    const doubt = this.source.guessed(type);
+    if (doubt) throw this.#fail('EINVAL', doubt);
+    const run = runOf(this.geometry, type);
     if (!run) {
-      const key = record.type === 'dmesg' ? 'record_size' : `${record.type}_size`;
-      throw new PstoreError(
-        'ENOSPC',
-        `${this.path} has no ${record.type} zone: ${key} is 0; give ${key}= as the kernel had it`,
-        { path: this.path },
-      );
+      const key = type === 'dmesg' ? 'record_size' : `${type}_size`;
+      throw this.#fail('ENOSPC', `there is no ${type} zone: ${key} is 0; give ${key}= as the kernel had it`);
     }
-    const id = record.type === 'dmesg' ? this.#nextZone() : record.type === 'ftrace' ? (record.cpu ?? 0) : 0;
+    const id = type === 'dmesg' ? this.nextZone() : type === 'ftrace' ? (record.cpu ?? 0) : 0;
     if (id >= run.count) {
-      throw new PstoreError('EINVAL', `${this.path} has ftrace zones of ${run.count} CPUs, none of CPU ${id}`, {
-        path: this.path,
-      });
+      throw this.#fail('EINVAL', `there are ftrace zones of ${run.count} CPUs, none of CPU ${id}`);
     }
-    const zone = this.#zoneOf(record.type, id);
+    const zone = this.#zoneOf(type, id);
     if (zone.zone.offset + zone.zone.size > this.storage.size) {
-      throw new PstoreError(
-        'ENOSPC',
-        `${this.#what(zone.zone)} goes on beyond the end of the image: nothing can be written to it`,
-        {
-          path: this.path,
-        },
-      );
+      const what = `${zoneName(zone.zone)} goes on beyond the end of the image`;
+      throw this.#fail('ENOSPC', `${what}: nothing can be written to it`);
     }
-    if (record.type === 'dmesg') this.#writeDump(zone, record);
+    if (type === 'dmesg') this.#writeDump(zone, record, dump);
     else zone.append(record.data);
-    this.#note(zone.zone, zone.header());
-    this.#reused(this.#slotOfZone(zone.zone));
+    this.#headers.note(zone.zone, zone.header());
+    const place = type === 'ftrace' ? 0 : id;
+    this.#forget(type, place);
+    return { type, id: place, isLost: false };
   }
 
-  #writeDump(zone: PersistentRamZone, record: NewRecord): void {
-    const { reason, timeNs } = record;
-    if (reason < Reason.Panic || reason > this.#source.maxReason) {
-      const most = `max_reason is ${this.#source.maxReason}`;
-      throw new PstoreError('EINVAL', `${this.path}: a record of reason ${reasonName(reason)} is not kept: ${most}`, {
-        path: this.path,
-      });
+  #writeDump(zone: PersistentRamZone, { reason, timeNs }: NewRecord, makeDump: MakeDump): void {
+    const { maxReason } = this.source;
+    if (reason < Reason.Panic || reason > maxReason) {
+      const what = `a record of reason ${reasonName(reason)} is not kept`;
+      throw this.#fail('EINVAL', `${what}: max_reason is ${maxReason}`);
     }
     const { line } = this.geometry.dialect;
     const room = zone.zone.layout.area - writeDumpLine(timeNs, true, line).length;
-    if (room <= 0) {
-      throw new PstoreError('ENOSPC', `${this.#what(zone.zone)} has no room for a record`, { path: this.path });
-    }
+    if (room <= 0) throw this.#fail('ENOSPC', `${zoneName(zone.zone)} has no room for a record`);
     // A line without a flag cannot say that the record is compressed.
-    const compress = line === 'without-flag' ? 'none' : (record.compress as Compression | 'none');
-    const dump = makeDump(reason, this.#dumps + 1, record.data, room, compress, mayFollowDumpLine);
+    const takes = line === 'without-flag' ? () => false : mayFollowDumpLine;
+    const dump = makeDump(room, takes);
     zone.rewrite(joined([writeDumpLine(timeNs, dump.compressed, line), dump.bytes]));
-    this.#dumps++;
+  }
+
+  #fail(code: 'EINVAL' | 'ENOSPC' | 'ENOTSUP', sentence: string): PstoreError {
+    return new PstoreError(code, `${this.path}: ${sentence}`, { path: this.path });
   }
 
   /**
-   * The zone for the next dump: the one behind the newest record, as a kernel goes on within one boot. (A kernel that
+   * The zone for the next dump: the one after the newest record, as a kernel goes on within one boot. (A kernel that
    * boots begins at zone 0 again, whatever it holds; that would lose records to a tool that is started for each.)
    */
-  #nextZone(): number {
-    const run = runOf(this.geometry, 'dmesg');
+  nextZone(): number {
+    const count = runOf(this.geometry, 'dmesg')?.count ?? 0;
     let [newest, next] = [-1n, 0];
-    for (let id = 0; id < (run?.count ?? 0); id++) {
-      const zone = this.#zoneOf('dmesg', id);
-      const header = zone.header();
-      if (header.state !== 'live') continue;
-      const time = this.shownDump(id)?.mtimeNs ?? 0n;
-      if (time >= newest) [newest, next] = [time, (id + 1) % run!.count];
+    for (let id = 0; id < count; id++) {
+      if (this.#zoneOf('dmesg', id).header().state !== 'live') continue;
+      const time = this.found('dmesg', id)?.mtimeNs ?? 0n;
+      if (time >= newest) [newest, next] = [time, (id + 1) % count];
     }
     return next;
   }
@@ -615,15 +303,11 @@ export class RamoopsBackend implements Backend {
   /**
    * Writes into the image what ECC can repair. Looking never does: this is asked for.
    * @returns every byte that changed, and what is beyond repair, zone by zone
-   * @throws PstoreError EROFS; ENOTSUP without ECC; EIO
+   * @throws PstoreError ENOTSUP without ECC; EIO
    */
   repair(): Repair {
-    this.#mustBeWritable('repaired');
-    if (this.geometry.ecc === 0) {
-      throw new PstoreError('ENOTSUP', `${this.path} has no ECC, so there is nothing to repair it by`, {
-        path: this.path,
-      });
-    }
+    if (this.geometry.ecc === 0)
+      throw this.#fail('ENOTSUP', 'the image has no ECC, so there is nothing to repair it by');
     const repairs = [...ramZones(this.geometry)].map((place) => {
       const zone = `${place.type} zone ${place.id}`;
       const { changes, lost } = this.zone(place).repair();
@@ -632,79 +316,45 @@ export class RamoopsBackend implements Backend {
         lost: lost.map((range) => ({ zone, ...range })),
       };
     });
-    for (const slot of [...this.#looked.keys()]) this.#reused(slot);
-    this.#readHeaders();
+    this.#looked.clear();
+    this.ftrace.forget();
+    for (const place of ramZones(this.geometry)) this.#headers.note(place, this.zone(place).header());
     return { changes: repairs.flatMap(({ changes }) => changes), lost: repairs.flatMap(({ lost }) => lost) };
   }
 
-  refresh(): boolean {
-    const changed = this.#readHeaders();
-    for (const [slot, looked] of this.#looked) {
-      const place = this.#placeOf(slot)!;
-      if (place.type !== 'dmesg' || changed.has(slot) || !looked || !('line' in looked)) continue;
-      const zone = this.#zoneOf('dmesg', place.id);
+  refresh(changed: (type: string, id: number) => void): void {
+    for (const place of ramZones(this.geometry)) {
+      const zone = this.zone(place);
       const header = zone.header();
-      if (header.state === 'live' && this.#lineOf(zone, header) !== looked.line) changed.add(slot);
+      const { type } = place;
+      const id = type === 'ftrace' ? 0 : place.id;
+      const known = this.#looked.get(`${type} ${id}`);
+      const isOther = this.#headers.note(place, header);
+      const isRewritten = type === 'dmesg' && known && known.line !== '' && lineOf(zone, header) !== known.line;
+      if (!isOther && !isRewritten) continue;
+      this.#forget(type, id);
+      changed(type, id);
     }
-    for (const slot of changed) this.#reused(slot);
-    return changed.size > 0;
   }
 
   // ── the whole ──
 
   space(): SpaceUsage {
-    let [bytes, freeBytes, records, freeSlots, index] = [0, 0, 0, 0, 0];
-    for (const run of this.geometry.runs) {
-      let live = 0;
-      for (let id = 0; id < run.count; id++) if (this.#sizes[index++]! > 0) live++;
-      bytes += run.count * run.zoneSize;
-      freeBytes += (run.count - live) * run.zoneSize;
-      records += run.type === 'ftrace' ? Math.min(live, 1) : live;
-      freeSlots += run.type === 'ftrace' ? (live > 0 ? 0 : 1) : run.count - live;
+    let [bytes, freeBytes, records, freeSlots] = [0, 0, 0, 0];
+    for (const { type, count, zoneSize } of this.geometry.runs) {
+      const live = this.#headers.live(type);
+      bytes += count * zoneSize;
+      freeBytes += (count - live) * zoneSize;
+      records += type === 'ftrace' ? Math.min(live, 1) : live;
+      freeSlots += type === 'ftrace' ? (live > 0 ? 0 : 1) : count - live;
     }
     return { bytes, freeBytes, records, freeSlots };
   }
 
-  info(): BackendInfo {
-    const { described, abi } = this.#source;
-    const headers = this.#zonesOf('ftrace').map((zone) => zone.header());
-    const traced = headers.some((header) => header.state === 'live');
-    return {
-      format: this.name,
-      abi: traced ? this.#ftrace(headers).abi : abi,
-      ...described,
-      counters: null,
-      nextZone: runOf(this.geometry, 'dmesg') ? this.#nextZone() : null,
-      zones: explainRamZones(this),
-      details: this.#details(headers),
-    };
-  }
-
-  #details(ftrace: readonly CheckedHeader[]): Record<string, string> {
-    const details: Record<string, string> = { ...this.#source.notes };
-    if (runOf(this.geometry, 'dmesg')) details['first at boot'] = 'zone 0: a kernel begins there, whatever it holds';
-    const versions = new Set(ftrace.map(({ sig }) => ftraceVersionCode(sig)).filter((code) => code !== undefined));
-    if (versions.size > 0) details['ftrace by kernel'] = [...versions].map(kernelVersion).join(', ');
-    const traced = this.#slotOf.get('ftrace');
-    const ecc = traced === undefined ? null : this.#shown(traced)?.ecc;
-    if (ecc) details['ftrace ECC'] = eccWords(ecc);
-    return details;
-  }
-
-  close(): void {
-    this.storage.close();
+  info(shown: Parameters<Places['info']>[0]): BackendInfo {
+    return describeRegion(this, shown);
   }
 }
-
-const PLAIN = {
-  state: 'live',
-  skipped: 0,
-  line: '',
-  mtimeNs: null,
-  reason: null,
-  compressed: null,
-  ecc: null,
-} as const;
 
 /** MediaTek's fs/pstore/ram.c calls its second console zone so. */
 const SECOND_CONSOLE = 2;
@@ -714,22 +364,38 @@ function nameId({ type, id }: Pick<RamZone, 'type' | 'id'>): number {
   return type === 'console' && id === 1 ? SECOND_CONSOLE : id;
 }
 
-/** The kernel's notice at the end of a file; nothing without ECC. */
-function notice(ecc: EccCounts | null): Uint8Array {
-  return new TextEncoder().encode(ecc ? `\nECC: ${eccWords(ecc)}\n` : '');
+/** Of a zone whose data cannot be read, so that nobody knows what ECC would find. */
+const NO_ECC = null;
+
+/** @param skipped bytes of the first line of a dump, which is not shown */
+function foundIn(zone: PersistentRamZone, header: CheckedHeader, ecc: EccCounts | null, skipped = 0): Found {
+  const isRepaired = (ecc?.corrected ?? 0) > 0;
+  const length = header.size - skipped;
+  return {
+    nameId: nameId(zone.zone),
+    offset: zone.zone.offset,
+    mtimeNs: null,
+    reason: null,
+    count: null,
+    ecc: ecc && eccWords(ecc),
+    compressed: 'no',
+    lead: '',
+    trail: ecc ? `\nECC: ${eccWords(ecc)}\n` : '',
+    length,
+    room: length,
+    isMade: isRepaired,
+    pieces: () => (isRepaired ? [zone.data(header).bytes.subarray(skipped)] : without(zone.extents(header), skipped)),
+  };
 }
 
-/** `Oops`, `Panic`, … where the text begins as the front-end makes it. */
-function reasonOf(text: Uint8Array): string | null {
-  if (!beginsAsDump(text)) return null;
-  const head = String.fromCharCode(...text.subarray(0, 40));
-  const name = head.slice(0, head.indexOf('#'));
-  return reasonNumber(name) === undefined ? null : name;
+/** The first bytes of a dump as they are stored, by which it is known again. */
+function lineOf(zone: PersistentRamZone, header: CheckedHeader): string {
+  return String.fromCharCode(...zone.beginning(header, LINE_BYTES));
 }
 
 /** The extents without their first bytes. */
-function without(extents: readonly Extent[], skipped: number): Extent[] {
-  const rest: Extent[] = [];
+function without(extents: ReturnType<PersistentRamZone['extents']>, skipped: number): typeof extents {
+  const rest: typeof extents = [];
   let skip = skipped;
   for (const { storage, offset, length } of extents) {
     const off = Math.min(skip, length);
@@ -737,14 +403,4 @@ function without(extents: readonly Extent[], skipped: number): Extent[] {
     if (length > off) rest.push({ storage, offset: offset + off, length: length - off });
   }
   return rest;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,33 +1,79 @@
 // What `info` says of each zone of ramoops: its state, and why it is not shown.
 
-import type { ZoneInfo } from '../pstore/backend.js';
-import { readRange } from '../storage/storage.js';
-import type { RamoopsBackend } from './backend.js';
-import { RAM_HEADER_SIZE } from './format.js';
-import { ramZones } from './geometry.js';
-import type { CheckedHeader, EccCounts, PersistentRamZone } from './zone.js';
+import type { Abi } from '../pstore/abi.js';
+import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
+import type { Found, ShownRecords } from '../pstore/places.js';
+import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import { ftraceVersionCode, kernelVersion, RAM_HEADER_SIZE } from './format.js';
+import { type RamGeometry, type RamZone, ramZones, runOf } from './geometry.js';
+import { type CheckedHeader, type EccCounts, eccWords, type PersistentRamZone, total } from './zone.js';
 
 type Explained = Pick<ZoneInfo, 'state' | 'reason'>;
 
-export function* explainRamZones(backend: RamoopsBackend): Generator<ZoneInfo> {
-  for (const place of ramZones(backend.geometry)) {
-    const zone = backend.zone(place);
+/** What is explained of a region. */
+export interface ExplainedRegion {
+  readonly name: string;
+  readonly storage: Storage;
+  readonly geometry: RamGeometry;
+  readonly source: {
+    readonly notes: Readonly<Record<string, string>>;
+    readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys'>;
+  };
+  readonly ftrace: { abi(): Abi; headers(): CheckedHeader[]; found(): Found | undefined };
+  zone(place: RamZone): PersistentRamZone;
+  nextZone(): number;
+  /** Why a live dmesg zone is not shown. */
+  whyHidden(id: number): string | null;
+}
+
+export function describeRegion(places: ExplainedRegion, shown: ShownRecords): BackendInfo {
+  const hasDumps = runOf(places.geometry, 'dmesg') !== undefined;
+  return {
+    format: places.name,
+    abi: places.ftrace.abi(),
+    ...places.source.described,
+    counters: null,
+    nextZone: hasDumps ? places.nextZone() : null,
+    zones: explainRamZones(places, shown),
+    details: details(places, hasDumps),
+  };
+}
+
+function details({ ftrace, source }: ExplainedRegion, hasDumps: boolean): Record<string, string> {
+  const told: Record<string, string> = { ...source.notes };
+  if (hasDumps) told['first at boot'] = 'zone 0: a kernel begins there, whatever it holds';
+  const codes = ftrace.headers().map(({ sig }) => ftraceVersionCode(sig));
+  const versions = new Set(codes.filter((code) => code !== undefined));
+  if (versions.size > 0) told['ftrace by kernel'] = [...versions].map(kernelVersion).join(', ');
+  const ecc = ftrace.found()?.ecc;
+  if (ecc) told['ftrace ECC'] = ecc;
+  return told;
+}
+
+function* explainRamZones(places: ExplainedRegion, shown: ShownRecords): Generator<ZoneInfo> {
+  for (const place of ramZones(places.geometry)) {
+    const zone = places.zone(place);
     const header = zone.header();
     yield {
       index: place.id,
       type: place.type,
       offset: place.offset,
       size: place.size,
-      ...explain(backend, zone, header),
+      ...explain(places, zone, header, shown),
     };
   }
 }
 
-function explain(backend: RamoopsBackend, zone: PersistentRamZone, header: CheckedHeader): Explained {
+function explain(
+  places: ExplainedRegion,
+  zone: PersistentRamZone,
+  header: CheckedHeader,
+  records: ShownRecords,
+): Explained {
   const { type, layout } = zone.zone;
   switch (header.state) {
     case 'bad-signature':
-      return unsigned(backend, zone, header);
+      return unsigned(places, zone, header);
     case 'truncated':
       return { state: 'truncated', reason: 'the image ends before the zone does: a kernel would have no such region' };
     case 'overtop': {
@@ -39,14 +85,13 @@ function explain(backend: RamoopsBackend, zone: PersistentRamZone, header: Check
       return { state: 'invalid', reason: `${why}: a kernel shows nothing of it and empties it` };
     }
     case 'empty':
-      return empty(backend, zone, header);
+      return empty(places, zone, header);
     default:
       break;
   }
-  const ecc = zone.zone.ecc > 0 ? total(header.ecc, zone.verify(header)) : undefined;
   if (type === 'dmesg') {
-    const shown = backend.shownDump(zone.zone.id);
-    if (!shown) return { state: 'invalid', reason: backend.whyHidden(zone.zone.id) };
+    const shown = records.recordAt('dmesg', zone.zone.id);
+    if (!shown) return { state: 'invalid', reason: places.whyHidden(zone.zone.id) };
     if (shown.state === 'undecodable') {
       return {
         state: 'undecodable',
@@ -54,13 +99,26 @@ function explain(backend: RamoopsBackend, zone: PersistentRamZone, header: Check
       };
     }
   }
+  const ecc = verified(zone, header);
+  if (ecc === 'unreadable') return { state: 'truncated', reason: 'the place cannot be read' };
   if (ecc && ecc.lost > 0) return { state: 'ecc-damaged', reason: `${eccWords(ecc)}: shown with its damage` };
   return { state: 'live', reason: ecc && ecc.corrected > 0 ? `${eccWords(ecc)}: shown repaired` : null };
 }
 
+/** What ECC finds in a live zone; undefined without ECC. */
+function verified(zone: PersistentRamZone, header: CheckedHeader): EccCounts | 'unreadable' | undefined {
+  if (zone.zone.ecc === 0) return undefined;
+  try {
+    return total(header.ecc, zone.verify(header));
+  } catch (error) {
+    if (!isBrokenPlace(error)) throw error;
+    return 'unreadable';
+  }
+}
+
 /** A zone without the right signature: never used, or damaged. */
-function unsigned(backend: RamoopsBackend, zone: PersistentRamZone, header: CheckedHeader): Explained {
-  const head = readRange(backend.storage, zone.zone.offset, RAM_HEADER_SIZE);
+function unsigned(places: ExplainedRegion, zone: PersistentRamZone, header: CheckedHeader): Explained {
+  const head = readRange(places.storage, zone.zone.offset, RAM_HEADER_SIZE);
   if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) return { state: 'unused', reason: null };
   const hex = [...head.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   const why = `begins with the bytes ${hex}: a kernel takes it for never used and empties it`;
@@ -70,18 +128,9 @@ function unsigned(backend: RamoopsBackend, zone: PersistentRamZone, header: Chec
 }
 
 /** Start and size 0: erased when there is something left of a record, else never used. */
-function empty(backend: RamoopsBackend, zone: PersistentRamZone, header: CheckedHeader): Explained {
-  const remains = readRange(backend.storage, zone.dataOffset, Math.min(64, zone.zone.layout.area));
+function empty(places: ExplainedRegion, zone: PersistentRamZone, header: CheckedHeader): Explained {
+  const remains = readRange(places.storage, zone.dataOffset, Math.min(64, zone.zone.layout.area));
   const blank = remains.every((byte) => byte === 0) || remains.every((byte) => byte === 0xff);
   const reason = header.ecc.lost > 0 ? 'the header is beyond repair, but its signature is there' : null;
   return { state: blank ? 'unused' : 'erased', reason };
-}
-
-export function total(a: EccCounts, b: EccCounts): EccCounts {
-  return { corrected: a.corrected + b.corrected, lost: a.lost + b.lost };
-}
-
-/** As persistent_ram_ecc_string words it, without `ECC: `. */
-export function eccWords({ corrected, lost }: EccCounts): string {
-  return corrected + lost === 0 ? 'No errors detected' : `${corrected} Corrected bytes, ${lost} unrecoverable blocks`;
 }

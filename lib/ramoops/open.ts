@@ -9,9 +9,10 @@ import { parseKallsyms } from '../pstore/kallsyms.js';
 import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { Reason } from '../pstore/record-type.js';
+import { Records } from '../pstore/records.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import { RamoopsBackend } from './backend.js';
+import { RamPlaces } from './backend.js';
 import { describe, whyGuessed } from './describe.js';
 import { deviceTreeRegion } from './device-tree.js';
 import { DIALECTS } from './dialects.js';
@@ -56,7 +57,7 @@ function maxReasonOf(keys: SourceKeys): number {
   return given === Reason.Undef ? Reason.Oops : Math.min(given ?? old, Reason.Shutdown);
 }
 
-function open(context: OpenContext): RamoopsBackend {
+function open(context: OpenContext): Records {
   const { keys, path, storage, warnings } = context;
   if (storage.size <= RAM_HEADER_SIZE) {
     throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
@@ -69,23 +70,22 @@ function open(context: OpenContext): RamoopsBackend {
   sayWhere(context, scanned, found, source);
   const strays = warnOfStrays(context, scanned, found);
   const kallsyms = keys.text('kallsyms');
-  return new RamoopsBackend({
+  const compress = keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto';
+  const places = new RamPlaces({
     path,
     storage,
     geometry: found.geometry,
     abi: keys.abi() ?? (found.endian === 'little' ? ABI_NAMES.le64! : ABI_NAMES.be64!),
     abiGiven: keys.has('abi'),
     warnings,
-    cache: context.cache,
-    compress: keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto',
     maxReason: maxReasonOf(keys),
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
-    salvage: keys.flag('salvage'),
     guessed: (type) => contradiction(warnings) ?? whyGuessed(type, found, source),
     described,
     strays,
     notes: notesOf(found, strays),
   });
+  return new Records(places, context.cache, compress);
 }
 
 /** What keys, a command line and a device tree say: what is given by hand counts most. */

@@ -1,25 +1,28 @@
-// What ramoops skips but a person can read: zones whose signature, lengths or first line are damaged, or that are cut.
+// What the zones of ramoops hold that a kernel passes over: signature, lengths or first line are damaged, or the zone is cut.
 
-import { decodeRecord, decodeStart, LIMIT_FACTOR } from '../compress/decompress.js';
-import { LEAST_TEXT, plausibleText } from '../pstore/salvage.js';
+import { LIMIT_FACTOR } from '../compress/decompress.js';
+import type { PassedOver } from '../pstore/backend.js';
+import { timeOf } from '../pstore/record.js';
 import { type DumpLine, readDumpLine } from './format.js';
 import type { CheckedHeader, PersistentRamZone } from './zone.js';
 
-export interface SalvagedText {
-  readonly bytes: Uint8Array;
-  readonly line: DumpLine | undefined;
-  readonly compressed: string | null;
-}
-
-/** `====`, 20 digits, point, 6 digits, `-C` and a newline. */
+/** `====`, 20 digits, a point, 6 digits, `-C` and a newline. */
 const LONGEST_LINE = 34;
 
-/** @returns undefined when there is nothing to read in the zone */
-export function salvageRamZone(zone: PersistentRamZone, header: CheckedHeader): SalvagedText | undefined {
-  if (zone.zone.type === 'ftrace' || header.state === 'empty') return undefined;
+/** Of a zone that shows no record. @returns undefined when it is empty; ftrace is made of all zones together */
+export function passedOverZone(zone: PersistentRamZone, header: CheckedHeader): PassedOver | undefined {
+  const { type, id, offset, size } = zone.zone;
+  if (type === 'ftrace' || header.state === 'empty') return undefined;
   const data = zone.data(plausibleHeader(zone, header)).bytes;
-  const found = zone.zone.type === 'dmesg' ? salvageDump(data, zone.zone.size) : { bytes: plausibleText(data) };
-  return found.bytes.length < LEAST_TEXT ? undefined : { line: undefined, compressed: null, ...found };
+  const place = { type, id, offset, limit: LIMIT_FACTOR * size, reason: undefined, count: null };
+  if (type !== 'dmesg') return { ...place, stored: data, kind: 'text', mtimeNs: null };
+  const line = readDumpLine(data);
+  return {
+    ...place,
+    stored: data.subarray(line?.length ?? lostLineLength(data)),
+    kind: line && !line.compressed ? 'text' : 'dump',
+    mtimeNs: line ? dumpTime(line) : null,
+  };
 }
 
 /** The header of an ftrace ring, taken for live where only its signature is damaged or its end is cut off. */
@@ -33,22 +36,26 @@ export function salvagedFtraceHeader(zone: PersistentRamZone, header: CheckedHea
   return isCut && size === area ? header : { ...header, state: 'live' };
 }
 
+/** Beyond it nanoseconds do not fit 64 bits. */
+const MOST_SECONDS = 9_223_372_035n;
+const MOST_MICROSECONDS = 999_999n;
+
+/** The time of a dump, in nanoseconds since 1970; null where it has none. */
+export function dumpTime({ seconds, microseconds }: DumpLine): bigint | null {
+  if (seconds > MOST_SECONDS) return null;
+  return timeOf(seconds, (microseconds > MOST_MICROSECONDS ? MOST_MICROSECONDS : microseconds) * 1000n);
+}
+
+/** Whether the time of a dump is none that a kernel writes. */
+export function isTimeDamaged({ seconds, microseconds }: DumpLine): boolean {
+  return seconds < 0n || seconds > MOST_SECONDS || microseconds > MOST_MICROSECONDS;
+}
+
 /** Start and size where they can be true; else the whole area from its beginning. */
 function plausibleHeader(zone: PersistentRamZone, { sig, start, size }: CheckedHeader): CheckedHeader {
   const { area } = zone.zone.layout;
   const believed = size > 0 && size <= area && start <= size ? { start, size } : { start: 0, size: area };
   return { sig, ...believed, state: 'live', ecc: { corrected: 0, lost: 0 } };
-}
-
-function salvageDump(data: Uint8Array, zoneSize: number): SalvagedText {
-  const line = readDumpLine(data);
-  const stored = data.subarray(line?.length ?? lostLineLength(data));
-  const limit = LIMIT_FACTOR * zoneSize;
-  const isPlain = line && !line.compressed;
-  const decoded = isPlain ? undefined : (decodeRecord(stored, 'auto', limit) ?? decodeStart(stored, limit));
-  return decoded
-    ? { bytes: plausibleText(decoded.text), line, compressed: decoded.compression }
-    : { bytes: plausibleText(stored), line, compressed: null };
 }
 
 /** Where a first line that cannot be read any more ends, when its last characters can. */

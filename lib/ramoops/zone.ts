@@ -29,11 +29,21 @@ export interface EccCounts {
 
 export const NO_ERRORS: EccCounts = { corrected: 0, lost: 0 };
 
+export function total(a: EccCounts, b: EccCounts): EccCounts {
+  return { corrected: a.corrected + b.corrected, lost: a.lost + b.lost };
+}
+
+/** As persistent_ram_ecc_string words it, without `ECC: `. */
+export function eccWords({ corrected, lost }: EccCounts): string {
+  return corrected + lost === 0 ? 'No errors detected' : `${corrected} Corrected bytes, ${lost} unrecoverable blocks`;
+}
+
 /**
  * `live` holds data; `empty` has start and size 0; `overtop` says more bytes than it has room for; `start-beyond-size`
  * is none that a kernel leaves; of a `truncated` zone the header or the end is beyond the image.
  */
-export type RamZoneState = 'live' | 'empty' | 'bad-signature' | 'overtop' | 'start-beyond-size' | 'truncated';
+export const RAM_ZONE_STATES = ['live', 'empty', 'bad-signature', 'overtop', 'start-beyond-size', 'truncated'] as const;
+export type RamZoneState = (typeof RAM_ZONE_STATES)[number];
 
 /** A header after repair, and what it says of its zone. */
 export interface CheckedHeader extends RamHeader {
@@ -73,12 +83,16 @@ export const FTRACE_VERSION = 0x601c0;
 export class PersistentRamZone {
   readonly zone: RamZone;
   readonly #storage: SurvivingStorage;
+  /** Where the data are read, which says so where it cannot be read, unless they are salvaged. */
+  readonly #data: Storage;
   readonly #endian: Abi['endian'];
   readonly #codec: ReedSolomon | undefined;
 
-  constructor(storage: Storage, zone: RamZone, endian: Abi['endian']) {
+  /** @param data where the zone's data are read: a medium that fails for a broken place, or the storage itself */
+  constructor(storage: Storage, zone: RamZone, endian: Abi['endian'], data: Storage = storage) {
     this.zone = zone;
     this.#storage = SurvivingStorage.over(storage);
+    this.#data = data;
     this.#endian = endian;
     this.#codec = zone.ecc > 0 ? reedSolomon(zone.ecc) : undefined;
   }
@@ -156,7 +170,7 @@ export class PersistentRamZone {
     if (this.#codec) {
       ecc = this.#decodeBlocks(present, (chunk, at) => plain.set(chunk.subarray(0, present - at), at));
     } else {
-      plain = readRange(this.#storage, this.dataOffset, present);
+      plain = readRange(this.#data, this.dataOffset, present);
     }
     if (start === 0 || start >= present) return { bytes: plain, ecc };
     const bytes = new Uint8Array(present);
@@ -168,7 +182,7 @@ export class PersistentRamZone {
   /** The first bytes of a live zone's data, oldest first, not repaired. */
   beginning(header: RamHeader, length: number): Uint8Array {
     const [first] = this.extents(header);
-    return first ? readRange(this.#storage, first.offset, Math.min(length, first.length)) : new Uint8Array(0);
+    return first ? readRange(this.#data, first.offset, Math.min(length, first.length)) : new Uint8Array(0);
   }
 
   /**
@@ -183,8 +197,8 @@ export class PersistentRamZone {
     const parityBytes = codec.parity;
     for (let at = 0; at < size; at += CHUNK_BLOCKS * ECC_BLOCK) {
       const length = Math.min(CHUNK_BLOCKS * ECC_BLOCK, roundUp(size, ECC_BLOCK) - at, area - at);
-      const chunk = readRange(this.#storage, this.dataOffset + at, length);
-      const parity = readRange(this.#storage, this.#parityOffset(at), Math.ceil(length / ECC_BLOCK) * parityBytes);
+      const chunk = readRange(this.#data, this.dataOffset + at, length);
+      const parity = readRange(this.#data, this.#parityOffset(at), Math.ceil(length / ECC_BLOCK) * parityBytes);
       for (let block = 0, p = 0; block < chunk.length; block += ECC_BLOCK, p += parityBytes) {
         const data = chunk.subarray(block, Math.min(block + ECC_BLOCK, chunk.length));
         const own = parity.subarray(p, p + parityBytes);

@@ -5,7 +5,7 @@ import { pstoreBlk } from '../blk/pstore_blk.js';
 import { efi } from '../efi/backend.js';
 import { erst } from '../erst/backend.js';
 import { fadump } from '../fadump/backend.js';
-import { mtdoops } from '../mtdoops/backend.js';
+import { mtdoops } from '../mtdoops/open.js';
 import { platformDump } from '../platform-dump/backend.js';
 import type { AnyKind } from '../pstore/kind.js';
 import { ramoops } from '../ramoops/open.js';

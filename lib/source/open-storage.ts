@@ -5,7 +5,7 @@ import type { Backend } from '../pstore/backend.js';
 import type { TextCache } from '../pstore/cache.js';
 import { canonicalKey, SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
-import { withSalvagedStreams } from '../pstore/salvaged-streams.js';
+import { withSalvage } from '../pstore/salvage.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
@@ -63,7 +63,7 @@ export function openStorage(
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
   const opened = finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile });
-  const backend = keys.flag('salvage') ? withSalvagedStreams(opened) : opened;
+  const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
   return { kind, backend, keys, storage: part };

@@ -14,6 +14,7 @@ import { Reason } from '../../lib/pstore/record-type.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
+import { asShown } from '../builders/as-shown.js';
 import { FaultyStorage } from '../builders/faulty.js';
 import { ftraceBytes, join } from '../builders/ftrace.js';
 import { howSure } from '../builders/how-sure.js';
@@ -32,7 +33,7 @@ import { type GoldenCase, type GoldenFile, goldenBytes, goldenCases, withoutSymb
 
 function open(kind: string, bytes: Uint8Array, keys: Readonly<Record<string, string>>, writable = true): Backend {
   const storage = new MemoryStorage(bytes, { path: 'image.raw', writable });
-  return (kind === 'blkoops' ? blkoops : pstoreBlk).open({
+  const backend = (kind === 'blkoops' ? blkoops : pstoreBlk).open({
     path: 'image.raw',
     storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(keys),
@@ -40,6 +41,7 @@ function open(kind: string, bytes: Uint8Array, keys: Readonly<Record<string, str
     cache: new TextCache(),
     readFile: () => new Uint8Array(0),
   });
+  return asShown(backend, keys);
 }
 
 function listing(backend: Backend) {

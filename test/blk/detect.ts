@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { ZoneBackend } from '../../lib/blk/backend.js';
+import type { ZonePlaces } from '../../lib/blk/backend.js';
 import { blkoops } from '../../lib/blk/blkoops.js';
 import { detectZones } from '../../lib/blk/detect.js';
 import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
@@ -10,6 +10,7 @@ import type { NewRecord } from '../../lib/pstore/backend.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
+import type { Records } from '../../lib/pstore/records.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
@@ -17,7 +18,9 @@ import { ftraceBytes, join } from '../builders/ftrace.js';
 import { MACHINE_NAMES, MACHINES, partition, type RingSpec, type ZonePartition } from '../builders/zone.js';
 import { goldenImage } from '../fixture-path.js';
 
-function open(image: ZonePartition, keys: Readonly<Record<string, string>>, bytes = image.bytes): ZoneBackend {
+type Zones = Records<ZonePlaces>;
+
+function open(image: ZonePartition, keys: Readonly<Record<string, string>>, bytes = image.bytes): Zones {
   return (image.format === 'blkoops' ? blkoops : pstoreBlk).open({
     path: 'image.raw',
     storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'image.raw' })),
@@ -25,10 +28,10 @@ function open(image: ZonePartition, keys: Readonly<Record<string, string>>, byte
     warnings: new Warnings(),
     cache: new TextCache(),
     readFile: () => new Uint8Array(0),
-  }) as ZoneBackend;
+  }) as Zones;
 }
 
-function files(backend: ZoneBackend): Record<string, string> {
+function files(backend: Zones): Record<string, string> {
   const shown: Record<string, string> = {};
   for (let slot = 0; slot < backend.slots; slot++) {
     const record = backend.record(slot);
@@ -199,7 +202,7 @@ function newRecord(type: NewRecord['type']): NewRecord {
 function afterWrite(image: ZonePartition, keys: Readonly<Record<string, string>>, type: NewRecord['type']) {
   const bytes = image.bytes.slice();
   try {
-    open(image, keys, bytes).write(newRecord(type));
+    open(image, keys, bytes).write!(newRecord(type));
     return Buffer.from(bytes).toString('latin1');
   } catch (error) {
     if (!(error instanceof PstoreError) || error.code !== 'EINVAL') throw error;
@@ -227,7 +230,7 @@ t.test('unknown geometry shows the files of the given one, and what it prints op
         ),
       );
       assert.deepEqual(files(again), given);
-      assert.deepEqual(again.engine.geometry, found.engine.geometry);
+      assert.deepEqual(again.places.engine.geometry, found.places.engine.geometry);
       assert.deepEqual(image.bytes, before);
     }),
     { numRuns: 250 },
@@ -283,7 +286,7 @@ t.test('one flipped bit in a header does not change how the others are read', as
 t.test('a damaged length that looks like a full ring does not hide the next zone', async (t) => {
   const image = partition(16384).pmsg(8192, 'p'.repeat(9000).split('')).console(512, ['last words\n']).kmsg(512);
   image.dmesg(0, oops(1));
-  const sizes = () => open(image, {}).engine.geometry.front.map(({ type, size }) => [type, size]);
+  const sizes = () => open(image, {}).places.engine.geometry.front.map(({ type, size }) => [type, size]);
   const expected = [
     ['pmsg', 8192],
     ['console', 512],
@@ -359,7 +362,7 @@ t.test('a formatted image tells its own geometry, for writes of every kind, on e
   for (const abi of MACHINE_NAMES) {
     const image = allKinds(abi).formatted();
     for (const type of KINDS) t.ok(afterWrite(image, { abi }, type) !== undefined, `${abi} ${type}`);
-    const { geometry, abi: found } = open(image, {}).engine;
+    const { geometry, abi: found } = open(image, {}).places.engine;
     t.equal(found.endian, MACHINES[abi].little ? 'little' : 'big');
     t.match(geometry, {
       pmsgSize: 8192,
@@ -390,7 +393,7 @@ t.test('a formatted ring proves the geometry when all dmesg zones were written; 
 
 t.test('an empty image of dmesg zones: what is to be given for another kind', async (t) => {
   const refused = (image: ZonePartition, message: RegExp) =>
-    t.throws(() => open(image, {}).write(newRecord('console')), { code: 'EINVAL', message });
+    t.throws(() => open(image, {}).write!(newRecord('console')), { code: 'EINVAL', message });
   const bare = partition(65536).kmsg(8192).formatted();
   refused(
     bare,
@@ -479,7 +482,7 @@ t.test('the machine', async (t) => {
     for (const abi of MACHINE_NAMES) {
       const image = partition(65536, { abi }).kmsg(8192);
       for (let i = 0; i < 4; i++) image.dmesg(i, { ...oops(i), nanoseconds: i === 1 ? 0xfffffff0 : 500_000_000 + i });
-      const { endian, align } = open(image, {}).engine.abi;
+      const { endian, align } = open(image, {}).places.engine.abi;
       t.same({ endian, align }, { endian: MACHINES[abi].little ? 'little' : 'big', align: MACHINES[abi].align }, abi);
       t.match(open(image, {}).record(3), { mtimeNs: 1_700_000_003_500_000_003n });
     }
@@ -489,7 +492,7 @@ t.test('the machine', async (t) => {
       .ftrace(8192, 2, [short(0), short(1)])
       .kmsg(8192)
       .dmesg(0, oops(1));
-    t.match(open(image, {}).engine.abi, { endian: 'little', wordBits: 32, align: 8 });
+    t.match(open(image, {}).places.engine.abi, { endian: 'little', wordBits: 32, align: 8 });
     function short(cpu: number): RingSpec {
       return range(0, 30).map((n) =>
         ftraceBytes({ cpu, ts: 100n + BigInt(n), ip: 0xc0100000n + BigInt(n), parent: 0xc0200000n }, '32'),
@@ -525,7 +528,7 @@ t.test('a machine that is given and that the headers contradict', (t) => {
       const endian = `headers of this image are ${own.little ? 'little' : 'big'}-endian, abi=${given} is given`;
       t.match(said[0]!.message, own.little === other.little ? `abi=${given} is given` : endian);
       t.throws(() => open(image, { abi: given, strict: '' }), { code: 'EINVAL', message: /headers of this image are/ });
-      t.throws(() => backend.write(newRecord('dmesg')), { code: 'EINVAL', message: /do not fit this image/ });
+      t.throws(() => backend.write!(newRecord('dmesg')), { code: 'EINVAL', message: /do not fit this image/ });
     }
   }
   // All times 0: no header tells the alignment.
@@ -556,11 +559,11 @@ t.test('sizes that are given', async (t) => {
       .ftrace(8192, 3, [trace(0), trace(1), trace(2)])
       .kmsg(8192);
     for (let i = 0; i < 3; i++) built.dmesg(i, oops(i + 1));
-    const expected = open(built, built.keys).engine.geometry;
+    const expected = open(built, built.keys).places.engine.geometry;
     for (const key of Object.keys(built.keys)) {
-      t.same(open(built, { [key]: built.keys[key]! }).engine.geometry, expected, key);
+      t.same(open(built, { [key]: built.keys[key]! }).places.engine.geometry, expected, key);
       const { [key]: _, ...others } = built.keys;
-      t.same(open(built, others).engine.geometry, expected, `all but ${key}`);
+      t.same(open(built, others).places.engine.geometry, expected, `all but ${key}`);
     }
   });
 });

@@ -7,9 +7,11 @@ import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import type { BackendKind } from '../../lib/pstore/kind.js';
+import { withSalvage } from '../../lib/pstore/salvage.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
+import { asShown } from '../builders/as-shown.js';
 import { FaultyStorage } from '../builders/faulty.js';
 import { ftraceBytes } from '../builders/ftrace.js';
 import { howSure } from '../builders/how-sure.js';
@@ -37,7 +39,7 @@ function open(image: ZonePartition, keys: Readonly<Record<string, string>> = {})
 function openBytes(image: ZonePartition, bytes: Uint8Array, keys: Readonly<Record<string, string>>) {
   const storage = new CountingStorage(bytes, { path: 'image.raw' });
   const warnings = new Warnings();
-  const backend = kindOf(image).open({
+  const opened = kindOf(image).open({
     path: 'image.raw',
     storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(keys),
@@ -45,6 +47,7 @@ function openBytes(image: ZonePartition, bytes: Uint8Array, keys: Readonly<Recor
     cache: new TextCache(),
     readFile: () => new Uint8Array(0),
   });
+  const backend = asShown(opened, keys);
   const names: string[] = [];
   for (let slot = 0; slot < backend.slots; slot++)
     names.push(...(backend.record(slot) ? [backend.record(slot)!.name] : []));
@@ -277,7 +280,7 @@ t.test('with salvage, too, a block that cannot be read spoils no more than its o
       warnings: new Warnings(),
       cache: new TextCache(),
     };
-    const backend = pstoreBlk.open({ ...context, readFile: () => new Uint8Array(0) });
+    const backend = withSalvage(pstoreBlk.open({ ...context, readFile: () => new Uint8Array(0) }));
     if (broken !== undefined) storage.broken = [{ offset: broken, length: 512, code: 'EIO', on: 'read' }];
     const names: string[] = [];
     for (let slot = 0; slot < backend.slots; slot++) names.push(...[backend.record(slot)?.name ?? []].flat());

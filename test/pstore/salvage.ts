@@ -1,136 +1,120 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
-import { deflateRaw } from '../../lib/compress/deflate.js';
-import { parseAbi } from '../../lib/pstore/abi.js';
-import { plausibleText, salvageDmesg, salvageRing } from '../../lib/pstore/salvage.js';
-import { MemoryStorage } from '../../lib/storage/memory.js';
-import { SurvivingStorage } from '../../lib/storage/surviving.js';
-import { FORMATS, latin1, MACHINE_NAMES, partition, type RecordSpec, type ZonePartition } from '../builders/zone.js';
+import { encodeRecord } from '../../lib/compress/decompress.js';
+import type { Backend } from '../../lib/pstore/backend.js';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { contentBytes } from '../../lib/pstore/content.js';
+import { withSalvage } from '../../lib/pstore/salvage.js';
+import { openSources } from '../../lib/source/sources.js';
+import { FakeBackend } from '../builders/fake-backend.js';
+import { Region } from '../builders/ramoops.js';
+import { partition } from '../builders/zone.js';
 
-const TEXT = 'Oops#3 Part1\n<1>[    5.4] BUG: kernel NULL pointer dereference\n<4>[    5.5] Call Trace:\n';
+const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-streams-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
 
-function salvage(image: ZonePartition, index = 0) {
-  const zone = { ...image.kmsgZones[index]!, type: 'dmesg' as const };
-  const found = salvageDmesg(
-    SurvivingStorage.over(new MemoryStorage(image.bytes)),
-    zone,
-    image.format,
-    parseAbi(image.abi),
-  );
-  return found && { ...found, bytes: Buffer.from(found.bytes).toString('latin1') };
+function logOf(counter: number): string {
+  let text = `Oops#${counter} Part1\n`;
+  for (let i = 0; i < 400; i++) text += `<6>[    ${i}.${(i * 7919) % 1_000_003}] device ${(i * 31) % 97} is ready\n`;
+  return text;
 }
 
-t.test('records that a kernel skips', async (t) => {
-  const time = 1_700_000_000_000_000_007n;
-  const table: [string, RecordSpec, object | undefined][] = [
-    ['a damaged signature', { sig: 0x43474344 }, { bytes: TEXT, mtimeNs: time, reason: 2, count: 5, compressed: null }],
-    ['no signature at all', { sig: 0 }, { bytes: TEXT, reason: 2 }],
-    ['a datalen beyond the zone', { datalen: 99999 }, { bytes: TEXT, reason: 2, count: 5 }],
-    ['a datalen of −1', { datalen: -1 }, { bytes: TEXT }],
-    ['a datalen below the header', { datalen: 3 }, { bytes: TEXT }],
-    [
-      'a wrong magic: the header tells nothing',
-      { magic: 1 },
-      { bytes: TEXT, mtimeNs: null, reason: null, count: null },
-    ],
-    [
-      'nanoseconds out of range',
-      { sig: 1, nanoseconds: 2_000_000_000 },
-      { bytes: TEXT, mtimeNs: 1_700_000_000_000_000_000n },
-    ],
-    ['no time', { sig: 1, seconds: 0 }, { bytes: TEXT, mtimeNs: null }],
-    ['compressed', { sig: 1, compressed: 1, body: deflateRaw(latin1(TEXT)) }, { bytes: TEXT, compressed: 'deflate' }],
-    [
-      'compressed, with a damaged length',
-      { datalen: 99999, compressed: 1, body: deflateRaw(latin1(TEXT)) },
-      { bytes: TEXT, compressed: 'deflate' },
-    ],
-    ['hardly any text', { sig: 1, body: 'too short' }, undefined],
-    ['no text', { sig: 1, body: new Uint8Array(500) }, undefined],
-    ['text and then rubbish', { sig: 1, body: `${TEXT}\x01\x02\x03` }, { bytes: TEXT }],
-  ];
-  for (const format of FORMATS) {
-    for (const abi of MACHINE_NAMES) {
-      for (const [name, spec, expected] of table) {
-        const image = partition(8192, { format, abi }).kmsg(4096);
-        image.dmesg(0, { body: TEXT, nanoseconds: 7, counter: 5, reason: 2, ...spec });
-        const found = salvage(image);
-        if (!expected) t.equal(found, undefined, `${format} ${abi}: ${name}`);
-        else t.match(found, { offset: 0, ...expected }, `${format} ${abi}: ${name}`);
-      }
+/** A stream whose second half is rubbish: ones may be the end of a deflate stream. */
+function damaged(stream: Uint8Array, compression: string): Uint8Array {
+  return stream.map((byte, i) => (i < stream.length / 2 ? byte : compression === 'deflate' ? 0 : 0xff));
+}
+
+function open(name: string, bytes: Uint8Array, keys = 'salvage'): Backend {
+  const path = join(folder, `${name}.raw`);
+  writeFileSync(path, bytes);
+  const options = { sharedKeys: [], mode: 'try' as const, cache: new TextCache(), strict: false };
+  const { opened, failed } = openSources([`${path}${keys === '' ? '' : `,${keys}`}`], options);
+  if (failed[0]) throw failed[0].error;
+  t.teardown(() => opened[0]!.backend.close());
+  return opened[0]!.backend;
+}
+
+function names(backend: Backend): string[] {
+  const all: string[] = [];
+  for (let slot = 0; slot < backend.slots; slot++)
+    all.push(...(backend.record(slot) ? [backend.record(slot)!.name] : []));
+  return all;
+}
+
+function text(backend: Backend, name: string): string {
+  return Buffer.from(contentBytes(backend.open(backend.find(name)!))).toString('latin1');
+}
+
+t.test('the beginning of a stream that is damaged stands beside the stream itself', async (t) => {
+  for (const compression of ['deflate', 'lz4', 'lzo', '842'] as const) {
+    const image = partition(131_072).kmsg(32_768);
+    const streams = [1, 2, 3].map((counter) => encodeRecord(Buffer.from(logOf(counter)), compression));
+    streams[1] = damaged(streams[1]!, compression);
+    for (const [i, body] of streams.entries()) {
+      image.dmesg(i, { body, compressed: 1, counter: i + 1, seconds: 1_700_000_000 + i });
     }
+    const plain = ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-1.enc.z', 'dmesg-pstore_blk-2'];
+    t.same(names(open(`${compression} plain`, image.bytes, '')), plain, `${compression}: without salvage`);
+    const backend = open(compression, image.bytes);
+    const name = 'dmesg-pstore_blk-1.enc.z.salvaged';
+    t.same(names(backend), [...plain, name], `${compression}: with salvage`);
+    t.equal(text(backend, plain[1]!), Buffer.from(streams[1]!).toString('latin1'), 'the stream as it is');
+    const start = text(backend, name);
+    t.ok(logOf(2).startsWith(start.slice(0, 3000)) && start.length > 3000, 'and what can be read of it');
+    const slot = backend.find(name)!;
+    t.match(backend.record(slot), {
+      ...{ slot, type: 'dmesg', id: 1, name, size: start.length, state: 'salvaged', compressed: compression },
+      ...{ count: 2, reason: 'Oops', mtimeNs: 1_700_000_001_123_456_789n, offset: 32_768 },
+    });
+    t.throws(() => backend.erase(slot), {
+      code: 'EPERM',
+      message: 'dmesg-pstore_blk-1.enc.z.salvaged is the readable part of dmesg-pstore_blk-1.enc.z: erase that one',
+    });
+    backend.erase(backend.find(plain[1]!)!);
+    t.same(names(backend), [plain[0], plain[2]], 'both go together');
+    t.equal(backend.find(name), undefined);
+    t.throws(() => backend.open(slot), { code: 'ENOENT' });
   }
 });
 
-t.test('zones with nothing in them', async (t) => {
-  for (const fill of [0, 0xff]) t.equal(salvage(partition(8192, { fill }).kmsg(4096)), undefined);
-  t.equal(salvage(partition(8192).kmsg(4096).formatted()), undefined);
-  const cut = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
-  for (const end of [4096, 4100, 4147, 4150]) {
-    const storage = SurvivingStorage.over(new MemoryStorage(cut.bytes.slice(0, end)));
-    t.equal(salvageDmesg(storage, { ...cut.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64')), undefined);
-  }
+t.test('of ramoops, too; and what a kernel without the right compression shows', async (t) => {
+  const region = new Region({ mem: 65_536, record: 16_384, console: 16_384 });
+  const stream = encodeRecord(Buffer.from(logOf(1)), 'deflate');
+  region.dump(0, '====1700000000.000123-C\n', damaged(stream, 'deflate'));
+  region.dump(1, '====1700000001.000123-C\n', stream);
+  const name = 'dmesg-ramoops-0.enc.z.salvaged';
+  const backend = open('ramoops', region.bytes, 'salvage,record_size=16K,console_size=16K');
+  t.same(names(backend), ['dmesg-ramoops-0.enc.z', 'dmesg-ramoops-1', name]);
+  t.ok(logOf(1).startsWith(text(backend, name).slice(0, 3000)));
+
+  const other = open('other', region.bytes, 'salvage,record_size=16K,console_size=16K,compress=lz4');
+  const both = ['dmesg-ramoops-0.enc.z', 'dmesg-ramoops-1.enc.z'];
+  t.same(names(other), [...both, ...both.map((one) => `${one}.salvaged`)]);
+  t.equal(text(other, 'dmesg-ramoops-1.enc.z.salvaged'), logOf(1));
 });
 
-t.test('a record whose end was cut off', async (t) => {
-  const image = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
-  const storage = SurvivingStorage.over(new MemoryStorage(image.bytes.slice(0, 4096 + 52 + 40)));
-  const found = salvageDmesg(storage, { ...image.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64'))!;
-  t.equal(Buffer.from(found.bytes).toString(), TEXT.slice(0, 40));
+t.test('nothing is made up where nothing can be read', async (t) => {
+  const image = partition(65_536)
+    .kmsg(32_768)
+    .dmesg(0, { body: 'not a stream at all, but long enough', compressed: 1 });
+  t.same(names(open('none', image.bytes)), ['dmesg-pstore_blk-0.enc.z']);
 });
 
-t.test('a compressed record whose end was cut off, or whose stream is damaged', async (t) => {
-  const lines = Array.from({ length: 100 }, (_, i) => `<6>[    1.${i * 7919}] line ${i * i}\n`);
-  const text = `${TEXT}${lines.join('')}`;
-  const image = partition(8192)
-    .kmsg(4096)
-    .dmesg(1, { compressed: 1, body: deflateRaw(latin1(text)) });
-  const zone = { ...image.kmsgZones[1]!, type: 'dmesg' as const };
-  const shown = (bytes: Uint8Array) => {
-    const found = salvageDmesg(SurvivingStorage.over(new MemoryStorage(bytes)), zone, 'pstore_blk', parseAbi('le64'))!;
-    t.match(found, { compressed: 'deflate', reason: 2 });
-    return Buffer.from(found.bytes).toString('latin1');
-  };
-  const cut = shown(image.bytes.slice(0, 4096 + 52 + 400));
-  t.ok(cut.length > 200 && text.startsWith(cut) && cut !== text);
-  const damaged = image.bytes.slice();
-  damaged.fill(0xff, 4096 + 52 + 400, 4096 + 52 + 500);
-  damaged[4096] = 0;
-  t.ok(shown(damaged).startsWith(cut.slice(0, -10)));
-});
-
-t.test('rings', async (t) => {
-  const line = '[    1.0] console text\n';
-  const table: [string, Parameters<ZonePartition['console']>[1], string | undefined][] = [
-    ['lengths beyond the zone', { data: line, datalen: 99999, start: 0 }, line],
-    ['a damaged signature', { data: line, datalen: line.length, start: line.length, sig: 7 }, line],
-    ['erased: that was wanted', { data: line, datalen: 0, start: 0 }, undefined],
-    ['no text', { data: '\0\x01', datalen: 2, start: 2, sig: 7 }, undefined],
-  ];
-  for (const [name, ring, expected] of table) {
-    const image = partition(8192).console(4096, ring);
-    const zone = { ...image.places[0]!, type: 'console' as const };
-    const found = salvageRing(SurvivingStorage.over(new MemoryStorage(image.bytes)), zone, parseAbi('le64'));
-    t.equal(found && Buffer.from(found.bytes).toString('latin1'), expected, name);
-  }
-});
-
-t.test('where text ends', async (t) => {
-  const table: [string, string][] = [
-    ['plain\ttext\r\n', 'plain\ttext\r\n'],
-    ['colour \x1b[31m', 'colour \x1b[31m'],
-    ['caf\xe9 \x80', 'caf\xe9 \x80'],
-    ['text\0', 'text'],
-    ['text\0\0\0\0', 'text'],
-    [`text${'\xff'.repeat(64)}more text`, 'text'],
-    ['text\0\0\0\0of a record before', 'text'],
-    // A digit with a wrong bit, and several.
-    ['[    1.0\x123456] more', '[    1.0\x123456] more'],
-    ['[    1.0\x12\x133\x156] more of this text', '[    1.0\x12\x133\x156] more of this text'],
-    ['text\x7f, and the rest', 'text\x7f, and the rest'],
-    ['\x05', ''],
-    ['', ''],
-  ];
-  for (const [text, expected] of table) {
-    t.equal(Buffer.from(plausibleText(latin1(text))).toString('latin1'), expected, JSON.stringify(text));
-  }
+t.test('the backend within shines through', async (t) => {
+  const inner = new FakeBackend('fake', ['one', null, 'three']);
+  const backend = withSalvage(inner);
+  t.same(names(backend), ['dmesg-fake-0', 'dmesg-fake-2']);
+  t.equal(backend.slots, 6);
+  t.match(backend, { name: 'fake', path: 'fake.raw', writable: true, warnings: inner.warnings });
+  t.equal('write' in backend, 'write' in inner);
+  t.equal('repair' in backend, 'repair' in inner);
+  inner.reuse(0, 'another');
+  t.equal(backend.generation(0), 1);
+  t.equal(backend.generation(3), 1);
+  backend.erase(2);
+  t.same(names(backend), ['dmesg-fake-0']);
+  backend.close();
+  t.ok(inner.isClosed);
 });

@@ -1,0 +1,26 @@
+// Where text ends among bytes of which nobody knows how many are text.
+
+/** Fewer readable bytes than this are rubbish, not text. */
+export const LEAST_TEXT = 16;
+
+/** Bytes after one that no log text has. Others like it may stand among them, but fewer than one of so many. */
+const NEAR = 16;
+const FEWER_THAN = 4;
+
+/** The bytes up to where the text ends: a wrong bit may have made a byte of it one that no log text has. */
+export function plausibleText(bytes: Uint8Array): Uint8Array {
+  for (let at = 0; at < bytes.length; at++) {
+    if (isText(bytes[at]!)) continue;
+    const near = bytes.subarray(at, at + NEAR);
+    const wrong = near.reduce((sum, byte) => sum + (isText(byte) ? 0 : 1), 0);
+    if (wrong * FEWER_THAN >= near.length) return bytes.subarray(0, at);
+  }
+  return bytes;
+}
+
+function isText(byte: number): boolean {
+  return byte >= 0x20 ? byte !== 0xff && byte !== 0x7f : TEXT_CONTROLS.has(byte);
+}
+
+/** Tab, line feed, carriage return, escape: what consoles print. */
+const TEXT_CONTROLS = new Set([9, 10, 13, 27]);
