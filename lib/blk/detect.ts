@@ -1,8 +1,9 @@
 // Finds a partition's generation, machine and zone sizes from its bytes alone.
 
 import type { Abi } from '../pstore/abi.js';
+import { GUESS, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { GUESS, PROVEN, type SizeConfidence } from './evidence.js';
+import type { SizeConfidence } from './evidence.js';
 import {
   BUFFER_HEADER_SIZE,
   type Generation,

@@ -7,14 +7,6 @@ import type { Mark } from './marks.js';
 /** How sure each found size is: 1 is proven by the image. */
 export type SizeConfidence = Readonly<Record<keyof ZoneSizes, number>>;
 
-/** The image leaves no other choice. */
-export const PROVEN = 1;
-/** Two zones, and nothing against it. */
-export const LIKELY = 0.9;
-/** One zone, and the fill behind its record. */
-export const BY_FILL = 0.8;
-export const GUESS = 0.3;
-
 /**
  * The size of a ring's zone when it has wrapped: it is full then, its datalen is the data area's size.
  * @param limit the zone ends here, or before

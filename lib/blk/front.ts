@@ -2,8 +2,9 @@
 // headers stand.
 
 import type { Abi } from '../pstore/abi.js';
+import { GUESS, PROVEN } from '../pstore/geometry.js';
 import type { Storage } from '../storage/storage.js';
-import { GUESS, PROVEN, type SizeConfidence, wrappedSize } from './evidence.js';
+import { type SizeConfidence, wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { type FtraceZones, findFtrace, ftraceSizeOf, hiddenFtrace } from './ftrace-zones.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';

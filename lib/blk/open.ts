@@ -5,6 +5,7 @@ import type { CompressionChoice } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { type Abi, abiName, DEFAULT_ABI } from '../pstore/abi.js';
 import type { BackendInfo, NewRecord } from '../pstore/backend.js';
+import { contradiction, GUESS, inUnits, PROVEN } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { Finding, OpenContext } from '../pstore/kind.js';
@@ -16,7 +17,6 @@ import { ZonePlaces, type ZoneSource } from './backend.js';
 import { type Detected, detectZones, fittingMarks, SEARCHED } from './detect.js';
 import { ZoneState } from './dmesg-table.js';
 import { ZoneEngine } from './engine.js';
-import { GUESS, PROVEN } from './evidence.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
@@ -360,12 +360,6 @@ function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['g
   }
 }
 
-/** 64K where that is exact, else bytes. */
-export function inUnits(size: number): string {
-  if (size > 0 && size % (1 << 20) === 0) return `${size >> 20}M`;
-  return size > 0 && size % 1024 === 0 ? `${size / 1024}K` : String(size);
-}
-
 function inWords(size: number): string {
   return size % 1024 === 0 ? `${size / 1024} KiB` : `${size} bytes`;
 }
@@ -413,14 +407,6 @@ function whyGuessed(type: NewRecord['type'], found: Found, path: string): string
     );
   }
   return undefined;
-}
-
-/** Given sizes that the image contradicts are obeyed for reading; a write by them would go over records. */
-export function contradiction(warnings: Warnings): string | undefined {
-  const mismatch = warnings.list.some(({ code }) => code === 'geometry-mismatch');
-  return mismatch
-    ? 'the given keys do not fit this image, and a write by them could destroy records; leave them out'
-    : undefined;
 }
 
 /** Where the next record would go may be no zone at all: the image may end before, as part of a larger file. */

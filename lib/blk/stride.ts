@@ -1,7 +1,7 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
+import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { BY_FILL, GUESS, LIKELY, PROVEN } from './evidence.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';

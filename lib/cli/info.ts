@@ -1,8 +1,8 @@
 // pstorefuse info: everything that is known of a source and its zones, and why a zone is not shown.
 
-import { inUnits } from '../blk/open.js';
 import { abiName } from '../pstore/abi.js';
 import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
+import { inUnits } from '../pstore/geometry.js';
 import { sourceText } from '../pstore/keys.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { besideLabel } from './fold.js';

@@ -1,9 +1,9 @@
 // The geometry that an image is opened with: what was given is obeyed, as the image's dialect obeys it; what was not is
 // found, or taken from what the kernel itself says in its log; what does not fit is said.
 
-import { inUnits } from '../blk/open.js';
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
+import { inUnits } from '../pstore/geometry.js';
 import type { OpenContext } from '../pstore/kind.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';

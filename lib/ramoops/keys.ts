@@ -1,7 +1,7 @@
 // The keys of a source that set the geometry of ramoops, and how they are read and printed.
 
-import { inUnits } from '../blk/open.js';
 import { PstoreError } from '../errors.js';
+import { inUnits } from '../pstore/geometry.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import { DIALECTS, dialectsNamed, RAM_ORDERS, type RamDialect } from './dialects.js';
 import type { RamSizes } from './geometry.js';

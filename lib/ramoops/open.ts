@@ -1,10 +1,10 @@
 // The backend ramoops: a region of persistent RAM, as a file of its own or inside a larger one.
 
-import { contradiction } from '../blk/open.js';
 import { COMPRESSIONS } from '../compress/codec.js';
 import type { CompressionChoice } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { ABI_NAMES, type Abi } from '../pstore/abi.js';
+import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { BY_FILL, GUESS, LIKELY, PROVEN } from '../../lib/blk/evidence.js';
 import type { Generation } from '../../lib/blk/format.js';
 import type { Mark } from '../../lib/blk/marks.js';
 import { findStride, type Stride } from '../../lib/blk/stride.js';
+import { BY_FILL, GUESS, LIKELY, PROVEN } from '../../lib/pstore/geometry.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 
 const K = 1024;
