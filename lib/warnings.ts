@@ -35,6 +35,9 @@ export type WarningCode =
   | 'header-stray'
   | 'region-inside'
   | 'page-damaged'
+  | 'spare-bytes'
+  | 'medium-damaged'
+  | 'partition-found'
   | 'source-failed'
   | 'read-only';
 

@@ -35,6 +35,7 @@ const NODE_HALVES = new Set([
   'storage/mountinfo.ts',
   'storage/path.ts',
   'storage/scratch.ts',
+  'storage/unpack.ts',
 ]);
 const NODE_ROOMS = new Set(['mount', 'cli']);
 

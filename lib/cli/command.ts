@@ -2,7 +2,7 @@
 
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
-import { type MountOptions, parseMountOptions } from '../mount/options.js';
+import { type MountOptions, parseMountOptions, refuseMountOptions } from '../mount/options.js';
 import type { Backend, NewRecord, PstoreRecord } from '../pstore/backend.js';
 import { COMMON_KEYS } from '../pstore/keys.js';
 import { KINDS } from '../source/kinds.js';
@@ -106,6 +106,7 @@ export function openAll(
   mode: 'read' | 'must',
   { quiet = false } = {},
 ): Opened {
+  refuseMountOptions(args.list('o'));
   const options = mountOptionsOf(args);
   // `ro` of a mount is a key of sources, too.
   const sharedKeys = options.readOnly ? [...options.sourceKeys, ['ro', ''] as const] : options.sourceKeys;

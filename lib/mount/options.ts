@@ -202,6 +202,25 @@ function addKey(keys: Map<string, string>, name: string, value: string): void {
   keys.set(key, value);
 }
 
+/** Options of the mount that other commands know too: which sources, how strictly, whether anything is written. */
+const FOR_ALL_COMMANDS = new Set(['ro', 'rw', 'backend', 'all', 'strict', 'cache']);
+
+/**
+ * For commands that mount nothing.
+ * @throws PstoreError EINVAL for an option that only a mount has
+ */
+export function refuseMountOptions(texts: readonly string[]): void {
+  for (const part of texts.flatMap(splitCommas)) {
+    const [name = ''] = part.split('=', 1);
+    const isOfMount = Object.hasOwn(SETTERS, name) || KERNEL_FLAGS.has(name) || LABELS.has(name) || IGNORED.has(name);
+    if (!isOfMount || FOR_ALL_COMMANDS.has(name)) continue;
+    throw new PstoreError(
+      'EINVAL',
+      `-o ${part}: ${name} is an option of mount only, and means nothing here; leave it out`,
+    );
+  }
+}
+
 /** All that mean something to us, for the help. */
 export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTERS).filter((name) => name !== 'remount');
 

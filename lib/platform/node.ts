@@ -48,15 +48,6 @@ export function findBytes(bytes: Uint8Array, needle: Uint8Array, from: number): 
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(needle, from);
 }
 
-/**
- * Unpacks gzip.
- * @param limit most bytes of output
- * @throws Error with Node's code: ERR_BUFFER_TOO_LARGE beyond the limit, Z_BUF_ERROR for data that end early, …
- */
-export function gunzip(input: Uint8Array, limit: number): Uint8Array {
-  return zlib().gunzipSync(input, { maxOutputLength: limit });
-}
-
 /** What a thread was started with, and how it talks. */
 export interface ThreadSide<Data> {
   readonly data: Data;

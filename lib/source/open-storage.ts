@@ -6,11 +6,12 @@ import type { TextCache } from '../pstore/cache.js';
 import { canonicalKey, SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
-import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
+import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
+import { placed, unwrapped } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 
 export interface OpenOptions {
@@ -36,6 +37,15 @@ export interface OpenImage {
   readonly keys: SourceKeys;
   /** The part of the medium that is in use. */
   readonly storage: Storage;
+  /** Bytes of the whole image, without what wraps it. */
+  readonly whole: number;
+}
+
+/** What was found out about a medium before it is looked at. */
+export interface MediumNotes {
+  /** Its bytes were unpacked or came through a pipe: that they cannot be written is no news. */
+  readonly isCopy: boolean;
+  readonly warnings: Warnings;
 }
 
 /**
@@ -47,26 +57,29 @@ export function openStorage(
   whole: Storage,
   options: OpenOptions,
   readFile: OpenContext['readFile'],
+  { isCopy, warnings }: MediumNotes = { isCopy: false, warnings: new Warnings() },
 ): OpenImage {
   const { path } = spec;
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
-  const warnings = new Warnings();
-  const part = partOf(whole, all);
+  const image = unwrapped(whole, all, warnings);
+  const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
+  const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
+  const part = found?.storage ?? placed(image, all, warnings);
   const storage = SurvivingStorage.opening(part, warnings);
   const { kind, finding } = spec.kind
     ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
     : recognise(spec, storage, all);
-  const keys = knownKeys(kind, shared, spec, options.strict);
-  if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !path.endsWith('.gz')) {
+  const keys = knownKeys(kind, shared, spec, options.strict, found?.keys);
+  if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !isCopy) {
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
   const opened = finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile });
   const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
-  return { kind, backend, keys, storage: part };
+  return { kind, backend, keys, storage: part, whole: image.size };
 }
 
 /** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */
@@ -84,6 +97,7 @@ export function knownKeys(
   shared: readonly (readonly [string, string])[],
   spec: SourceSpec,
   strict: boolean,
+  found: readonly (readonly [string, string])[] = [],
 ): SourceKeys {
   const foreign = spec.keys.find(([key]) => !knows(kind, key));
   if (foreign) {
@@ -93,7 +107,7 @@ export function knownKeys(
     );
   }
   const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
-  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...spec.keys]);
+  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...found, ...spec.keys]);
   updateMsOf(keys);
   return keys;
 }
@@ -103,16 +117,4 @@ const DAY_MS = 86_400_000;
 /** Milliseconds; undefined for a source whose state at mount is shown. @throws PstoreError EINVAL */
 export function updateMsOf(keys: SourceKeys): number | undefined {
   return keys.number('update_ms', 1, DAY_MS);
-}
-
-export function partOf(whole: Storage, keys: SourceKeys): Storage {
-  const offset = keys.size('offset');
-  const size = keys.size('size');
-  if (offset !== undefined && offset >= whole.size) {
-    throw new PstoreError('EINVAL', `${whole.path} has ${whole.size} bytes: offset=${offset} is behind its end`, {
-      path: whole.path,
-      offset,
-    });
-  }
-  return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
 }

@@ -1,8 +1,11 @@
 // Of which kind an image is. Knows no file.
 
+import { SEARCHED } from '../blk/detect.js';
 import { PstoreError } from '../errors.js';
 import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import { MAX_LISTED, partitionText, readPartitionTables } from '../storage/partitions.js';
+import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
@@ -32,7 +35,7 @@ export interface Recognised {
 const CERTAIN = 1;
 
 /** @param least how sure a kind must at least be, and a little more */
-function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
+export function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
   let best: Recognised | undefined;
   const asked = [...kinds].sort((a, b) => Number(b.isAskedFirst ?? false) - Number(a.isAskedFirst ?? false));
   for (const kind of asked) {
@@ -55,6 +58,8 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   if (best) return best;
   const other = otherFormatSentence(storage, spec.path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
+  const disk = emptyDiskText(storage);
+  if (disk !== undefined) throw new PstoreError('EBADMSG', `${spec.path} ${disk}`, { path: spec.path });
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
@@ -65,9 +70,23 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   const names = files.filter((kind) => kind.format).map(({ name }) => name);
   const given = keys.has('kmsg_size') || keys.has('record_size');
   const sizes = given ? '' : ', and give the sizes that its kernel had (kmsg_size=, …)';
+  const searched =
+    storage.size > SEARCHED
+      ? ` (only the first ${SEARCHED >> 20} MiB were searched: offset= and size= name a part that lies after them)`
+      : '';
   throw new PstoreError(
     'EBADMSG',
-    `${spec.path}: no signature of any known format is found in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    `${spec.path}: no signature of any known format is found in it${searched}; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
     { path: spec.path },
   );
+}
+
+/** What is said of a disk in none of whose partitions anything is found; undefined for what is no disk. */
+function emptyDiskText(disk: Storage): string | undefined {
+  const [table] = readPartitionTables(disk);
+  if (!table) return undefined;
+  const list = table.partitions.map(partitionText);
+  const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
+  const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
+  return `is a disk with a partition table (${table.kind}), in which no crash log is found; ${found}; part= names one`;
 }

@@ -5,19 +5,21 @@ import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind } from '../pstore/kind.js';
-import { FileStorage, openImage, sourceKind } from '../storage/file.js';
+import { FileStorage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
 import { NodeFolder } from '../storage/node-folder.js';
-import { exists, identityOf, readCompanion } from '../storage/path.js';
+import { exists, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
+import { identityOf, isPipe, type OpenFiles, openMedium } from './files.js';
 import { parseSource as parseSpec, type SourceSpec, unknownBackend } from './grammar.js';
 import { KINDS, kindNamed } from './kinds.js';
-import { knownKeys, type OpenOptions, openStorage, partOf, sharedKeysFor } from './open-storage.js';
+import { placed, unwrapped } from './medium.js';
+import { knownKeys, type OpenOptions, openStorage, sharedKeysFor } from './open-storage.js';
 import { looksLike } from './recognise.js';
 
 export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
@@ -38,13 +40,11 @@ export interface OpenSource {
   readonly identity: { readonly file: string; readonly from: number; readonly to: number; readonly whole: number };
 }
 
-/** Images that are open for other sources: the writer's lock is on a descriptor, and parts of one file share it. */
-type OpenImages = Map<string, FileStorage>;
-
 /** @throws PstoreError with one sentence that says what is wrong with this source */
-export function openSource(spec: SourceSpec, options: OpenOptions, images: OpenImages = new Map()): OpenSource {
+export function openSource(spec: SourceSpec, options: OpenOptions, images: OpenFiles = new Map()): OpenSource {
   try {
-    return spec.kind?.source === 'folder' || (takesFolder(spec.kind) && sourceKind(spec.path) === 'folder')
+    return spec.kind?.source === 'folder' ||
+      (takesFolder(spec.kind) && !isPipe(spec.path) && sourceKind(spec.path) === 'folder')
       ? openFolder(spec, options)
       : openFile(spec, options, images);
   } catch (error) {
@@ -68,9 +68,10 @@ function advised(spec: SourceSpec, options: OpenOptions, error: unknown): unknow
 function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
   let whole: Storage | undefined;
   try {
-    whole = openImage(spec.path, { mode: 'read' });
-    const part = partOf(whole, new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys]));
-    return looksLike(spec, SurvivingStorage.opening(part));
+    const warnings = new Warnings();
+    whole = openMedium(spec.path, 'read', new Map(), warnings).storage;
+    const keys = new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys]);
+    return looksLike(spec, SurvivingStorage.opening(placed(unwrapped(whole, keys, warnings), keys, warnings)));
   } catch (error) {
     // What it looks like cannot be seen, either.
     if (error instanceof PstoreError) return undefined;
@@ -86,7 +87,7 @@ function naming(spec: SourceSpec, error: unknown): unknown {
   return new PstoreError(error.code, `${spec.path}: ${error.message}`, error.data);
 }
 
-function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): OpenSource {
+function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): OpenSource {
   const { path } = spec;
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
@@ -94,10 +95,12 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
   if (readOnly && options.mode === 'must') {
     throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
   }
-  const whole = openShared(path, readOnly ? 'read' : options.mode, images);
+  const warnings = new Warnings();
+  const { storage: medium, isCopy } = openMedium(path, readOnly ? 'read' : options.mode, images, warnings);
   try {
-    const { kind, backend, keys, storage } = openStorage(spec, whole, options, readCompanion);
-    if (whole instanceof FileStorage && whole.isInUse) {
+    const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
+    const { kind, backend, keys, storage, whole } = opened;
+    if (medium instanceof FileStorage && medium.isInUse) {
       backend.warnings.add('image-in-use', `${path} is in use by QEMU: what is shown may change at any time`);
     }
     const from = storage instanceof SliceStorage ? storage.base : 0;
@@ -106,23 +109,12 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenImages): O
       kind,
       backend,
       keys,
-      identity: { file: identityOf(path), from, to: from + storage.size, whole: whole.size },
+      identity: { file: identityOf(path), from, to: from + storage.size, whole },
     };
   } catch (error) {
-    whole.close();
+    medium.close();
     throw error;
   }
-}
-
-function openShared(path: string, mode: OpenOptions['mode'], images: OpenImages): Storage {
-  // Says what a path is that is no image, before it is looked at further.
-  sourceKind(path);
-  const key = `${mode} ${identityOf(path)}`;
-  const open = images.get(key);
-  if (open?.share()) return open;
-  const storage = openImage(path, { mode });
-  if (storage instanceof FileStorage) images.set(key, storage);
-  return storage;
 }
 
 /** A folder of dumps or of files, or the device through which a firmware gives dumps. */
@@ -185,7 +177,7 @@ export function openSources(
   const opened: OpenSource[] = [];
   const failed: FailedSource[] = [];
   const others: string[] = [];
-  const images: OpenImages = new Map();
+  const images: OpenFiles = new Map();
   const specs = texts.map((text) => parseSource(text));
   if (specs.length > MOST_BACKENDS) {
     throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MOST_BACKENDS}`);

@@ -1,4 +1,4 @@
-// A regular file or a block device as storage; and .gz files, which are unpacked into memory and only read.
+// A regular file or a block device as storage.
 
 import {
   closeSync,
@@ -14,13 +14,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { gunzip } from '../platform/node.js';
 import { isHeldByQemu, takeWriterLock } from './lock.js';
-import { MemoryStorage } from './memory.js';
 import { cutWhileInUse, type Storage } from './storage.js';
-
-/** An unpacked .gz larger than this is not held in memory. */
-const MOST_UNPACKED = 1 << 30;
 
 /** What a path is, told apart before it is opened: opening a FIFO would wait, and a device may do anything. */
 export function sourceKind(path: string): 'file' | 'block' | 'folder' {
@@ -94,7 +89,6 @@ export function openImage(path: string, { mode }: FileOptions): Storage {
       path,
     });
   }
-  if (kind === 'file' && path.endsWith('.gz')) return unpack(path, mode);
   const isProtected = kind === 'block' && isWriteProtected(path);
   if (isProtected && mode === 'must') {
     throw new PstoreError('EROFS', `${path} is write-protected: the device itself is set to read-only`, { path });
@@ -135,42 +129,6 @@ function open(path: string, flags: number): number {
   } catch (error) {
     throw fromSystem(error, `${path} cannot be opened: ${reasonOf(error)}`, { path });
   }
-}
-
-function unpack(path: string, mode: FileOptions['mode']): Storage {
-  if (mode === 'must') {
-    throw new PstoreError('EROFS', `${path} is compressed and can only be read; unpack it first (gunzip)`, { path });
-  }
-  let packed: Buffer;
-  try {
-    packed = readFileSync(path);
-  } catch (error) {
-    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
-  }
-  if (packed.length > 0 && !packed.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC.subarray(0, packed.length))) {
-    const found = packed.toString('hex', 0, 2).replace(/..(?=.)/, '$& ');
-    const advice = 'leave .gz out of its name if it is not compressed';
-    throw new PstoreError('EBADMSG', `${path} is not a gzip file: at offset 0 stands ${found}, not 1f 8b; ${advice}`, {
-      path,
-      offset: 0,
-    });
-  }
-  try {
-    return new MemoryStorage(gunzip(packed, MOST_UNPACKED), { path, writable: false });
-  } catch (error) {
-    throw new PstoreError('EBADMSG', `${path} ${whyNotUnpacked(error, packed.length)}`, { path, cause: error });
-  }
-}
-
-/** RFC 1952, 2.3.1: ID1 and ID2. */
-export const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
-
-function whyNotUnpacked(error: unknown, length: number): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_BUFFER_TOO_LARGE') return 'is larger than 1 GiB when unpacked; unpack it first (gunzip)';
-  if (length === 0) return 'is empty';
-  if (code === 'Z_BUF_ERROR') return `is truncated: its gzip data end early, at offset ${length}; copy it again`;
-  return `is damaged: its gzip data cannot be unpacked (${message}); copy it again`;
 }
 
 export class FileStorage implements Storage {

@@ -42,3 +42,12 @@ export function realPath(path: string): string {
     return path;
   }
 }
+
+export function isFifo(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    // What is wrong with it is said when it is opened.
+    return false;
+  }
+}

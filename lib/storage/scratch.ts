@@ -11,11 +11,17 @@ import type { Scratch } from './spool.js';
 const MOST_ATTEMPTS = 100;
 let serial = 0;
 
+/** @throws PstoreError as openScratch() */
+export function createScratch(folder = tmpdir()): Scratch {
+  return new ScratchFile(openScratch(folder), folder);
+}
+
 /**
+ * The descriptor of a new temporary file, which nobody else can open.
  * @param folder where the file is made; default the system's temporary folder
  * @throws PstoreError ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC: the folder cannot hold one
  */
-export function createScratch(folder = tmpdir()): Scratch {
+export function openScratch(folder = tmpdir()): number {
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
   for (let attempt = 1; ; attempt++) {
     const path = join(folder, `.pstorefuse-spool-${process.pid}-${Date.now().toString(36)}-${serial++}`);
@@ -32,7 +38,7 @@ export function createScratch(folder = tmpdir()): Scratch {
       closeSync(fd);
       throw failed(folder, 'taken out of the folder again', error);
     }
-    return new ScratchFile(fd, folder);
+    return fd;
   }
 }
 

@@ -1,7 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { openImage, reasonOf, sourceKind } from '../../lib/storage/file.js';
 
@@ -115,40 +114,6 @@ t.test('a write-protected block device', { skip: !canLoop && 'there are no loop 
     code: 'EROFS',
     message: `${device} is write-protected: the device itself is set to read-only`,
   });
-});
-
-t.test('.gz files are unpacked into memory and only read', async (t) => {
-  const text = 'zone '.repeat(2000);
-  const path = file(gzipSync(text), 'image.raw.gz');
-  for (const mode of ['read', 'try'] as const) {
-    const storage = openImage(path, { mode });
-    t.match(storage, { path, size: text.length, writable: false });
-    const target = new Uint8Array(5);
-    t.equal(storage.read(target, 5), 5);
-    t.equal(Buffer.from(target).toString(), 'zone ');
-    t.throws(() => storage.write(target, 0), { code: 'EROFS' });
-    storage.close();
-  }
-  t.throws(() => openImage(path, { mode: 'must' }), { code: 'EROFS', message: /unpack it first \(gunzip\)$/ });
-  const packed = gzipSync(text);
-  const damaged = Buffer.from(packed);
-  damaged[packed.length - 6]! ^= 1;
-  for (const [name, bytes, message] of [
-    ['half.gz', packed.subarray(0, 30), 'is truncated: its gzip data end early, at offset 30; copy it again'],
-    ['short.gz', packed.subarray(0, 1), 'is truncated: its gzip data end early, at offset 1; copy it again'],
-    [
-      'plain.gz',
-      'no gzip',
-      'is not a gzip file: at offset 0 stands 6e 6f, not 1f 8b; leave .gz out of its name if it is not compressed',
-    ],
-    ['damaged.gz', damaged, 'is damaged: its gzip data cannot be unpacked (incorrect data check); copy it again'],
-    ['empty.gz', '', 'is empty'],
-  ] as const) {
-    const bad = file(bytes, name);
-    t.throws(() => openImage(bad, { mode: 'read' }), { code: 'EBADMSG', message: `${bad} ${message}` }, name);
-  }
-  mkdirSync(join(folder, 'folder.gz'));
-  t.throws(() => openImage(join(folder, 'folder.gz'), { mode: 'read' }), { code: 'EISDIR' });
 });
 
 t.test('the words of the operating system', async (t) => {

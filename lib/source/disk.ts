@@ -1,0 +1,127 @@
+// An image of a whole disk: the partition that is meant, or those that hold something.
+
+import { PstoreError } from '../errors.js';
+import {
+  MAX_LISTED,
+  type Partition,
+  type PartitionTable,
+  partitionText,
+  readPartitionTables,
+} from '../storage/partitions.js';
+import { SliceStorage } from '../storage/slice.js';
+import type { Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
+import type { Warnings } from '../warnings.js';
+import { knows, type SourceSpec } from './grammar.js';
+import { KINDS } from './kinds.js';
+import { likeliest } from './recognise.js';
+
+/** A partition in which something is found. */
+interface Hit {
+  readonly partition: Partition;
+  /** The name of the backend. */
+  readonly kind: string;
+}
+
+/** The partition's bytes; fewer than its table says where the disk was cut. */
+function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStorage {
+  return new SliceStorage(disk, offset, Math.min(size, disk.size - offset));
+}
+
+/**
+ * The partition that the key `part` names: by its number, its label, or its PARTUUID.
+ * @throws PstoreError EBADMSG where there is no partition table, EINVAL where no partition or more than one is named so
+ */
+export function namedPartition(disk: Storage, name: string, warnings: Warnings): SliceStorage {
+  const [table] = readPartitionTables(new SurvivingStorage(disk));
+  if (!table) {
+    const sentence = `${disk.path} has no partition table (GPT or MBR), so part=${name} names nothing; leave it out`;
+    throw new PstoreError('EBADMSG', sentence, { path: disk.path });
+  }
+  const byNumber = table.partitions.filter(({ number }) => String(number) === name);
+  const named = table.partitions.filter(
+    (partition) => partition.name === name || partition.partUuid === name.toLowerCase(),
+  );
+  const [found, another] = byNumber.length > 0 ? byNumber : named;
+  if (!found || another) {
+    const what = another ? 'more than one partition is called' : 'no partition is called';
+    const list = table.partitions.map(partitionText).slice(0, MAX_LISTED).join('; ');
+    throw new PstoreError('EINVAL', `${disk.path}: ${what} ${name}; its ${table.kind} has ${list || 'none'}`, {
+      path: disk.path,
+    });
+  }
+  warnOfTable(disk, table, warnings);
+  if (found.offset + found.size > disk.size) {
+    const sentence = `the image ends at ${disk.size}, inside the partition ${partitionText(found)}; it was cut`;
+    warnings.add('image-capped', `${disk.path}: ${sentence}`);
+  }
+  return partitionStorage(disk, found);
+}
+
+/**
+ * Looks into every partition.
+ * @param recognise the name of the backend whose records a part of the disk holds
+ * @returns the table in the reading in which most is found, and what is found; undefined without a table
+ */
+function searchPartitions(
+  disk: Storage,
+  recognise: (part: SliceStorage) => string | undefined,
+): { table: PartitionTable; hits: Hit[] } | undefined {
+  let best: { table: PartitionTable; hits: Hit[] } | undefined;
+  for (const table of readPartitionTables(new SurvivingStorage(disk))) {
+    const hits = table.partitions.flatMap((partition): Hit[] => {
+      const kind = recognise(partitionStorage(disk, partition));
+      return kind === undefined ? [] : [{ partition, kind }];
+    });
+    if (!best || hits.length > best.hits.length) best = { table, hits };
+  }
+  return best;
+}
+
+/** What was found in a disk, and what to type. @param path as it is typed in a SOURCE */
+function hitText(path: string, { partition, kind }: Hit): string {
+  return `partition ${partitionText(partition)} is of ${kind}: take ${kind}:${path},part=${partition.number}`;
+}
+
+/** What was found in a disk without the key part=. */
+export interface Found {
+  readonly storage: SliceStorage;
+  /** The keys that would have named it. */
+  readonly keys: readonly (readonly [string, string])[];
+}
+
+/** A kind that is not as sure as this has not found its records in a partition. */
+const FOUND = 0.69;
+
+/**
+ * Looks into the partitions of a disk; the partition table, not the whole disk, tells where an image begins.
+ * @returns undefined where there is no partition table, or no partition holds anything
+ * @throws PstoreError EBADMSG where several do, or where something is to be written
+ */
+export function findInDisk(
+  spec: SourceSpec,
+  disk: Storage,
+  mode: 'read' | 'try' | 'must',
+  warnings: Warnings,
+): Found | undefined {
+  const files = KINDS.filter((kind) => kind.source === 'file');
+  const kinds = files.filter((kind) => (spec.kind ? kind === spec.kind : spec.keys.every(([key]) => knows(kind, key))));
+  const search = searchPartitions(disk, (part) => likeliest(kinds, SurvivingStorage.opening(part), FOUND)?.kind.name);
+  const [hit, another] = search?.hits ?? [];
+  if (!search || !hit) return undefined;
+  const { path } = spec;
+  const typed = path.replaceAll(',', ',,');
+  const disks = `${path} is a disk with a partition table (${search.table.kind})`;
+  if (another || mode === 'must') {
+    const list = search.hits.map((each) => hitText(typed, each)).join('; ');
+    const why = another ? 'several of its partitions hold something' : 'to write, name the partition';
+    throw new PstoreError('EBADMSG', `${disks}: ${why}: ${list}`, { path });
+  }
+  warnings.add('partition-found', `${disks}: ${hitText(typed, hit)}`);
+  warnOfTable(disk, search.table, warnings);
+  return { storage: partitionStorage(disk, hit.partition), keys: [['part', String(hit.partition.number)]] };
+}
+
+function warnOfTable(disk: Storage, { kind, damage }: PartitionTable, warnings: Warnings): void {
+  if (damage !== undefined) warnings.add('medium-damaged', `${disk.path}: the ${kind} is damaged: ${damage}`);
+}

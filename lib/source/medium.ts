@@ -1,0 +1,70 @@
+// What lies between a file and the image in it: a sparse container, spare bytes of flash, a part of it.
+
+import { PstoreError } from '../errors.js';
+import type { SourceKeys } from '../pstore/keys.js';
+import { AndroidSparseStorage, isAndroidSparse } from '../storage/android-sparse.js';
+import { SliceStorage } from '../storage/slice.js';
+import { pageShapeText, parsePageShape, SpareStorage } from '../storage/spare.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
+import type { Warnings } from '../warnings.js';
+import { namedPartition } from './disk.js';
+import { findSpare } from './find-spare.js';
+
+/** Bytes that tell what a file is packed in. */
+const HEAD = 64;
+
+/**
+ * The bytes of the image itself: what wraps them is taken off. Offsets count from there on in the image's own bytes.
+ * @throws PstoreError EINVAL for the key `oob`, EBADMSG for a container that cannot be read
+ */
+export function unwrapped(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
+  return withoutSpare(unsparse(file, warnings), keys, warnings);
+}
+
+function unsparse(file: Storage, warnings: Warnings): Storage {
+  if (!isAndroidSparse(readRange(new SurvivingStorage(file), 0, HEAD))) return file;
+  const image = new AndroidSparseStorage(file);
+  if (image.damage !== undefined) {
+    warnings.add('medium-damaged', `${file.path} is damaged: ${image.damage}; what stands before that is shown`);
+  }
+  return image;
+}
+
+function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
+  const given = keys.text('oob');
+  if (given !== undefined) {
+    const shape = parsePageShape(given);
+    return shape ? new SpareStorage(file, shape) : file;
+  }
+  const shape = findSpare(new SurvivingStorage(file));
+  if (!shape) return file;
+  const text = pageShapeText(shape);
+  const found = `${shape.spare} spare bytes (OOB) of NAND flash stand after each ${shape.data} bytes`;
+  const ecc = file.writable ? '; when records are erased or written, the ECC in them is left as it is' : '';
+  warnings.add('spare-bytes', `${file.path}: ${found}, and are left out, as with oob=${text}${ecc}`);
+  return new SpareStorage(file, shape);
+}
+
+/** The keys `offset` and `size`. @throws PstoreError EINVAL when the part does not lie inside */
+function partOf(whole: Storage, keys: SourceKeys): Storage {
+  const offset = keys.size('offset');
+  const size = keys.size('size');
+  if (offset !== undefined && offset >= whole.size) {
+    throw new PstoreError('EINVAL', `${whole.path} has ${whole.size} bytes: offset=${offset} lies after its end`, {
+      path: whole.path,
+      offset,
+    });
+  }
+  return offset === undefined && size === undefined ? whole : new SliceStorage(whole, offset ?? 0, size);
+}
+
+/** A part of the image as the keys part=, offset= and size= name it; offset counts from the partition's beginning. */
+export function placed(image: Storage, keys: SourceKeys, warnings: Warnings): Storage {
+  const name = keys.text('part');
+  if (name === undefined) return partOf(image, keys);
+  const partition = namedPartition(image, name, warnings);
+  const part = partOf(partition, keys);
+  if (part === partition || !(part instanceof SliceStorage)) return part;
+  return new SliceStorage(image, partition.base + part.base, part.size);
+}

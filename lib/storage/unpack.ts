@@ -1,0 +1,241 @@
+// Files that are not images, but become some when a program unpacks them: compressed ones, disks of virtual machines,
+// and what comes through a pipe. What comes out goes to a temporary file without a name, and zeros become holes in it,
+// so that neither memory nor the disk pays for them.
+
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { fromSystem, PstoreError } from '../errors.js';
+import type { Warnings } from '../warnings.js';
+import { FileStorage, reasonOf } from './file.js';
+import { openScratch } from './scratch.js';
+import type { Storage } from './storage.js';
+
+interface Packing {
+  readonly name: string;
+  /** How a file begins, in hexadecimal digits; a dot stands for any digit. */
+  readonly magic: RegExp;
+  /** Bytes that the magic stands after. */
+  readonly at?: number;
+  /** Programs that unpack it from standard input to standard output; the first that is installed is taken. */
+  readonly programs: readonly (readonly [string, ...string[]])[];
+  /** What a person types. */
+  readonly advice: string;
+}
+
+/** Node itself, as a program that unpacks gzip. */
+const NODE_GUNZIP =
+  'const z=require("zlib").createGunzip();process.stdin.pipe(z).pipe(process.stdout);z.on("error",()=>process.exit(1))';
+
+const PACKINGS: readonly Packing[] = [
+  {
+    name: 'gzip',
+    // RFC 1952, 2.3.1: ID1, ID2, CM 8, and FLG without its reserved bits.
+    magic: /^1f8b08[01]/,
+    programs: [
+      ['gzip', '-dc'],
+      [process.execPath, '-e', NODE_GUNZIP],
+    ],
+    advice: 'gunzip',
+  },
+  { name: 'xz', magic: /^fd377a585a00/, programs: [['xz', '-dc', '-T1']], advice: 'unxz' },
+  { name: 'zstd', magic: /^28b52ffd/, programs: [['zstd', '-dcq', '--long=31']], advice: 'unzstd' },
+  { name: 'lz4', magic: /^04224d18[4-7]/, programs: [['lz4', '-dcq']], advice: 'unlz4' },
+  { name: 'bzip2', magic: /^425a683[1-9]314159265359/, programs: [['bzip2', '-dc']], advice: 'bunzip2' },
+];
+
+/** Disks of virtual machines: qemu-img reads them by their path, and writes to a file. */
+const DISKS: readonly { name: string; magic: RegExp; at?: number }[] = [
+  { name: 'qcow2', magic: /^514649fb0000000[23]/ },
+  { name: 'vmdk', magic: /^4b444d560[1-3]000000/ },
+  // VirtualBox writes a line of text in front, then this signature at offset 64.
+  { name: 'vdi', magic: /^7f10dabe/, at: 64 },
+];
+
+const HEAD = 128;
+const CHUNK = 1 << 18;
+/** Runs of zeros that become holes: a file system's block. */
+const BLOCK = 4096;
+
+/** What a file is packed with. */
+export type Packed = { readonly kind: 'stream'; readonly packing: Packing } | { readonly kind: 'disk'; name: string };
+
+/** Tells by its content whether a file must be unpacked before it is an image. */
+export function packedAs(storage: Storage): Packed | undefined {
+  const head = new Uint8Array(Math.min(HEAD, storage.size));
+  const got = head.length === 0 ? 0 : storage.read(head, 0);
+  const digits = (from: number) => Buffer.from(head.buffer, from, Math.max(0, got - from)).toString('hex');
+  const packing = PACKINGS.find(({ magic }) => magic.test(digits(0)));
+  if (packing) return { kind: 'stream', packing };
+  const disk = DISKS.find(({ magic, at = 0 }) => got > at && magic.test(digits(at)));
+  return disk && { kind: 'disk', name: disk.name };
+}
+
+/** @throws PstoreError EROFS: what is packed can only be read */
+export function refuseWriting(path: string, packed: Packed): never {
+  const [what, how] =
+    packed.kind === 'disk'
+      ? [`a ${packed.name} disk`, `qemu-img convert -O raw ${path} disk.raw`]
+      : ['compressed', packed.packing.advice];
+  throw new PstoreError('EROFS', `${path} is ${what} and can only be read; unpack it first (${how})`, { path });
+}
+
+/**
+ * Unpacks a file.
+ * @param path as it is named in messages
+ * @param place where the file is opened
+ * @throws PstoreError EBADMSG where nothing can be unpacked, or the program for it is not installed
+ */
+export function unpack(path: string, packed: Packed, warnings: Warnings, place = path): Storage {
+  return packed.kind === 'disk'
+    ? convertDisk(path, packed.name, place)
+    : unpackStream(path, packed.packing, warnings, place);
+}
+
+function unpackStream(path: string, { name, programs, advice }: Packing, warnings: Warnings, place: string): Storage {
+  const input = openSync(place, constants.O_RDONLY);
+  try {
+    for (const program of programs) {
+      const scratch = openScratch();
+      try {
+        const { status, said } = runProgram(program, input, scratch);
+        if (status === undefined) {
+          closeSync(scratch);
+          continue;
+        }
+        if (status !== 0) sayWhatIsMissing(path, name, scratch, said, warnings);
+        return new FileStorage(path, scratch, false, 'file');
+      } catch (error) {
+        closeSync(scratch);
+        throw error;
+      }
+    }
+  } finally {
+    closeSync(input);
+  }
+  const sentence = `${path} is ${name} data, and no program that unpacks them is installed: unpack it first (${advice})`;
+  throw new PstoreError('EBADMSG', sentence, { path });
+}
+
+/** What a program that fails has given is kept: a cut file gives what it has. */
+function sayWhatIsMissing(path: string, name: string, scratch: number, said: string, warnings: Warnings): void {
+  const { size } = fstatSync(scratch);
+  const why = said === '' ? '' : ` (${said})`;
+  if (size === 0) {
+    throw new PstoreError('EBADMSG', `${path} is damaged: its ${name} data cannot be unpacked${why}; copy it again`, {
+      path,
+      offset: 0,
+    });
+  }
+  const sentence = `${path} is cut or damaged: its ${name} data give ${size} bytes${why}, and what these hold is shown`;
+  warnings.add('medium-damaged', `${sentence}; copy it again`);
+  // No partition ends inside a block.
+  ftruncateSync(scratch, Math.ceil(size / BLOCK) * BLOCK);
+}
+
+/**
+ * Runs a program whose output goes to the temporary file: dd makes holes where it writes zeros, and the program itself
+ * writes where there is no such dd.
+ * @returns its exit status, undefined where it is not installed
+ */
+function runProgram(
+  program: readonly string[],
+  input: number,
+  output: number,
+): { status: number | undefined; said: string } {
+  const script = `command -v "$1" >/dev/null || exit ${NOT_INSTALLED}
+if dd conv=sparse iflag=fullblock count=0 </dev/null >/dev/null 2>&1; then
+  { { "$@" 2>&3; echo $? >&4; } | dd conv=sparse iflag=fullblock bs=64K 2>/dev/null >&5; } 4>&1
+else
+  "$@" 2>&3 >&5; echo $?
+fi`;
+  const result = spawnSync('sh', ['-c', script, 'pstorefuse', ...program], {
+    stdio: [input, 'pipe', 'ignore', 'pipe', 'ignore', output],
+    encoding: 'utf8',
+  });
+  if (result.status === NOT_INSTALLED) return { status: undefined, said: '' };
+  const said = String(result.output[3] ?? '')
+    .trim()
+    .split('\n')[0]!;
+  const status = Number.parseInt(result.stdout.trim(), 10);
+  return { status: Number.isNaN(status) ? 1 : status, said };
+}
+
+/** sh(1) ends with this where a command is not found. */
+const NOT_INSTALLED = 127;
+
+function convertDisk(path: string, name: string, place: string): Storage {
+  const scratch = openScratch();
+  const output = '/proc/self/fd/3';
+  const result = spawnSync('qemu-img', ['convert', '-O', 'raw', '--', place, output], {
+    stdio: ['ignore', 'ignore', 'pipe', scratch],
+    encoding: 'utf8',
+  });
+  if (!result.error && result.status === 0) return new FileStorage(path, scratch, false, 'file');
+  closeSync(scratch);
+  const command = `qemu-img convert -O raw ${path} disk.raw`;
+  if (result.error) {
+    const sentence = `${path} is a ${name} disk of a virtual machine: install qemu-img, or convert it first (${command})`;
+    throw new PstoreError('EBADMSG', sentence, { path });
+  }
+  const said = result.stderr.trim().split('\n')[0] ?? '';
+  throw new PstoreError('EBADMSG', `${path} is a ${name} disk, and qemu-img cannot read it: ${said}`, { path });
+}
+
+/**
+ * Takes all that comes through a pipe to a temporary file, and unpacks that where it is packed.
+ * @param path of the FIFO, or null for standard input
+ * @throws PstoreError EIO, EACCES, ENOSPC
+ */
+export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
+  const named = path ?? 'standard input';
+  const scratch = openScratch();
+  try {
+    const input = path === null ? 0 : openSync(path, constants.O_RDONLY);
+    try {
+      copySparsely(input, scratch);
+    } finally {
+      if (path !== null) closeSync(input);
+    }
+    const storage = new FileStorage(named, scratch, false, 'file');
+    const packed = packedAs(storage);
+    if (!packed) return storage;
+    const image = unpack(named, packed, warnings, `/proc/${process.pid}/fd/${scratch}`);
+    storage.close();
+    return image;
+  } catch (error) {
+    closeSync(scratch);
+    throw fromSystem(error, `${named} cannot be read: ${reasonOf(error)}`, { path: named });
+  }
+}
+
+function copySparsely(input: number, output: number): void {
+  const buffer = new Uint8Array(CHUNK);
+  let total = 0;
+  for (let got = readWaiting(input, buffer); got > 0; got = readWaiting(input, buffer)) {
+    for (let at = 0; at < got; at += BLOCK) {
+      const block = buffer.subarray(at, Math.min(got, at + BLOCK));
+      if (block.some((byte) => byte !== 0)) writeWhole(output, block, total + at);
+    }
+    total += got;
+  }
+  ftruncateSync(output, total);
+}
+
+/** Writing to a nearly full disk may write a part. */
+function writeWhole(output: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(output, bytes, done, bytes.length - done, at + done);
+}
+
+/** A pipe that somebody has made non-blocking has nothing for a moment. @returns 0 at the end */
+function readWaiting(input: number, buffer: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(input, buffer, 0, buffer.length, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

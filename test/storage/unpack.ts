@@ -1,0 +1,74 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openImage } from '../../lib/storage/file.js';
+import { readRange } from '../../lib/storage/storage.js';
+import { packedAs, refuseWriting, takeFromPipe, unpack } from '../../lib/storage/unpack.js';
+import { Warnings } from '../../lib/warnings.js';
+import { goldenImage } from '../fixture-path.js';
+
+const folder = t.testdir({});
+const IMAGE = goldenImage('s1');
+const plain = join(folder, 'plain');
+writeFileSync(plain, IMAGE);
+
+function packedFile(path: string) {
+  const file = openImage(path, { mode: 'read' });
+  const packed = packedAs(file);
+  file.close();
+  return packed;
+}
+
+for (const program of ['gzip', 'xz', 'zstd', 'bzip2', 'lz4']) {
+  const isMissing = spawnSync(program, ['--version']).error !== undefined;
+  t.test(program, { skip: isMissing && 'it is not installed' }, async (t) => {
+    const path = join(folder, `a file of ${program}`);
+    writeFileSync(path, execFileSync(program, ['-c', plain], { maxBuffer: 1 << 24 }));
+    const packed = packedFile(path)!;
+    t.ok(packed, 'told by its content');
+    t.throws(() => refuseWriting(path, packed), { code: 'EROFS', message: /can only be read; unpack it first/ });
+    const warnings = new Warnings();
+    const storage = unpack(path, packed, warnings);
+    t.equal(Buffer.compare(readRange(storage, 0, storage.size), IMAGE), 0);
+    t.same(warnings.list, []);
+    t.throws(() => storage.write(new Uint8Array(1), 0), { code: 'EROFS' });
+    storage.close();
+  });
+}
+
+t.test('a cut file gives what it has', async (t) => {
+  const path = join(folder, 'cut');
+  const whole = execFileSync('gzip', ['-c', plain], { maxBuffer: 1 << 24 });
+  writeFileSync(path, whole.subarray(0, whole.length / 2));
+  const warnings = new Warnings();
+  const storage = unpack(path, packedFile(path)!, warnings);
+  t.match(warnings.list, [{ code: 'medium-damaged', message: /is cut or damaged.*copy it again/ }]);
+  t.ok(storage.size > 0 && storage.size % 4096 === 0);
+  t.equal(Buffer.compare(readRange(storage, 0, 32768), IMAGE.subarray(0, 32768)), 0);
+  storage.close();
+  writeFileSync(path, whole.subarray(0, 12));
+  t.throws(() => unpack(path, packedFile(path)!, warnings), { code: 'EBADMSG', message: /cannot be unpacked/ });
+});
+
+t.test('what is not packed, and what only qemu-img reads', async (t) => {
+  t.equal(packedFile(plain), undefined);
+  writeFileSync(join(folder, 'empty'), '');
+  t.equal(packedFile(join(folder, 'empty')), undefined);
+  const disk = join(folder, 'disk');
+  writeFileSync(disk, Buffer.concat([Buffer.from('514649fb00000003', 'hex'), Buffer.alloc(4088, 0x5a)]));
+  const packed = packedFile(disk)!;
+  t.same(packed, { kind: 'disk', name: 'qcow2' });
+  t.throws(() => unpack(disk, packed, new Warnings()), { code: 'EBADMSG', message: /is a qcow2 disk/ });
+});
+
+t.test('a FIFO, with holes where it has zeros', async (t) => {
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  writeFileSync(plain, Buffer.concat([new Uint8Array(1 << 20), IMAGE]));
+  spawn('sh', ['-c', 'cat "$0" > "$1"', plain, fifo], { stdio: 'ignore' }).unref();
+  const storage = takeFromPipe(fifo, new Warnings());
+  t.equal(Buffer.compare(readRange(storage, 0, storage.size), readFileSync(plain)), 0);
+  t.equal(storage.size, statSync(plain).size);
+  storage.close();
+});
