@@ -113,9 +113,11 @@ export class Explainer {
     const own = reliable.findIndex(({ name, ip }) => ip || name === titled.function || !isReporting(name));
     const frames = own < 0 ? [] : reliable.slice(own);
     const signature = signatureOf(titled, frames);
-    this.#crashes.push({ ...titled, signature, frames, panicked, line, ...contextOf(report, this.#log) });
+    const crash = { ...titled, signature, frames, panicked, line, ...contextOf(report, this.#log) };
     // Reports of several tasks do not end in the order in which they began.
-    this.#crashes.sort((a, b) => a.line - b.line);
+    const before = this.#crashes.findLastIndex((earlier) => earlier.line <= line);
+    if (before === this.#crashes.length - 1) this.#crashes.push(crash);
+    else this.#crashes.splice(before + 1, 0, crash);
     if (this.#crashes.length <= this.#most) return;
     this.#skipped++;
     if (this.#options.first) this.#crashes.pop();
