@@ -126,13 +126,14 @@ class JsonOutput {
 }
 
 /** What is known of a crash, or of a text without one: then the crash's own facts are null. */
-export function jsonCrash({ path, names, reason, explanation }: Explained, crash: Crash | undefined): object {
+export function jsonCrash({ path, names, reason, time, explanation }: Explained, crash: Crash | undefined): object {
   const { crashes, skipped, kernel, build, architecture, hardware, machine, verdict, reasons } = explanation;
   const from = crash ?? { kernel, build, architecture, hardware, machine, verdict, reasons };
   return {
     path,
     names,
     reason,
+    time,
     title: crash?.title ?? null,
     kind: crash?.kind ?? null,
     function: crash?.function ?? null,
@@ -237,6 +238,7 @@ function paragraph(explained: Explained, crash: Crash, shown: number): string[] 
           .filter(Boolean)
           .join(', '),
       ],
+      ['written', explained.time],
       ['verdict', [`${verdict}.`, ...reasons].join(' ')],
       ['also', more > 0 ? `${more} more ${more === 1 ? 'crash' : 'crashes'} in this text; --all shows them` : null],
     ]),

@@ -19,6 +19,8 @@ export interface Explained {
   readonly names: readonly string[];
   /** Of the record, where there is one. */
   readonly reason: string | null;
+  /** When the record was written, as its header has it: ISO 8601, in UTC. */
+  readonly time: string | null;
   readonly explanation: Explanation;
 }
 
@@ -29,7 +31,7 @@ const CHUNK = 256 << 10;
 const TEXT_TYPES = ['dmesg', 'console', 'powerpc-opal'];
 
 export function explainStdin(options: ExplainOptions): Explained {
-  return { path: '-', names: [], reason: null, explanation: explainBytes(stdinChunks(), options) };
+  return { path: '-', names: [], reason: null, time: null, explanation: explainBytes(stdinChunks(), options) };
 }
 
 /** Whether a path is a file of text, and no image: what waits, as a FIFO does, is a text. */
@@ -52,7 +54,7 @@ function isStream(path: string): boolean {
 
 export async function explainFile(path: string, options: ExplainOptions): Promise<Explained> {
   const explanation = isStream(path) ? await explainStream(path, options) : explainStored(path, options);
-  return { path, names: [], reason: null, explanation };
+  return { path, names: [], reason: null, time: null, explanation };
 }
 
 async function explainStream(path: string, options: ExplainOptions): Promise<Explanation> {
@@ -107,7 +109,7 @@ export function explainParts(parts: readonly Part[], options: ExplainOptions): E
     record.state === 'undecodable'
       ? explainBytes([], all)
       : explainBytes(joined ? [new TextEncoder().encode(joined.text)] : contentChunks(listed), all);
-  return { path: mounted.backend.path, names, reason: record.reason, explanation };
+  return { path: mounted.backend.path, names, reason: record.reason, time: timeOf(record), explanation };
 }
 
 export function partOf(listed: Listed): Part {
@@ -161,6 +163,11 @@ function factsOf(record: PstoreRecord, missing: readonly number[]): RecordFacts 
     ...(mtimeNs === null ? {} : { seconds: Number(mtimeNs / 1_000_000_000n) }),
     observations: [...observationsOf(record), ...missingParts(missing)],
   };
+}
+
+function timeOf({ mtimeNs }: PstoreRecord): string | null {
+  const date = new Date(Number((mtimeNs ?? 0n) / 1_000_000n));
+  return mtimeNs === null || Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 function missingParts(missing: readonly number[]): Observation[] {

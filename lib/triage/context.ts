@@ -34,7 +34,7 @@ const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$/, 'arm'],
   [/^\$ ?\d\s{0,4}: |^Cause : /, 'mips'],
   [/^NIP[: ]|^GPR00: /, 'powerpc'],
-  [/^\s{0,4}epc : .* ra : |^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
+  [/^\s{0,4}epc : (?:.* ra : |[A-Za-z_]\S{0,255}\+0x)|^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
   [/^Krnl PSW : |^Krnl GPRS: /, 's390'],
   [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: /, 'loongarch'],
 ];

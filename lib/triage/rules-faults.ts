@@ -16,6 +16,64 @@ const LISTS = [
   },
 ] as const;
 
+const panic = (rest: string) => new RegExp(`Kernel panic - not syncing: ${rest}`);
+
+const PANICS: readonly Rule[] = [
+  {
+    // What follows from a report that stands before it.
+    opening: panic(
+      '(?<text>(?:kernel: |kasan: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic|panic_on)\\b.*|hung_task: .*|softlockup: .*|[Hh]ard LOCKUP|RCU Stall.*|Machine halted.*|Oops\\b.*|BUG!|KASAN: .*|UBSAN: .*|Aiee, killing interrupt handler!|Fatal hardware error!|scheduling while atomic.*)',
+    ),
+    partOf: [],
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
+  },
+  {
+    opening: panic(
+      `(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[<[^>]{0,24}>\\] |[\\da-f]{8,16} )?(?:${FUNCTION})?`,
+    ),
+    forms: [{ kind: 'stack-overflow', title: 'kernel panic: stack is corrupted in {f}', place: named }],
+  },
+  {
+    opening: panic('corrupted stack end'),
+    forms: [{ kind: 'stack-overflow', title: 'kernel panic: corrupted stack end in {f}', place: stalled }],
+  },
+  {
+    opening: panic('Attempted to kill init!'),
+    partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
+    forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
+  },
+  {
+    opening: panic("Couldn't open N_TTY ldisc"),
+    forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }],
+  },
+  {
+    opening: panic('Fatal exception'),
+    partOf: [],
+    forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }],
+  },
+  {
+    opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|: |$)'),
+    forms: [{ kind: 'oom', title: 'kernel panic: {text}' }],
+  },
+  {
+    opening: panic('(?<text>VFS: Unable to mount root fs)'),
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
+  },
+  {
+    opening: panic('(?<text>[^\\n]{0,40}(?:[Mm]achine [Cc]heck|MCE)[^\\n]{0,60})'),
+    forms: [{ kind: 'machine-check', title: 'kernel panic: {text}' }],
+  },
+  {
+    opening: panic('(?:Watchdog detected )?[Hh]ard LOCKUP'),
+    forms: [{ kind: 'hard-lockup', title: 'kernel panic: hard LOCKUP' }],
+  },
+  { opening: panic('(?<text>.{1,200})'), forms: [{ kind: 'panic', title: 'kernel panic: {text}' }] },
+  {
+    opening: /Kernel panic - not syncing:?$/,
+    forms: [{ kind: 'panic', title: 'kernel panic' }],
+  },
+];
+
 export const FAULTS: readonly Rule[] = [
   {
     opening: /BUG: (?:unable to handle (?:kernel )?NULL pointer dereference|kernel NULL pointer dereference)/,
@@ -147,64 +205,5 @@ export const FAULTS: readonly Rule[] = [
     partOf: [],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
-  ...panics(),
+  ...PANICS,
 ];
-
-function panics(): Rule[] {
-  const panic = (rest: string, flags = '') => new RegExp(`Kernel panic - not syncing: ${rest}`, flags);
-  return [
-    {
-      // What follows from a report that stands before it.
-      opening: panic(
-        '(?<text>(?:kernel: |kasan: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic|panic_on)\\b.*|hung_task: .*|softlockup: .*|[Hh]ard LOCKUP|RCU Stall.*|Machine halted.*|Oops\\b.*|BUG!|KASAN: .*|UBSAN: .*|Aiee, killing interrupt handler!|Fatal hardware error!|scheduling while atomic.*)',
-      ),
-      partOf: [],
-      forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
-    },
-    {
-      opening: panic(
-        `(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[?<?[\\da-fA-F(). ]*>?\\]? ?)?(?:${FUNCTION})?`,
-      ),
-      forms: [{ kind: 'stack-overflow', title: 'kernel panic: stack is corrupted in {f}', place: named }],
-    },
-    {
-      opening: panic('corrupted stack end'),
-      forms: [{ kind: 'stack-overflow', title: 'kernel panic: corrupted stack end in {f}', place: stalled }],
-    },
-    {
-      opening: panic('Attempted to kill init!'),
-      partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
-      forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
-    },
-    {
-      opening: panic("Couldn't open N_TTY ldisc"),
-      forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }],
-    },
-    {
-      opening: panic('Fatal exception'),
-      partOf: [],
-      forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }],
-    },
-    {
-      opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|: |$)'),
-      forms: [{ kind: 'oom', title: 'kernel panic: {text}' }],
-    },
-    {
-      opening: panic('(?<text>VFS: Unable to mount root fs)'),
-      forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
-    },
-    {
-      opening: panic('(?<text>[^\\n]{0,40}(?:[Mm]achine [Cc]heck|MCE)[^\\n]{0,60})'),
-      forms: [{ kind: 'machine-check', title: 'kernel panic: {text}' }],
-    },
-    {
-      opening: panic('(?:Watchdog detected )?[Hh]ard LOCKUP'),
-      forms: [{ kind: 'hard-lockup', title: 'kernel panic: hard LOCKUP' }],
-    },
-    { opening: panic('(?<text>.{1,200})'), forms: [{ kind: 'panic', title: 'kernel panic: {text}' }] },
-    {
-      opening: /Kernel panic - not syncing:?$/,
-      forms: [{ kind: 'panic', title: 'kernel panic' }],
-    },
-  ];
-}
