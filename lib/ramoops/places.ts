@@ -73,10 +73,6 @@ export class Places {
     return this.offsets.length;
   }
 
-  countFrom(offset: number): number {
-    return this.offsets.length - upperBound(this.offsets, offset - 1);
-  }
-
   #at(kind: RamKind, offset: number): Mark | undefined {
     const mark = this.#marks.get(offset);
     return mark && mark.ftrace === (kind === 'ftrace') ? mark : undefined;

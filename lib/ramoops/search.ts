@@ -31,8 +31,8 @@ const MAX_KEPT = 256;
 /** Steps of the search: an image that is made to keep us busy gets the best of what was seen by then. */
 const MAX_STEPS = 400_000;
 /** Candidates that the places put this far behind the best are not looked at; further where the best has its faults. */
-const MARGIN = 2.5;
-const WIDE_MARGIN = 5;
+const MARGIN = 2;
+const WIDE_MARGIN = 3;
 /** Up to this cost the best explains all: no zone need be looked for that lacks its header. */
 const GOOD = 1.5;
 /** Sizes that are tried for a zone after which no header stands. */
@@ -210,8 +210,8 @@ export class Search {
   /** Goes on with each kind that follows, or without it. */
   #tails(dialect: RamDialect, order: RamOrder, dumps: Dumps, chain: Chain, kinds: readonly RamKind[]): void {
     if (++this.#steps > MAX_STEPS) return;
-    const left = this.#places.countFrom(chain.at);
-    if (chain.cost + this.#places.strayCost(left - this.#mostZones(kinds)) > this.#limit) return;
+    const strays = this.#places.count - chain.matched - this.#mostZones(kinds);
+    if (chain.cost + dialect.unlikely + this.#places.strayCost(strays) > this.#limit) return;
     const [kind, ...rest] = kinds;
     if (kind === undefined) {
       this.#finish(dialect, order, dumps, chain);
@@ -221,7 +221,9 @@ export class Search {
   }
 
   #mostZones(kinds: readonly RamKind[]): number {
-    return kinds.length + 1 + (kinds.includes('ftrace') ? this.#places.ftrace.length : 0);
+    if (kinds.length === 0) return 0;
+    const console = kinds.includes('console') ? 1 : 0;
+    return kinds.length + console + (kinds.includes('ftrace') ? this.#places.ftrace.length : 0);
   }
 
   *#with(dialect: RamDialect, kind: RamKind, chain: Chain): Generator<Chain> {
