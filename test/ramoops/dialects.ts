@@ -1,0 +1,67 @@
+import t from 'tap';
+import { PstoreError } from '../../lib/errors.js';
+import { TextCache } from '../../lib/pstore/cache.js';
+import { SourceKeys } from '../../lib/pstore/keys.js';
+import { ramoops } from '../../lib/ramoops/open.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SliceStorage } from '../../lib/storage/slice.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
+import { Warnings } from '../../lib/warnings.js';
+import { type Dialectal, dice, MAKERS } from '../builders/ramoops-dialects.js';
+
+/** `right`, `warned` where it is wrong and said so, or `silent`. */
+function judge({ image, files, keys }: Dialectal, given: boolean): 'right' | 'warned' | 'silent' {
+  const { offset, size, ...rest } = given ? keys : ({} as Record<string, string>);
+  const memory = new MemoryStorage(image.slice(), { path: 'image', writable: false });
+  const part = offset === undefined ? memory : new SliceStorage(memory, Number(offset), Number(size));
+  const storage = SurvivingStorage.opening(part);
+  const warnings = new Warnings();
+  try {
+    const context = { path: 'image', storage, keys: SourceKeys.of(rest), warnings, cache: new TextCache() };
+    const finding = given ? ramoops : ramoops.probe(storage);
+    if (!finding) return files.size === 0 ? 'right' : 'warned';
+    const backend = finding.open({ ...context, readFile: () => new Uint8Array(0) });
+    let wrong = 0;
+    let seen = 0;
+    for (let slot = 0; slot < backend.slots; slot++) {
+      const record = backend.record(slot);
+      if (!record) continue;
+      seen++;
+      const bytes = new Uint8Array(record.size);
+      backend.open(slot).read(bytes, 0);
+      const expected = files.get(record.name);
+      if (!expected || Buffer.compare(bytes, expected) !== 0) wrong++;
+    }
+    if (wrong === 0 && seen === files.size) return 'right';
+    return warnings.list.length > 0 ? 'warned' : 'silent';
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
+    return files.size === 0 && !given ? 'right' : 'warned';
+  }
+}
+
+/** More of them, from another seed, to measure: RAMOOPS_IMAGES=200 RAMOOPS_SEED=1 node dist/test/ramoops/dialects.js */
+const images = Number(process.env.RAMOOPS_IMAGES ?? 12);
+const seed = Number(process.env.RAMOOPS_SEED ?? 7);
+const only = process.env.RAMOOPS_DIALECT;
+
+for (const [name, make] of Object.entries(MAKERS)) {
+  if (only !== undefined && name !== only) continue;
+  t.test(`${name}: ${images} random images`, async (t) => {
+    const counts = { right: 0, warned: 0, silent: 0 };
+    let [rightGiven, began] = [0, performance.now()];
+    for (let i = 0; i < images; i++) {
+      const image = make(dice(seed * 1000 + i));
+      const verdict = judge(image, false);
+      counts[verdict]++;
+      const withKeys = judge(image, true);
+      if (withKeys === 'right') rightGiven++;
+      if (verdict !== 'right' || withKeys !== 'right') t.comment(`${i}: ${verdict}, with keys ${withKeys}: ${JSON.stringify(image.keys)}, ${image.image.length}`);
+    }
+    const ms = Math.round((performance.now() - began) / images);
+    t.comment(`${name}: ${JSON.stringify(counts)}, with keys ${rightGiven} of ${images}, ${ms} ms each`);
+    t.equal(counts.silent, 0, 'no wrong listing without a warning');
+    t.ok(counts.right >= Math.floor(images * 0.9), 'found without keys');
+    t.equal(rightGiven, images, "right with the kernel's own parameters");
+  });
+}
