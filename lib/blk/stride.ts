@@ -2,6 +2,7 @@
 
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -45,6 +46,7 @@ export function findStride(
       best = { base, size, matches, score };
     }
   }
+  if (best) best.base = withLostHeaders(best.base, best.size, storage);
   if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
   if (!best || best.matches.length < 2) {
     return singleZone(dmesg[0]!, generation, storage, formatted);
@@ -55,6 +57,14 @@ export function findStride(
   const all = Math.floor((storage.size - base) / size);
   const proven = matches.length >= 3 || matches.length === all;
   return { base, size, confidence: proven ? PROVEN : LIKELY };
+}
+
+/** Zones whose headers cannot be read stand before the first one that can: the others keep their numbers. */
+function withLostHeaders(base: number, size: number, storage: Storage): number {
+  let first = base;
+  if (!(storage instanceof SurvivingStorage)) return first;
+  while (first >= size && storage.isLost(first - size, BUFFER_HEADER_SIZE.pstore_blk)) first -= size;
+  return first;
 }
 
 /** Differences between neighbours, and what divides all of them. */
