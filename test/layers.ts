@@ -10,7 +10,7 @@ const LIB = join(ROOT, 'lib');
 
 /** From the bytes up: a room may import its own files and those of the rooms before it. `families` is all of them. */
 const ORDER: readonly (readonly string[])[] = [
-  ['bytes.ts', 'errors.ts', 'printable.ts', 'warnings.ts'],
+  ['bytes.ts', 'crc32.ts', 'errors.ts', 'guid.ts', 'printable.ts', 'warnings.ts'],
   ['platform'],
   ['storage', 'compress'],
   ['pstore'],
@@ -30,6 +30,7 @@ const NODE_HALVES = new Set([
   'platform/node.ts',
   'storage/file.ts',
   'storage/firmware-folder.ts',
+  'storage/node-folder.ts',
   'storage/lock.ts',
   'storage/lockdown.ts',
   'storage/mountinfo.ts',

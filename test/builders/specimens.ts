@@ -27,6 +27,8 @@ export const SPECIMENS: readonly Specimen[] = [
   golden('ramoops', 'r2'),
   golden('mtdoops', 'mtdoops-1'),
   golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
+  golden('efi', 'efi-rec4096', 'image.raw', 4096),
+  golden('erst', 'erst-rm', 'image.raw', 4096),
   {
     kind: 'fadump',
     name: 'new layout',
