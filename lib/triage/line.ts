@@ -39,7 +39,7 @@ interface Prefix {
 }
 
 /** `[   12.345678]`, with the printing task or CPU where the kernel has CONFIG_PRINTK_CALLER. */
-const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{3,9})\]`;
+const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{1,9})\]`;
 const CALLER = String.raw`\[ {0,12}([TC]\d{1,10})[^\]\s]{0,24} {0,2}\]`;
 
 const PREFIXES: readonly Prefix[] = [

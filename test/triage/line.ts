@@ -6,7 +6,7 @@ import { type LogLine, MAX_LINE, parseLine } from '../../lib/triage/line.js';
 const CASES: readonly (readonly [string, string, readonly LogLine[]])[] = [
   ['plain', 'Oops', [{ text: 'Oops' }]],
   ['console', '[    1.250000] a b', [{ seconds: 1.25, text: 'a b' }]],
-  ['pstore', '<4>[ 1.5] a', [{ text: '[ 1.5] a', level: 4 }]],
+  ['few digits', '<4>[ 1.5][ T12] a', [{ level: 4, seconds: 1.5, context: 'T12', text: 'a' }]],
   ['level and time', '<28>[    1.500000]  f+0x1/0x2', [{ level: 4, seconds: 1.5, text: ' f+0x1/0x2' }]],
   ['task', '[    1.500000][  T123] a', [{ seconds: 1.5, context: 'T123', text: 'a' }]],
   ['CPU', '[    1.500000] [   C1] a', [{ seconds: 1.5, context: 'C1', text: 'a' }]],
