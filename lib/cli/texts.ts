@@ -3,11 +3,13 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
 import { openImage } from '../storage/file.js';
-import { readRange } from '../storage/storage.js';
+import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import { type Packed, packedAs, unpack } from '../storage/unpack.js';
 import { Explainer, type ExplainOptions, type Explanation } from '../triage/explain.js';
 import { groupParts, joinParts, type PartFacts, partHead } from '../triage/parts.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import type { Observation, RecordFacts } from '../triage/verdict.js';
+import { Warnings } from '../warnings.js';
 import type { Listed } from './command.js';
 import { stdinChunks } from './stdin.js';
 
@@ -39,12 +41,33 @@ export function isText(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || stats.isDirectory()) return false;
   if (isStream(path)) return true;
-  const file = openImage(path, { mode: 'read' });
   try {
-    return isLogText(readRange(file, 0, TEXT_SAMPLE));
-  } finally {
-    file.close();
+    const file = openUnpacked(path);
+    try {
+      return isLogText(readRange(file, 0, TEXT_SAMPLE));
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    // A source survives a first block that cannot be read.
+    if (isBrokenPlace(error)) return false;
+    throw error;
   }
+}
+
+/** A file of text may be compressed, as logs are when they are rotated; disks of virtual machines are sources. */
+function openUnpacked(path: string): Storage {
+  const file = openImage(path, { mode: 'read' });
+  let packed: Packed | undefined;
+  try {
+    packed = packedAs(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  if (packed?.kind !== 'stream') return file;
+  file.close();
+  return unpack(path, packed, new Warnings());
 }
 
 function isStream(path: string): boolean {
@@ -66,7 +89,7 @@ async function explainStream(path: string, options: ExplainOptions): Promise<Exp
 }
 
 function explainStored(path: string, options: ExplainOptions): Explanation {
-  const file = openImage(path, { mode: 'read' });
+  const file = openUnpacked(path);
   function* chunks(): Generator<Uint8Array> {
     for (let offset = 0; offset < file.size; offset += CHUNK) yield readRange(file, offset, CHUNK);
   }
