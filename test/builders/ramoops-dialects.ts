@@ -145,7 +145,14 @@ function areaOf(size: number, ecc: number, parity: Shape['parity']): number {
 }
 
 /** Writes header, data and parity of a zone. */
-function write(bytes: Uint8Array, zone: Zone, ecc: number, parity: Shape['parity'], data: Uint8Array, start: number): void {
+function write(
+  bytes: Uint8Array,
+  zone: Zone,
+  ecc: number,
+  parity: Shape['parity'],
+  data: Uint8Array,
+  start: number,
+): void {
   const { offset, size } = zone;
   const area = areaOf(size, ecc, parity);
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset);
@@ -180,7 +187,12 @@ function ring(text: Uint8Array, area: number, roll: Roll): { data: Uint8Array; s
   return { data, start };
 }
 
-function fill(roll: Roll, shape: Shape, sizes: Sizes, zones: readonly Zone[]): { bytes: Uint8Array; files: Map<string, Uint8Array> } {
+function fill(
+  roll: Roll,
+  shape: Shape,
+  sizes: Sizes,
+  zones: readonly Zone[],
+): { bytes: Uint8Array; files: Map<string, Uint8Array> } {
   const bytes = new Uint8Array(sizes.mem);
   const files = new Map<string, Uint8Array>();
   const dumps = roll(4) === 0 ? 0 : 1 + roll(4);
@@ -194,7 +206,10 @@ function fill(roll: Roll, shape: Shape, sizes: Sizes, zones: readonly Zone[]): {
       const compressed = roll(2) === 0;
       const line = Buffer.from(shape.line(1_600_000_000 + zone.id * 60, roll(1_000_000), compressed));
       const room = area - line.length;
-      let text = Buffer.concat([Buffer.from(`Oops#${zone.id + 1} Part1\n`), consoleText(roll, Math.max(60, roll(room)))]);
+      let text = Buffer.concat([
+        Buffer.from(`Oops#${zone.id + 1} Part1\n`),
+        consoleText(roll, Math.max(60, roll(room))),
+      ]);
       if (!compressed) text = text.subarray(0, room);
       let record: Uint8Array = compressed ? shape.pack(text) : text;
       for (; record.length > room; record = shape.pack(text)) text = text.subarray(0, text.length / 2);
@@ -223,7 +238,17 @@ function sizeKeys(sizes: Sizes): Record<string, string> {
   };
 }
 
-const EMPTY = { record: 0, console: 0, ftrace: 0, pmsg: 0, bootLog: 0, bootCount: 1, cpus: 1, ecc: 0, pmsgFirst: false };
+const EMPTY = {
+  record: 0,
+  console: 0,
+  ftrace: 0,
+  pmsg: 0,
+  bootLog: 0,
+  bootCount: 1,
+  cpus: 1,
+  ecc: 0,
+  pmsgFirst: false,
+};
 const K = 1024;
 const MEMORY = [128, 256, 512, 640, 766, 896, 960, 1024].map((size) => size * K);
 
@@ -308,7 +333,11 @@ function larger(roll: Roll, elsewhere: boolean): Dialectal {
   if (kind === 1) image.fill(0xff);
   if (kind === 2 || elsewhere) for (let i = 0; i < image.length; i++) image[i] = roll(256);
   image.set(region.image, base);
-  const keys = { ...region.keys, mem_size: String(sizes.mem), ...(elsewhere && { offset: String(base), size: String(sizes.mem) }) };
+  const keys = {
+    ...region.keys,
+    mem_size: String(sizes.mem),
+    ...(elsewhere && { offset: String(base), size: String(sizes.mem) }),
+  };
   return { ...region, dialect: elsewhere ? 'whole RAM' : 'larger file', image, base, keys };
 }
 
@@ -337,9 +366,21 @@ export const MAKERS: Readonly<Record<string, (roll: Roll) => Dialectal>> = {
     return of('rockchip', roll, NEW, sizes, { dialect: 'rockchip', boot_log_size: String(sizes.bootLog) });
   },
   'mediatek-hole': (roll) =>
-    of('mediatek', roll, { ...NEW, hole: true }, { ...usualSizes(roll, false), pmsgFirst: false }, { dialect: 'mediatek' }),
+    of(
+      'mediatek',
+      roll,
+      { ...NEW, hole: true },
+      { ...usualSizes(roll, false), pmsgFirst: false },
+      { dialect: 'mediatek' },
+    ),
   'mediatek-two': (roll) =>
-    of('mediatek', roll, { ...OLD, consoles: 2 }, { ...usualSizes(roll, false), cpus: 1, pmsgFirst: false }, { dialect: 'mediatek' }),
+    of(
+      'mediatek',
+      roll,
+      { ...OLD, consoles: 2 },
+      { ...usualSizes(roll, false), cpus: 1, pmsgFirst: false },
+      { dialect: 'mediatek' },
+    ),
   'android-3.4': androidRing,
   'pre-3.5': headerless,
   'larger file': (roll) => larger(roll, false),

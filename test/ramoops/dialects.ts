@@ -56,7 +56,8 @@ for (const [name, make] of Object.entries(MAKERS)) {
       counts[verdict]++;
       const withKeys = judge(image, true);
       if (withKeys === 'right') rightGiven++;
-      if (verdict !== 'right' || withKeys !== 'right') t.comment(`${i}: ${verdict}, with keys ${withKeys}: ${JSON.stringify(image.keys)}, ${image.image.length}`);
+      if (verdict !== 'right' || withKeys !== 'right')
+        t.comment(`${i}: ${verdict}, with keys ${withKeys}: ${JSON.stringify(image.keys)}, ${image.image.length}`);
     }
     const ms = Math.round((performance.now() - began) / images);
     t.comment(`${name}: ${JSON.stringify(counts)}, with keys ${rightGiven} of ${images}, ${ms} ms each`);
