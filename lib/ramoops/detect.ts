@@ -39,10 +39,10 @@ export interface DetectedRam {
 const IN_MEMORY = 16 << 20;
 /** A geometry that explains the image worse by less than this cannot be excluded. */
 export const PROOF = 1;
+/** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
+const PROVEN_PARITY = 1.5;
 /** Two equal geometries that end elsewhere: the region's size is round. */
 const NOT_ROUND = 0.1;
-/** A region that does not end with the image must explain more than one that does. */
-const OTHER_END = 1.2;
 
 interface Judged extends Fit {
   readonly sizes: RamSizes;
@@ -89,7 +89,9 @@ export class Detection {
     const search = new Search(this.evidence.places, size, this.#isWhole, given, dialects);
     const judged = search
       .candidates()
-      .flatMap(({ sizes }) => this.#parities(sizes, given).map((ecc) => this.#look({ ...sizes, ecc }, given)))
+      .flatMap(({ sizes, cost, rank }) =>
+        this.#parities(sizes, given).map((ecc) => this.#look({ ...sizes, ecc }, given, rank - cost)),
+      )
       .filter((seen) => seen !== undefined)
       .sort((a, b) => a.cost - b.cost || a.unlikely - b.unlikely);
     const best = judged[0];
@@ -131,21 +133,19 @@ export class Detection {
     }
   }
 
-  #look(sizes: RamSizes, given: GivenSizes): Judged | undefined {
+  /** @param unlikely how unlikely its dialect and its end are */
+  #look(sizes: RamSizes, given: GivenSizes, unlikely: number): Judged | undefined {
     const geometry = this.#geometry(sizes);
     if (!geometry) return undefined;
     const fit = this.evidence.fit(geometry);
-    const { size } = this.evidence.storage;
-    const isWhole = sizes.memSize === (given.memSize ?? (this.#isWhole ? size : Number.NaN));
-    const end = isWhole ? 0 : OTHER_END;
     const last = geometry.runs.at(-1);
     const rest = last ? sizes.memSize - last.offset - last.count * last.zoneSize : sizes.memSize;
-    const isRound = isWhole || roundDownToPowerOfTwo(sizes.memSize) === sizes.memSize;
+    const isRound = roundDownToPowerOfTwo(sizes.memSize) === sizes.memSize;
     return {
       ...fit,
       sizes,
       geometry,
-      cost: fit.misfit + sizes.dialect.unlikely + end,
+      cost: fit.misfit + unlikely - (sizes.ecc > 0 && given.ecc === undefined ? PROVEN_PARITY : 0),
       unlikely: fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
     };
   }

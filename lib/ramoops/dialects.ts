@@ -91,7 +91,7 @@ const MEDIATEK: RamDialect = {
   rule: 'console_size is taken off twice, and as many bytes stay unused at the end',
   consoles: 'hole',
   orders: ['ftrace-pmsg'],
-  unlikely: 1.1,
+  unlikely: 1.4,
 };
 
 const ANDROID_3_4: RamDialect = {
@@ -121,7 +121,7 @@ export const DIALECTS: readonly RamDialect[] = [
     rule: 'sizes are not rounded, and zones of the boot log may stand first',
     roundsSizes: false,
     bootLog: true,
-    unlikely: 1.2,
+    unlikely: 1.6,
   },
   MEDIATEK,
   {
@@ -138,7 +138,7 @@ export const DIALECTS: readonly RamDialect[] = [
     remainder: 'unused',
     perCpu: false,
     line: 'unpadded',
-    unlikely: 1.15,
+    unlikely: 1.45,
   },
   ANDROID_3_4,
   {

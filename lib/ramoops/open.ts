@@ -150,9 +150,16 @@ function isCertain(storage: Storage, { told }: Scanned, { geometry, how }: Found
 const OFFSETS_TOLD = 8;
 
 /** Headers that the zones do not explain are never silent. */
-function warnOfStrays({ path, warnings }: OpenContext, { marks }: Scanned, { geometry }: Found): readonly number[] {
+function warnOfStrays(
+  { path, warnings, keys }: OpenContext,
+  { marks }: Scanned,
+  { geometry }: Found,
+): readonly number[] {
   if (geometry.dialect.frame !== 'header') return [];
-  const strays = straysOf(marks, new Set(Array.from(ramZones(geometry), ({ offset }) => offset)));
+  // Where a region was given, what stands outside of it is nothing of it.
+  const end = keys.has(GEOMETRY_KEYS.memSize) ? geometry.base + geometry.memSize : Number.POSITIVE_INFINITY;
+  const begins = new Set(Array.from(ramZones(geometry), ({ offset }) => offset));
+  const strays = straysOf(marks, begins).filter((offset) => offset < end);
   if (strays.length === 0) return strays;
   const count = strays.length === 1 ? '1 header of a zone belongs' : `${strays.length} headers of zones belong`;
   const what = `${count} to none of the zones that are shown (at ${offsetsText(strays)})`;

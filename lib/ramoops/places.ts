@@ -42,7 +42,9 @@ export class Places {
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
   readonly #isBlank: (offset: number) => boolean;
-  readonly #blank = new Map<number, boolean>();
+  readonly #isDump: (offset: number) => boolean;
+  /** What the absence of a header costs, where that was looked up. */
+  readonly #absences = new Map<number, number>();
 
   /** @param sizeOf the size that a header says. @param isBlank whether nothing was ever written there */
   constructor(
@@ -67,6 +69,7 @@ export class Places {
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.#isBlank = isBlank;
+    this.#isDump = isDump;
   }
 
   get count(): number {
@@ -94,19 +97,20 @@ export class Places {
   /** How much speaks against a zone here. */
   costOf(kind: RamKind, offset: number, zoneSize: number): number {
     const mark = this.#at(kind, offset);
-    if (!mark) return this.#absent(offset);
+    if (!mark) return this.#absent(kind, offset);
     if (mark.damaged) return DAMAGED;
     const line = kind !== 'dmesg' && mark.isDump ? FOREIGN_LINE : 0;
     return line + (mark.size > zoneSize - RAM_HEADER_SIZE ? OVERTOP : 0) + (mark.overwritten ? OVERWRITTEN : 0);
   }
 
-  #absent(offset: number): number {
-    let blank = this.#blank.get(offset);
-    if (blank === undefined) {
-      blank = this.#isBlank(offset);
-      this.#blank.set(offset, blank);
+  /** A dump without a header had one: it was overwritten. */
+  #absent(kind: RamKind, offset: number): number {
+    let cost = this.#absences.get(offset);
+    if (cost === undefined) {
+      cost = this.#isDump(offset) ? DAMAGED : this.#isBlank(offset) ? BLANK : MISSING;
+      this.#absences.set(offset, cost);
     }
-    return blank ? BLANK : MISSING;
+    return cost === DAMAGED && (kind !== 'dmesg' || this.#marks.has(offset)) ? MISSING : cost;
   }
 
   /** Whether a header stands in the data of the zone that begins here. */

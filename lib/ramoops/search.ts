@@ -20,8 +20,10 @@ export type GivenSizes = Partial<RamSizes>;
 
 export interface Candidate {
   readonly sizes: RamSizes;
-  /** How badly the places of headers speak against it; see Places. */
+  /** How much the places of headers speak against it; see places.ts. */
   readonly cost: number;
+  /** The same, with how unlikely dialect and end are. */
+  readonly rank: number;
 }
 
 /** Smallest zone of a kind that is looked for; a kernel's own default is 4096. */
@@ -31,8 +33,8 @@ const MAX_KEPT = 256;
 /** Steps of the search: an image that is made to keep us busy gets the best of what was seen by then. */
 const MAX_STEPS = 400_000;
 /** Candidates that the places put this far behind the best are not looked at; further where the best has its faults. */
-const MARGIN = 2;
-const WIDE_MARGIN = 3;
+const MARGIN = 1;
+const WIDE_MARGIN = 2.5;
 /** Up to this cost the best explains all: no zone need be looked for that lacks its header. */
 const GOOD = 1.5;
 /** Sizes that are tried for a zone after which no header stands. */
@@ -43,6 +45,11 @@ const NEXT_MARKS = 12;
 const MAX_BOOT_LOGS = 4;
 /** A region that does not end with what it is looked for in must explain more than one that does. */
 const OTHER_END = 1.2;
+/** A region of so many bytes that it was hardly chosen: the image may be cut. The oddest one known is of 0xbf800. */
+const ROUND = 2048;
+const NOT_ROUND = 0.5;
+/** Bytes that no zone has, though a kernel could leave them: sizes are mostly chosen so that they fill the region. */
+const UNUSED_REST = 0.75;
 /** Bytes that lie beyond the end of a cut image are no reason for or against a zone, but a shorter tale is better. */
 const BEYOND_END = 0.1;
 
@@ -126,7 +133,7 @@ export class Search {
       if (!(end > 0)) continue;
       const consoleSize = this.#given.consoleSize ?? end;
       if (consoleSize > end || consoleSize <= RAM_HEADER_SIZE) continue;
-      const cost = this.#places.costOf('console', 0, consoleSize) + (end === this.#whole ? 0 : OTHER_END);
+      const cost = this.#places.costOf('console', 0, consoleSize);
       this.#add({ ...NO_RAM_ZONES, memSize: end, consoleSize, dialect }, cost, 1);
     }
   }
@@ -175,6 +182,7 @@ export class Search {
     yield { ...bootLog, chain: { sizes: {}, at, cost, matched, budget } };
     if (this.#given.recordSize === 0) return;
     for (const zoneSize of this.#strides(dialect, at)) {
+      if (this.#steps > MAX_STEPS) return;
       let run = { cost, matched, missing: 0 };
       const all: (typeof run)[] = [];
       for (let count = 1; at + (count - 1) * zoneSize < this.#size; count++) {
@@ -211,7 +219,7 @@ export class Search {
   #tails(dialect: RamDialect, order: RamOrder, dumps: Dumps, chain: Chain, kinds: readonly RamKind[]): void {
     if (++this.#steps > MAX_STEPS) return;
     const strays = this.#places.count - chain.matched - this.#mostZones(kinds);
-    if (chain.cost + dialect.unlikely + this.#places.strayCost(strays) > this.#limit) return;
+    if (chain.cost + this.#places.strayCost(strays) > this.#limit) return;
     const [kind, ...rest] = kinds;
     if (kind === undefined) {
       this.#finish(dialect, order, dumps, chain);
@@ -333,14 +341,12 @@ export class Search {
       order,
       dialect,
     };
-    const whole = this.#whole;
     for (const memSize of this.#ends(dialect, base, chain.at, count * zoneSize)) {
       const room = dmesgRoom(roundedSizes({ ...base, memSize }));
       const recordSize = this.#recordSize(dialect, room, count, zoneSize);
       if (recordSize === undefined) continue;
-      const fills = count > 0 || room < MIN_ZONE || memSize !== whole;
-      const handicap = memSize === whole && fills ? 0 : memSize === whole ? OTHER_END / 2 : OTHER_END;
-      this.#add({ ...base, memSize, recordSize }, chain.cost + handicap, chain.matched);
+      const sizes = { ...base, memSize, recordSize };
+      this.#add(sizes, chain.cost, chain.matched);
     }
   }
 
@@ -381,23 +387,33 @@ export class Search {
     });
   }
 
-  #add(sizes: RamSizes, cost: number, matched: number): void {
+  /** @param byPlaces how much the places of headers speak against it; what dialect and end do prunes nothing */
+  #add(sizes: RamSizes, byPlaces: number, matched: number): void {
     const { dialect } = sizes;
-    const odd = dialect.roundsSizes ? 0 : oddness(sizes);
-    const all = cost + this.#places.strayCost(this.#places.count - matched) + dialect.unlikely + odd;
-    if (matched === 0 || all > this.#limit) return;
+    const cost = byPlaces + this.#places.strayCost(this.#places.count - matched);
+    if (matched === 0 || cost > this.#limit) return;
     if (kindsInOrder(sizes).every(([, { count }]) => count === 0)) return;
-    this.#best = Math.min(this.#best, all);
-    this.#kept.push({ sizes, cost: all });
+    this.#best = Math.min(this.#best, cost);
+    const odd = dialect.roundsSizes ? 0 : oddness(sizes);
+    this.#kept.push({ sizes, cost, rank: cost + dialect.unlikely + odd + endCost(sizes, this.#whole) });
     if (this.#kept.length >= 4 * MAX_KEPT) this.#prune();
   }
 
   #prune(): void {
     this.#kept = this.#kept
       .filter(({ cost }) => cost <= this.#limit)
-      .sort((a, b) => a.cost - b.cost)
+      .sort((a, b) => a.rank - b.rank)
       .slice(0, MAX_KEPT);
   }
+}
+
+/** How unlikely the end of a region is. @param whole bytes of what it is looked for in, or NaN */
+export function endCost(sizes: RamSizes, whole: number): number {
+  if (sizes.memSize !== whole) return OTHER_END;
+  const zones = kindsInOrder(roundedSizes(sizes)).reduce((sum, [, { count, zoneSize }]) => sum + count * zoneSize, 0);
+  const hole = sizes.dialect.consoles === 'hole' ? sizes.consoleSize : 0;
+  const odd = whole % ROUND === 0 ? 0 : NOT_ROUND;
+  return odd + (sizes.memSize - zones - hole < MIN_ZONE ? 0 : UNUSED_REST);
 }
 
 /** Sizes that a person chose are round: each further binary digit makes one less likely. */
