@@ -34,6 +34,7 @@ const NODE_HALVES = new Set([
   'storage/lock.ts',
   'storage/lockdown.ts',
   'storage/mountinfo.ts',
+  'storage/new-file.ts',
   'storage/path.ts',
   'storage/scratch.ts',
   'storage/unpack.ts',

@@ -2,7 +2,7 @@
 
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { SurvivingStorage } from '../storage/surviving.js';
+import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -46,6 +46,7 @@ export function findStride(
       best = { base, size, matches, score };
     }
   }
+  if (best && given === undefined) best.size = withLostBetween(best, dmesg, storage);
   if (best) best.base = withLostHeaders(best.base, best.size, storage);
   if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
   if (!best || best.matches.length < 2) {
@@ -57,6 +58,39 @@ export function findStride(
   const all = Math.floor((storage.size - base) / size);
   const proven = matches.length >= 3 || matches.length === all;
   return { base, size, confidence: proven ? PROVEN : LIKELY };
+}
+
+/** A zone may be this many times smaller than the distance of the headers that can be read. */
+const MAX_LOST_BETWEEN = 8;
+
+/**
+ * Where the header of a zone cannot be read, its neighbours stand twice as far apart as zones do. A smaller size is
+ * right where all places that it adds are lost, and what follows one of them is data that no zone before it holds.
+ */
+function withLostBetween(
+  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
+  dmesg: readonly Mark[],
+  storage: Storage,
+): number {
+  if (!(storage instanceof SurvivingStorage) || matches.length < 2) return size;
+  const known = new Set(dmesg.map(({ offset }) => offset));
+  const end = matches.at(-1)?.offset ?? base;
+  for (let parts = 2; parts <= MAX_LOST_BETWEEN; parts++) {
+    const smaller = size / parts;
+    if (!isZoneSize(smaller)) continue;
+    const added: number[] = [];
+    for (let at = base; at < end; at += smaller) if (!known.has(at)) added.push(at);
+    const isLost = added.every((at) => storage.isLost(at, BUFFER_HEADER_SIZE.pstore_blk));
+    if (isLost && added.some((at) => isDataBehind(at, storage))) return smaller;
+  }
+  return size;
+}
+
+/** Whether something stands right after the block that could not be read. */
+function isDataBehind(lost: number, storage: SurvivingStorage): boolean {
+  const after = (Math.floor(lost / BLOCK) + 1) * BLOCK;
+  const bytes = readRange(storage, after, ZONE_MULTIPLE);
+  return bytes.some((byte) => byte !== bytes[0]);
 }
 
 /** Zones whose headers cannot be read stand before the first one that can: the others keep their numbers. */

@@ -55,7 +55,7 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
   const best = likeliest(meant, storage) ?? likeliest(files, storage);
-  if (best) return best;
+  if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
   const other = otherFormatSentence(storage, spec.path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
   const disk = emptyDiskText(storage);

@@ -8,7 +8,7 @@ import { SliceStorage } from './slice.js';
 import { isBrokenPlace, type Storage } from './storage.js';
 
 /** Bytes that are tried by themselves around a place that cannot be read. */
-const BLOCK = 4096;
+export const BLOCK = 4096;
 
 export class SurvivingStorage implements Storage {
   readonly path: string;

@@ -10,6 +10,8 @@ export interface Specimen {
   readonly bytes: () => Uint8Array;
   /** Bytes that hold the format's only header: without them nothing tells what the image is. */
   readonly header: number;
+  /** Where the other records stand follows from each header: one that cannot be read may cost more than its own, which is said. */
+  readonly leansOnHeaders?: boolean;
 }
 
 const golden = (kind: string, folder: string, image = 'image.raw', header = 0): Specimen => ({
@@ -19,15 +21,17 @@ const golden = (kind: string, folder: string, image = 'image.raw', header = 0): 
   header,
 });
 
+const leaning = (specimen: Specimen): Specimen => ({ ...specimen, leansOnHeaders: true });
+
 export const SPECIMENS: readonly Specimen[] = [
   golden('pstore_blk', 's1'),
-  golden('pstore_blk', 's3'),
+  leaning(golden('pstore_blk', 's3')),
   golden('blkoops', 'v2'),
-  golden('ramoops', 'r1'),
-  golden('ramoops', 'r2'),
+  leaning(golden('ramoops', 'r1')),
+  leaning(golden('ramoops', 'r2')),
   golden('mtdoops', 'mtdoops-1'),
-  golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
-  golden('efi', 'efi-rec4096', 'image.raw', 4096),
+  leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
+  leaning(golden('efi', 'efi-rec4096', 'image.raw', 4096)),
   golden('erst', 'erst-rm', 'image.raw', 4096),
   {
     kind: 'fadump',
