@@ -29,6 +29,7 @@ in_place() {
   exec "$node" "$folder/pstorefuse.js" "$@"
 }
 
+[ $# -gt 0 ] || in_place
 case " help @COMMANDS@ " in
   *" ${1-} "*) in_place "$@" ;;
 esac

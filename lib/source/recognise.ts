@@ -15,11 +15,22 @@ import { otherFormatSentence } from './other-formats.js';
 const LIKELY = 0.5;
 const MAYBE = 0.4;
 
-/** What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right. */
-export function looksLike({ kind: given, path, keys }: SourceSpec, storage: SurvivingStorage): string | undefined {
-  if (given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
+/**
+ * What an image looks like that is hardly of the kind that was given by hand; undefined where that may be right.
+ * @param hasFailed the given kind could not open it
+ */
+export function looksLike(
+  { kind: given, path, keys }: SourceSpec,
+  storage: SurvivingStorage,
+  hasFailed = false,
+): string | undefined {
+  if (!hasFailed && given?.source === 'file' && (given.probe(storage)?.sure ?? 0) >= MAYBE) return undefined;
   const files = KINDS.filter((kind) => kind.source === 'file');
-  const best = likeliest(files, storage, LIKELY)?.kind;
+  const best = likeliest(
+    files.filter((kind) => !hasFailed || kind !== given),
+    storage,
+    LIKELY,
+  )?.kind;
   if (!best) return otherFormatSentence(storage, path);
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));

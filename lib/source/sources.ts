@@ -71,7 +71,8 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
     const warnings = new Warnings();
     whole = openMedium(spec.path, 'read', new Map(), warnings).storage;
     const keys = new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys]);
-    return looksLike(spec, SurvivingStorage.opening(placed(unwrapped(whole, keys, warnings), keys, warnings)));
+    const part = placed(unwrapped(whole, keys, warnings), keys, warnings);
+    return looksLike(spec, SurvivingStorage.opening(part), true);
   } catch (error) {
     // What it looks like cannot be seen, either.
     if (error instanceof PstoreError) return undefined;
