@@ -19,7 +19,7 @@ export const vmcoreddAdd: Command = {
   examples: [
     ['$0 vmcoredd-add vmcore --name eth0-firmware --output vmcore.new < dump', 'the vmcore itself stays as it is'],
     [
-      '$0 vmcoredd-add vmcore --name eth0 --output vmcore.new -- ethtool -d eth0',
+      '$0 vmcoredd-add vmcore --name eth0 --output new -- ethtool -d eth0',
       'what the command prints is the dump; if it fails, nothing is added',
     ],
   ],
