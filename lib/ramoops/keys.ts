@@ -72,7 +72,10 @@ export function withoutUndefined(sizes: { [name in Name]?: RamSizes[name] | unde
 /** The dialects that the keys allow. @throws PstoreError EINVAL for an unknown one */
 export function givenDialects(keys: SourceKeys): readonly RamDialect[] {
   const name = keys.text('dialect');
-  return name === undefined ? DIALECTS : dialectsNamed(name);
+  if (name !== undefined) return dialectsNamed(name);
+  // Whoever says that there are several CPUs' ftrace zones had a kernel that has one for each.
+  const hasSeveral = (keys.number('cpus', 1, MAX_CPUS) ?? 1) > 1;
+  return hasSeveral ? DIALECTS.filter(({ perCpu }) => perCpu) : DIALECTS;
 }
 
 export function keyText(name: Name, sizes: RamSizes): string {

@@ -211,7 +211,7 @@ function likelihood(storage: SurvivingStorage): number {
   if (likely >= 0.7) return likely;
   if (marks.plain.size + marks.ftrace.size === 0) {
     if (lines.length > 0) return lines[0] === 0 ? 0.8 : POSSIBLE;
-    return hasInvalidBuffer(head) ? 0.45 : likely;
+    return hasInvalidBuffer(head) ? INVALID_BUFFER : likely;
   }
   const located = locate(storage, marks, {});
   if (located && isProven(located)) return likely > 0 ? 1 : CERTAIN;
@@ -221,6 +221,9 @@ function likelihood(storage: SurvivingStorage): number {
 function isProven({ dumps, detected }: Located): boolean {
   return dumps > 0 || detected.sizes.ecc > 0;
 }
+
+/** Zones of a partition begin with the same signature, and their lengths look damaged to ramoops. */
+const INVALID_BUFFER = 0.35;
 
 /** A signature, and lengths that no region has: what barebox and U-Boot call an existing invalid buffer. */
 function hasInvalidBuffer(head: Uint8Array): boolean {

@@ -65,7 +65,8 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   const files = KINDS.filter((kind) => kind.source === 'file');
   // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
   const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
-  const best = likeliest(meant, storage) ?? likeliest(files, storage);
+  const own = likeliest(meant, storage);
+  const best = own && own.finding.sure >= MAYBE ? own : likeliest(files, storage);
   if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
   const other = otherFormatSentence(storage, spec.path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
