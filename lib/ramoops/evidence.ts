@@ -19,6 +19,8 @@ import { PersistentRamZone } from './zone.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
+/** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
+const CONSOLE_IN_PMSG = 1.5;
 /** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
 const FOREIGN_PARITY = 3;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
@@ -94,6 +96,7 @@ export class Evidence {
     let [misfit, fitting, unlikely, looked] = [0, 0, 0, 0];
     let newest = -1n;
     const begins = new Set<number>();
+    const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
       if (zone.offset + RAM_HEADER_SIZE > this.storage.size || looked++ >= MAX_ZONES) break;
       begins.add(zone.offset);
@@ -101,6 +104,7 @@ export class Evidence {
       misfit += verdict.misfit;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
+      if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) misfit += CONSOLE_IN_PMSG;
       if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
     }
     const { offsets } = this.places;
@@ -215,7 +219,8 @@ function ringVerdict(zone: PersistentRamZone, header: RamHeader): ZoneVerdict {
   // A ring that has wrapped begins within a line.
   const text = beginning.subarray(header.start < header.size ? beginning.indexOf(NEWLINE) + 1 : 0);
   const { type } = zone.zone;
-  const misplaced = type === 'console' ? !looksLikeConsole(text) : looksLikeConsole(text);
+  const isConsole = looksLikeConsole(text);
+  const misplaced = type === 'console' ? !isConsole : isConsole;
   return { misfit: isDump ? FOREIGN_LINE : 0, unlikely: misplaced ? 1 : 0 };
 }
 

@@ -45,6 +45,8 @@ export interface Wanted {
 }
 
 const GOOD = 1;
+/** More than a zone without a header, less than two. */
+const ODD_CPUS = 5;
 const ALL_KINDS: readonly RamKind[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty', 'boot-log'];
 const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
 const BY_HEADERS = 'by the headers of zones';
@@ -158,7 +160,10 @@ function asGiven(
     geometry,
     fit: evidence.fit(geometry),
   }));
-  const costOf = ({ geometry, fit }: (typeof candidates)[number]) => fit.misfit + geometry.dialect.unlikely;
+  // Several CPUs were hardly given for a kernel that has one ftrace zone for all of them.
+  const isOdd = (dialect: RamDialect) => !dialect.perCpu && given.ftraceSize! > 0 && given.cpus! > 1;
+  const costOf = ({ geometry: { dialect }, fit }: (typeof candidates)[number]) =>
+    fit.misfit + dialect.unlikely + (isOdd(dialect) ? ODD_CPUS : 0);
   const { geometry, fit } = candidates.reduce((one, other) => (costOf(other) < costOf(one) ? other : one));
   const found = { confidence: CERTAIN, certain: new Set(ALL_KINDS), endian: marks.endian, how: AS_GIVEN };
   const placed = layOutRam(geometry, path, base);

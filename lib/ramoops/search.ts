@@ -30,13 +30,18 @@ export interface Candidate {
 const MIN_ZONE = 256;
 /** Geometries that are looked at closely. */
 const MAX_KEPT = 256;
+/** Of a region with more headers than this fewer geometries are: each look costs as much as there are headers. */
+const MANY_MARKS = 8192;
+const FEW_KEPT = 32;
 /** Steps of the search: an image that is made to keep us busy gets the best of what was seen by then. */
-const MAX_STEPS = 400_000;
+const MAX_STEPS = 200_000;
 /** Candidates that the places put this far behind the best are not looked at; further where the best has its faults. */
 const MARGIN = 1;
 const WIDE_MARGIN = 2.5;
 /** Up to this cost the best explains all: no zone need be looked for that lacks its header. */
 const GOOD = 1.5;
+/** What explains all is looked for first, since a low limit makes a short search; then what explains less and less. */
+const CAPS = [1, 4, 8, Number.POSITIVE_INFINITY];
 /** Sizes that are tried for a zone after which no header stands. */
 const LOOSE_ENDS = 3;
 /** Marks after a zone's beginning that are tried as the next zone's beginning, where sizes are not rounded. */
@@ -82,6 +87,7 @@ export class Search {
   readonly #powers: readonly number[];
   #kept: Candidate[] = [];
   #best = Number.POSITIVE_INFINITY;
+  #cap = Number.POSITIVE_INFINITY;
   #steps = 0;
   /** Zones of a chain that may lack a header, beside one of eight of the dump zones. */
   #missing = 0;
@@ -97,24 +103,26 @@ export class Search {
 
   /** Those that a closer look is worth, best first. */
   candidates(): readonly Candidate[] {
-    this.#search();
-    if (this.#best >= GOOD) {
-      this.#missing = 1;
-      this.#steps = 0;
+    for (const cap of CAPS) {
+      this.#cap = cap;
+      this.#missing = cap === CAPS[0] ? 0 : 1;
+      this.#kept = [];
       this.#search();
+      if (this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= cap) break;
     }
     this.#prune();
     return this.#kept;
   }
 
   get #limit(): number {
-    return this.#best + (this.#best < GOOD ? MARGIN : WIDE_MARGIN);
+    return Math.min(this.#cap, this.#best + (this.#best < GOOD ? MARGIN : WIDE_MARGIN));
   }
 
   #search(): void {
     for (const dialect of this.#dialects) {
       if (dialect.singleRing) this.#singleRing(dialect);
       else for (const order of this.#orders(dialect)) this.#chains(dialect, order);
+      this.#steps = 0;
     }
   }
 
@@ -322,6 +330,7 @@ export class Search {
   #extended(chain: Chain, kind: RamKind, zoneSize: number, count: number): Chain | undefined {
     const beyond = chain.at + RAM_HEADER_SIZE > this.#size;
     if (beyond) return { ...chain, at: chain.at + count * zoneSize, cost: chain.cost + BEYOND_END };
+    this.#steps += count;
     const run = this.#places.run(kind, chain.at, zoneSize, count);
     const budget = chain.budget - run.missing;
     if (budget < (count > 3 ? -1 : 0) || (run.matched === 0 && count > 1)) return undefined;
@@ -403,7 +412,7 @@ export class Search {
     this.#kept = this.#kept
       .filter(({ cost }) => cost <= this.#limit)
       .sort((a, b) => a.rank - b.rank)
-      .slice(0, MAX_KEPT);
+      .slice(0, this.#places.count > MANY_MARKS ? FEW_KEPT : MAX_KEPT);
   }
 }
 

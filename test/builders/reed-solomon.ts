@@ -35,3 +35,45 @@ export function isCodeword(word: Uint8Array, parity: number): boolean {
   const data = word.subarray(0, word.length - parity);
   return parityOf(data, parity).every((byte, i) => byte === word[data.length + i]);
 }
+
+// Logarithms of the same field, for images of which each byte needs parity: ZXing's polynomials take seconds for them.
+const EXP = new Uint8Array(512);
+const LOG = new Uint8Array(256);
+for (let i = 0, value = 1; i < 255; i++) {
+  EXP[i] = value;
+  EXP[i + 255] = value;
+  LOG[value] = i;
+  value = value & 0x80 ? (value << 1) ^ 0x11d : value << 1;
+}
+
+const product = (a: number, b: number) => (a === 0 || b === 0 ? 0 : EXP[LOG[a]! + LOG[b]!]!);
+
+/** Coefficients of the generator, the highest first, without the leading 1; its roots are 1, 2, 4, …. */
+function generatorOf(parity: number): Uint8Array {
+  let generator = Uint8Array.of(1);
+  for (let root = 0; root < parity; root++) {
+    const next = new Uint8Array(generator.length + 1);
+    generator.forEach((coefficient, i) => {
+      next[i] = next[i]! ^ coefficient;
+      next[i + 1] = next[i + 1]! ^ product(coefficient, EXP[root]!);
+    });
+    generator = next;
+  }
+  return generator.subarray(1);
+}
+
+const generators = new Map<number, Uint8Array>();
+
+/** As parityOf(), by a shift register. */
+export function fastParityOf(data: Uint8Array, parity: number): Uint8Array {
+  const generator = generators.get(parity) ?? generatorOf(parity);
+  generators.set(parity, generator);
+  const register = new Uint8Array(parity);
+  for (const byte of data) {
+    const feedback = byte ^ register[0]!;
+    register.copyWithin(0, 1);
+    register[parity - 1] = 0;
+    for (let i = 0; i < parity; i++) register[i] = register[i]! ^ product(feedback, generator[i]!);
+  }
+  return register;
+}

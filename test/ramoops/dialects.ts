@@ -8,6 +8,7 @@ import { SliceStorage } from '../../lib/storage/slice.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { type Dialectal, dice, MAKERS } from '../builders/ramoops-dialects.js';
+import { fastParityOf, parityOf } from '../builders/reed-solomon.js';
 
 /** `right`, `warned` where it is wrong and said so, or `silent`. */
 function judge({ image, files, keys }: Dialectal, given: boolean): 'right' | 'warned' | 'silent' {
@@ -66,3 +67,10 @@ for (const [name, make] of Object.entries(MAKERS)) {
     t.equal(rightGiven, images, "right with the kernel's own parameters");
   });
 }
+
+t.test('the parity of these images is that of another implementation', async (t) => {
+  for (const parity of [2, 16, 33]) {
+    const data = Uint8Array.from({ length: 128 }, (_, i) => (i * 73) & 255);
+    t.same(fastParityOf(data, parity), parityOf(data, parity));
+  }
+});
