@@ -121,7 +121,7 @@ export const DIALECTS: readonly RamDialect[] = [
     rule: 'sizes are not rounded, and zones of the boot log may stand first',
     roundsSizes: false,
     bootLog: true,
-    unlikely: 1.6,
+    unlikely: 1.5,
   },
   MEDIATEK,
   {

@@ -22,7 +22,7 @@ const STRAY = 0.04;
 const MAX_STRAYS = 60;
 
 /** A dump zone without the line of a dump, and a ring with one. */
-export const WITHOUT_LINE = 1.5;
+export const WITHOUT_LINE = 2.5;
 export const FOREIGN_LINE = 3;
 
 interface Mark {

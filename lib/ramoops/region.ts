@@ -22,6 +22,8 @@ const MAX_BEGINNINGS = 4;
 const ELSEWHERE = 1.5;
 /** Below this nothing speaks against a geometry. */
 const GOOD = 1;
+/** As much as a single header that is missing speaks against one; see places.ts. */
+const ONE_MISSING = 4.5;
 const CHUNK = 1 << 20;
 /** What precedes a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
 const LINE = new TextEncoder().encode('====');
@@ -82,7 +84,7 @@ export function locate(
   if (offsets.length === 0) return undefined;
   const whole = wanted === undefined || wanted === 0 ? look(storage, marks, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
-  if (whole && (whole.detected.misfit < GOOD || isHere)) return whole;
+  if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(whole, offsets.length))) return whole;
   let best = whole;
   let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
   const beginnings = wanted === undefined ? [...beginningsOf(offsets)] : [wanted];
@@ -94,6 +96,11 @@ export function locate(
     if (found.detected.misfit < GOOD && found.dumps > 0) break;
   }
   return best;
+}
+
+/** Whether a region at the beginning explains all headers, but lacks its first one: that was lost, its zones keep their numbers. */
+function lacksOne({ detected }: Located, headers: number): boolean {
+  return detected.strays.length === 0 && headers > 1 && detected.misfit <= ONE_MISSING;
 }
 
 /** The first headers of groups of headers that lie close together, the largest groups first. */

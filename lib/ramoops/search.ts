@@ -46,13 +46,17 @@ const CAPS = [1, 4, 8, Number.POSITIVE_INFINITY];
 const LOOSE_ENDS = 3;
 /** Marks after a zone's beginning that are tried as the next zone's beginning, where sizes are not rounded. */
 const NEXT_MARKS = 12;
-/** Zones of the boot log that are looked for. */
+/** Few kernels keep the boot log. */
+const BOOT_LOG = 0.05;
+/** Zones of it that are looked for. */
 const MAX_BOOT_LOGS = 4;
 /** A region that does not end with what it is looked for in must explain more than one that does. */
 const OTHER_END = 1.2;
 /** A region of so many bytes that it was hardly chosen: the image may be cut. The oddest one known is of 0xbf800. */
 const ROUND = 2048;
-const NOT_ROUND = 0.5;
+const NOT_ROUND = 0.8;
+/** A region of which the end is not in the image. */
+const CUT = 1.75;
 /** Bytes that no zone has, though a kernel could leave them: sizes are mostly chosen so that they fill the region. */
 const UNUSED_REST = 0.75;
 /** Bytes that lie beyond the end of a cut image are no reason for or against a zone, but a shorter tale is better. */
@@ -175,7 +179,14 @@ export class Search {
         const { cost, matched, missing } = this.#places.run('boot-log', 0, zoneSize, count);
         if (missing > 0) continue;
         const total = bootLogSize ?? count * zoneSize;
-        yield { ...none, bootLogSize: total, bootLogCount: count, at: count * zoneSize, cost: cost + 0.2, matched };
+        yield {
+          ...none,
+          bootLogSize: total,
+          bootLogCount: count,
+          at: count * zoneSize,
+          cost: cost + BOOT_LOG,
+          matched,
+        };
       }
     }
   }
@@ -404,7 +415,7 @@ export class Search {
     if (kindsInOrder(sizes).every(([, { count }]) => count === 0)) return;
     this.#best = Math.min(this.#best, cost);
     const odd = dialect.roundsSizes ? 0 : oddness(sizes);
-    this.#kept.push({ sizes, cost, rank: cost + dialect.unlikely + odd + endCost(sizes, this.#whole) });
+    this.#kept.push({ sizes, cost, rank: cost + dialect.unlikely + odd + endCost(sizes, this.#size, this.#whole) });
     if (this.#kept.length >= 4 * MAX_KEPT) this.#prune();
   }
 
@@ -416,12 +427,12 @@ export class Search {
   }
 }
 
-/** How unlikely the end of a region is. @param whole bytes of what it is looked for in, or NaN */
-export function endCost(sizes: RamSizes, whole: number): number {
-  if (sizes.memSize !== whole) return OTHER_END;
+/** How unlikely the end of a region is. @param size bytes of what it is looked for in; whole the same, or NaN */
+function endCost(sizes: RamSizes, size: number, whole: number): number {
+  const odd = sizes.memSize % ROUND === 0 ? 0 : NOT_ROUND;
+  if (sizes.memSize !== whole) return odd + (sizes.memSize > size ? CUT : OTHER_END);
   const zones = kindsInOrder(roundedSizes(sizes)).reduce((sum, [, { count, zoneSize }]) => sum + count * zoneSize, 0);
   const hole = sizes.dialect.consoles === 'hole' ? sizes.consoleSize : 0;
-  const odd = whole % ROUND === 0 ? 0 : NOT_ROUND;
   return odd + (sizes.memSize - zones - hole < MIN_ZONE ? 0 : UNUSED_REST);
 }
 

@@ -306,7 +306,7 @@ t.test('a cut image, and one with something behind the region', async (t) => {
   for (const id of [0, 1]) region.dump(id, `====164099519${id}.000123-D\n`, ascii('Oops#1 Part1\nx\n'));
   region.ring('console', consoleText(20));
   region.ring('pmsg', pmsgText(300));
-  t.match(detect(region.bytes.slice(0, 53 * K))!.sizes, { memSize: 64 * K, recordSize: 8 * K });
+  t.match(detect(region.bytes.slice(0, 53 * K))!.sizes, { recordSize: 8 * K }, 'any end that keeps the console whole');
   const cut = detect(region.bytes.slice(0, 60 * K))!;
   t.match(cut.sizes, { memSize: 64 * K, recordSize: 8 * K, consoleSize: 8 * K, pmsgSize: 8 * K });
   t.ok(cut.confidence.memSize < 1);
