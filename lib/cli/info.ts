@@ -1,5 +1,6 @@
 // pstorefuse info: everything that is known of a source and its zones, and why a zone is not shown.
 
+import { PstoreError } from '../errors.js';
 import { abiName } from '../pstore/abi.js';
 import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
 import { inUnits } from '../pstore/geometry.js';
@@ -18,12 +19,15 @@ export const info: Command = {
   build: (yargs) =>
     sourceOptions(yargs)
       .option('json', { type: 'boolean', describe: 'an object, or an array of them for several sources' })
-      .option('all', { type: 'boolean', describe: 'each unused zone too' }),
+      .option('all', { type: 'boolean', describe: 'each unused zone too' })
+      .option('dt', { type: 'boolean', describe: 'only the device tree node for what was found (ramoops)' }),
   run: (args) => {
     // Warnings are part of the answer: in the object, or all of them behind the page they belong to.
     const opened = openAll(args, args.list('source'), 'read', { quiet: true });
     try {
-      if (args.flag('json')) {
+      if (args.flag('dt')) {
+        for (const { backend } of opened.mounted) print(deviceTreeOf(backend));
+      } else if (args.flag('json')) {
         const objects = opened.mounted.map(jsonInfo);
         print(`${json(args.list('source').length === 1 ? objects[0] : objects, 1)}\n`);
       } else {
@@ -41,6 +45,13 @@ export const info: Command = {
 };
 
 type Mounted = Opened['mounted'][number];
+
+/** @throws PstoreError ENOTSUP for a family that no device tree tells of */
+function deviceTreeOf(backend: Mounted['backend']): string {
+  const { deviceTree } = backend.info();
+  if (deviceTree !== undefined) return deviceTree;
+  throw new PstoreError('ENOTSUP', `${backend.path}: a device tree has no node for ${backend.name}`);
+}
 
 function sourceOf({ source }: Mounted, { sourceKeys }: BackendInfo): string {
   const keys = source.keys.flag('salvage')

@@ -104,6 +104,8 @@ export interface BackendInfo {
   /** Index of the zone that the next dmesg record goes to, or null. */
   readonly nextZone: number | null;
   readonly zones: Iterable<ZoneInfo>;
+  /** The node of a device tree source that makes a kernel use this region, of families that have one. */
+  readonly deviceTree?: string;
   /** Further lines for people: label → value. */
   readonly details: Readonly<Record<string, string>>;
 }

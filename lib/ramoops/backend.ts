@@ -18,6 +18,7 @@ import { type RamGeometry, type RamKind, type RamZone, ramZone, ramZones, runOf 
 import { HeaderTable } from './header-table.js';
 import { describeRegion } from './info.js';
 import { dumpTime, isTimeDamaged, passedOverZone } from './salvage.js';
+import { strayZones } from './strays.js';
 import { ZoneWarnings, zoneName } from './warn.js';
 import { type CheckedHeader, type EccCounts, eccWords, NO_ERRORS, PersistentRamZone, total } from './zone.js';
 
@@ -67,6 +68,7 @@ export class RamPlaces implements Places {
   readonly source: RamoopsSource;
   readonly ftrace: FtraceZones;
   readonly #headers: HeaderTable;
+  readonly #strays: readonly RamZone[];
   readonly #warn: ZoneWarnings;
   /** By `<type> <id>`; of live zones only. */
   readonly #looked = new Map<string, Looked>();
@@ -81,9 +83,12 @@ export class RamPlaces implements Places {
     this.#warn = new ZoneWarnings(source.warnings, source.path);
     this.#headers = new HeaderTable(geometry);
     this.ftrace = new FtraceZones(this.zonesOf('ftrace'), source, this.#warn);
+    const counts = new Map(geometry.runs.map(({ type, count }) => [type, count]));
+    this.#strays = strayZones(source.storage, source.strays, source.abi.endian, counts);
     this.rows = (['boot-log', 'console', 'dmesg', 'ftrace', 'pmsg', 'tty'] as const).flatMap((type) => {
-      const run = runOf(geometry, type);
-      return run ? [{ type, count: type === 'ftrace' ? 1 : run.count }] : [];
+      const zones = counts.get(type) ?? 0;
+      const count = (type === 'ftrace' ? Math.min(zones, 1) : zones) + this.#straysOf(type).length;
+      return count > 0 ? [{ type, count }] : [];
     });
     this.decodedLimit = LIMIT_FACTOR * (runOf(geometry, 'dmesg')?.zoneSize ?? 0);
     const all = [...ramZones(geometry)].map((zone) => ({ zone, header: this.zone(zone).header() }));
@@ -106,7 +111,17 @@ export class RamPlaces implements Places {
   }
 
   #zoneOf(type: string, id: number): PersistentRamZone {
-    return this.zone(ramZone(runOf(this.geometry, type as RamKind)!, id, this.geometry.ecc));
+    const stray = this.#strayAt(type, id);
+    return this.zone(stray ?? ramZone(runOf(this.geometry, type as RamKind)!, id, this.geometry.ecc));
+  }
+
+  #straysOf(type: string): RamZone[] {
+    return this.#strays.filter((zone) => zone.type === type);
+  }
+
+  /** A header that belongs to none of the zones: no kernel of this geometry shows it, but salvage does. */
+  #strayAt(type: string, id: number): RamZone | undefined {
+    return this.#strays.find((zone) => zone.type === type && zone.id === id);
   }
 
   // ── what is shown ──
@@ -121,7 +136,7 @@ export class RamPlaces implements Places {
   }
 
   idNamed(type: string, id: number): number {
-    return type === 'console' && id === SECOND_CONSOLE ? 1 : id;
+    return type === 'console' && id >= SECOND_CONSOLE ? id - 1 : id;
   }
 
   isCompressed(type: string, id: number): boolean {
@@ -141,6 +156,7 @@ export class RamPlaces implements Places {
   }
 
   #look(type: string, id: number): Looked | undefined {
+    if (this.#strayAt(type, id)) return undefined;
     const key = `${type} ${id}`;
     const known = this.#looked.get(key);
     if (known) return known;
@@ -361,7 +377,7 @@ const SECOND_CONSOLE = 2;
 
 /** The number in the name of what a zone shows. */
 function nameId({ type, id }: Pick<RamZone, 'type' | 'id'>): number {
-  return type === 'console' && id === 1 ? SECOND_CONSOLE : id;
+  return type === 'console' && id >= 1 ? id + 1 : id;
 }
 
 /** Of a zone whose data cannot be read, so that nobody knows what ECC would find. */

@@ -4,6 +4,7 @@ import type { Abi } from '../pstore/abi.js';
 import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
 import type { Found, ShownRecords } from '../pstore/places.js';
 import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import { deviceTreeNode } from './device-tree.js';
 import { ftraceVersionCode, kernelVersion, RAM_HEADER_SIZE } from './format.js';
 import { type RamGeometry, type RamZone, ramZones, runOf } from './geometry.js';
 import { type CheckedHeader, type EccCounts, eccWords, type PersistentRamZone, total } from './zone.js';
@@ -35,6 +36,7 @@ export function describeRegion(places: ExplainedRegion, shown: ShownRecords): Ba
     counters: null,
     nextZone: hasDumps ? places.nextZone() : null,
     zones: explainRamZones(places, shown),
+    deviceTree: deviceTreeNode(places.geometry),
     details: details(places, hasDumps),
   };
 }
