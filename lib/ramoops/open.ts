@@ -136,14 +136,21 @@ function sayWhere(
   warnings.add('region-inside', `${path}: a region of ramoops of ${memSize} bytes stands at ${place}: ${source}`, base);
 }
 
+/** Zones of which each has its header, and one holds something: words of other things do not lie so by accident. */
+const PROVING_ZONES = 4;
+
 /** Whether anything but a few words proves that this is a region. */
-function isCertain(storage: Storage, { told }: Scanned, { geometry, how }: Found): boolean {
+function isCertain(storage: Storage, { told, marks }: Scanned, { geometry, how }: Found): boolean {
   if (geometry.ecc > 0 || (told.regions().length > 0 && how.includes('log'))) return true;
+  let [zones, live, missing] = [0, 0, 0];
   for (const { type, offset } of ramZones(geometry)) {
-    const bytes = readRange(storage, offset + RAM_HEADER_SIZE, 64);
-    if (type === 'dmesg' && readDumpLine(bytes)) return true;
+    const bytes = readRange(storage, offset, RAM_HEADER_SIZE + 64);
+    if (type === 'dmesg' && readDumpLine(bytes.subarray(RAM_HEADER_SIZE))) return true;
+    if (!marks.plain.has(offset) && !marks.ftrace.has(offset)) missing++;
+    else if (readRamHeader(bytes, marks.endian).size > 0) live++;
+    zones++;
   }
-  return false;
+  return zones >= PROVING_ZONES && live > 0 && missing === 0;
 }
 
 /** So many offsets are told. */

@@ -3,7 +3,7 @@
 import { findBytes } from '#platform';
 import type { Abi } from '../pstore/abi.js';
 import { SliceStorage } from '../storage/slice.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import type { Storage } from '../storage/storage.js';
 import { type DetectedRam, Detection, type GivenSizes } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE } from './format.js';
@@ -53,8 +53,9 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   const marks = new MarkScan(storage.size, endian, isSmall);
   const told = new Told();
   const lines: number[] = [];
+  const buffer = new Uint8Array(Math.min(storage.size, CHUNK + Told.OVERLAP));
   for (let base = 0; base < storage.size; base += CHUNK) {
-    const bytes = readRange(storage, base, CHUNK + Told.OVERLAP);
+    const bytes = buffer.subarray(0, storage.read(buffer, base));
     marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
     told.add(bytes);
     if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);

@@ -28,6 +28,8 @@ export interface Candidate {
 
 /** Smallest zone of a kind that is looked for; a kernel's own default is 4096. */
 const MIN_ZONE = 256;
+/** Smaller zones are only looked for where a header proves them. */
+const PAGE = 4096;
 /** Geometries that are looked at closely. */
 const MAX_KEPT = 256;
 /** Of a region with more headers than this fewer geometries are: each look costs as much as there are headers. */
@@ -328,7 +330,7 @@ export class Search {
       if (size < used) return false;
       const end = at + size;
       const isEnd = this.#places.isMark(end) || end >= this.#size || this.#isNearEnd(dialect, end);
-      return isEnd || ++loose <= LOOSE_ENDS;
+      return isEnd || (size >= PAGE && ++loose <= LOOSE_ENDS);
     });
   }
 
@@ -430,7 +432,8 @@ export class Search {
 /** How unlikely the end of a region is. @param size bytes of what it is looked for in; whole the same, or NaN */
 function endCost(sizes: RamSizes, size: number, whole: number): number {
   const odd = sizes.memSize % ROUND === 0 ? 0 : NOT_ROUND;
-  if (sizes.memSize !== whole) return odd + (sizes.memSize > size ? CUT : OTHER_END);
+  if (sizes.memSize !== whole)
+    return odd + digitsBeyond(sizes.memSize, 1) * 0.1 + (sizes.memSize > size ? CUT : OTHER_END);
   const zones = kindsInOrder(roundedSizes(sizes)).reduce((sum, [, { count, zoneSize }]) => sum + count * zoneSize, 0);
   const hole = sizes.dialect.consoles === 'hole' ? sizes.consoleSize : 0;
   return odd + (sizes.memSize - zones - hole < MIN_ZONE ? 0 : UNUSED_REST);
@@ -438,9 +441,12 @@ function endCost(sizes: RamSizes, size: number, whole: number): number {
 
 /** Sizes that a person chose are round: each further binary digit makes one less likely. */
 function oddness(sizes: RamSizes): number {
-  const digits = (size: number) => size.toString(2).replaceAll('0', '').length;
   const all = [sizes.consoleSize, sizes.pmsgSize, sizes.ftraceSize, sizes.bootLogSize].filter((size) => size > 0);
-  return all.reduce((sum, size) => sum + Math.max(0, digits(size) - 2) * 0.05, 0);
+  return all.reduce((sum, size) => sum + digitsBeyond(size, 2) * 0.05, 0);
+}
+
+function digitsBeyond(size: number, free: number): number {
+  return Math.max(0, size.toString(2).replaceAll('0', '').length - free);
 }
 
 function powersOfTwo(most: number): number[] {
