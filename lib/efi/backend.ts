@@ -7,7 +7,7 @@ import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
-import { type DumpName, parseDumpName } from './dump-name.js';
+import { type DumpName, parseDumpName, RECORD_TYPES } from './dump-name.js';
 import { FlashImage, findStores, MAX_FLASH, searchStores } from './flash.js';
 import type { FoundDump, Listing, VariablePlace } from './place.js';
 import { readSaved } from './saved.js';
@@ -105,22 +105,8 @@ type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
 function openPlace(place: VariablePlace, context: PlaceContext, isWritable: boolean): Backend {
   const { keys, cache } = context;
   const store = new DumpStore(place, context, isWritable && !keys.flag('ro'));
-  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: TYPES });
+  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: [...RECORD_TYPES, 'unknown'] });
 }
-
-/** In the order of a listing. */
-const TYPES = [
-  'dmesg',
-  'mce',
-  'console',
-  'ftrace',
-  'rtas',
-  'powerpc-ofw',
-  'powerpc-common',
-  'pmsg',
-  'powerpc-opal',
-  'unknown',
-];
 
 interface DumpPiece extends Piece {
   readonly found: FoundDump;
@@ -251,14 +237,11 @@ class DumpStore implements PieceStore<DumpPiece> {
 
   // ── changing ──
 
+  get whyNotErased(): string | null {
+    return this.#place.whyNotErased;
+  }
+
   erase(piece: DumpPiece): void {
-    const why = this.#place.whyNotErased;
-    if (why !== null) {
-      throw new PstoreError('EPERM', `${this.path}: ${piece.name} is not erased: ${why}`, { path: this.path });
-    }
-    if (!this.writable) {
-      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be erased in it`, { path: this.path });
-    }
     this.#place.erase(piece.found);
   }
 

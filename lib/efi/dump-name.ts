@@ -22,7 +22,7 @@ export interface DumpName {
 }
 
 /** include/linux/pstore.h, enum pstore_type_id, with the names of fs/pstore/platform.c. */
-const TYPES = [
+export const RECORD_TYPES = [
   'dmesg',
   'mce',
   'console',
@@ -61,7 +61,7 @@ function dumpName(type: string, part: string, count: string, seconds: string, co
   const countNumber = BigInt.asIntN(32, BigInt(count));
   const time = BigInt.asIntN(64, BigInt(seconds));
   return {
-    type: TYPES[Number(BigInt.asUintN(32, BigInt(type)))] ?? 'unknown',
+    type: RECORD_TYPES[Number(BigInt.asUintN(32, BigInt(type)))] ?? 'unknown',
     part: Number(partNumber),
     count: Number(countNumber),
     seconds: time,

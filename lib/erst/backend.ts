@@ -152,14 +152,11 @@ class RecordStore implements PieceStore<RecordPiece> {
 
   // ── changing ──
 
+  get whyNotErased(): string | null {
+    return this.#place.whyNotErased;
+  }
+
   erase(piece: RecordPiece): void {
-    const why = this.#place.whyNotErased;
-    if (why !== null) {
-      throw new PstoreError('EPERM', `${this.path}: ${piece.name} is not erased: ${why}`, { path: this.path });
-    }
-    if (!this.writable) {
-      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be erased in it`, { path: this.path });
-    }
     this.#place.erase(piece.found);
   }
 

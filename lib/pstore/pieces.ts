@@ -50,6 +50,8 @@ export interface PieceStore<P extends Piece> {
   scan(): readonly P[];
   /** Erases what still is the same piece, durably. @throws PstoreError EROFS, EPERM, EIO */
   erase(piece: P): void;
+  /** Why nothing is erased in a place of this kind, or null where that can be done. */
+  readonly whyNotErased: string | null;
   space(): SpaceUsage;
   info(): Omit<BackendInfo, 'zones'>;
   close(): void;
@@ -304,6 +306,13 @@ export class PieceBackend<P extends Piece> implements Backend {
         `${this.#names[slot]} is salvaged from offset ${piece.offset} of ${this.path}: a kernel knows no such record to erase`,
         { path: this.path, offset: piece.offset },
       );
+    }
+    const why = this.#store.whyNotErased;
+    if (why !== null) {
+      throw new PstoreError('EPERM', `${this.path}: ${piece.name} is not erased: ${why}`, { path: this.path });
+    }
+    if (!this.writable) {
+      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be erased in it`, { path: this.path });
     }
     this.#store.erase(piece);
     this.#drop(slot);
