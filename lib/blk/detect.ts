@@ -62,9 +62,10 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   const { abi, proven, alignProven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
   const formatted = dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage);
-  const unaided = findStride(dmesg, generation, storage, undefined, formatted);
+  const unaided = findStride({ own, dmesg }, generation, storage, undefined, formatted);
   const { kmsgSize } = given;
-  const stride = kmsgSize === undefined ? unaided : findStride(dmesg, generation, storage, kmsgSize, formatted);
+  const stride =
+    kmsgSize === undefined ? unaided : findStride({ own, dmesg }, generation, storage, kmsgSize, formatted);
   const common = { generation, abi, abiProven: proven, alignProven, stride: unaided, marks: own };
   if (generation === 'blkoops') {
     if (!stride) return undefined;

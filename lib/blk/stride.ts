@@ -22,12 +22,12 @@ const USUAL_SIZE = 64 << 10;
 
 /**
  * The zone size that puts the most headers at zones' beginnings; of several the largest.
- * @param dmesg headers of dmesg zones, in the order of their offsets
+ * @param own headers of all zones, in the order of their offsets; @param dmesg those of dmesg zones
  * @param given the size, where it is known; 0 means that there are no such zones
  * @param formatted every zone has a header
  */
 export function findStride(
-  dmesg: readonly Mark[],
+  { own, dmesg }: { own: readonly Mark[]; dmesg: readonly Mark[] },
   generation: Generation,
   storage: Storage,
   given: number | undefined,
@@ -47,7 +47,7 @@ export function findStride(
     }
   }
   if (best && given === undefined) best.size = withLostBetween(best, dmesg, storage);
-  if (best) best.base = withLostHeaders(best.base, best.size, storage);
+  if (best) best.base = withLostHeaders(best, own, storage);
   if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
   if (!best || best.matches.length < 2) {
     return singleZone(dmesg[0]!, generation, storage, formatted);
@@ -93,12 +93,30 @@ function isDataBehind(lost: number, storage: SurvivingStorage): boolean {
   return bytes.some((byte) => byte !== bytes[0]);
 }
 
-/** Zones whose headers cannot be read stand before the first one that can: the others keep their numbers. */
-function withLostHeaders(base: number, size: number, storage: Storage): number {
+/**
+ * Dmesg zones whose headers cannot be read stand before the first one that can: the others keep their numbers. A place
+ * is none where the header of a ring stands in it, or where it alone holds text: then it is a ring that lost its header.
+ */
+function withLostHeaders(
+  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
+  own: readonly Mark[],
+  storage: Storage,
+): number {
   let first = base;
   if (!(storage instanceof SurvivingStorage)) return first;
-  while (first >= size && storage.isLost(first - size, BUFFER_HEADER_SIZE.pstore_blk)) first -= size;
+  const isTextRare = matches.every(({ offset }) => !isTextBehind(offset, storage));
+  const isRing = (at: number) =>
+    own.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset >= at && offset < at + size) ||
+    (isTextRare && isTextBehind(at, storage));
+  const isLost = (at: number) => storage.isLost(at, BUFFER_HEADER_SIZE.pstore_blk);
+  while (first >= size && isLost(first - size) && !isRing(first - size)) first -= size;
   return first;
+}
+
+/** Whether the block after the one in which a header stands begins with text. */
+function isTextBehind(header: number, storage: Storage): boolean {
+  const bytes = readRange(storage, (Math.floor(header / BLOCK) + 1) * BLOCK, ZONE_MULTIPLE);
+  return bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a);
 }
 
 /** Differences between neighbours, and what divides all of them. */

@@ -153,7 +153,9 @@ export class Detection {
 
 function inMemory(storage: Storage): Storage {
   if (storage.size > IN_MEMORY) return storage;
-  return new MemoryStorage(readRange(storage, 0, storage.size), { path: storage.path, writable: false });
+  const copy = new MemoryStorage(readRange(storage, 0, storage.size), { path: storage.path, writable: false });
+  copy.isLost = (offset, length) => storage.isLost?.(offset, length) ?? false;
+  return copy;
 }
 
 const runsText = ({ geometry }: Judged): string =>

@@ -32,6 +32,8 @@ const MAX_LIVE_STRAYS = 6;
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
 const REPAIRED = 0.1;
+/** A zone whose header cannot be read: a tale with fewer of them is likelier. */
+const UNREADABLE = 0.2;
 /** Data blocks of a zone whose parity is looked at. */
 const BLOCKS_TRIED = 4;
 /** Zones of one geometry that are looked at closely. */
@@ -81,15 +83,19 @@ export class Evidence {
     this.storage = storage;
     this.marks = marks;
     const header = (offset: number) => readRange(storage, offset, RAM_HEADER_SIZE);
-    this.places = new Places(
-      marks,
-      (offset) => readRamHeader(header(offset), marks.endian).size,
-      (offset) => {
+    this.places = new Places(marks, {
+      sizeOf: (offset) => readRamHeader(header(offset), marks.endian).size,
+      isBlank: (offset) => {
         const bytes = header(offset);
         return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
       },
-      (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64)) !== undefined,
-    );
+      isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
+      isDump: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64)) !== undefined,
+    });
+  }
+
+  #isLost(offset: number, length: number): boolean {
+    return this.storage.isLost?.(offset, length) ?? false;
   }
 
   fit(geometry: RamGeometry): Fit {
@@ -139,6 +145,7 @@ export class Evidence {
   #look(zone: PersistentRamZone): ZoneVerdict {
     const header = zone.header();
     const { type, offset, size } = zone.zone;
+    if (this.#isLost(offset, RAM_HEADER_SIZE)) return { misfit: 0, unlikely: UNREADABLE };
     const cut = header.state === 'truncated' && header.start <= header.size;
     if (header.state !== 'live' && header.state !== 'empty' && !cut) {
       const misfit = this.places.costOf(type, offset, size);
@@ -147,9 +154,12 @@ export class Evidence {
     const overwritten = this.places.isOverwritten(offset) ? OVERWRITTEN : 0;
     if (type === 'ftrace') return { misfit: overwritten + header.ecc.lost * TRACED_PARITY, unlikely: 0 };
     const unlikely = Math.min(1, header.ecc.corrected * REPAIRED);
-    if (header.size === 0) return { misfit: overwritten + header.ecc.lost, unlikely };
+    // Parity that cannot be read, or that belongs to data that cannot, is no evidence.
+    const isHalf = this.#isLost(offset, size);
+    const headerLost = isHalf ? 0 : header.ecc.lost;
+    if (header.size === 0) return { misfit: overwritten + headerLost, unlikely };
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size && !cut;
-    const parity = header.ecc.lost + (cut ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size));
+    const parity = headerLost + (cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size));
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : ringVerdict(zone, header);
     const misfit = overwritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
     return { ...content, misfit, unlikely: unlikely + content.unlikely };
@@ -160,7 +170,9 @@ export class Evidence {
     // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
     const repaired = () => zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
     const line = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut ? readDumpLine(repaired()) : undefined);
-    return line ? { misfit: 0, unlikely: 0, time: line.seconds } : { misfit: WITHOUT_LINE, unlikely: 0 };
+    if (line) return { misfit: 0, unlikely: 0, time: line.seconds };
+    const isUnread = this.#isLost(zone.zone.offset + zone.zone.layout.data, 2 * ECC_BLOCK);
+    return { misfit: isUnread ? 0 : WITHOUT_LINE, unlikely: 0 };
   }
 
   /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */

@@ -35,6 +35,18 @@ interface Mark {
   readonly overwritten: boolean;
 }
 
+/** What is asked of the bytes at the place of a header. */
+export interface HeaderFacts {
+  /** The size that a header says. */
+  sizeOf(offset: number): number;
+  /** Whether nothing was ever written there. */
+  isBlank(offset: number): boolean;
+  /** Whether it is in a block that cannot be read. */
+  isLost(offset: number): boolean;
+  /** Whether the line of a dump begins its data. */
+  isDump(offset: number): boolean;
+}
+
 /** The headers of a region, by their places. */
 export class Places {
   readonly #marks = new Map<number, Mark>();
@@ -42,17 +54,12 @@ export class Places {
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
   readonly #isBlank: (offset: number) => boolean;
+  readonly #isLost: (offset: number) => boolean;
   readonly #isDump: (offset: number) => boolean;
   /** What the absence of a header costs, where that was looked up. */
   readonly #absences = new Map<number, number>();
 
-  /** @param sizeOf the size that a header says. @param isBlank whether nothing was ever written there */
-  constructor(
-    marks: RamMarks,
-    sizeOf: (offset: number) => number,
-    isBlank: (offset: number) => boolean,
-    isDump: (offset: number) => boolean,
-  ) {
+  constructor(marks: RamMarks, { sizeOf, isBlank, isLost, isDump }: HeaderFacts) {
     const { plain, ftrace, damaged, damagedFtrace } = marks;
     const sound = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
     const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
@@ -69,6 +76,7 @@ export class Places {
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.#isBlank = isBlank;
+    this.#isLost = isLost;
     this.#isDump = isDump;
   }
 
@@ -81,12 +89,18 @@ export class Places {
     return mark && mark.ftrace === (kind === 'ftrace') ? mark : undefined;
   }
 
-  isMark(offset: number): boolean {
-    return this.#marks.has(offset);
+  /** Whether a header stands here, or may stand here unread. */
+  mayBegin(offset: number): boolean {
+    return this.#marks.has(offset) || this.#isLost(offset);
   }
 
   has(kind: RamKind, offset: number): boolean {
     return this.#at(kind, offset) !== undefined;
+  }
+
+  /** Whether a zone here would surely lack its header. */
+  lacks(kind: RamKind, offset: number): boolean {
+    return !this.has(kind, offset) && !this.#isLost(offset);
   }
 
   /** Bytes of the zone that begins here which its header says to be in use. */
@@ -107,10 +121,17 @@ export class Places {
   #absent(kind: RamKind, offset: number): number {
     let cost = this.#absences.get(offset);
     if (cost === undefined) {
-      cost = this.#isDump(offset) ? DAMAGED : this.#isBlank(offset) ? BLANK : MISSING;
+      cost = this.#costOfAbsence(offset);
       this.#absences.set(offset, cost);
     }
     return cost === DAMAGED && (kind !== 'dmesg' || this.#marks.has(offset)) ? MISSING : cost;
+  }
+
+  /** A header that cannot be read speaks for nothing and against nothing. */
+  #costOfAbsence(offset: number): number {
+    if (this.#isLost(offset)) return 0;
+    if (this.#isDump(offset)) return DAMAGED;
+    return this.#isBlank(offset) ? BLANK : MISSING;
   }
 
   /** Whether a header stands in the data of the zone that begins here. */
@@ -125,12 +146,14 @@ export class Places {
     zoneSize: number,
     count: number,
   ): { cost: number; matched: number; missing: number } {
-    let [cost, matched] = [0, 0];
+    let [cost, matched, missing] = [0, 0, 0];
     for (let i = 0; i < count && cost < 100; i++) {
-      cost += this.costOf(kind, from + i * zoneSize, zoneSize);
-      if (this.has(kind, from + i * zoneSize)) matched++;
+      const at = from + i * zoneSize;
+      cost += this.costOf(kind, at, zoneSize);
+      if (this.has(kind, at)) matched++;
+      else if (this.lacks(kind, at)) missing++;
     }
-    return { cost, matched, missing: count - matched };
+    return { cost, matched, missing };
   }
 
   strayCost(strays: number): number {

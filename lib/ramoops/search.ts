@@ -142,7 +142,7 @@ export class Search {
 
   #singleRing(dialect: RamDialect): void {
     const { memSize, recordSize = 0, ftraceSize = 0, pmsgSize = 0 } = this.#given;
-    if (recordSize + ftraceSize + pmsgSize > 0 || !this.#places.has('console', 0)) return;
+    if (recordSize + ftraceSize + pmsgSize > 0 || this.#places.lacks('console', 0)) return;
     for (const end of new Set([this.#whole, ...(memSize === undefined ? this.#powers : [])])) {
       if (!(end > 0)) continue;
       const consoleSize = this.#given.consoleSize ?? end;
@@ -208,12 +208,11 @@ export class Search {
       const all: (typeof run)[] = [];
       for (let count = 1; at + (count - 1) * zoneSize < this.#size; count++) {
         this.#steps++;
-        const zone = this.#places.costOf('dmesg', at + (count - 1) * zoneSize, zoneSize);
-        const isThere = this.#places.has('dmesg', at + (count - 1) * zoneSize);
+        const zone = this.#places.run('dmesg', at + (count - 1) * zoneSize, zoneSize, 1);
         run = {
-          cost: run.cost + zone,
-          matched: run.matched + (isThere ? 1 : 0),
-          missing: run.missing + (isThere ? 0 : 1),
+          cost: run.cost + zone.cost,
+          matched: run.matched + zone.matched,
+          missing: run.missing + zone.missing,
         };
         if (run.missing > budget * (1 + count / 8) || run.cost > this.#limit) break;
         all.push(run);
@@ -329,7 +328,7 @@ export class Search {
     return this.#powers.filter((size) => {
       if (size < used) return false;
       const end = at + size;
-      const isEnd = this.#places.isMark(end) || end >= this.#size || this.#isNearEnd(dialect, end);
+      const isEnd = this.#places.mayBegin(end) || end >= this.#size || this.#isNearEnd(dialect, end);
       return isEnd || (size >= PAGE && ++loose <= LOOSE_ENDS);
     });
   }

@@ -1,4 +1,4 @@
-// Storage in memory: unpacked .gz images, and tests.
+// Storage in memory: unpacked images, copies that are searched, and tests.
 
 import { PstoreError } from '../errors.js';
 import type { Storage } from './storage.js';
@@ -7,6 +7,8 @@ export class MemoryStorage implements Storage {
   readonly path: string;
   readonly writable: boolean;
   readonly bytes: Uint8Array;
+  /** Set where the bytes are a copy of a storage that has lost some. */
+  isLost?: (offset: number, length: number) => boolean;
 
   constructor(bytes: Uint8Array, { path = 'memory', writable = true } = {}) {
     this.bytes = bytes;

@@ -31,6 +31,10 @@ export class SliceStorage implements Storage {
 
   erase?: (offset: number, length: number) => void;
 
+  isLost(offset: number, length: number): boolean {
+    return this.#below.isLost?.(this.base + offset, length) ?? false;
+  }
+
   read(target: Uint8Array, offset: number): number {
     const room = Math.max(0, Math.min(target.length, this.size - offset));
     return room === 0 ? 0 : this.#below.read(target.subarray(0, room), this.base + offset);

@@ -29,6 +29,9 @@ export interface Storage {
   /** Flash and its like: erases a range its own way (used by pstore/zone instead of FLUSH_META when it is there). */
   erase?(offset: number, length: number): void;
 
+  /** Whether zeros stand for bytes of this range that could not be read; see surviving.ts. */
+  isLost?(offset: number, length: number): boolean;
+
   close(): void;
 }
 

@@ -8,6 +8,8 @@ import type { Mark } from '../../lib/blk/marks.js';
 import { findStride, type Stride } from '../../lib/blk/stride.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../../lib/pstore/geometry.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
+import { FaultyStorage } from '../builders/faulty.js';
 
 const K = 1024;
 /** A record that is too long for half of the zones of 8 KiB that most tests have. */
@@ -32,7 +34,7 @@ interface Case {
 function stride({ at, of = 'pstore_blk', given, formatted = false, total = 1 << 20, data = total }: Case) {
   const bytes = new Uint8Array(total).fill(0xff, data);
   const marks = at.map((each) => (typeof each === 'number' ? mark(each) : each));
-  return findStride(marks, of, new MemoryStorage(bytes), given, formatted);
+  return findStride({ own: marks, dmesg: marks }, of, new MemoryStorage(bytes), given, formatted);
 }
 
 t.test('no zones, or none that are wanted', async (t) => {
@@ -115,6 +117,26 @@ t.test('a single header', async (t) => {
     ['too short for the record', { at: long(8185, 8 * K), ...blkoops }, [0, 512, GUESS]],
     ['at no multiple of 512', { at: long(100, 1000), ...blkoops }, [0, 512, GUESS]],
   ]);
+});
+
+t.test('zones before the first header that cannot be read', async (t) => {
+  const zone = 8 * K;
+  const dmesg = [2, 3, 4].map((at) => mark(at * zone));
+  /** @param text what zones hold behind their first blocks: all of them, or the lost one alone */
+  const base = (own: Mark[], text: 'everywhere' | 'in the lost one' | 'nowhere'): number | undefined => {
+    const bytes = new Uint8Array(64 * K).fill(text === 'everywhere' ? 0x41 : 0xc3);
+    if (text === 'in the lost one') bytes.fill(0x41, zone, 2 * zone);
+    const medium = new FaultyStorage(new MemoryStorage(bytes));
+    medium.broken = [{ offset: zone, length: 4 * K, code: 'EIO' }];
+    const storage = new SurvivingStorage(medium);
+    storage.read(new Uint8Array(bytes.length), 0);
+    return findStride({ own, dmesg }, 'pstore_blk', storage, undefined, false)?.base;
+  };
+  const ring = mark(zone + 4 * K, { type: 'console' });
+  t.equal(base(dmesg, 'everywhere'), zone, 'it was a dmesg zone: the others keep their numbers');
+  t.equal(base(dmesg, 'nowhere'), zone);
+  t.equal(base(dmesg, 'in the lost one'), 2 * zone, 'the others are compressed, this is a console');
+  t.equal(base([ring, ...dmesg], 'everywhere'), 2 * zone, 'the header of a ring stands in it');
 });
 
 t.test('any zones are found that have neighbours, with a stray header, too', async () => {

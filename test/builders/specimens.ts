@@ -25,10 +25,11 @@ const leaning = (specimen: Specimen): Specimen => ({ ...specimen, leansOnHeaders
 
 export const SPECIMENS: readonly Specimen[] = [
   golden('pstore_blk', 's1'),
-  leaning(golden('pstore_blk', 's3')),
+  golden('pstore_blk', 's3'),
   golden('blkoops', 'v2'),
-  leaning(golden('ramoops', 'r1')),
-  leaning(golden('ramoops', 'r2')),
+  golden('ramoops', 'r1'),
+  golden('ramoops', 'r2'),
+  golden('ramoops', 'a64-r1-ftrace'),
   golden('mtdoops', 'mtdoops-1'),
   leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
   leaning(golden('efi', 'efi-rec4096', 'image.raw', 4096)),
