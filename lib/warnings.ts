@@ -1,5 +1,7 @@
 // A soft problem: something in an image that is not as it should be, though the rest can be shown.
 
+import { PstoreError } from './errors.js';
+
 /** Codes of warnings; programs may rely on them (`info --json`). */
 export type WarningCode =
   | 'zone-overtop'
@@ -49,14 +51,24 @@ export interface Warning {
   readonly offset: number | null;
 }
 
-/** Collects warnings. With `strict`, one that is added becomes an error at the caller (see cli and mount). */
+/** What `strict` makes an error: that an image is not as it was said to be. All else is a matter of the image alone. */
+const ERRORS_WHEN_STRICT: ReadonlySet<WarningCode> = new Set(['geometry-mismatch']);
+
+/** Collects warnings. Here, and nowhere else, `strict` makes an error of one. */
 export class Warnings {
   readonly list: Warning[] = [];
+  readonly #strict: boolean;
   /** Warnings beyond this number are counted, not kept: a hostile image must not decide our memory. */
   static readonly LIMIT = 1000;
   dropped = 0;
 
+  constructor(strict = false) {
+    this.#strict = strict;
+  }
+
+  /** @throws PstoreError EINVAL where `strict` makes an error of it */
   add(code: WarningCode, message: string, offset: number | null = null): void {
+    this.#check(code, message);
     if (this.list.length >= Warnings.LIMIT) this.dropped++;
     else this.list.push({ code, message, offset });
   }
@@ -71,9 +83,14 @@ export class Warnings {
     this.add(code, `${advice}, which ${why}; a kernel passes over it`, offset);
   }
 
-  /** In front of all: what explains the others. */
+  /** In front of all: what explains the others. @throws PstoreError as add() does */
   addFirst(code: WarningCode, message: string): void {
+    this.#check(code, message);
     this.list.unshift({ code, message, offset: null });
+  }
+
+  #check(code: WarningCode, message: string): void {
+    if (this.#strict && ERRORS_WHEN_STRICT.has(code)) throw new PstoreError('EINVAL', message);
   }
 
   addAll(others: Warnings): void {

@@ -16,6 +16,17 @@ t.test('in their order, what explains the others in front', (t) => {
   t.end();
 });
 
+t.test('strict makes an error of a geometry that is not as it was said to be, and of nothing else', (t) => {
+  const strict = new Warnings(true);
+  const mismatch = { code: 'EINVAL', message: 'part.raw: no' };
+  t.throws(() => strict.add('geometry-mismatch', 'part.raw: no'), mismatch);
+  t.throws(() => strict.addFirst('geometry-mismatch', 'part.raw: no'), mismatch);
+  strict.add('zone-invalid', 'one');
+  strict.addFirst('no-records', 'two');
+  t.equal(strict.list.length, 2);
+  t.end();
+});
+
 t.test('beyond the limit they are counted', (t) => {
   const many = new Warnings();
   for (let i = 0; i < Warnings.LIMIT + 5; i++) many.add('zone-invalid', `zone ${i}`, i);

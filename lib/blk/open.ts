@@ -285,7 +285,6 @@ function checkAgainstImage(found: Found, keys: SourceKeys, warnings: Warnings, p
   }
   const otherMachine = wrongMachine(detected, keys);
   for (const mismatch of otherMachine ? [otherMachine] : mismatches(detected, geometry, given)) {
-    if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${mismatch}`, { path });
     warnings.add('geometry-mismatch', `${path}: ${mismatch}`);
   }
   if (found.begins !== undefined) warnings.add('geometry-guess', `${path}: ${notAtBeginning(found)}`, found.begins);

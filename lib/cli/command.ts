@@ -121,10 +121,6 @@ export function openAll(
     for (const { backend } of opened) backend.close();
   };
   const said: number[] = [];
-  if (failed.length > 0 && (options.strict || opened.length === 0)) {
-    close();
-    throw failed[0]!.error;
-  }
   for (const { error } of failed) complain(error.message);
   for (const source of opened) {
     if (!quiet) warn(source);

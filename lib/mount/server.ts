@@ -94,13 +94,11 @@ export async function serve(options: ServerOptions): Promise<number> {
   }
 }
 
-/** @throws PstoreError where what has failed is too much */
 function reportSources(
-  { mount, mountPoint, report }: ServerOptions,
+  { mountPoint, report }: ServerOptions,
   opened: readonly OpenSource[],
   failed: readonly FailedSource[],
 ): void {
-  if (failed.length > 0 && (mount.strict || opened.length === 0)) throw failed[0]!.error;
   for (const failure of failed) report.failure(failure);
   if (failed.length > 0) {
     report.log(`${mountPoint}: mounted without ${failed.map(({ spec }) => spec.path).join(', ')}`);

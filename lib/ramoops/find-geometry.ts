@@ -54,7 +54,7 @@ const AS_GIVEN = 'as given';
 
 /** @throws PstoreError EBADMSG where nothing is found and nothing given; EINVAL for impossible sizes, or with strict */
 export function findGeometry(context: OpenContext, scanned: Scanned, wanted: Wanted): Found {
-  const { storage, path, warnings, keys } = context;
+  const { storage, path, warnings } = context;
   const { given, dialects } = wanted;
   if (given.memSize !== undefined && given.memSize > storage.size) {
     const what = `${path} has ${storage.size} bytes of a region of ${given.memSize}`;
@@ -77,7 +77,6 @@ export function findGeometry(context: OpenContext, scanned: Scanned, wanted: Wan
   const isAsGiven = fits && (given.ecc ?? bound.detected.sizes.ecc) === bound.detected.sizes.ecc;
   const sentence = isAsGiven ? undefined : mismatch(free, given, found, detected(free, path));
   if (sentence !== undefined) {
-    if (keys.flag('strict')) throw new PstoreError('EINVAL', `${path}: ${sentence}`, { path });
     warnings.add('geometry-mismatch', `${path}: ${sentence}`);
   }
   warnOfGuess(found, warnings, path);

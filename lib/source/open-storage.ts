@@ -41,6 +41,11 @@ export interface OpenImage {
   readonly whole: number;
 }
 
+/** Collects what is not as it should be in a source, as strictly as the command or the source says. */
+export function warningsFor(spec: SourceSpec, { strict }: OpenOptions): Warnings {
+  return new Warnings(strict || new SourceKeys([...spec.keys]).flag('strict'));
+}
+
 /** What was found out about a medium before it is looked at. */
 export interface MediumNotes {
   /** Its bytes were unpacked or came through a pipe: that they cannot be written is no news. */
@@ -57,7 +62,7 @@ export function openStorage(
   whole: Storage,
   options: OpenOptions,
   readFile: OpenContext['readFile'],
-  { isCopy, warnings }: MediumNotes = { isCopy: false, warnings: new Warnings() },
+  { isCopy, warnings }: MediumNotes = { isCopy: false, warnings: warningsFor(spec, options) },
 ): OpenImage {
   const { path } = spec;
   const shared = sharedKeysFor(spec, options);
@@ -71,7 +76,7 @@ export function openStorage(
   const { kind, finding } = spec.kind
     ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
     : recognise(spec, storage, all);
-  const keys = knownKeys(kind, shared, spec, options.strict, found?.keys);
+  const keys = knownKeys(kind, shared, spec, found?.keys);
   if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !isCopy) {
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
@@ -87,7 +92,7 @@ function checkKind(spec: SourceSpec, storage: SurvivingStorage, options: OpenOpt
   const advice = looksLike(spec, storage);
   if (advice === undefined) return;
   const sentence = `${spec.path}: no record of ${spec.kind!.name} is found in it`;
-  if (options.strict || options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
+  if (options.mode === 'must') throw new PstoreError('EBADMSG', sentence, { path: spec.path });
   warnings.addFirst('geometry-mismatch', `${sentence}; ${advice}`);
 }
 
@@ -96,7 +101,6 @@ export function knownKeys(
   kind: AnyKind,
   shared: readonly (readonly [string, string])[],
   spec: SourceSpec,
-  strict: boolean,
   found: readonly (readonly [string, string])[] = [],
 ): SourceKeys {
   const foreign = spec.keys.find(([key]) => !knows(kind, key));
@@ -106,8 +110,7 @@ export function knownKeys(
       `${spec.text}: ${spec.path} is a source of ${kind.name}, which has no key ${foreign[0]}; ${keysOf(kind)}`,
     );
   }
-  const strictKey: (readonly [string, string])[] = strict ? [['strict', '']] : [];
-  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...strictKey, ...found, ...spec.keys]);
+  const keys = new SourceKeys([...shared.filter(([key]) => knows(kind, key)), ...found, ...spec.keys]);
   updateMsOf(keys);
   return keys;
 }

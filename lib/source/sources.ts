@@ -19,7 +19,7 @@ import { identityOf, isPipe, type OpenFiles, openMedium } from './files.js';
 import { parseSource as parseSpec, type SourceSpec, unknownBackend } from './grammar.js';
 import { KINDS, kindNamed } from './kinds.js';
 import { placed, unwrapped } from './medium.js';
-import { knownKeys, type OpenOptions, openStorage, sharedKeysFor } from './open-storage.js';
+import { knownKeys, type OpenOptions, openStorage, sharedKeysFor, warningsFor } from './open-storage.js';
 import { looksLike } from './recognise.js';
 
 export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
@@ -96,7 +96,7 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
   if (readOnly && options.mode === 'must') {
     throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
   }
-  const warnings = new Warnings();
+  const warnings = warningsFor(spec, options);
   const { storage: medium, isCopy } = openMedium(path, readOnly ? 'read' : options.mode, images, warnings);
   try {
     const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
@@ -121,14 +121,14 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
 /** A folder of dumps or of files, or the device through which a firmware gives dumps. */
 function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const { path } = spec;
-  const warnings = new Warnings();
+  const warnings = warningsFor(spec, options);
   const shared = sharedKeysFor(spec, options);
   const kind = spec.kind ?? recogniseFolder(path);
   if (!kind) {
     const advice = `if it is a folder of saved dumps, name its backend: platform-dump:${path}`;
     throw new PstoreError('EISDIR', `${path} is a directory, not an image; ${advice}`, { path });
   }
-  const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec, options.strict);
+  const keys = knownKeys(kind, options.mode === 'read' ? [...shared, ['ro', '']] : shared, spec);
   const context = { path, keys, warnings };
   const backend =
     kind.source === 'folder'
@@ -163,10 +163,10 @@ export interface FailedSource {
 }
 
 /**
- * Opens several sources in their order; one that fails does not hide the others.
+ * Opens several sources in their order; one that fails does not hide the others, unless that is strict.
  * @param only exact names of backends in the order wanted, or null for all sources as they were given
  * @throws PstoreError EINVAL for an unknown name in `only`, or for the same bytes given twice; ENOENT when all sources
- *   are of other backends than those in `only`
+ *   are of other backends than those in `only`; the first failure where nothing is opened, or with `strict`
  */
 export function openSources(
   texts: readonly string[],
@@ -201,6 +201,10 @@ export function openSources(
   }
   if (only && opened.length + failed.length === 0) {
     throw new PstoreError('ENOENT', `none of the sources is of ${only.join(' or ')}: ${others.join(', ')}`);
+  }
+  if (failed.length > 0 && (options.strict || opened.length === 0)) {
+    for (const { backend } of opened) backend.close();
+    throw failed[0]!.error;
   }
   if (only) opened.sort((a, b) => only.indexOf(a.kind.name) - only.indexOf(b.kind.name));
   return { opened, failed };

@@ -395,6 +395,13 @@ t.test('a source that fails does not hide the others', (t) => {
     ],
     labels: ['pstore_blk', 'blkoops'],
   });
+  t.equal(
+    errorOf(() => open(['nothing', 'zeros.raw']))?.code,
+    'ENOENT',
+    'where none opens, the first failure is that of all',
+  );
+  const strict = { ...OPTIONS, strict: true };
+  t.equal(errorOf(() => open(['s1.raw', 'zeros.raw'], null, strict))?.code, 'EBADMSG', 'strict: one is enough');
   t.end();
 });
 
@@ -409,7 +416,7 @@ t.test('update_ms: of the sources that have it, checked for every command', (t) 
   );
   closeAll(opened);
   for (const value of ['0', '-1', 'abc', '', '86400001']) {
-    t.same(open([`s1.raw,update_ms=${value}`]).failed, [[`s1.raw,update_ms=${value}`, 'EINVAL']]);
+    t.same(open(['v1.raw', `s1.raw,update_ms=${value}`]).failed, [[`s1.raw,update_ms=${value}`, 'EINVAL']]);
   }
   t.end();
 });
