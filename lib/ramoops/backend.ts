@@ -12,7 +12,9 @@ import { Reason, reasonName } from '../pstore/record-type.js';
 import { isBrokenPlace } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { type EccCounts, NO_ERRORS, total } from './ecc-counts.js';
 import { mayFollowDumpLine, readDumpLine, readPlainLine, writeDumpLine } from './format.js';
+import { foundIn, idInName, lineOf, placeNamed } from './found.js';
 import { FtraceZones } from './ftrace.js';
 import { type RamGeometry, type RamKind, type RamZone, ramZone, ramZones, runOf } from './geometry.js';
 import { HeaderTable } from './header-table.js';
@@ -20,7 +22,7 @@ import { describeRegion } from './info.js';
 import { dumpTime, isTimeDamaged, passedOverZone } from './salvage.js';
 import { strayZones } from './strays.js';
 import { ZoneWarnings, zoneName } from './warn.js';
-import { type CheckedHeader, type EccCounts, eccWords, NO_ERRORS, PersistentRamZone, total } from './zone.js';
+import { type CheckedHeader, PersistentRamZone } from './zone.js';
 
 /** What was found out about the source before it was opened. */
 export interface RamoopsSource {
@@ -50,8 +52,6 @@ interface Looked {
   readonly line: string;
 }
 
-/** Bytes of a dump's beginning that are compared to know it again. */
-const LINE_BYTES = 64;
 /** Bytes in which the first line of a dump, and the line of the front-end after it, are looked for. */
 const BEGINNING = 4096;
 const DAMAGED_LINE = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
@@ -136,7 +136,7 @@ export class RamPlaces implements Places {
   }
 
   idNamed(type: string, id: number): number {
-    return type === 'console' && id >= SECOND_CONSOLE ? id - 1 : id;
+    return placeNamed(type, id);
   }
 
   isCompressed(type: string, id: number): boolean {
@@ -175,7 +175,7 @@ export class RamPlaces implements Places {
       if (!isBrokenPlace(error)) throw error;
       // The others are to be shown all the same; reading this one says what is wrong.
       this.#warn.add('record-undecodable', zone.zone, `cannot be read: ${(error as Error).message}`);
-      return { found: foundIn(zone, header, NO_ECC), line: '' };
+      return { found: foundIn(zone, header, null), line: '' };
     }
   }
 
@@ -228,7 +228,7 @@ export class RamPlaces implements Places {
       new PersistentRamZone(this.storage, zone.zone, this.source.abi.endian),
       zone.header(),
     );
-    return passed && { ...passed, id: nameId(zone.zone) };
+    return passed && { ...passed, id: idInName(zone.zone) };
   }
 
   // ── changing ──
@@ -370,53 +370,4 @@ export class RamPlaces implements Places {
   info(shown: Parameters<Places['info']>[0]): BackendInfo {
     return describeRegion(this, shown);
   }
-}
-
-/** MediaTek's fs/pstore/ram.c calls its second console zone so. */
-const SECOND_CONSOLE = 2;
-
-/** The number in the name of what a zone shows. */
-function nameId({ type, id }: Pick<RamZone, 'type' | 'id'>): number {
-  return type === 'console' && id >= 1 ? id + 1 : id;
-}
-
-/** Of a zone whose data cannot be read, so that nobody knows what ECC would find. */
-const NO_ECC = null;
-
-/** @param skipped bytes of the first line of a dump, which is not shown */
-function foundIn(zone: PersistentRamZone, header: CheckedHeader, ecc: EccCounts | null, skipped = 0): Found {
-  const isRepaired = (ecc?.corrected ?? 0) > 0;
-  const length = header.size - skipped;
-  return {
-    nameId: nameId(zone.zone),
-    offset: zone.zone.offset,
-    mtimeNs: null,
-    reason: null,
-    count: null,
-    ecc: ecc && eccWords(ecc),
-    compressed: 'no',
-    lead: '',
-    trail: ecc ? `\nECC: ${eccWords(ecc)}\n` : '',
-    length,
-    room: length,
-    isMade: isRepaired,
-    pieces: () => (isRepaired ? [zone.data(header).bytes.subarray(skipped)] : without(zone.extents(header), skipped)),
-  };
-}
-
-/** The first bytes of a dump as they are stored, by which it is known again. */
-function lineOf(zone: PersistentRamZone, header: CheckedHeader): string {
-  return String.fromCharCode(...zone.beginning(header, LINE_BYTES));
-}
-
-/** The extents without their first bytes. */
-function without(extents: ReturnType<PersistentRamZone['extents']>, skipped: number): typeof extents {
-  const rest: typeof extents = [];
-  let skip = skipped;
-  for (const { storage, offset, length } of extents) {
-    const off = Math.min(skip, length);
-    skip -= off;
-    if (length > off) rest.push({ storage, offset: offset + off, length: length - off });
-  }
-  return rest;
 }

@@ -16,9 +16,8 @@ import {
   roundDownToPowerOfTwo,
 } from './geometry.js';
 import { findRamMarks, type RamMarks } from './marks.js';
-import { type GivenSizes, Search } from './search.js';
-
-export type { GivenSizes } from './search.js';
+import type { GivenSizes } from './region-sizes.js';
+import { Search } from './search.js';
 
 export interface DetectedRam {
   readonly sizes: RamSizes;

@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import { Fields } from '../pstore/abi.js';
 import type { RamGeometry } from './geometry.js';
 import { eccOf, type Name, withoutUndefined } from './keys.js';
-import type { GivenSizes } from './search.js';
+import type { GivenSizes } from './region-sizes.js';
 import type { ToldRegion } from './told.js';
 
 // The Devicetree Specification, chapter 5: header and structure block, all big-endian.

@@ -7,7 +7,7 @@ import { inUnits } from '../pstore/geometry.js';
 import type { OpenContext } from '../pstore/kind.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
-import { Detection, type GivenSizes } from './detect.js';
+import { Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import type { Evidence, Fit } from './evidence.js';
 import {
@@ -22,6 +22,7 @@ import { textGeometry } from './headerless.js';
 import { GEOMETRY_KEYS, isTold, keyText, NAMES, type Name, SIZE_NAMES } from './keys.js';
 import { findRamMarks } from './marks.js';
 import { type Located, locate, type Scanned } from './region.js';
+import type { GivenSizes } from './region-sizes.js';
 import { sramGeometry } from './sram.js';
 import type { ToldRegion } from './told.js';
 

@@ -6,9 +6,10 @@ import type { FtraceOptions } from '../pstore/ftrace-rings.js';
 import { type FtraceFile, ftraceFile } from '../pstore/ftrace-rings.js';
 import type { Found } from '../pstore/places.js';
 import { isBrokenPlace } from '../storage/storage.js';
+import { type EccCounts, eccWords, NO_ERRORS, total } from './ecc-counts.js';
 import { salvagedFtraceHeader } from './salvage.js';
 import type { ZoneWarnings } from './warn.js';
-import { type CheckedHeader, type EccCounts, eccWords, NO_ERRORS, type PersistentRamZone, total } from './zone.js';
+import type { CheckedHeader, PersistentRamZone } from './zone.js';
 
 export class FtraceZones {
   readonly #zones: readonly PersistentRamZone[];

@@ -4,7 +4,7 @@
 import { readRange, type Storage } from '../storage/storage.js';
 import { DIALECTS } from './dialects.js';
 import { layOutRam, NO_RAM_ZONES, type RamGeometry, roundDownToPowerOfTwo } from './geometry.js';
-import type { GivenSizes } from './search.js';
+import type { GivenSizes } from './region-sizes.js';
 
 /** The module's default, and the least that it takes. */
 const DEFAULT_RECORD = 4096;

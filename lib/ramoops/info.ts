@@ -5,9 +5,10 @@ import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
 import type { Found, ShownRecords } from '../pstore/places.js';
 import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import { deviceTreeNode } from './device-tree.js';
+import { type EccCounts, eccWords, total } from './ecc-counts.js';
 import { ftraceVersionCode, kernelVersion, RAM_HEADER_SIZE } from './format.js';
 import { type RamGeometry, type RamZone, ramZones, runOf } from './geometry.js';
-import { type CheckedHeader, type EccCounts, eccWords, type PersistentRamZone, total } from './zone.js';
+import type { CheckedHeader, PersistentRamZone } from './zone.js';
 
 type Explained = Pick<ZoneInfo, 'state' | 'reason'>;
 

@@ -5,7 +5,7 @@ import { inUnits } from '../pstore/geometry.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import { DIALECTS, dialectsNamed, RAM_ORDERS, type RamDialect } from './dialects.js';
 import type { RamSizes } from './geometry.js';
-import type { GivenSizes } from './search.js';
+import type { GivenSizes } from './region-sizes.js';
 
 /** The keys of the geometry, by what they set. */
 export const GEOMETRY_KEYS = {

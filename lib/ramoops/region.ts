@@ -4,10 +4,11 @@ import { findBytes } from '#platform';
 import type { Abi } from '../pstore/abi.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
-import { type DetectedRam, Detection, type GivenSizes } from './detect.js';
+import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE } from './format.js';
 import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
+import type { GivenSizes } from './region-sizes.js';
 import { isSram } from './sram.js';
 import { Told } from './told.js';
 

@@ -5,7 +5,6 @@ import { MAINLINE, type RamDialect, type RamOrder } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import {
   dmesgRoom,
-  dmesgZones,
   ftraceZoneSize,
   kindsInOrder,
   NO_RAM_ZONES,
@@ -14,9 +13,9 @@ import {
   roundDownToPowerOfTwo,
   roundedSizes,
 } from './geometry.js';
+import { endCost, MIN_ZONE, oddness } from './likelihood.js';
 import type { Places } from './places.js';
-
-export type GivenSizes = Partial<RamSizes>;
+import { endsOf, type GivenSizes, recordSizeFor, roundUp } from './region-sizes.js';
 
 export interface Candidate {
   readonly sizes: RamSizes;
@@ -26,8 +25,6 @@ export interface Candidate {
   readonly rank: number;
 }
 
-/** Smallest zone of a kind that is looked for; a kernel's own default is 4096. */
-const MIN_ZONE = 256;
 /** Smaller zones are only looked for where a header proves them. */
 const PAGE = 4096;
 /** Geometries that are looked at closely. */
@@ -52,15 +49,6 @@ const NEXT_MARKS = 12;
 const BOOT_LOG = 0.05;
 /** Zones of it that are looked for. */
 const MAX_BOOT_LOGS = 4;
-/** A region that does not end with what it is looked for in must explain more than one that does. */
-const OTHER_END = 1.2;
-/** A region of so many bytes that it was hardly chosen: the image may be cut. The oddest one known is of 0xbf800. */
-const ROUND = 2048;
-const NOT_ROUND = 0.8;
-/** A region of which the end is not in the image. */
-const CUT = 1.75;
-/** Bytes that no zone has, though a kernel could leave them: sizes are mostly chosen so that they fill the region. */
-const UNUSED_REST = 0.75;
 /** Bytes that lie beyond the end of a cut image are no reason for or against a zone, but a shorter tale is better. */
 const BEYOND_END = 0.1;
 
@@ -362,50 +350,13 @@ export class Search {
       order,
       dialect,
     };
-    for (const memSize of this.#ends(dialect, base, chain.at, count * zoneSize)) {
+    for (const memSize of endsOf(base, chain.at, count * zoneSize, this.#given, this.#whole)) {
       const room = dmesgRoom(roundedSizes({ ...base, memSize }));
-      const recordSize = this.#recordSize(dialect, room, count, zoneSize);
+      const recordSize = recordSizeFor(dialect, room, count, zoneSize, this.#given.recordSize);
       if (recordSize === undefined) continue;
       const sizes = { ...base, memSize, recordSize };
       this.#add(sizes, chain.cost, chain.matched);
     }
-  }
-
-  /** The sizes that a region may have whose last zone ends here. */
-  *#ends(dialect: RamDialect, sizes: RamSizes, end: number, dumps: number): Generator<number> {
-    const whole = this.#whole;
-    const usable = dialect.roundsRegion ? roundDownToPowerOfTwo(whole) : whole;
-    if (end <= usable && (!dialect.roundsRegion || usable !== whole)) yield whole;
-    if (this.#given.memSize !== undefined || dialect.roundsRegion) return;
-    const hole = dialect.consoles === 'hole' ? sizes.consoleSize : 0;
-    const least = end + hole + sizes.ftraceSize - this.#ftraceUsed(sizes);
-    // What a division among the dump zones leaves is less than two bytes for each.
-    const next = roundUp(least, 4096);
-    const other = dialect.remainder === 'unused' || next - least < 2 * Math.max(1, dumps / MIN_ZONE) ? next : least;
-    if (other !== whole) yield other;
-  }
-
-  #ftraceUsed({ ftraceSize, cpus, dialect }: RamSizes): number {
-    const count = dialect.perCpu ? cpus : 1;
-    return ftraceSize > 0 ? count * ftraceZoneSize(ftraceSize, count) : 0;
-  }
-
-  /** A record_size that leads to these zones. */
-  #recordSize(dialect: RamDialect, room: number, count: number, zoneSize: number): number | undefined {
-    const { recordSize: given } = this.#given;
-    if (count === 0) return (given ?? 0) > 0 && room > 0 ? undefined : (given ?? 0);
-    if (room < count * zoneSize) return undefined;
-    const each = Math.floor(room / count);
-    const choices =
-      given !== undefined
-        ? [dialect.roundsSizes ? roundDownToPowerOfTwo(given) : given]
-        : dialect.remainder === 'unused' || !dialect.roundsSizes
-          ? [zoneSize, each - (each % 4096), each]
-          : [roundDownToPowerOfTwo(each)];
-    return choices.find((size) => {
-      const zones = dmesgZones(room, size, dialect.remainder);
-      return zones.count === count && zones.zoneSize === zoneSize;
-    });
   }
 
   /** @param byPlaces how much the places of headers speak against it; what dialect and end do prunes nothing */
@@ -428,32 +379,8 @@ export class Search {
   }
 }
 
-/** How unlikely the end of a region is. @param size bytes of what it is looked for in; whole the same, or NaN */
-function endCost(sizes: RamSizes, size: number, whole: number): number {
-  const odd = sizes.memSize % ROUND === 0 ? 0 : NOT_ROUND;
-  if (sizes.memSize !== whole)
-    return odd + digitsBeyond(sizes.memSize, 1) * 0.1 + (sizes.memSize > size ? CUT : OTHER_END);
-  const zones = kindsInOrder(roundedSizes(sizes)).reduce((sum, [, { count, zoneSize }]) => sum + count * zoneSize, 0);
-  const hole = sizes.dialect.consoles === 'hole' ? sizes.consoleSize : 0;
-  return odd + (sizes.memSize - zones - hole < MIN_ZONE ? 0 : UNUSED_REST);
-}
-
-/** Sizes that a person chose are round: each further binary digit makes one less likely. */
-function oddness(sizes: RamSizes): number {
-  const all = [sizes.consoleSize, sizes.pmsgSize, sizes.ftraceSize, sizes.bootLogSize].filter((size) => size > 0);
-  return all.reduce((sum, size) => sum + digitsBeyond(size, 2) * 0.05, 0);
-}
-
-function digitsBeyond(size: number, free: number): number {
-  return Math.max(0, size.toString(2).replaceAll('0', '').length - free);
-}
-
 function powersOfTwo(most: number): number[] {
   const sizes: number[] = [];
   for (let size = MIN_ZONE; size <= most; size *= 2) sizes.push(size);
   return sizes;
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
 }

@@ -2,7 +2,7 @@
 
 import { findBytes } from '#platform';
 import { eccOf, type Name, withoutUndefined } from './keys.js';
-import type { GivenSizes } from './search.js';
+import type { GivenSizes } from './region-sizes.js';
 
 /** A region as a kernel was told it. */
 export interface ToldRegion {

@@ -1,8 +1,9 @@
 // What a person is told of the zones of a region that a kernel does not show, or not as they were written.
 
 import type { WarningCode, Warnings } from '../warnings.js';
+import type { EccCounts } from './ecc-counts.js';
 import type { RamZone } from './geometry.js';
-import type { CheckedHeader, EccCounts } from './zone.js';
+import type { CheckedHeader } from './zone.js';
 
 /** Up to this many zones without a signature get a warning each; more get one together. */
 const FEW_UNSIGNED = 3;

@@ -5,6 +5,7 @@ import type { Abi } from '../pstore/abi.js';
 import type { Extent } from '../storage/extent.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
+import { type EccCounts, NO_ERRORS } from './ecc-counts.js';
 import {
   ftraceVersionCode,
   isDumpLine,
@@ -18,25 +19,6 @@ import {
 } from './format.js';
 import { ECC_BLOCK, type RamZone } from './geometry.js';
 import { type ReedSolomon, reedSolomon } from './reed-solomon.js';
-
-/** What the ECC of a zone found. */
-export interface EccCounts {
-  /** Bytes that could be repaired, in the header, the data and their parity. */
-  readonly corrected: number;
-  /** Blocks beyond repair; the header is one. */
-  readonly lost: number;
-}
-
-export const NO_ERRORS: EccCounts = { corrected: 0, lost: 0 };
-
-export function total(a: EccCounts, b: EccCounts): EccCounts {
-  return { corrected: a.corrected + b.corrected, lost: a.lost + b.lost };
-}
-
-/** As persistent_ram_ecc_string words it, without `ECC: `. */
-export function eccWords({ corrected, lost }: EccCounts): string {
-  return corrected + lost === 0 ? 'No errors detected' : `${corrected} Corrected bytes, ${lost} unrecoverable blocks`;
-}
 
 /**
  * `live` holds data; `empty` has start and size 0; `overtop` says more bytes than it has room for; `start-beyond-size`

@@ -37,7 +37,7 @@ function open(kind: string, bytes: Uint8Array, keys: Readonly<Record<string, str
     path: 'image.raw',
     storage: SurvivingStorage.over(storage),
     keys: SourceKeys.of(keys),
-    warnings: new Warnings(),
+    warnings: new Warnings('strict' in keys),
     cache: new TextCache(),
     readFile: () => new Uint8Array(0),
   });

@@ -25,7 +25,7 @@ function open(image: ZonePartition, keys: Readonly<Record<string, string>>, byte
     path: 'image.raw',
     storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'image.raw' })),
     keys: SourceKeys.of(keys),
-    warnings: new Warnings(),
+    warnings: new Warnings('strict' in keys),
     cache: new TextCache(),
     readFile: () => new Uint8Array(0),
   }) as Zones;

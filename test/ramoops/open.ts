@@ -38,7 +38,7 @@ function open(
     path: 'region.img',
     storage: SurvivingStorage.over(new MemoryStorage(bytes, { path: 'region.img', writable })),
     keys: SourceKeys.of(keys),
-    warnings: new Warnings(),
+    warnings: new Warnings('strict' in keys),
     cache: cache ?? new TextCache(),
     readFile: (path) => files[path]!,
   });
