@@ -12,6 +12,7 @@ export type WarningCode =
   | 'record-short'
   | 'record-time'
   | 'record-flag'
+  | 'record-reason'
   | 'record-undecodable'
   | 'record-salvaged'
   | 'ring-same-second'

@@ -1,4 +1,4 @@
-// The zones of a partition as places of records: what blkoops and pstore_blk have in common.
+// The zones of a partition as places of records, in every dialect.
 
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
@@ -13,9 +13,10 @@ import type { Extent } from '../storage/extent.js';
 import { isBrokenPlace, readRange } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { reasonText } from './dialects.js';
 import { type DmesgRow, ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
-import { dmesgHeaderSize, isNanoseconds, reasonText } from './format.js';
+import { dmesgHeaderSize, isNanoseconds } from './format.js';
 import { type CutZone, kmsgZone } from './geometry.js';
 import { explainZones } from './info.js';
 import type { Ring } from './ring.js';
@@ -32,7 +33,7 @@ export interface ZoneSource {
   readonly cut: CutZone | undefined;
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
   readonly guessed: (type: NewRecord['type']) => string | undefined;
-  readonly describe: () => Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
+  readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
 }
 
 /** One CPU's ring as it was when the text was asked for. */
@@ -58,14 +59,14 @@ export class ZonePlaces implements Places {
   constructor(source: ZoneSource) {
     const { geometry, abi } = source.engine;
     this.#source = source;
-    this.name = geometry.generation;
+    this.name = geometry.dialect.backend;
     this.path = source.path;
     this.warnings = source.warnings;
     this.engine = source.engine;
     this.storage = source.storage;
     this.#headerSize = dmesgHeaderSize(abi);
     this.decodedLimit = LIMIT_FACTOR * geometry.kmsgSize;
-    const row = (type: FrontEnd) => ({ type, count: geometry.front.some((zone) => zone.type === type) ? 1 : 0 });
+    const row = (type: FrontEnd) => ({ type, count: geometry.rings.some((zone) => zone.type === type) ? 1 : 0 });
     // The zone that the end of the image cuts comes after the whole ones.
     const dmesg = { type: 'dmesg', count: geometry.kmsgCount + (source.cut ? 1 : 0) };
     this.rows = [row('console'), dmesg, row('ftrace'), row('pmsg'), row('tty')].filter(({ count }) => count > 0);
@@ -103,8 +104,9 @@ export class ZonePlaces implements Places {
   #foundDmesg(index: number): Found {
     const row = this.engine.dmesg.row(index);
     const length = row.datalen - this.#headerSize;
+    const { dialect } = this.engine.geometry;
     const isMaybe = row.compressed > 1;
-    const reason = reasonText(this.engine.geometry.generation, row.reason);
+    const reason = reasonText(dialect, row.reason);
     return {
       offset: kmsgZone(this.engine.geometry, index).offset,
       mtimeNs: timeOf(row.seconds, row.nanoseconds),
@@ -112,7 +114,7 @@ export class ZonePlaces implements Places {
       count: row.counter,
       ecc: null,
       compressed: isMaybe ? 'maybe' : row.compressed === 1 ? 'yes' : 'no',
-      lead: `${this.name === 'blkoops' ? 'blkoops: ' : ''}${reason}: Total ${row.counter} times\n`,
+      lead: `${dialect.linePrefix}${reason}: Total ${row.counter} times\n`,
       trail: '',
       length,
       room: length,
@@ -183,7 +185,7 @@ export class ZonePlaces implements Places {
     const { abi, geometry } = this.engine;
     if (type === 'dmesg') {
       const isOver = !this.isShown(id) && !this.#isErased(id);
-      return isOver ? passedOverDmesg(storage, kmsgZone(geometry, id), geometry.generation, abi) : undefined;
+      return isOver ? passedOverDmesg(storage, kmsgZone(geometry, id), geometry.dialect, abi) : undefined;
     }
     if (type === 'ftrace') return this.#passedOverFtrace();
     const ring = this.#rings(type)[0]!;
@@ -253,7 +255,9 @@ export class ZonePlaces implements Places {
     if (type !== 'dmesg') {
       return { type, id: 0, isLost: !this.engine.writeRing(type, record.data, record.cpu ?? 0) };
     }
-    const { zone, flushed } = this.engine.write({ reason, timeNs, ...dump(this.engine.dmesgRoom) });
+    const { deflatesAsZlib } = this.engine.geometry.dialect;
+    const made = dump(this.engine.dmesgRoom, undefined, deflatesAsZlib ? 'zlib' : 'deflate');
+    const { zone, flushed } = this.engine.write({ reason, timeNs, ...made });
     return { type, id: zone, isLost: !flushed, offset: kmsgZone(this.engine.geometry, zone).offset };
   }
 
@@ -294,9 +298,9 @@ export class ZonePlaces implements Places {
   info(shown: ShownRecords): BackendInfo {
     const { engine } = this;
     return {
-      format: this.name,
+      format: engine.geometry.generation,
       abi: engine.abi,
-      ...this.#source.describe(),
+      ...this.#source.described,
       counters: engine.counters,
       nextZone: engine.geometry.kmsgCount > 0 ? engine.nextZone : null,
       zones: explainZones(this, shown),

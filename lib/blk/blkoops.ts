@@ -1,7 +1,10 @@
 // The backend blkoops: pstore/blk as posted in January 2019 (RFC v5), which many devices carry as a patch.
 
 import type { BackendKind } from '../pstore/kind.js';
-import { formatZones, openZones, probeZones, ZONE_KEYS } from './open.js';
+import { formatZones } from './fresh-image.js';
+import { ZONE_KEYS } from './keys.js';
+import { openZones } from './open.js';
+import { probeZones } from './probe.js';
 
 export const blkoops: BackendKind = {
   name: 'blkoops',

@@ -3,7 +3,8 @@
 import type { Abi } from '../pstore/abi.js';
 import { GUESS, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import type { SizeConfidence } from './evidence.js';
+import { isDmesgFirst, type ZoneDialect } from './dialects.js';
+import { type SizeConfidence, wrappedSize } from './evidence.js';
 import {
   BUFFER_HEADER_SIZE,
   type Generation,
@@ -11,13 +12,15 @@ import {
   MAX_DMESG_HEADER_SIZE,
   readDmesgHeader,
 } from './format.js';
-import { findFront } from './front.js';
-import { NO_ZONES, PSTORE_BLK_CAP, type ZoneSizes } from './geometry.js';
+import { type FrontEvidence, findFront } from './front.js';
+import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import { findMarks, type Mark } from './marks.js';
-import { findStride, type Stride } from './stride.js';
+import { findStride, type Stride, usualPart } from './stride.js';
+import { type ToldDialect, tellDialect } from './tell-dialect.js';
 
 export interface Detected {
   readonly generation: Generation;
+  readonly told: ToldDialect;
   readonly abi: Abi;
   /** Whether a record's header tells the machine's alignment and word size; otherwise only its byte order is known. */
   readonly abiProven: boolean;
@@ -29,6 +32,8 @@ export interface Detected {
   readonly kmsgOffset: number | undefined;
   /** Whether no dmesg zone can begin before kmsgOffset. */
   readonly kmsgOffsetProven: boolean;
+  /** Bytes that the kernel uses, where a zone shows that these are fewer than the image has. */
+  readonly used?: number;
   /** The dmesg zones as the image alone tells them, whatever size was given. */
   readonly stride: Stride | undefined;
   /** Everything that looks like a zone of this generation and byte order. */
@@ -38,6 +43,7 @@ export interface Detected {
 /** What is known before an image is looked at. */
 export interface Known {
   readonly generation?: Generation;
+  readonly dialect?: ZoneDialect;
   readonly sizes?: Partial<ZoneSizes>;
   /** Headers that begin behind this offset are not looked for. */
   readonly until?: number;
@@ -61,28 +67,48 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   const dmesg = dmesgMarks(own);
   const { abi, proven, alignProven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
-  const formatted = dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage);
-  const unaided = findStride({ own, dmesg }, generation, storage, undefined, formatted);
+  const told = known.dialect
+    ? { dialect: known.dialect, how: 'given', isWeak: false }
+    : tellDialect(generation, { marks: own, dmesg, storage, abi, given });
+  const evidence: ZoneEvidence = {
+    told,
+    marks: own,
+    dmesg,
+    given,
+    storage,
+    abi,
+    wordBitsProven,
+    total: storage.size,
+    formatted: dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage),
+  };
+  const sized = isDmesgFirst(told.dialect) ? sizesOfDmesgFirst(evidence) : sizesOfMainline(evidence);
+  return sized && { generation, told, abi, abiProven: proven, alignProven, marks: own, ...sized };
+}
+
+/** What the sizes of an image are told from. */
+interface ZoneEvidence extends Omit<FrontEvidence, 'kmsgOffset'> {
+  readonly told: ToldDialect;
+  /** Headers of dmesg zones. */
+  readonly dmesg: readonly Mark[];
+}
+
+type Sized = Pick<Detected, 'sizes' | 'confidence' | 'kmsgOffset' | 'kmsgOffsetProven' | 'stride' | 'used'> &
+  Partial<Pick<Detected, 'abi'>>;
+
+/** Other kinds first, then the dmesg zones up to the end. */
+function sizesOfMainline(evidence: ZoneEvidence): Sized {
+  const { told, marks, dmesg, given, storage, abi, wordBitsProven, formatted } = evidence;
   const { kmsgSize } = given;
+  const unaided = findStride({ own: marks, dmesg }, told.dialect, storage, undefined, formatted);
   const stride =
-    kmsgSize === undefined ? unaided : findStride({ own, dmesg }, generation, storage, kmsgSize, formatted);
-  const common = { generation, abi, abiProven: proven, alignProven, stride: unaided, marks: own };
-  if (generation === 'blkoops') {
-    if (!stride) return undefined;
-    const sizes = { ...NO_ZONES, kmsgSize: stride.size };
-    const confidence = { ...ALL_PROVEN, kmsgSize: stride.confidence };
-    return { ...common, sizes, confidence, kmsgOffset: 0, kmsgOffsetProven: true };
-  }
-  const total = storage.size;
-  const evidence = { marks: own, total, formatted, given, storage, abi, wordBitsProven };
+    kmsgSize === undefined ? unaided : findStride({ own: marks, dmesg }, told.dialect, storage, kmsgSize, formatted);
   // Where the dmesg zones are to be left out, they are there nevertheless: no other zone reaches into them.
   const front = findFront({ ...evidence, kmsgOffset: (stride ?? unaided)?.base });
-  const sizes = { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 };
-  const inFront = own.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < (stride?.base ?? 0));
+  const inFront = marks.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < (stride?.base ?? 0));
   return {
-    ...common,
+    stride: unaided,
+    sizes: { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 },
     abi: wordBitsProven || !front.wordBits ? abi : { ...abi, wordBits: front.wordBits },
-    sizes,
     confidence: {
       ...front.confidence,
       kmsgSize: stride?.confidence ?? (kmsgSize === undefined ? GUESS : PROVEN),
@@ -90,6 +116,53 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
     kmsgOffset: stride?.base,
     kmsgOffsetProven: stride !== undefined && (formatted || inFront || stride.base < stride.size),
   };
+}
+
+/**
+ * The dmesg zones begin where the image does, and up to one ring may follow them. The ring begins right after the last
+ * zone: the rest of the partition, which makes no whole one, comes after it.
+ */
+function sizesOfDmesgFirst({ told, marks, dmesg, given, storage, total, formatted }: ZoneEvidence): Sized | undefined {
+  const { dialect } = told;
+  const last = dmesg.at(-1)?.offset ?? 0;
+  const ring =
+    dialect.order.includes('pmsg') && given.pmsgSize !== 0
+      ? marks.find(({ type, signed, offset }) => type === 'pmsg' && signed && offset > last)
+      : undefined;
+  const find = (size: number | undefined) =>
+    findStride({ own: marks, dmesg }, dialect, storage, size, formatted, ring?.offset);
+  const unaided = find(undefined);
+  const stride = given.kmsgSize === undefined ? unaided : find(given.kmsgSize);
+  if (!stride && !ring && given.kmsgSize === undefined) return undefined;
+  const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset) : 0);
+  const known = given.pmsgSize ?? (ring && wrappedSize(ring, total));
+  const pmsgSize = known ?? (ring ? Math.floor((total - ring.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE : 0);
+  const found = stride?.confidence ?? (given.kmsgSize === undefined ? GUESS : PROVEN);
+  return {
+    stride: unaided,
+    sizes: { ...NO_ZONES, kmsgSize, pmsgSize },
+    confidence: {
+      ...ALL_PROVEN,
+      kmsgSize: found,
+      pmsgSize: known !== undefined || !dialect.order.includes('pmsg') ? PROVEN : GUESS,
+    },
+    kmsgOffset: 0,
+    kmsgOffsetProven: true,
+    ...(ring && usedBefore(ring.offset, kmsgSize, pmsgSize, total)),
+  };
+}
+
+/** A kernel may be told to use less than the partition has: the ring is then not where all of it would put it. */
+function usedBefore(
+  ringOffset: number,
+  kmsgSize: number,
+  pmsgSize: number,
+  total: number,
+): Pick<Sized, 'used'> | undefined {
+  if (kmsgSize === 0 || ringOffset % kmsgSize !== 0) return undefined;
+  if (Math.floor((total - pmsgSize) / kmsgSize) * kmsgSize === ringOffset) return undefined;
+  const used = Math.ceil((ringOffset + pmsgSize) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  return used <= total ? { used } : undefined;
 }
 
 const ALL_PROVEN: SizeConfidence = {

@@ -1,48 +1,34 @@
-// The zone engine of both generations: recovers a partition's zones, writes records into the ring, erases them.
+// The zone engine of every dialect: recovers a partition's zones, writes records into the ring, erases them.
 // Facts: fs/pstore/zone.c of Linux 6.1 and fs/pstore/blkzone.c as posted in January 2019, by their behaviour.
 
 import { type ErrorCode, PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
-import { Reason, reasonName } from '../pstore/record-type.js';
+import { NANOSECONDS } from '../pstore/record.js';
+import { Reason, reasonNumber } from '../pstore/record-type.js';
 import type { Piece } from '../storage/extent.js';
 import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
+import { reasonText } from './dialects.js';
 import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
+import { type Counted, Counters, type DmesgDump, dumpHeader, type Kept, whyNotKept, zoneBuffer } from './dump.js';
 import { FlushMode, flush } from './flush.js';
 import {
   BUFFER_HEADER_SIZE,
   type BufferHeader,
   DMESG_MAGIC,
-  type DmesgHeader,
   dmesgHeaderSize,
   readBufferHeader,
   readDmesgHeader,
   writeBufferHeader,
-  writeDmesgHeader,
   zoneSignature,
 } from './format.js';
 import { kmsgZone, type Zone, type ZoneGeometry } from './geometry.js';
 import { followsTimes, type Recovered, recoverDmesg } from './recovery.js';
 import { Ring } from './ring.js';
 
-export interface EngineOptions {
-  /** Highest dump reason that is stored; default 4, all of them. */
-  maxReason?: number;
-  /** blkoops: whether oopses are stored at all; default true. */
-  dumpOops?: boolean;
+export interface EngineOptions extends Kept {
   /** The path that works in a panic; null where the device has none. Default: the storage itself. */
   panic?: Storage | null;
-}
-
-/** What the front-end hands over: a dump that is already made to fit. */
-export interface DmesgDump {
-  readonly reason: number;
-  /** Nanoseconds since 1970. */
-  readonly timeNs: bigint;
-  readonly compressed: boolean;
-  readonly bytes: Uint8Array;
-  /** Which part of a dump it is; only part 1 is taken. Default 1. */
-  readonly part?: number;
 }
 
 export interface Written {
@@ -51,8 +37,6 @@ export interface Written {
   /** False while the record is only held in memory, because the storage is not there. */
   readonly flushed: boolean;
 }
-
-const NANOSECONDS = 1_000_000_000n;
 
 export class ZoneEngine {
   readonly geometry: ZoneGeometry;
@@ -69,8 +53,7 @@ export class ZoneEngine {
   #recovered = false;
   #onPanic = false;
   #next = 0;
-  #oops = 0;
-  #panics = 0;
+  #counters: Counters;
 
   constructor(storage: Storage, geometry: ZoneGeometry, abi: Abi, warnings: Warnings, options: EngineOptions = {}) {
     this.#storage = storage;
@@ -79,8 +62,9 @@ export class ZoneEngine {
     this.#warnings = warnings;
     this.#options = options;
     this.#panicStorage = options.panic === undefined ? storage : options.panic;
+    this.#counters = new Counters(geometry.dialect);
     this.dmesg = new DmesgTable(geometry.kmsgCount);
-    this.rings = geometry.front.map((zone) => new Ring(zone, storage, abi));
+    this.rings = geometry.rings.map((zone) => new Ring(zone, storage, abi));
   }
 
   /** Whether recover() has succeeded. Before that nothing is written to the storage, but held in memory. */
@@ -99,8 +83,8 @@ export class ZoneEngine {
   }
 
   /** The counters (u32) that the next records carry on from. */
-  get counters(): { oops: number; panic: number } {
-    return { oops: this.#oops, panic: this.#panics };
+  get counters(): Counted {
+    return this.#counters.counted;
   }
 
   /** dmesg zones whose newest content is only in memory. */
@@ -137,8 +121,7 @@ export class ZoneEngine {
     this.#recovered = true;
     this.#adopt(found);
     this.#next = found.next;
-    this.#oops = found.oops;
-    this.#panics = found.panics;
+    this.#counters = found.counters;
     this.#warnings.addAll(warnings);
     for (const [index, buffer] of held) this.#move(index, buffer);
     for (const ring of this.rings) this.#flushRing(ring, storage);
@@ -167,8 +150,7 @@ export class ZoneEngine {
     const dmesg = this.#adopt(found, onChange);
     // Another one writes there too, then: the ring goes on where it has got to. Our own writes we know better.
     if (dmesg) this.#next = found.next;
-    this.#oops = Math.max(this.#oops, found.oops);
-    this.#panics = Math.max(this.#panics, found.panics);
+    this.#counters.raise(found.counters);
     let rings = false;
     for (const ring of this.rings) rings = ring.recover(this.#warnings) || rings;
     return dmesg || rings;
@@ -185,7 +167,7 @@ export class ZoneEngine {
     const from = this.#bufferHeaderSize + dmesgHeaderSize(this.abi);
     try {
       this.write({
-        reason: header.reason,
+        reason: reasonNumber(reasonText(this.geometry.dialect, header.reason)) ?? Reason.Undef,
         timeNs: header.seconds * NANOSECONDS + header.nanoseconds,
         compressed: header.compressed === 1,
         bytes: buffer.subarray(from, this.#bufferHeaderSize + datalen),
@@ -219,10 +201,10 @@ export class ZoneEngine {
     const storage = this.#writePath();
     for (let i = 0; i < this.geometry.kmsgCount; i++) {
       const index = (this.#next + i) % this.geometry.kmsgCount;
-      const header = this.#dumpHeader(dump);
-      const buffer = this.#zoneBuffer(header, dump.bytes);
+      const header = dumpHeader(dump, this.geometry.dialect, this.#counters);
+      const buffer = zoneBuffer(this.geometry, this.abi, header, dump.bytes);
       const flushed = this.#flushOrHold(storage, index, buffer);
-      this.#takeCounter(header);
+      this.#counters.take(header);
       if (flushed === undefined) continue;
       const { datalen } = readBufferHeader(buffer, this.geometry.generation, this.abi);
       this.dmesg.set(index, { ...header, state: ZoneState.Live, datalen });
@@ -242,39 +224,28 @@ export class ZoneEngine {
         return true;
       } catch (error) {
         if (!(error instanceof PstoreError) || error.code === 'EROFS') throw error;
-        // Where RFC v5 finds a zone without a signature it looks no further: a zone must not be left out there.
-        if (error.code === 'ENOMSG' && this.geometry.generation === 'pstore_blk') return undefined;
+        // Where recovery ends at a zone without a signature, none must be left out.
+        if (error.code === 'ENOMSG' && this.geometry.dialect.triesNextZone) return undefined;
       }
     }
     this.#hold(index, buffer);
     return false;
   }
 
-  /** Mainline writes the zone as a whole, RFC v5 what is used of it. */
   #flushAll(storage: Storage, index: number, buffer: Uint8Array): void {
-    const { generation } = this.geometry;
+    const { dialect, generation } = this.geometry;
     const { datalen } = readBufferHeader(buffer, generation, this.abi);
     const used = this.#bufferHeaderSize + Math.max(datalen, dmesgHeaderSize(this.abi));
-    const bytes = generation === 'blkoops' ? buffer.subarray(0, used) : buffer;
+    const bytes = dialect.flushes === 'used' ? buffer.subarray(0, used) : buffer;
     flush(storage, kmsgZone(this.geometry, index), { mode: FlushMode.All, bytes });
   }
 
-  #checkAcceptable(dump: DmesgDump): void {
-    const { maxReason = Reason.Shutdown, dumpOops = true } = this.#options;
-    const name = reasonName(dump.reason);
-    if ((dump.part ?? 1) !== 1) throw this.#error('ENOSPC', `part ${dump.part} of a dump is not kept, only part 1`);
+  #checkAcceptable({ part = 1, reason }: DmesgDump): void {
+    if (part !== 1) throw this.#error('ENOSPC', `part ${part} of a dump is not kept, only part 1`);
     if (this.geometry.kmsgCount === 0)
       throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
-    if (dump.reason < Reason.Panic || dump.reason > maxReason) {
-      throw this.#error('EINVAL', `a record of reason ${name} is not kept: max_reason is ${maxReason}`);
-    }
-    if (this.geometry.generation === 'blkoops') {
-      if (dump.reason !== Reason.Oops && dump.reason !== Reason.Panic) {
-        throw this.#error('EINVAL', `blkoops keeps records of reason Oops and Panic only, not ${name}`);
-      }
-      if (dump.reason === Reason.Oops && !dumpOops)
-        throw this.#error('EINVAL', 'dump_oops is off: oopses are not kept; leave it out');
-    }
+    const why = whyNotKept(this.geometry.dialect, reason, this.#options);
+    if (why !== undefined) throw this.#error('EINVAL', why);
   }
 
   /** The path that works now: from the first panic on it is the panic path only. */
@@ -297,45 +268,6 @@ export class ZoneEngine {
       }
     }
     return storage;
-  }
-
-  #dumpHeader(dump: DmesgDump): DmesgHeader {
-    const remainder = ((dump.timeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
-    const counted = this.#counterOf(dump.reason);
-    return {
-      magic: DMESG_MAGIC,
-      seconds: (dump.timeNs - remainder) / NANOSECONDS,
-      nanoseconds: remainder,
-      compressed: dump.compressed ? 1 : 0,
-      counter: counted === undefined ? 0 : (counted === 'oops' ? this.#oops + 1 : this.#panics + 1) | 0,
-      reason: dump.reason,
-    };
-  }
-
-  /** Which counter a record of this reason takes, if any. */
-  #counterOf(reason: number): 'oops' | 'panic' | undefined {
-    if (reason === Reason.Oops) return 'oops';
-    return reason === Reason.Panic || this.geometry.generation === 'blkoops' ? 'panic' : undefined;
-  }
-
-  #takeCounter({ reason, counter }: DmesgHeader): void {
-    const counted = this.#counterOf(reason);
-    if (counted === 'oops') this.#oops = counter >>> 0;
-    else if (counted === 'panic') this.#panics = counter >>> 0;
-  }
-
-  /** A whole zone in memory: what does not fit is cut off. */
-  #zoneBuffer(header: DmesgHeader, record: Uint8Array): Uint8Array {
-    const { generation, kmsgSize } = this.geometry;
-    const fill = generation === 'blkoops' ? 0xff : 0;
-    const headerBytes = writeDmesgHeader(header, this.abi, fill);
-    const length = Math.min(record.length, this.dmesgRoom);
-    const buffer = new Uint8Array(kmsgSize).fill(fill);
-    const datalen = headerBytes.length + length;
-    buffer.set(writeBufferHeader({ sig: zoneSignature('dmesg'), datalen, start: 0 }, generation, this.abi));
-    buffer.set(headerBytes, this.#bufferHeaderSize);
-    buffer.set(record.subarray(0, length), this.#bufferHeaderSize + headerBytes.length);
-    return buffer;
   }
 
   #hold(index: number, buffer: Uint8Array): void {

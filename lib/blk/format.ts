@@ -1,7 +1,7 @@
 // The bytes of a pstore zone in both generations: buffer header, and the header of a dmesg record.
 
 import { type Abi, Fields } from '../pstore/abi.js';
-import { type FrontEnd, RECORD_TYPE_NUMBERS, Reason, reasonName } from '../pstore/record-type.js';
+import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
 
 /** `blkoops` is pstore/blk as posted in January 2019 (RFC v5); `pstore_blk` is mainline pstore/zone since Linux 5.8. */
 export type Generation = 'blkoops' | 'pstore_blk';
@@ -122,12 +122,6 @@ export function writeDmesgHeader(header: DmesgHeader, abi: Abi, padding = 0): Ui
   fields.setU32(at.counter, header.counter >>> 0);
   fields.setU32(at.reason, header.reason);
   return bytes;
-}
-
-/** The reason's name as each generation prints it: RFC v5 calls everything that is not an oops a panic. */
-export function reasonText(generation: Generation, reason: number): string {
-  if (generation === 'blkoops') return reason === Reason.Oops ? 'Oops' : 'Panic';
-  return reasonName(reason);
 }
 
 /** Whether nanoseconds are what a clock can give. */

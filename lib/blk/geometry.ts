@@ -2,6 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { FrontEnd } from '../pstore/record-type.js';
+import type { ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE, type Generation, MAX_DMESG_HEADER_SIZE } from './format.js';
 
 /** pstore/zone: a partition has at least this many bytes, and a multiple of it. */
@@ -36,11 +37,13 @@ export interface Zone {
 }
 
 export interface ZoneGeometry extends ZoneSizes {
+  readonly dialect: ZoneDialect;
+  /** The dialect's. */
   readonly generation: Generation;
   /** Bytes of the partition. */
   readonly total: number;
-  /** pmsg, console, tty and the ftrace zones, in this order. */
-  readonly front: readonly Zone[];
+  /** The zones of the other kinds: pmsg, console, tty and the ftrace zones, in the dialect's order. */
+  readonly rings: readonly Zone[];
   /** First byte of dmesg zone 0. */
   readonly kmsgOffset: number;
   /** How many dmesg zones there are. */
@@ -54,53 +57,81 @@ export const NO_ZONES: ZoneSizes = { kmsgSize: 0, pmsgSize: 0, consoleSize: 0, t
  * @throws PstoreError EINVAL for sizes with which no kernel would register
  */
 export function layOut(
-  generation: Generation,
+  dialect: ZoneDialect,
   total: number,
   sizes: ZoneSizes,
   path: string,
   kmsgOffset?: number,
 ): ZoneGeometry {
   const impossible = (what: string) => new PstoreError('EINVAL', `${path}: ${what}`, { path });
-  checkSizes(generation, total, sizes, impossible);
-  const front: Zone[] = [];
-  let end = 0;
-  const place = (type: FrontEnd, index: number, size: number) => {
-    front.push({ type, index, offset: end, size });
-    end += size;
-  };
-  if (sizes.pmsgSize > 0) place('pmsg', 0, sizes.pmsgSize);
-  if (sizes.consoleSize > 0) place('console', 0, sizes.consoleSize);
-  if (sizes.ttySize > 0) place('tty', 0, sizes.ttySize);
-  if (sizes.ftraceSize > 0) {
-    const size = Math.floor(sizes.ftraceSize / sizes.cpus);
-    if (size <= BUFFER_HEADER_SIZE.pstore_blk) {
-      throw impossible(
-        `ftrace_size=${sizes.ftraceSize} gives each of ${sizes.cpus} CPUs only ${size} bytes; give a larger size, or fewer cpus`,
-      );
-    }
-    for (let index = 0; index < Math.floor(sizes.ftraceSize / size); index++) place('ftrace', index, size);
-  }
+  checkSizes(dialect, total, sizes, impossible);
   const taken = sizes.pmsgSize + sizes.consoleSize + sizes.ttySize + sizes.ftraceSize;
   if (taken > total) {
-    throw impossible(`the zones in front take ${taken} bytes, but the image has only ${total}; give smaller sizes`);
-  }
-  // The kernel takes the sizes as they were given from the whole, even where the ftrace zones leave some bytes of theirs.
-  const rest = kmsgOffset === undefined || kmsgOffset === end ? total - taken : total - kmsgOffset;
-  const kmsgCount = sizes.kmsgSize > 0 ? Math.floor(rest / sizes.kmsgSize) : 0;
-  if (sizes.kmsgSize > 0 && kmsgCount < 1 && kmsgOffset === undefined) {
-    const where = taken > 0 ? `the ${rest} bytes that the zones in front leave` : `the image of ${total} bytes`;
-    throw impossible(`kmsg_size=${sizes.kmsgSize} is larger than ${where}; give smaller sizes`);
-  }
-  if (kmsgCount > MOST_ZONES) {
     throw impossible(
-      `kmsg_size=${sizes.kmsgSize} gives ${kmsgCount} zones, more than ${MOST_ZONES}; give a larger size`,
+      `the zones of other kinds take ${taken} bytes, but the image has only ${total}; give smaller sizes`,
     );
   }
-  return { ...sizes, generation, total, front, kmsgOffset: kmsgOffset ?? end, kmsgCount: Math.max(0, kmsgCount) };
+  const kmsgCount = countDumps(total, taken, sizes, kmsgOffset, impossible);
+  const rings: Zone[] = [];
+  let end = 0;
+  let first = 0;
+  const place = (type: FrontEnd, count: number, size: number) => {
+    for (let index = 0; index < count; index++, end += size) rings.push({ type, index, offset: end, size });
+  };
+  for (const kind of dialect.order) {
+    if (kind === 'dmesg') {
+      first = end;
+      end += kmsgCount * sizes.kmsgSize;
+    } else if (kind === 'ftrace') {
+      const size = ftraceZoneSize(sizes, impossible);
+      place('ftrace', size > 0 ? Math.floor(sizes.ftraceSize / size) : 0, size);
+    } else place(kind, sizes[SIZE_OF_RING[kind]] > 0 ? 1 : 0, sizes[SIZE_OF_RING[kind]]);
+  }
+  return {
+    ...sizes,
+    dialect,
+    generation: dialect.generation,
+    total,
+    rings,
+    kmsgOffset: kmsgOffset ?? first,
+    kmsgCount,
+  };
+}
+
+const SIZE_OF_RING = { pmsg: 'pmsgSize', console: 'consoleSize', tty: 'ttySize' } as const;
+
+/** The kernel takes the sizes as they were given from the whole, even where the ftrace zones leave some bytes of theirs. */
+function countDumps(
+  total: number,
+  taken: number,
+  { kmsgSize, ftraceSize, cpus }: ZoneSizes,
+  kmsgOffset: number | undefined,
+  impossible: (what: string) => PstoreError,
+): number {
+  if (kmsgSize === 0) return 0;
+  const end = taken - (ftraceSize > 0 ? ftraceSize % Math.floor(ftraceSize / cpus) : 0);
+  const rest = kmsgOffset === undefined || kmsgOffset === end ? total - taken : total - kmsgOffset;
+  const count = Math.floor(rest / kmsgSize);
+  if (count < 1 && kmsgOffset === undefined) {
+    const where = taken > 0 ? `the ${rest} bytes that the other zones leave` : `the image of ${total} bytes`;
+    throw impossible(`kmsg_size=${kmsgSize} is larger than ${where}; give smaller sizes`);
+  }
+  if (count > MOST_ZONES) {
+    throw impossible(`kmsg_size=${kmsgSize} gives ${count} zones, more than ${MOST_ZONES}; give a larger size`);
+  }
+  return Math.max(0, count);
+}
+
+/** Bytes of each CPU's zone; 0 where there are none. */
+function ftraceZoneSize({ ftraceSize, cpus }: ZoneSizes, impossible: (what: string) => PstoreError): number {
+  const size = Math.floor(ftraceSize / cpus);
+  if (ftraceSize === 0 || size > BUFFER_HEADER_SIZE.pstore_blk) return size;
+  const each = `gives each of ${cpus} CPUs only ${size} bytes`;
+  throw impossible(`ftrace_size=${ftraceSize} ${each}; give a larger size, or fewer cpus`);
 }
 
 function checkSizes(
-  generation: Generation,
+  dialect: ZoneDialect,
   total: number,
   sizes: ZoneSizes,
   impossible: (what: string) => PstoreError,
@@ -117,14 +148,13 @@ function checkSizes(
       throw impossible(`${key}=${size} is larger than the image of ${total} bytes; give a smaller size`);
   }
   if (sizes.cpus < 1) throw impossible('cpus=0: there is at least one CPU');
-  if (sizes.kmsgSize > 0 && sizes.kmsgSize < BUFFER_HEADER_SIZE[generation] + MAX_DMESG_HEADER_SIZE) {
+  if (sizes.kmsgSize > 0 && sizes.kmsgSize < BUFFER_HEADER_SIZE[dialect.generation] + MAX_DMESG_HEADER_SIZE) {
     throw impossible(`kmsg_size=${sizes.kmsgSize} has no room for a record; give a larger size`);
   }
-  if (generation === 'blkoops') {
-    for (const [key, size] of Object.entries({ ...given, ...more })) {
-      if (key !== 'kmsg_size' && size > 0)
-        throw impossible(`${key}=${size}: blkoops has dmesg zones only; leave it out`);
-    }
+  for (const [key, size] of Object.entries({ ...given, ...more })) {
+    const kind = key === 'kmsg_size' ? 'dmesg' : key.replace('_size', '');
+    if (size === 0 || (dialect.order as readonly string[]).includes(kind)) continue;
+    throw impossible(`${key}=${size}: ${dialect.backend} has ${dialect.order.join(' and ')} zones only; leave it out`);
   }
   if (Object.values({ ...given, ...more }).every((size) => size === 0)) {
     throw impossible('no size is given: at least one of kmsg_size, pmsg_size, console_size, ftrace_size must be');
@@ -141,9 +171,9 @@ export function kmsgZone(geometry: ZoneGeometry, index: number): Zone {
   };
 }
 
-/** All zones, the front ones first. */
+/** All zones, those of dmesg last. */
 export function* allZones(geometry: ZoneGeometry): Generator<Zone> {
-  yield* geometry.front;
+  yield* geometry.rings;
   for (let index = 0; index < geometry.kmsgCount; index++) yield kmsgZone(geometry, index);
 }
 

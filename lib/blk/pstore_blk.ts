@@ -1,7 +1,10 @@
 // The backend pstore_blk: mainline's pstore/zone, Linux 5.8 and later.
 
 import type { BackendKind } from '../pstore/kind.js';
-import { formatZones, openZones, probeZones, ZONE_KEYS } from './open.js';
+import { formatZones } from './fresh-image.js';
+import { ZONE_KEYS } from './keys.js';
+import { openZones } from './open.js';
+import { probeZones } from './probe.js';
 
 export const pstoreBlk: BackendKind = {
   name: 'pstore_blk',

@@ -3,10 +3,10 @@
 
 import type { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
-import { Reason } from '../pstore/record-type.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
+import { Counters } from './dump.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
@@ -23,10 +23,8 @@ export interface Recovered {
   readonly table: DmesgTable;
   /** Index of the zone that the next record goes to. */
   readonly next: number;
-  /** Highest counter of the oops records, u32. */
-  readonly oops: number;
-  /** Highest counter of the panic records (blkoops: of all that are not oopses), u32. */
-  readonly panics: number;
+  /** Highest counters of the records. */
+  readonly counters: Counters;
   /** Of zones that differ from what was known. */
   readonly warnings: Warnings;
 }
@@ -48,11 +46,12 @@ export function recoverDmesg(
   known: DmesgTable,
   held: (index: number) => boolean,
 ): Recovered {
-  const blkoops = geometry.generation === 'blkoops';
+  const { dialect } = geometry;
   const table = new DmesgTable(geometry.kmsgCount);
   const warnings = new Warnings();
   const headers = new HeaderReader(storage, geometry, abi);
-  let [next, oops, panics] = [0, 0, 0];
+  const counters = new Counters(dialect);
+  let next = 0;
   let newest = 0n;
   let stopped = false;
   for (let index = 0; index < geometry.kmsgCount; index++) {
@@ -67,7 +66,7 @@ export function recoverDmesg(
       const what = `${storage.path}: dmesg zone ${index} at offset ${offset} ${problem.what}`;
       warnings.add(problem.code, `${what}; a kernel skips it, and salvage shows what can be read of it`, offset);
     }
-    if (blkoops && row.state === ZoneState.Unsigned) {
+    if (dialect.unsigned === 'ends' && row.state === ZoneState.Unsigned) {
       stopped = true;
       next = index;
     } else if (row.state === ZoneState.Erased || row.state === ZoneState.Live) {
@@ -75,12 +74,11 @@ export function recoverDmesg(
         newest = row.seconds;
         next = (index + 1) % geometry.kmsgCount;
       }
-      if (row.reason === Reason.Oops) oops = Math.max(oops, row.counter >>> 0);
-      else if (blkoops || row.reason === Reason.Panic) panics = Math.max(panics, row.counter >>> 0);
+      counters.find(row);
     }
   }
   headers.throwIfNothingWasRead();
-  return { table, next, oops, panics, warnings };
+  return { table, next, counters, warnings };
 }
 
 /**

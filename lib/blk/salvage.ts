@@ -5,16 +5,14 @@ import type { Abi } from '../pstore/abi.js';
 import type { PassedOver } from '../pstore/backend.js';
 import { timeOf } from '../pstore/record.js';
 import { readRange, type Storage } from '../storage/storage.js';
-
+import { reasonText, type ZoneDialect } from './dialects.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
   dmesgHeaderSize,
-  type Generation,
   isNanoseconds,
   readBufferHeader,
   readDmesgHeader,
-  reasonText,
 } from './format.js';
 import type { Zone } from './geometry.js';
 
@@ -22,12 +20,8 @@ import type { Zone } from './geometry.js';
  * @param storage gives zeros for blocks that cannot be read
  * @returns undefined when the zone has no room for a record
  */
-export function passedOverDmesg(
-  storage: Storage,
-  zone: Zone,
-  generation: Generation,
-  abi: Abi,
-): PassedOver | undefined {
+export function passedOverDmesg(storage: Storage, zone: Zone, dialect: ZoneDialect, abi: Abi): PassedOver | undefined {
+  const { generation } = dialect;
   const bytes = readRange(storage, zone.offset, zone.size);
   const bufferSize = BUFFER_HEADER_SIZE[generation];
   const from = bufferSize + dmesgHeaderSize(abi);
@@ -45,7 +39,7 @@ export function passedOverDmesg(
     kind: 'dump',
     limit: LIMIT_FACTOR * zone.size,
     mtimeNs: isKnown ? timeOf(header.seconds, nanoseconds) : null,
-    reason: isKnown ? reasonText(generation, header.reason) : null,
+    reason: isKnown ? reasonText(dialect, header.reason) : null,
     count: isKnown ? header.counter : null,
   };
 }

@@ -3,7 +3,8 @@
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
-import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
+import { isDmesgFirst, type ZoneDialect } from './dialects.js';
+import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';
 
@@ -25,20 +26,23 @@ const USUAL_SIZE = 64 << 10;
  * @param own headers of all zones, in the order of their offsets; @param dmesg those of dmesg zones
  * @param given the size, where it is known; 0 means that there are no such zones
  * @param formatted every zone has a header
+ * @param end where the zones end, if that is known: a zone of another kind begins there
  */
 export function findStride(
   { own, dmesg }: { own: readonly Mark[]; dmesg: readonly Mark[] },
-  generation: Generation,
+  dialect: ZoneDialect,
   storage: Storage,
   given: number | undefined,
   formatted: boolean,
+  end?: number,
 ): Stride | undefined {
   if (dmesg.length === 0 || given === 0) return undefined;
-  const header = BUFFER_HEADER_SIZE[generation];
-  const candidates = given ? [given] : strideCandidates(dmesg, generation === 'blkoops');
+  const header = BUFFER_HEADER_SIZE[dialect.generation];
+  const fromStart = isDmesgFirst(dialect);
+  const candidates = given ? [given] : strideCandidates(dmesg, fromStart, end);
   let best: { base: number; size: number; matches: Mark[]; score: number } | undefined;
   for (const size of candidates) {
-    const base = generation === 'blkoops' ? 0 : commonPhase(dmesg, size);
+    const base = fromStart ? 0 : commonPhase(dmesg, size);
     const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
     // A header may be damaged, but most records fit into their zones.
     const score = matches.length - matches.filter(({ datalen }) => datalen + header > size).length / 2;
@@ -50,10 +54,10 @@ export function findStride(
   if (best) best.base = withLostHeaders(best, own, storage);
   if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
   if (!best || best.matches.length < 2) {
-    return singleZone(dmesg[0]!, generation, storage, formatted);
+    return singleZone(dmesg[0]!, dialect, storage, formatted, end);
   }
   const { base, size, matches } = best;
-  const filled = generation === 'pstore_blk' ? sizeByFill(matches.at(-1)!, storage) : undefined;
+  const filled = dialect.flushes === 'zone' ? sizeByFill(matches.at(-1)!, storage) : undefined;
   if (filled !== undefined && size % filled === 0) return { base, size: filled, confidence: PROVEN };
   const all = Math.floor((storage.size - base) / size);
   const proven = matches.length >= 3 || matches.length === all;
@@ -120,9 +124,9 @@ function isTextBehind(header: number, storage: Storage): boolean {
 }
 
 /** Differences between neighbours, and what divides all of them. */
-function strideCandidates(dmesg: readonly Mark[], fromStart: boolean): number[] {
+function strideCandidates(dmesg: readonly Mark[], fromStart: boolean, end = 0): number[] {
   const counts = new Map<number, number>();
-  let common = fromStart ? dmesg[0]!.offset : 0;
+  let common = fromStart ? greatestCommonDivisor(dmesg[0]!.offset, end) : 0;
   for (let i = 1; i < dmesg.length; i++) {
     const difference = dmesg[i]!.offset - dmesg[i - 1]!.offset;
     common = greatestCommonDivisor(common, difference);
@@ -159,13 +163,21 @@ function commonPhase(dmesg: readonly Mark[], size: number): number {
  * One zone only: its fill tells where it ends, or it is the only one that there is room for. Otherwise the smallest usual
  * size that the record fits into.
  */
-function singleZone(mark: Mark, generation: Generation, storage: Storage, formatted: boolean): Stride {
-  const base = generation === 'blkoops' ? 0 : mark.offset;
-  const room = Math.floor((storage.size - mark.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE;
-  const filled = generation === 'pstore_blk' ? sizeByFill(mark, storage) : undefined;
+function singleZone(
+  mark: Mark,
+  dialect: ZoneDialect,
+  storage: Storage,
+  formatted: boolean,
+  end: number | undefined,
+): Stride {
+  const base = isDmesgFirst(dialect) ? 0 : mark.offset;
+  const room = Math.floor(((end ?? storage.size) - mark.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE;
+  const filled = dialect.flushes === 'zone' ? sizeByFill(mark, storage) : undefined;
   if (filled !== undefined) return { base, size: filled, confidence: BY_FILL };
   if (formatted && room > 0) return { base, size: room, confidence: GUESS };
-  const needed = Math.max(mark.datalen <= room ? mark.datalen + BUFFER_HEADER_SIZE[generation] : 0, ZONE_MULTIPLE);
+  const stored = mark.datalen <= room ? mark.datalen + BUFFER_HEADER_SIZE[dialect.generation] : 0;
+  const needed = Math.max(stored, ZONE_MULTIPLE);
+  if (end !== undefined) return { base, size: usualPart(end, needed), confidence: GUESS };
   let size = USUAL_SIZE;
   while (size < needed) size *= 2;
   while (size > room && size / 2 >= needed) size /= 2;
@@ -174,6 +186,20 @@ function singleZone(mark: Mark, generation: Generation, storage: Storage, format
     size = isZoneSize(distance) && distance >= needed ? distance : ZONE_MULTIPLE;
   }
   return { base, size: size > room ? Math.max(ZONE_MULTIPLE, room) : size, confidence: GUESS };
+}
+
+/** More zones than these are not tried. */
+const MOST_PARTS = 4096;
+
+/** The usual zone size where that divides so many bytes, else the smallest part of them that holds the record. */
+export function usualPart(bytes: number, needed = ZONE_MULTIPLE): number {
+  let size = bytes;
+  for (let parts = 2; parts <= MOST_PARTS && bytes / parts >= needed; parts++) {
+    if (!isZoneSize(bytes / parts)) continue;
+    size = bytes / parts;
+    if (size <= USUAL_SIZE) break;
+  }
+  return size;
 }
 
 /** Bytes that are read at a time to see where zeros end. */

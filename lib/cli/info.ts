@@ -114,7 +114,10 @@ function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]>
   for (const [key, value] of Object.entries(found.geometry)) {
     yield words(key, geometryText(key, value, found.confidence[key]));
   }
-  if (found.counters) yield words('counters', `oops ${found.counters.oops}, panic ${found.counters.panic}`);
+  if (found.counters) {
+    const { oops, panic, oom } = found.counters;
+    yield words('counters', `oops ${oops}, panic ${panic}${oom === undefined ? '' : `, OOM ${oom}`}`);
+  }
   if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
   for (const [label, text] of Object.entries(details)) yield words(label, text);
   yield ['source', sourceOf(mounted, found)];

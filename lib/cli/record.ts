@@ -24,7 +24,11 @@ export const record: Command = {
   build: (yargs) =>
     sourceOptions(yargs)
       .option('type', { type: 'string', requiresArg: true, describe: `${TYPES.join(', ')}; default dmesg` })
-      .option('reason', { type: 'string', requiresArg: true, describe: 'oops, panic, emergency, shutdown (dmesg)' })
+      .option('reason', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'oops, panic, emergency, shutdown, oom (dmesg)',
+      })
       .option('compress', {
         type: 'string',
         requiresArg: true,
@@ -96,10 +100,10 @@ type Fixed = Pick<NewRecord, 'reason' | 'timeNs' | 'compress'>;
 
 function dmesgOptions(args: Arguments): Fixed {
   const name = args.text('reason');
-  if (name === undefined) throw new PstoreError('EINVAL', 'give --reason oops, panic, emergency or shutdown');
+  if (name === undefined) throw new PstoreError('EINVAL', 'give --reason oops, panic, emergency, shutdown or oom');
   const reason = reasonNumber(name);
   if (reason === undefined)
-    throw new PstoreError('EINVAL', `--reason ${name}: known are oops, panic, emergency, shutdown`);
+    throw new PstoreError('EINVAL', `--reason ${name}: known are oops, panic, emergency, shutdown, oom`);
   const time = args.text('time');
   return {
     reason,

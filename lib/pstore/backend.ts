@@ -100,7 +100,7 @@ export interface BackendInfo {
   readonly kernelParameters: readonly string[];
   /** The keys that open this source the same way again: `kmsg_size=64K,…`. */
   readonly sourceKeys: string;
-  readonly counters: { readonly oops: number; readonly panic: number } | null;
+  readonly counters: { readonly oops: number; readonly panic: number; readonly oom?: number } | null;
   /** Index of the zone that the next dmesg record goes to, or null. */
   readonly nextZone: number | null;
   readonly zones: Iterable<ZoneInfo>;

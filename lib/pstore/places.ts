@@ -1,6 +1,7 @@
 // What a family of backends implements so that records.ts makes a backend of it: a family knows its places (zones, pages)
 // and what stands in them; records.ts names, decodes, caches and guards what is shown.
 
+import type { Compression } from '../compress/codec.js';
 import type { Piece } from '../storage/extent.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -49,8 +50,13 @@ export interface Found {
  * Makes the dump of a dmesg record.
  * @param room bytes that the place has for it
  * @param takes whether a kernel reads a compressed record back from there
+ * @param deflate what the kernels of the place call deflate
  */
-export type MakeDump = (room: number, takes?: (record: Uint8Array) => boolean) => Dump;
+export type MakeDump = (
+  room: number,
+  takes?: (record: Uint8Array) => boolean,
+  deflate?: Extract<Compression, 'deflate' | 'zlib'>,
+) => Dump;
 
 /** Where something was written. */
 export interface WrittenTo {

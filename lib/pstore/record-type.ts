@@ -19,18 +19,27 @@ export type RecordType = keyof typeof RECORD_TYPE_NUMBERS;
 /** The front-ends that zones hold. */
 export type FrontEnd = 'dmesg' | 'console' | 'ftrace' | 'pmsg' | 'tty';
 
-/** linux/kmsg_dump.h since 5.8, enum kmsg_dump_reason. Before that 4, 5, 6 were restart, halt and poweroff. */
-export const Reason = { Undef: 0, Panic: 1, Oops: 2, Emergency: 3, Shutdown: 4 } as const;
+/**
+ * linux/kmsg_dump.h since 5.8, enum kmsg_dump_reason. Before that 4, 5, 6 were restart, halt and poweroff. `Oom` is a
+ * reason that vendors' trees of Linux 4.9 have; mainline has no number for it, and this one is ours.
+ */
+export const Reason = { Undef: 0, Panic: 1, Oops: 2, Emergency: 3, Shutdown: 4, Oom: 255 } as const;
 
-const REASON_NAMES = ['Unknown', 'Panic', 'Oops', 'Emergency', 'Shutdown'];
+const REASON_NAMES: ReadonlyMap<number, string> = new Map([
+  [Reason.Panic, 'Panic'],
+  [Reason.Oops, 'Oops'],
+  [Reason.Emergency, 'Emergency'],
+  [Reason.Shutdown, 'Shutdown'],
+  [Reason.Oom, 'OOM'],
+]);
 
 /** The reason's name as the mainline kernel prints it (kmsg_dump_reason_str). */
 export function reasonName(reason: number): string {
-  return REASON_NAMES[reason] ?? 'Unknown';
+  return REASON_NAMES.get(reason) ?? 'Unknown';
 }
 
 /** The number for a name as a person types it (`oops`, `Panic`, …), or undefined. */
 export function reasonNumber(name: string): number | undefined {
-  const at = REASON_NAMES.findIndex((known) => known.toLowerCase() === name.toLowerCase());
-  return at <= 0 ? undefined : at;
+  for (const [number, known] of REASON_NAMES) if (known.toLowerCase() === name.toLowerCase()) return number;
+  return undefined;
 }

@@ -299,8 +299,8 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
     this.#mustBeWritable('recorded');
     const { reason, data } = record;
     const compress = record.compress as Parameters<typeof makeDump>[4];
-    const to = this.places.write!(record, (room, takes) =>
-      makeDump(reason, this.#dumps + 1, data, room, compress, takes),
+    const to = this.places.write!(record, (room, takes, deflate = 'deflate') =>
+      makeDump(reason, this.#dumps + 1, data, room, compress === 'deflate' ? deflate : compress, takes),
     );
     if (record.type === 'dmesg') this.#dumps++;
     const slot = this.#slotAt(to.type, to.id);

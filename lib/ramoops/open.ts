@@ -8,7 +8,7 @@ import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
-import { Reason } from '../pstore/record-type.js';
+import { maxReasonOf } from '../pstore/max-reason.js';
 import { Records } from '../pstore/records.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
@@ -43,19 +43,6 @@ export const ramoops: BackendKind = {
   open,
   format,
 };
-
-/** include/linux/kmsg_dump.h: KMSG_DUMP_MAX, with which all reasons are kept. */
-const MAX_REASON = 5;
-
-/**
- * fs/pstore/ram.c: dump_oops is the old parameter, for oopses and panics, or panics only. max_reason=0 leaves it to
- * printk.always_kmsg_dump, which is off unless somebody turns it on: kmsg_dump() then takes oopses and panics.
- */
-function maxReasonOf(keys: SourceKeys): number {
-  const old = keys.has('dump_oops') ? (keys.flag('dump_oops') ? Reason.Oops : Reason.Panic) : Reason.Shutdown;
-  const given = keys.number('max_reason', Reason.Undef, MAX_REASON);
-  return given === Reason.Undef ? Reason.Oops : Math.min(given ?? old, Reason.Shutdown);
-}
 
 function open(context: OpenContext): Records {
   const { keys, path, storage, warnings } = context;

@@ -286,7 +286,7 @@ t.test('one flipped bit in a header does not change how the others are read', as
 t.test('a damaged length that looks like a full ring does not hide the next zone', async (t) => {
   const image = partition(16384).pmsg(8192, 'p'.repeat(9000).split('')).console(512, ['last words\n']).kmsg(512);
   image.dmesg(0, oops(1));
-  const sizes = () => open(image, {}).places.engine.geometry.front.map(({ type, size }) => [type, size]);
+  const sizes = () => open(image, {}).places.engine.geometry.rings.map(({ type, size }) => [type, size]);
   const expected = [
     ['pmsg', 8192],
     ['console', 512],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { dialectsOf } from '../../lib/blk/dialects.js';
 import { allZones, kmsgZone, layOut, NO_ZONES, type ZoneSizes } from '../../lib/blk/geometry.js';
 import type { PstoreError } from '../../lib/errors.js';
 import { partition } from '../builders/zone.js';
@@ -47,16 +48,16 @@ t.test('where zones lie', async (t) => {
     ['front zones only, all of it', 8 * K, { pmsgSize: 8 * K }, ['pmsg 0 8192'], 8 * K, 0],
   ];
   for (const [name, total, sizes, front, kmsgOffset, kmsgCount] of table) {
-    const geometry = layOut('pstore_blk', total, { ...NO_ZONES, ...sizes }, 'image.raw');
+    const geometry = layOut(dialectsOf('pstore_blk')[0]!, total, { ...NO_ZONES, ...sizes }, 'image.raw');
     t.same(
-      geometry.front.map(({ type, offset, size }) => `${type} ${offset} ${size}`),
+      geometry.rings.map(({ type, offset, size }) => `${type} ${offset} ${size}`),
       front,
       name,
     );
     t.equal(geometry.kmsgOffset, kmsgOffset, name);
     t.equal(geometry.kmsgCount, kmsgCount, name);
   }
-  t.match(kmsgZone(layOut('blkoops', 64 * K, { ...NO_ZONES, kmsgSize: 4 * K }, 'x'), 3), {
+  t.match(kmsgZone(layOut(dialectsOf('blkoops')[0]!, 64 * K, { ...NO_ZONES, kmsgSize: 4 * K }, 'x'), 3), {
     type: 'dmesg',
     index: 3,
     offset: 12 * K,
@@ -90,7 +91,7 @@ t.test('any sizes lie as the builder has them', async () => {
           cpus,
           kmsgSize: kmsg * 512,
         };
-        const zones = [...allZones(layOut('pstore_blk', total, sizes, 'x'))];
+        const zones = [...allZones(layOut(dialectsOf('pstore_blk')[0]!, total, sizes, 'x'))];
         assert.deepEqual(
           zones.map(({ type, index, offset, size }) => ({ kind: type, index, offset, size })),
           built.places,
@@ -123,7 +124,7 @@ t.test('sizes with which no kernel would register', async (t) => {
       'pstore_blk',
       8192,
       { pmsgSize: 4096, kmsgSize: 8192 },
-      /4096 bytes that the zones in front leave/,
+      /4096 bytes that the other zones leave/,
     ],
     ['no CPU', 'pstore_blk', 8192, { ftraceSize: 4096, cpus: 0 }, /cpus=0/],
     ['more CPUs than bytes', 'pstore_blk', 8192, { ftraceSize: 512, cpus: 512 }, /each of 512 CPUs only 1 bytes/],
@@ -146,12 +147,12 @@ t.test('sizes with which no kernel would register', async (t) => {
   ];
   for (const [name, generation, total, sizes, message] of table) {
     t.throws(
-      () => layOut(generation, total, { ...NO_ZONES, ...sizes }, 'image.raw'),
+      () => layOut(dialectsOf(generation)[0]!, total, { ...NO_ZONES, ...sizes }, 'image.raw'),
       { code: 'EINVAL', message },
       name,
     );
     try {
-      layOut(generation, total, { ...NO_ZONES, ...sizes }, 'image.raw');
+      layOut(dialectsOf(generation)[0]!, total, { ...NO_ZONES, ...sizes }, 'image.raw');
     } catch (error) {
       t.match((error as PstoreError).message, /^image\.raw: /, 'names the file');
       t.equal((error as PstoreError).data.path, 'image.raw');

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { dialectsOf } from '../../lib/blk/dialects.js';
 import { type DmesgRow, DmesgTable, ZoneState } from '../../lib/blk/dmesg-table.js';
 import { layOut, NO_ZONES, type ZoneGeometry } from '../../lib/blk/geometry.js';
 import { countHidden, followsTimes, type Recovered, recoverDmesg } from '../../lib/blk/recovery.js';
@@ -18,7 +19,7 @@ const MAGIC = 0x4dfc3ae5;
 const SIGNATURE = 0x43474244;
 
 function geometryOf({ format, bytes, kmsgSize }: ZonePartition): ZoneGeometry {
-  return layOut(format, bytes.length, { ...NO_ZONES, kmsgSize }, 'image.raw');
+  return layOut(dialectsOf(format)[0]!, bytes.length, { ...NO_ZONES, kmsgSize }, 'image.raw');
 }
 
 function storageOf(image: ZonePartition): FaultyStorage {
@@ -130,9 +131,9 @@ t.test('a zone whose newest content is in memory stays as it is known, and count
   known.set(1, row);
   const storage = storageOf(image);
   storage.broken = [{ offset: 4096, length: 4096, code: 'EIO' }];
-  const { table, next, oops: highest, warnings } = recover(image, storage, known, [1]);
+  const { table, next, counters, warnings } = recover(image, storage, known, [1]);
   t.same(table.row(1), row);
-  t.same([next, highest, warnings.list], [3, 0xfffffffe, []]);
+  t.same([next, counters.counted.oops, warnings.list], [3, 0xfffffffe, []]);
   t.equal(recover(image, storage, known).table.state(1), ZoneState.Unreadable, 'otherwise it is');
 });
 
@@ -189,6 +190,6 @@ t.test('records behind the zone at which RFC v5 stops', async (t) => {
   const { bytes } = partition(4096, { format: 'blkoops' }).kmsg(4096).dmesg(0, oops(1));
   const endless = new MemoryStorage(bytes);
   const storage = Object.assign(Object.create(endless), { read: (to: Uint8Array) => endless.read(to, 0) });
-  const geometry = layOut('blkoops', 256 << 20, { ...NO_ZONES, kmsgSize: 32 << 20 }, 'image.raw');
+  const geometry = layOut(dialectsOf('blkoops')[0]!, 256 << 20, { ...NO_ZONES, kmsgSize: 32 << 20 }, 'image.raw');
   t.equal(countHidden(storage, geometry, parseAbi('le64'), 0), 3, 'within 128 MiB');
 });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { dialectsOf } from '../../lib/blk/dialects.js';
 import { ZoneEngine } from '../../lib/blk/engine.js';
 import { layOut, NO_ZONES } from '../../lib/blk/geometry.js';
 import { ZoneRegistry } from '../../lib/blk/registration.js';
@@ -9,7 +10,7 @@ import { FaultyStorage } from '../builders/faulty.js';
 
 function engine() {
   const storage = new FaultyStorage(new MemoryStorage(new Uint8Array(65536).fill(0xff)));
-  const geometry = layOut('pstore_blk', storage.size, { ...NO_ZONES, kmsgSize: 8192 }, storage.path);
+  const geometry = layOut(dialectsOf('pstore_blk')[0]!, storage.size, { ...NO_ZONES, kmsgSize: 8192 }, storage.path);
   return { storage, engine: new ZoneEngine(storage, geometry, DEFAULT_ABI, new Warnings()) };
 }
 

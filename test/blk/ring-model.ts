@@ -3,6 +3,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { dialectsOf } from '../../lib/blk/dialects.js';
 import { ZoneState } from '../../lib/blk/dmesg-table.js';
 import { ZoneEngine } from '../../lib/blk/engine.js';
 import { layOut, NO_ZONES } from '../../lib/blk/geometry.js';
@@ -40,7 +41,7 @@ for (const format of FORMATS) {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
           const total = format === 'blkoops' ? SIZE : SIZE;
-          const geometry = layOut(format, total, { ...NO_ZONES, kmsgSize: ZONE }, 'image');
+          const geometry = layOut(dialectsOf(format)[0]!, total, { ...NO_ZONES, kmsgSize: ZONE }, 'image');
           const count = geometry.kmsgCount;
           const storage = new MemoryStorage(new Uint8Array(total).fill(0xff));
           const built = partition(total, { format, abi: machine }).kmsg(ZONE);

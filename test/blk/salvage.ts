@@ -1,4 +1,5 @@
 import t from 'tap';
+import { dialectsOf, MAINLINE } from '../../lib/blk/dialects.js';
 import { passedOverDmesg, passedOverRing } from '../../lib/blk/salvage.js';
 import { deflateRaw } from '../../lib/compress/deflate.js';
 import { parseAbi } from '../../lib/pstore/abi.js';
@@ -20,7 +21,7 @@ const salvageRing = (...of: Parameters<typeof passedOverRing>) => readable(passe
 
 function salvage(image: ZonePartition, index = 0) {
   const zone = { ...image.kmsgZones[index]!, type: 'dmesg' as const };
-  const found = salvageDmesg(new MemoryStorage(image.bytes), zone, image.format, parseAbi(image.abi));
+  const found = salvageDmesg(new MemoryStorage(image.bytes), zone, dialectsOf(image.format)[0]!, parseAbi(image.abi));
   return found && { ...found, bytes: Buffer.from(found.bytes).toString('latin1') };
 }
 
@@ -76,14 +77,14 @@ t.test('zones with nothing in them', async (t) => {
   const cut = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
   for (const end of [4096, 4100, 4147, 4150]) {
     const storage = new MemoryStorage(cut.bytes.slice(0, end));
-    t.equal(salvageDmesg(storage, { ...cut.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64')), undefined);
+    t.equal(salvageDmesg(storage, { ...cut.kmsgZones[1]!, type: 'dmesg' }, MAINLINE, parseAbi('le64')), undefined);
   }
 });
 
 t.test('a record whose end was cut off', async (t) => {
   const image = partition(8192).kmsg(4096).dmesg(1, { body: TEXT });
   const storage = new MemoryStorage(image.bytes.slice(0, 4096 + 52 + 40));
-  const found = salvageDmesg(storage, { ...image.kmsgZones[1]!, type: 'dmesg' }, 'pstore_blk', parseAbi('le64'))!;
+  const found = salvageDmesg(storage, { ...image.kmsgZones[1]!, type: 'dmesg' }, MAINLINE, parseAbi('le64'))!;
   t.equal(Buffer.from(found.bytes).toString(), TEXT.slice(0, 40));
 });
 
@@ -95,7 +96,7 @@ t.test('a compressed record whose end was cut off, or whose stream is damaged', 
     .dmesg(1, { compressed: 1, body: deflateRaw(latin1(text)) });
   const zone = { ...image.kmsgZones[1]!, type: 'dmesg' as const };
   const shown = (bytes: Uint8Array) => {
-    const found = salvageDmesg(new MemoryStorage(bytes), zone, 'pstore_blk', parseAbi('le64'))!;
+    const found = salvageDmesg(new MemoryStorage(bytes), zone, MAINLINE, parseAbi('le64'))!;
     t.match(found, { compressed: 'deflate', reason: 'Oops' });
     return Buffer.from(found.bytes).toString('latin1');
   };

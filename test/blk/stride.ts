@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { dialectsOf, MAINLINE } from '../../lib/blk/dialects.js';
 import type { Generation } from '../../lib/blk/format.js';
 import type { Mark } from '../../lib/blk/marks.js';
 import { findStride, type Stride } from '../../lib/blk/stride.js';
@@ -34,7 +35,7 @@ interface Case {
 function stride({ at, of = 'pstore_blk', given, formatted = false, total = 1 << 20, data = total }: Case) {
   const bytes = new Uint8Array(total).fill(0xff, data);
   const marks = at.map((each) => (typeof each === 'number' ? mark(each) : each));
-  return findStride({ own: marks, dmesg: marks }, of, new MemoryStorage(bytes), given, formatted);
+  return findStride({ own: marks, dmesg: marks }, dialectsOf(of)[0]!, new MemoryStorage(bytes), given, formatted);
 }
 
 t.test('no zones, or none that are wanted', async (t) => {
@@ -130,7 +131,7 @@ t.test('zones before the first header that cannot be read', async (t) => {
     medium.broken = [{ offset: zone, length: 4 * K, code: 'EIO' }];
     const storage = new SurvivingStorage(medium);
     storage.read(new Uint8Array(bytes.length), 0);
-    return findStride({ own, dmesg }, 'pstore_blk', storage, undefined, false)?.base;
+    return findStride({ own, dmesg }, MAINLINE, storage, undefined, false)?.base;
   };
   const ring = mark(zone + 4 * K, { type: 'console' });
   t.equal(base(dmesg, 'everywhere'), zone, 'it was a dmesg zone: the others keep their numbers');
