@@ -5,7 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { BackendInfo, PassedOver, SpaceUsage } from '../pstore/backend.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
-import { checkStillThere, cutWhileInUse, readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, cutWhileInUse, isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import {
@@ -22,10 +22,15 @@ import {
 } from './format.js';
 import type { MtdoopsGeometry } from './geometry.js';
 import { damage, describePages, type ExplainedPages } from './info.js';
+import { type AfterText, afterText } from './second-text.js';
 
 /** Pages that a person can read though a kernel does not know them. */
 const SALVAGEABLE: ReadonlySet<PageState> = new Set(['bad-seq', 'bad-magic', 'other-endian', 'truncated']);
+/** The type of what a page holds after its kernel log: phones keep the log of user space there. */
+const LOGCAT = 'logcat';
 const MEASURE_STEP = 64 << 10;
+/** Bytes from the NUL on that tell whether anything follows it. */
+const FEW = 64;
 /** Bytes of a page that tell whether it holds a log; a page has more. */
 const LOG_BYTES = 2048;
 /** As many pages as fit a typed array with room to spare. */
@@ -51,6 +56,8 @@ export class PagePlaces implements Places, ExplainedPages {
   readonly #version: Uint8Array;
   readonly #seq: Uint32Array;
   readonly #time: BigInt64Array;
+  /** What follows the text of each page that was asked for: null for nothing. */
+  readonly #after = new Map<number, AfterText | null>();
 
   constructor({ path, warnings, storage, keys }: OpenContext, geometry: MtdoopsGeometry) {
     this.path = path;
@@ -60,7 +67,10 @@ export class PagePlaces implements Places, ExplainedPages {
     this.writable = storage.writable && !keys.flag('ro');
     this.whole = Math.floor(storage.size / geometry.recordSize);
     this.count = Math.ceil(storage.size / geometry.recordSize);
-    this.rows = [{ type: 'dmesg', count: this.count }];
+    this.rows = [
+      { type: 'dmesg', count: this.count },
+      { type: LOGCAT, count: this.count },
+    ];
     if (this.count > MOST_PAGES) {
       throw new PstoreError(
         'EFBIG',
@@ -87,7 +97,9 @@ export class PagePlaces implements Places, ExplainedPages {
       this.#version[page] = header?.version ?? 2;
       this.#seq[page] = header?.seq ?? 0;
       this.#time[page] = header?.timestampNs ?? 0n;
+      this.#after.delete(page);
       changed('dmesg', page);
+      changed(LOGCAT, page);
       this.#warnOf(page, state, header);
     }
   }
@@ -167,8 +179,58 @@ export class PagePlaces implements Places, ExplainedPages {
     return `page ${page} at offset ${this.offset(page)}`;
   }
 
-  found(_type: string, page: number): Found | undefined {
+  /** What stands in a page with a record after its text, as far as the medium gives it. */
+  after(page: number): AfterText | undefined {
     if (this.state(page) !== 'record') return undefined;
+    let known = this.#after.get(page);
+    if (known === undefined) {
+      known = this.#findAfter(page) ?? null;
+      this.#after.set(page, known);
+    }
+    return known ?? undefined;
+  }
+
+  /** Most pages have a NUL and then 0xFF: only of the others is the whole page read. */
+  #findAfter(page: number): AfterText | undefined {
+    try {
+      const { medium } = this.storage;
+      const { recordSize } = this.geometry;
+      const end = this.#measure(page) + this.textOffset(page);
+      const few = readRange(medium, this.offset(page) + end, Math.min(FEW, recordSize - end));
+      if (few.subarray(1).every((byte) => byte === 0xff)) return undefined;
+      return afterText(readRange(medium, this.offset(page), recordSize), this.textOffset(page));
+    } catch (error) {
+      // Reading the record itself says that the page cannot be read.
+      if (!isBrokenPlace(error)) throw error;
+      return undefined;
+    }
+  }
+
+  #second(page: number): AfterText | undefined {
+    const after = this.after(page);
+    return after?.isSecond ? after : undefined;
+  }
+
+  found(type: string, page: number): Found | undefined {
+    if (this.state(page) !== 'record') return undefined;
+    return type === LOGCAT ? this.#foundSecond(page) : this.#foundText(page);
+  }
+
+  #foundSecond(page: number): Found | undefined {
+    const second = this.#second(page);
+    if (!second) return undefined;
+    const length = second.to - second.from;
+    const offset = this.offset(page) + second.from;
+    return {
+      ...this.#foundText(page),
+      offset,
+      length,
+      room: length,
+      pieces: () => [{ storage: this.storage.medium, offset, length }],
+    };
+  }
+
+  #foundText(page: number): Found {
     const time = this.#time[page]!;
     return {
       offset: this.offset(page),
@@ -222,26 +284,35 @@ export class PagePlaces implements Places, ExplainedPages {
     };
   }
 
-  passedOver(_type: string, page: number): PassedOver | undefined {
-    if (!SALVAGEABLE.has(this.state(page))) return undefined;
+  passedOver(type: string, page: number): PassedOver | undefined {
+    if (type === LOGCAT) return undefined;
+    const rest = this.after(page);
+    if (!SALVAGEABLE.has(this.state(page)) && (!rest || rest.isSecond)) return undefined;
     const offset = this.offset(page);
     const bytes = readRange(this.storage, offset, this.geometry.recordSize);
-    const stored = bytes.subarray(this.textOffset(page));
+    const stored = rest ? bytes.subarray(rest.from, rest.to) : bytes.subarray(this.textOffset(page));
     const facts = { mtimeNs: null, reason: null, count: null };
     return { type: 'dmesg', id: page, offset, stored, kind: 'text', limit: 0, ...facts };
   }
 
   // ── changing ──
 
-  /** Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks. */
-  erase(_type: string, page: number): void {
+  /**
+   * Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks. Of a
+   * page's second text only its own bytes are blanked, up to the NUL before it.
+   */
+  erase(type: string, page: number): void {
     const { recordSize } = this.geometry;
-    checkStillThere(this.storage.medium, this.offset(page), recordSize);
-    if (this.watch('dmesg', page)()) {
-      this.storage.write(new Uint8Array(recordSize).fill(0xff), this.offset(page));
+    const offset = this.offset(page);
+    checkStillThere(this.storage.medium, offset, recordSize);
+    const from = type === LOGCAT ? this.textOffset(page) + this.#measure(page) + 1 : 0;
+    if (this.watch(type, page)()) {
+      this.storage.write(new Uint8Array(recordSize - from).fill(0xff), offset + from);
       this.storage.sync();
     }
-    this.#state[page] = PAGE_STATES.indexOf('blank');
+    this.#after.delete(page);
+    if (type === LOGCAT) this.#after.set(page, null);
+    else this.#state[page] = PAGE_STATES.indexOf('blank');
   }
 
   // ── the whole ──

@@ -1,14 +1,17 @@
 // Finds what an mtdoops image does not say of itself: its byte order, and the size of a record.
 
+import { findBytes } from '#platform';
 import { readRange, type Storage } from '../storage/storage.js';
 import {
   MTDOOPS_HEADER_MAX,
+  MTDOOPS_MAX_DEVICE,
   MTDOOPS_MAX_RECORD,
   MTDOOPS_PAGE_MULTIPLE,
   mtdoopsEndian,
   readMtdoopsHeader,
   seqDistance,
 } from './format.js';
+import { isUserLog, USER_LOG_BEGINNING } from './second-text.js';
 
 /** The sizes of a device, and how sure they are. */
 export interface MtdoopsGeometry {
@@ -45,6 +48,20 @@ export function* mtdoopsMarks(storage: Storage, end = storage.size): Generator<M
     const header = readMtdoopsHeader(bytes, endian);
     if (header?.state === 'record') yield { offset, endian, seq: header.seq, textOffset: header.textOffset };
   }
+}
+
+/** A device that begins erased is searched this far for its first record. */
+const MAX_BLANK = 256 << 20;
+
+/** How far headers are looked for: as far as the largest device has pages, counted from the first that is not erased. */
+export function searchEnd(storage: Storage): number {
+  const bytes = new Uint8Array(MTDOOPS_HEADER_MAX);
+  const end = Math.min(storage.size, MAX_BLANK);
+  let offset = 0;
+  while (offset < end && storage.read(bytes, offset) > 0 && bytes.every((byte) => byte === 0xff)) {
+    offset += MTDOOPS_PAGE_MULTIPLE;
+  }
+  return Math.min(storage.size, offset + MTDOOPS_MAX_DEVICE);
 }
 
 /** The byte order of most headers, or undefined where there are none. */
@@ -212,19 +229,39 @@ class Survey {
     return FIRST_MESSAGE.test(String.fromCharCode(...bytes));
   }
 
-  /** First NUL or 0xFF behind the header, or the next header: no text of a record goes on beyond any of these. */
+  /**
+   * First NUL or 0xFF behind the header, or the next header: no text of a record goes on beyond any of these. A second
+   * text after the NUL belongs to the record, too.
+   */
   #textEnd(mark: MtdoopsMark, nextMark = this.#storage.size): number {
     const stop = Math.min(nextMark, mark.offset + MTDOOPS_MAX_RECORD);
     for (let at = mark.offset + mark.textOffset; at < stop; ) {
       const bytes = readRange(this.#storage, at, Math.min(stop - at, MTDOOPS_PAGE_MULTIPLE));
       const end = bytes.findIndex((byte) => byte === 0 || byte === 0xff);
-      if (end >= 0) return at + end;
+      if (end >= 0) return bytes[end] === 0 ? this.#secondEnd(at + end, stop) : at + end;
       if (bytes.length === 0) return at;
       at += bytes.length;
     }
     return stop;
   }
+
+  /** Where the second text ends that follows this NUL; the NUL itself where none does. */
+  #secondEnd(nul: number, stop: number): number {
+    const head = readRange(this.#storage, nul + 1, Math.min(USER_LOG_BEGINNING, stop - nul - 1));
+    if (!isUserLog(head)) return nul;
+    for (let at = nul; at < stop; at += SECOND_STEP) {
+      const bytes = readRange(this.#storage, at, Math.min(stop - at, SECOND_STEP + ERASED.length));
+      const end = findBytes(bytes, ERASED, 0);
+      if (end >= 0) return at + end;
+    }
+    return stop;
+  }
 }
+
+/** Erased bytes in a row that no log has. */
+const ERASED = new Uint8Array(64).fill(0xff);
+/** Bytes of a second text that are searched at a time. */
+const SECOND_STEP = 64 << 10;
 
 function count(counts: Map<number, number>, key: number): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);

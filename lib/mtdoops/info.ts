@@ -17,6 +17,7 @@ import {
   textLength,
 } from './format.js';
 import type { MtdoopsGeometry } from './geometry.js';
+import type { AfterText } from './second-text.js';
 
 /** Pages that are listed by age. */
 const MOST_LISTED = 64;
@@ -40,6 +41,7 @@ export interface ExplainedPages {
   newest(): number | null;
   next(newest: number | null): NextPage;
   live(): number[];
+  after(page: number): AfterText | undefined;
 }
 
 export function describePages(pages: ExplainedPages): BackendInfo {
@@ -87,7 +89,8 @@ function details(pages: ExplainedPages, newest: number | null, next: NextPage): 
   } else told['next record'] = `seq ${seq}, nowhere: all erase blocks are bad`;
   if (newest !== null) told['pages, oldest first'] = byAge(pages, newest);
   if (size > MTDOOPS_MAX_DEVICE) {
-    told['device size'] = 'a kernel takes no device of more than 8 MiB for mtdoops; offset= and size= take a part';
+    const why = 'a kernel takes no device of more than 8 MiB for mtdoops, trees of phones 16 MiB';
+    told['device size'] = `${why}; offset= and size= take a part`;
   }
   const rest = size % recordSize;
   if (rest > 0) told['left over'] = `${rest} bytes at the end make no whole page`;
@@ -138,8 +141,12 @@ function remark(pages: ExplainedPages, page: number, bytes: Uint8Array, newest: 
     remarks.push('in a bad block, at which a kernel does not look when it starts');
   }
   if (end === bytes.length) remarks.push('no NUL ends the text: it is shown to the end of the page');
-  else if (bytes.subarray(end + 1).some((byte) => byte !== 0xff)) {
-    remarks.push(`remains of another text stand behind the NUL at ${pages.offset(page) + end}`);
+  const after = pages.after(page);
+  if (after?.isSecond) {
+    remarks.push(`a second text of ${after.to - after.from} bytes follows it: logcat-mtdoops-${page}`);
+  } else if (after) {
+    const place = `the NUL at ${pages.offset(page) + end}`;
+    remarks.push(`remains of another text stand after ${place}: salvage shows them`);
   }
   return remarks.length === 0 ? null : remarks.join('; ');
 }

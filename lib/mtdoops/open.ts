@@ -9,7 +9,7 @@ import { Records } from '../pstore/records.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { PagePlaces } from './backend.js';
-import { MTDOOPS_MAX_DEVICE, MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE } from './format.js';
+import { MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE } from './format.js';
 import {
   type FoundRecordSize,
   findRecordSize,
@@ -18,6 +18,7 @@ import {
   type MtdoopsMark,
   majorityEndian,
   mtdoopsMarks,
+  searchEnd,
 } from './geometry.js';
 
 const NAME = 'mtdoops';
@@ -31,14 +32,12 @@ export const mtdoops: BackendKind = {
   open: openMtdoops,
 };
 
-/** How far a probe looks for headers: where mtdoops' largest device ends. */
-const PROBE_END = MTDOOPS_MAX_DEVICE;
 /** As many headers are no accident. */
 const PROBE_ENOUGH = 3;
 
 function probeMtdoops(storage: SurvivingStorage): Finding<OpenContext> | undefined {
   let found = 0;
-  for (const _ of mtdoopsMarks(storage, Math.min(storage.size, PROBE_END))) {
+  for (const _ of mtdoopsMarks(storage, searchEnd(storage))) {
     found++;
     if (found === PROBE_ENOUGH) break;
   }
@@ -62,7 +61,7 @@ function findGeometry(context: OpenContext): MtdoopsGeometry {
   const { storage, keys, path } = context;
   const given = givenSizes(keys, storage, path);
   // With the record size given the headers are read at its multiples; a look at the beginning then says whether it fits.
-  const all = [...mtdoopsMarks(storage, given.recordSize === undefined ? storage.size : PROBE_END)];
+  const all = [...mtdoopsMarks(storage, given.recordSize === undefined ? storage.size : searchEnd(storage))];
   const abi = keys.abi();
   const endian = abi?.endian ?? majorityEndian(all);
   const marks = all.filter((mark) => mark.endian === endian);

@@ -293,6 +293,82 @@ t.test('where the text ends', async (t) => {
   t.match(reasons[4], /the newest record; no NUL/);
 });
 
+/** Records of Android's binary log: a header with NULs, then priority, tag and message. */
+function userLog(count: number): Buffer {
+  const records = Array.from({ length: count }, (_, i) => {
+    const message = Buffer.from(`\x04Store\0shelf ${i} moved ${i * 7} boxes\0`);
+    const head = Buffer.alloc(18);
+    head.write('l', 0);
+    head.writeUInt16LE(head.length + message.length, 1);
+    head.writeUInt16LE(1000, 3);
+    head.writeUInt32LE(1_600_000_000 + i, 10);
+    return Buffer.concat([head, message]);
+  });
+  return Buffer.concat(records);
+}
+
+/** The text and the second text as one record's text: what the first NUL divides, the page's builder does not know. */
+function withSecond(seq: number, log: string, heading: string, second: Uint8Array): BuiltPage {
+  const text = Buffer.concat([Buffer.from(log + heading), second]);
+  return record(seq, { text, tail: new Uint8Array(0) });
+}
+
+t.test('the second text of a page', async (t) => {
+  const log = logText(2000, 3);
+  const second = userLog(20);
+  const heading = '\n```\n#### LOG TYPE:LAST LOGCAT\n#####2024-01-02 03:04:05\t\n```c\t\n';
+  const asText = Buffer.from('\x0003-01 00:00:01.000   900  1000 I Store: shelf 3 moved\n');
+  const bytes = image(16 * 4096, {
+    0: withSecond(1, log, '-- log of the services --\n', second),
+    1: withSecond(2, log, heading, second),
+    2: record(3, { text: log, tail: asText }),
+    3: record(4, { text: log, tail: Buffer.from('\0[   12.345678] the rest of an older log\n\0') }),
+    4: record(5),
+  });
+  const storage = new MemoryStorage(bytes, { path: 'flash.img' });
+  const backend = open(storage, { record_size: 4096 });
+  const pages = [0, 1, 2, 3, 4].map((page) => `dmesg-mtdoops-${page}`);
+  t.same(
+    shown(backend).map(({ name }) => name),
+    [...pages, 'logcat-mtdoops-0', 'logcat-mtdoops-1', 'logcat-mtdoops-2'],
+  );
+  const read = (name: string) => Buffer.from(contentBytes(backend.open(backend.find(name)!)));
+  t.same(read('logcat-mtdoops-0'), second, 'from the beginning of its first record');
+  t.same(read('logcat-mtdoops-1'), Buffer.concat([Buffer.from(heading.slice(5)), second]), 'from its heading');
+  t.same(read('logcat-mtdoops-2'), asText.subarray(1));
+  t.same(read('dmesg-mtdoops-2').toString(), log);
+  t.equal(read('dmesg-mtdoops-0').toString(), `${log}-- log of the services --\nl${String.fromCharCode(second[1]!)}`);
+  t.match([...backend.info().zones][0]!.reason, /a second text of \d+ bytes follows it: logcat-mtdoops-0/);
+  t.match(text(open(bytes, { record_size: 4096, salvage: true }), 32 + 3), /the rest of an older log/);
+
+  backend.erase(backend.find('logcat-mtdoops-0')!);
+  t.equal(backend.find('logcat-mtdoops-0'), undefined);
+  t.match(read('dmesg-mtdoops-0').toString(), log, 'the kernel log stays');
+  t.equal(open(bytes, { record_size: 4096 }).find('logcat-mtdoops-0'), undefined);
+  backend.erase(backend.find('dmesg-mtdoops-1')!);
+  t.equal(backend.find('logcat-mtdoops-1'), undefined, 'the page is blank');
+  t.same(bytes.subarray(4096, 8192), new Uint8Array(4096).fill(0xff));
+});
+
+t.test('a second text counts for the size of a record', async (t) => {
+  const bytes = image(2 << 20, { 0: withSecond(7, logText(9000, 3), '\n', userLog(900)) }, { recordSize: 1 << 20 });
+  const backend = open(bytes);
+  const second = backend.record(backend.find('logcat-mtdoops-0')!)!;
+  t.equal(second.size, userLog(900).length);
+});
+
+t.test('a device whose beginning is erased', async (t) => {
+  const bytes = image(16 << 20, { 3000: record(9), 3001: record(10) });
+  t.ok(howSure(mtdoops, new MemoryStorage(bytes)) > 0.7);
+  for (const keys of [{}, { record_size: 4096 }] as Keys[]) {
+    t.same(
+      shown(open(bytes, keys)).map(({ name }) => name),
+      ['dmesg-mtdoops-3000', 'dmesg-mtdoops-3001'],
+    );
+  }
+  t.equal(howSure(mtdoops, new MemoryStorage(new Uint8Array(16 << 20).fill(0xff))), 0);
+});
+
 t.test('pages that are no records', async (t) => {
   const garbage = Buffer.from('left by something else, in a bad block or before mtdoops');
   const flipped = pageBytes(record(7, { text: 'nearly readable text\n' }), 4096, 'little');
