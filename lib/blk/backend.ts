@@ -19,6 +19,7 @@ import type { ZoneEngine } from './engine.js';
 import { dmesgHeaderSize, isNanoseconds } from './format.js';
 import { type CutZone, kmsgZone } from './geometry.js';
 import { explainZones } from './info.js';
+import { nextByTimes } from './recovery.js';
 import type { Ring } from './ring.js';
 import { madeOfRing, passedOverDmesg, passedOverRing } from './salvage.js';
 
@@ -258,7 +259,23 @@ export class ZonePlaces implements Places {
     const { deflatesAsZlib } = this.engine.geometry.dialect;
     const made = dump(this.engine.dmesgRoom, undefined, deflatesAsZlib ? 'zlib' : 'deflate');
     const { zone, flushed } = this.engine.write({ reason, timeNs, ...made });
+    this.#warnOfReplaced(zone);
     return { type, id: zone, isLost: !flushed, offset: kmsgZone(this.engine.geometry, zone).offset };
+  }
+
+  /** A record that is older than another one is not the newest for a kernel, which goes on after that one. */
+  #warnOfReplaced(index: number): void {
+    const { dmesg, geometry, nextZone } = this.engine;
+    if (dmesg.length < 2) return;
+    const after = dmesg.state(nextZone);
+    const isFresh = after === ZoneState.Unsigned || after === ZoneState.NotLookedAt;
+    // Where a kernel looks no further than the first zone without a signature, the times do not matter before that.
+    if (isFresh && geometry.dialect.unsigned === 'ends') return;
+    if (nextByTimes(dmesg) !== index) return;
+    const { offset } = kmsgZone(geometry, index);
+    const what = `the record in dmesg zone ${index} is not the newest one, by its time`;
+    const next = "by the kernel's rule the next record replaces it";
+    this.warnings.add('ring-same-second', `${this.path}: ${what}: ${next}`, offset);
   }
 
   refresh(changed: (type: string, id: number) => void): void {

@@ -100,6 +100,17 @@ export function followsTimes(table: DmesgTable, next: number): boolean {
   return used < 2 || !nextIsUsed || seconds !== last;
 }
 
+/** Where a kernel that reads these headers writes next: after the newest record, by its time. */
+export function nextByTimes(table: DmesgTable): number {
+  let [newest, next] = [0n, 0];
+  for (let index = 0; index < table.length; index++) {
+    const { state, seconds } = table.row(index);
+    if ((state !== ZoneState.Erased && state !== ZoneState.Live) || seconds < newest) continue;
+    [newest, next] = [seconds, (index + 1) % table.length];
+  }
+  return next;
+}
+
 /** How far it is counted what blkoops would not see: behind it may be very many zones that were never used. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 

@@ -6,5 +6,6 @@ export const EXIT = {
   PARTLY: 1,
   USAGE: 64,
   NO_INPUT: 66,
+  UNAVAILABLE: 69,
   SOFTWARE: 70,
 } as const;

@@ -1,6 +1,6 @@
 // Standard input, read to its end or as it comes.
 
-import { readSync } from 'node:fs';
+import { read, readSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 
@@ -23,6 +23,51 @@ export function* stdinChunks(): Generator<Uint8Array> {
     }
     if (got === 0) return;
     yield buffer.slice(0, got);
+  }
+}
+
+/** What comes, and `undefined` where nothing has come for so long. */
+export async function* orSilence(
+  chunks: AsyncIterable<Uint8Array>,
+  ms: number,
+): AsyncGenerator<Uint8Array | undefined> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  for (;;) {
+    const next = iterator.next();
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<'silence'>((resolve) => {
+      timer = setTimeout(resolve, ms, 'silence');
+    });
+    const first = await Promise.race([next, silence]);
+    clearTimeout(timer);
+    if (first === 'silence') yield undefined;
+    const { done, value } = await next;
+    if (done) return;
+    yield value;
+  }
+}
+
+/** As stdinChunks(), but other work goes on while nothing comes. @throws PstoreError EIO */
+export async function* stdinAsItComes(): AsyncGenerator<Uint8Array> {
+  for (let chunk = await readSome(STDIN); chunk.length > 0; chunk = await readSome(STDIN)) yield chunk;
+}
+
+const RETRY_MS = 5;
+
+/** What comes next; no bytes at the end. @throws PstoreError EIO */
+async function readSome(fd: number): Promise<Uint8Array> {
+  for (;;) {
+    try {
+      return await new Promise<Uint8Array>((resolve, reject) => {
+        const buffer = new Uint8Array(CHUNK);
+        read(fd, buffer, 0, CHUNK, null, (error, got) => (error ? reject(error) : resolve(buffer.subarray(0, got))));
+      });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return new Uint8Array(0);
+      if (code !== 'EAGAIN') throw new PstoreError('EIO', `standard input cannot be read: ${reasonOf(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 }
 

@@ -36,7 +36,8 @@ function codecOf(compression: Compression): Codec {
 
 /**
  * @param stored the record's bytes behind its header
- * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one
+ * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one,
+ *   and as one of Linux 6.6 or later where a text says that it is of such a kernel
  *   (lz4hc included: its streams are lz4's, and `auto` calls them so); `none` as one without any
  * @param limit most bytes of text, LIMIT_FACTOR × the zone's size; above MOST_TEXT it is that
  * @returns undefined when it cannot be decompressed: the record is then shown as it is, with `.enc.z`
@@ -50,9 +51,26 @@ function decodeWithin(stored: Uint8Array, choice: CompressionChoice, limit: numb
   if (choice !== 'auto') {
     const codec = codecOf(choice);
     const result = codec.decompress(stored, limit);
-    return result && isAcceptedByKernel(result, stored, codec) ? recordOf(result, choice) : undefined;
+    if (result && isAcceptedByKernel(result, stored, codec)) return recordOf(result, choice);
+    return choice === 'deflate' ? undefined : deflateOfNewKernel(stored, limit);
   }
   return decodeAuto(stored, limit);
+}
+
+/** The kernel's version, as each trace has it: `Comm: sh Not tainted 6.12.57+deb13 #1`. */
+const VERSION = /(?:Linux version |Not tainted |Tainted: [A-Z ]+ )(\d+)\.(\d+)/;
+/** fs/pstore/platform.c since then compresses with deflate only, and takes any name in pstore.compress= for it. */
+const DEFLATE_ONLY = { major: 6, minor: 6 };
+
+/** A dump whose own text says that its kernel takes any name for deflate. */
+function deflateOfNewKernel(stored: Uint8Array, limit: number): DecodedRecord | undefined {
+  const result = deflate.decompress(stored, limit);
+  if (!result || !beginsAsDump(result.output)) return undefined;
+  const version = VERSION.exec(new TextDecoder('latin1').decode(result.output));
+  if (!version) return undefined;
+  const [major, minor] = [Number(version[1]), Number(version[2])];
+  const isNew = major > DEFLATE_ONLY.major || (major === DEFLATE_ONLY.major && minor >= DEFLATE_ONLY.minor);
+  return isNew ? recordOf(result, 'deflate') : undefined;
 }
 
 /** Each codec is tried once: a hostile stream makes work for all of them. */

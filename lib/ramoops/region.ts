@@ -1,12 +1,13 @@
 // Where in a file a region of ramoops is: at its beginning, or anywhere in a dump of memory. The file is read once.
 
 import { findBytes } from '#platform';
+import { decodeRecord } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
 import { SliceStorage } from '../storage/slice.js';
-import type { Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
-import { isDumpLine, RAM_HEADER_SIZE } from './format.js';
+import { isDumpLine, RAM_HEADER_SIZE, readDumpLine, readRamHeader } from './format.js';
 import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
 import type { GivenSizes } from './region-sizes.js';
 import { isSram } from './sram.js';
@@ -62,8 +63,34 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
     if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);
     if (bytes.length < CHUNK) break;
   }
-  return { marks: marks.result(), lines, told, isSram: isSram(storage) };
+  const found = marks.result();
+  addCompressed(told, storage, found);
+  return { marks: found, lines, told, isSram: isSram(storage) };
 }
+
+/** Headers that are looked at for a compressed dump, and such dumps whose texts are looked through. */
+const MAX_LOOKED_AT = 256;
+const MAX_DECODED = 8;
+/** Bytes of a dump's text; stored it has fewer. */
+const MAX_DUMP = 1 << 20;
+
+/** The texts inside compressed dumps may say the parameters, too. */
+function addCompressed(told: Told, storage: Storage, { plain, endian }: RamMarks): void {
+  let decoded = 0;
+  for (const offset of [...plain].slice(0, MAX_LOOKED_AT)) {
+    const head = readRange(storage, offset, RAM_HEADER_SIZE + LINE_ROOM);
+    const line = readDumpLine(head.subarray(RAM_HEADER_SIZE));
+    if (!line?.compressed) continue;
+    const length = Math.min(MAX_DUMP, readRamHeader(head, endian).size - line.length);
+    if (length <= 0 || decoded++ >= MAX_DECODED) continue;
+    const stored = readRange(storage, offset + RAM_HEADER_SIZE + line.length, length);
+    const text = decodeRecord(stored, 'auto', MAX_DUMP)?.text;
+    if (text) told.add(text);
+  }
+}
+
+/** Bytes in which the line of a dump ends. */
+const LINE_ROOM = 64;
 
 function* linesIn(bytes: Uint8Array, base: number): Generator<number> {
   for (let at = findBytes(bytes, LINE, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, LINE, at + 1)) {

@@ -189,3 +189,17 @@ t.test('dump_oops=no and max_reason of mainline', async (t) => {
   openAs(image, { ...keys, max_reason: '0' }, true)!.write!(dump(Reason.Oops, 1));
   openAs(image, { ...keys, max_reason: '5' }, true)!.write!(dump(Reason.Shutdown, 2));
 });
+
+t.test('a record that is older than the newest is replaced by the next: said', async (t) => {
+  const image = new Uint8Array(64 * K);
+  const keys = { kmsg_size: '16K', pmsg_size: '0', dialect: 'mainline' };
+  pstoreBlk.format!(new MemoryStorage(image, { path: 'image' }), SourceKeys.of(keys));
+  const backend = openAs(image, keys, true)!;
+  for (const second of [100, 101]) backend.write!(dump(Reason.Oops, second));
+  t.same(backend.warnings.list, []);
+  backend.write!(dump(Reason.Oops, 50));
+  t.match(backend.warnings.list, [
+    { code: 'ring-same-second', offset: 2 * 16 * K, message: /zone 2 is not the newest one.* next record replaces it/ },
+  ]);
+  t.equal(openAs(image, {})!.info().nextZone, 2, 'as it is then');
+});

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { findProgram } from '../../lib/mount/programs.js';
 import { imageFile, PROGRAM, pstorefuse, run, scratchFolder, shell } from '../mounted.js';
 
 const TYPES = ['tty', 'pmsg', 'console'] as const;
@@ -101,5 +102,37 @@ t.test('what cannot be passed on is kept', (t) => {
   t.equal(stdout, '74\n');
   t.match(stderr, /^pstorefuse: the output cannot be written: no space is left\n$/);
   t.match(pstorefuse('cat', image, 'tty-pstore_blk-0').stdout, /1999\n2000\n$/);
+  t.end();
+});
+
+t.test('a line that is not finished is kept when nothing more comes', (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  pstorefuse('format', image, '--size', '64K', '--tty-size', '4K', '--kmsg-size', '8K');
+  // The input stays open while another process looks.
+  const line =
+    `(printf 'one\\nlogin: '; sleep 3; '${process.execPath}' '${PROGRAM}' cat '${image}' tty-pstore_blk-0 >&2) | ` +
+    `'${process.execPath}' '${PROGRAM}' tee '${image}' > /dev/null`;
+  t.equal(run('sh', ['-c', line]).stderr, 'one\nlogin: ');
+  t.end();
+});
+
+const noScript = findProgram('script') === undefined && 'script of util-linux is not installed';
+
+t.test('--pty: the command has a terminal, and its exit status is ours', { skip: noScript }, (t) => {
+  const image = join(scratchFolder(t), 'image.raw');
+  pstorefuse('format', image, '--size', '64K', '--tty-size', '4K', '--kmsg-size', '8K');
+  const command = `test -t 1 && echo "it's a terminal: $0"; exit 7`;
+  const ended = run(process.execPath, [PROGRAM, 'tee', '--pty', image, '--', 'sh', '-c', command, 'a  b'], {
+    input: '',
+  });
+  t.match(ended, { status: 7, stderr: '' });
+  t.equal(ended.stdout, "it's a terminal: a  b\r\n");
+  t.equal(pstorefuse('cat', image, 'tty-pstore_blk-0').stdout, ended.stdout);
+  for (const words of [
+    ['--pty', image],
+    [image, '--', 'true'],
+  ]) {
+    t.match(run(process.execPath, [PROGRAM, 'tee', ...words], { input: '' }), { status: 64, stderr: /go together/ });
+  }
   t.end();
 });

@@ -43,6 +43,26 @@ t.test("records that a kernel wrote, s1 (deflate) and s6 (lz4): the kernel's tex
   t.end();
 });
 
+t.test('a kernel of 6.6 or later takes any name for deflate, and its text says that it is one', (t) => {
+  const dump = (version: string) => {
+    const text = `Oops#1 Part1\n<4>[    9.1] CPU: 0 PID: 1 Comm: sh Not tainted ${version}-amd64 #1\n${'<4>[    9.2] more\n'.repeat(40)}`;
+    return { text: ascii(text), stored: deflateRawSync(ascii(text)) };
+  };
+  for (const version of ['6.6.1', '6.12.57', '7.0.0']) {
+    const { text, stored } = dump(version);
+    for (const choice of ['lz4', 'zstd', 'lzo', '842'] as const) {
+      const record = decodeRecord(stored, choice, LIMIT);
+      t.ok(isSame(record?.text, text), `${version} ${choice}`);
+      t.equal(record?.compression, 'deflate');
+    }
+    t.equal(decodeRecord(stored, 'none', LIMIT), undefined);
+  }
+  for (const version of ['6.5.13', '5.10.1', 'of no number']) {
+    t.equal(decodeRecord(dump(version).stored, 'lz4', LIMIT), undefined, version);
+  }
+  t.end();
+});
+
 t.test('s7, written with lz4: not for a kernel with another one, but by auto', (t) => {
   // SHA-256 of what lib/lz4 of Linux 6.1 makes of them.
   const texts = [

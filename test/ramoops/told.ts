@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
 import { deviceTreeNode, deviceTreeRegion } from '../../lib/ramoops/device-tree.js';
 import { layOutRam, NO_RAM_ZONES } from '../../lib/ramoops/geometry.js';
+import { scan } from '../../lib/ramoops/region.js';
 import { commandLine, Told } from '../../lib/ramoops/told.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
 
 const ascii = (text: string) => new TextEncoder().encode(text);
 
@@ -53,6 +56,24 @@ t.test('a command line', async (t) => {
   });
   t.equal(commandLine('quiet splash'), undefined);
   t.match(commandLine('ramoops.mem_name=oops ramoops.console_size=0x8000')?.sizes, { consoleSize: 0x8000 });
+});
+
+t.test('what a kernel says in a compressed dump', async (t) => {
+  const image = new Uint8Array(0x20000);
+  const lines = Array.from({ length: 90 }, (_, i) => `<6>[    0.${100 + i}] the pump ${i * i} turns\n`).join('');
+  const said = 'quiet ramoops.mem_size=0x20000 ramoops.record_size=0x2000 ramoops.pmsg_size=0x4000';
+  const text = `Oops#1 Part1\n<6>[    0.1] Command line: ${said}\n${lines}`;
+  for (const [at, size] of [[0x6000, 0] as const, [0, 1] as const]) {
+    const dump = Buffer.concat([ascii('====1600000000.000001-C\n'), deflateRawSync(ascii(text), { windowBits: 11 })]);
+    const head = Buffer.alloc(12);
+    head.write('DBGC', 0, 'latin1');
+    head.writeUInt32LE(size * dump.length, 4);
+    head.writeUInt32LE(size * dump.length, 8);
+    image.set(head, at);
+    if (size > 0) image.set(dump, at + 12);
+  }
+  const { told } = scan(new MemoryStorage(image, { path: 'region' }));
+  t.match(told.regions(), [{ sizes: { memSize: 0x20000, recordSize: 0x2000, pmsgSize: 0x4000 } }]);
 });
 
 t.test('what a kernel says in its log', async (t) => {
