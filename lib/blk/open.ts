@@ -12,6 +12,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { ZonePlaces } from './backend.js';
+import { straysOf, warnOfStrays } from './contradictions.js';
 import { describe, foreignZone, whyGuessed } from './describe.js';
 import { type Detected, detectZones } from './detect.js';
 import { dialectsOf, type ZoneDialect } from './dialects.js';
@@ -42,6 +43,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   const kept = keptBy(keys, found.geometry.dialect);
   const engine = new ZoneEngine(storage.medium, found.geometry, abi, warnings, kept);
   engine.recover();
+  warnOfStrays(straysOf(found), warnings, path);
   warnOfHiddenZones(engine, storage, warnings, path);
   warnOfReasons(engine, storage, warnings);
   // What is behind a kernel's cap was never a zone's.

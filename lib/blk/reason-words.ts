@@ -42,8 +42,28 @@ export function reasonWord(
 /** Dumps whose texts are looked at: to decompress the beginnings of all would make a listing of many zones slow. */
 const MAX_COMPARED = 64;
 
-/** Says where a dump's text contradicts the reason of its header: the header is damaged, or the dialect is another. */
-export function warnOfReasons({ geometry, dmesg, abi }: ZoneEngine, storage: Storage, warnings: Warnings): void {
+/** Says where dumps' texts contradict the reasons of their headers: these are damaged, or the dialect is another. */
+export function warnOfReasons(engine: ZoneEngine, storage: Storage, warnings: Warnings): void {
+  const { dialect } = engine.geometry;
+  const [first, ...more] = [...contradictedReasons(engine, storage)];
+  if (!first) return;
+  const { index, offset, reason, word } = first;
+  const what = `the header of dmesg zone ${index} at offset ${offset} has the reason ${reason}`;
+  const name = reasonText(dialect, reason);
+  const others = more.length === 0 ? '' : ` (and so do ${more.length} more)`;
+  const why = 'the number is damaged, or another dialect= is right';
+  const sentence = `${what} (${name}), and its text begins as one of reason ${word}${others}: ${why}`;
+  warnings.add('record-reason', `${storage.path}: ${sentence}`, offset);
+}
+
+interface Contradicted {
+  readonly index: number;
+  readonly offset: number;
+  readonly reason: number;
+  readonly word: string;
+}
+
+function* contradictedReasons({ geometry, dmesg, abi }: ZoneEngine, storage: Storage): Generator<Contradicted> {
   const { dialect } = geometry;
   let compared = 0;
   for (let index = 0; index < geometry.kmsgCount && compared < MAX_COMPARED; index++) {
@@ -52,10 +72,6 @@ export function warnOfReasons({ geometry, dmesg, abi }: ZoneEngine, storage: Sto
     const row = dmesg.row(index);
     const { offset } = kmsgZone(geometry, index);
     const word = reasonWord(storage, { offset, datalen: row.datalen, header: row }, dialect.generation, abi);
-    const name = reasonText(dialect, row.reason);
-    if (word === null || word === name) continue;
-    const what = `${storage.path}: the header of dmesg zone ${index} at offset ${offset} has the reason ${row.reason}`;
-    const why = 'the number is damaged, or another dialect= is right';
-    warnings.add('record-reason', `${what} (${name}), and its text begins as one of reason ${word}: ${why}`, offset);
+    if (word !== null && word !== reasonText(dialect, row.reason)) yield { index, offset, reason: row.reason, word };
   }
 }

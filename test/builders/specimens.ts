@@ -1,7 +1,9 @@
 // One healthy image or more of every kind: what the contract is checked on. A new kind adds its own here.
 
 import { goldenImage } from '../fixture-path.js';
+import { BLK_MAKERS } from './blk-dialects.js';
 import { buildFadump } from './fadump.js';
+import { dice } from './ramoops-dialects.js';
 
 export interface Specimen {
   /** The kind that recognises it. */
@@ -23,6 +25,9 @@ const golden = (kind: string, folder: string, image = 'image.raw', header = 0): 
 
 const leaning = (specimen: Specimen): Specimen => ({ ...specimen, leansOnHeaders: true });
 
+/** An image with several dumps and a ring. */
+const VENDOR_SEED = 15;
+
 export const SPECIMENS: readonly Specimen[] = [
   golden('pstore_blk', 's1'),
   golden('pstore_blk', 's3'),
@@ -30,6 +35,12 @@ export const SPECIMENS: readonly Specimen[] = [
   golden('ramoops', 'r1'),
   golden('ramoops', 'r2'),
   golden('ramoops', 'a64-r1-ftrace'),
+  leaning({
+    kind: 'pstore_blk',
+    name: "the vendors' dialect",
+    bytes: () => BLK_MAKERS.vendor!(dice(VENDOR_SEED)).image,
+    header: 0,
+  }),
   golden('mtdoops', 'mtdoops-1'),
   leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
   leaning(golden('efi', 'efi-rec4096', 'image.raw', 4096)),
