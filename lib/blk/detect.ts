@@ -4,13 +4,15 @@ import type { Abi } from '../pstore/abi.js';
 import { GUESS, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
-import { type SizeConfidence, wrappedSize } from './evidence.js';
+import { type RingMark, type SizeConfidence, wrappedSize } from './evidence.js';
 import {
   BUFFER_HEADER_SIZE,
   type Generation,
   isNanoseconds,
   MAX_DMESG_HEADER_SIZE,
+  readBufferHeader,
   readDmesgHeader,
+  zoneSignature,
 } from './format.js';
 import { type FrontEvidence, findFront } from './front.js';
 import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
@@ -122,13 +124,23 @@ function sizesOfMainline(evidence: ZoneEvidence): Sized {
  * The dmesg zones begin where the image does, and up to one ring may follow them. The ring begins right after the last
  * zone: the rest of the partition, which makes no whole one, comes after it.
  */
-function sizesOfDmesgFirst({ told, marks, dmesg, given, storage, total, formatted }: ZoneEvidence): Sized | undefined {
+function sizesOfDmesgFirst({
+  told,
+  marks,
+  dmesg,
+  given,
+  storage,
+  abi,
+  total,
+  formatted,
+}: ZoneEvidence): Sized | undefined {
   const { dialect } = told;
   const last = dmesg.at(-1)?.offset ?? 0;
-  const ring =
-    dialect.order.includes('pmsg') && given.pmsgSize !== 0
-      ? marks.find(({ type, signed, offset }) => type === 'pmsg' && signed && offset > last)
-      : undefined;
+  const isRing = ({ type, signed, offset }: Mark) => type === 'pmsg' && signed && offset > last;
+  const hasRing = dialect.order.includes('pmsg') && given.pmsgSize !== 0;
+  const ring = hasRing
+    ? (marks.find(isRing) ?? ringBeyond(storage, abi, given.kmsgSize ?? distanceOf(dmesg)))
+    : undefined;
   const find = (size: number | undefined) =>
     findStride({ own: marks, dmesg }, dialect, storage, size, formatted, ring?.offset);
   const unaided = find(undefined);
@@ -150,6 +162,27 @@ function sizesOfDmesgFirst({ told, marks, dmesg, given, storage, total, formatte
     kmsgOffsetProven: true,
     ...(ring && usedBefore(ring.offset, kmsgSize, pmsgSize, total)),
   };
+}
+
+/** Bytes between the first two headers; 0 where there are none. */
+function distanceOf([first, second]: readonly Mark[]): number {
+  return first && second ? second.offset - first.offset : 0;
+}
+
+/** So many places are looked at for a ring beyond what is searched. */
+const MAX_PLACES = 1 << 16;
+
+/** The ring after the dmesg zones of a large partition: only where a zone would begin is it looked for. */
+function ringBeyond(storage: Storage, abi: Abi, kmsgSize: number): RingMark | undefined {
+  if (storage.size <= SEARCHED || kmsgSize < ZONE_MULTIPLE || storage.size / kmsgSize > MAX_PLACES) return undefined;
+  const header = BUFFER_HEADER_SIZE.pstore_blk;
+  for (let offset = Math.floor(SEARCHED / kmsgSize) * kmsgSize; offset + header <= storage.size; offset += kmsgSize) {
+    const bytes = readRange(storage, offset, header);
+    if (bytes.length < header) return undefined;
+    const { sig, datalen, start } = readBufferHeader(bytes, 'pstore_blk', abi);
+    if (sig === zoneSignature('pmsg')) return { offset, datalen, start };
+  }
+  return undefined;
 }
 
 /** A kernel may be told to use less than the partition has: the ring is then not where all of it would put it. */

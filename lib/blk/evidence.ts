@@ -7,11 +7,14 @@ import type { Mark } from './marks.js';
 /** How sure each found size is: 1 is proven by the image. */
 export type SizeConfidence = Readonly<Record<keyof ZoneSizes, number>>;
 
+/** What tells of a ring. */
+export type RingMark = Pick<Mark, 'offset' | 'datalen' | 'start'>;
+
 /**
  * The size of a ring's zone when it has wrapped: it is full then, its datalen is the data area's size.
  * @param limit the zone ends here, or before
  */
-export function wrappedSize({ offset, datalen, start }: Mark, limit: number): number | undefined {
+export function wrappedSize({ offset, datalen, start }: RingMark, limit: number): number | undefined {
   const size = datalen + BUFFER_HEADER_SIZE.pstore_blk;
   return start > 0 && start < datalen && size <= limit - offset ? size : undefined;
 }

@@ -129,6 +129,20 @@ t.test("a write keeps the dialect: the vendors'", async (t) => {
   t.equal(view.getUint32(64 * K, true), 0x43474244, 'the signature stays');
 });
 
+t.test('a ring at the far end of a large partition', async (t) => {
+  for (const size of [12 << 20, 130 << 20]) {
+    const image = new Uint8Array(size);
+    const keys = { dialect: 'vendor', kmsg_size: '64K', pmsg_size: '64K' };
+    pstoreBlk.format!(new MemoryStorage(image, { path: 'image' }), SourceKeys.of(keys));
+    const backend = openAs(image, keys, true)!;
+    for (const second of [1, 2]) backend.write!(dump(Reason.Oops, second));
+    backend.write!({ ...dump(0, 0), type: 'pmsg', data: Buffer.from('a word of user space\n') });
+    // As a kernel leaves it, which has signed no zone but those that it wrote.
+    image.fill(0xff, 2 * 64 * K, size - 64 * K);
+    t.same([...filesOf(openAs(image, {})!).keys()], ['dmesg-pstore-blk-0', 'dmesg-pstore-blk-1', 'pmsg-pstore-blk-0']);
+  }
+});
+
 t.test('where the ring of an image ends is never guessed for a write', async (t) => {
   const { image } = vendorImage({ pmsg_size: '0' });
   const opened = openAs(image, { dialect: 'vendor', kmsg_size: '64K' }, true)!;

@@ -179,9 +179,13 @@ function fillRing(
   return shown;
 }
 
+/** What the partition held before: nothing, or something else. */
 function blank(roll: Roll, size: number): Uint8Array {
-  const kind = roll(3);
-  return new Uint8Array(size).fill(kind === 0 ? 0 : 0xff);
+  const kind = roll(4);
+  const bytes = new Uint8Array(size).fill(kind === 0 ? 0 : 0xff);
+  if (kind < 3) return bytes;
+  for (let at = 0; at < size; at += 64) bytes.set([roll(256), roll(256), roll(256), roll(256)], at);
+  return bytes;
 }
 
 const K = 1024;
