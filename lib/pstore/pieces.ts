@@ -30,8 +30,10 @@ export interface Piece {
   readonly state: PieceState;
   /** First byte in the source. */
   readonly offset: number;
-  /** Bytes that are stored. */
+  /** Bytes of the record's content, as they are stored. */
   readonly size: number;
+  /** Bytes that the record takes in the source, its header and its name included. */
+  readonly room: number;
   readonly title: string | null;
   /** What `info` has to say of it, or null. */
   readonly remark: string | null;
@@ -331,7 +333,7 @@ export class PieceBackend<P extends Piece> implements Backend {
 
   *#zones(): Generator<ZoneInfo> {
     for (const [index, piece] of this.#pieces.entries()) {
-      const { type, offset, size, remark } = piece;
+      const { type, offset, room: size, remark } = piece;
       const isUndecodable = piece.state === 'live' && this.#learn(piece).isUndecodable;
       const why = isUndecodable ? 'it cannot be decompressed: it is shown as it is stored' : null;
       const reasons = [this.#label(piece), remark, why].filter((reason) => reason !== null);

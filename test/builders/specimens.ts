@@ -32,7 +32,8 @@ export const SPECIMENS: readonly Specimen[] = [
   golden('ramoops', 'a64-r1-ftrace'),
   golden('mtdoops', 'mtdoops-1'),
   leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
-  leaning(golden('efi', 'efi-rec4096', 'image.raw', 4096)),
+  golden('efi', 'efi-rec4096', 'image.raw', 4096),
+  golden('efi', 'efi-oops3', 'image.raw', 4096),
   golden('erst', 'erst-rm', 'image.raw', 4096),
   {
     kind: 'fadump',
