@@ -10,8 +10,6 @@ export interface Specimen {
   readonly bytes: () => Uint8Array;
   /** Bytes that hold the format's only header: without them nothing tells what the image is. */
   readonly header: number;
-  /** Where the other records stand follows from each header: one that cannot be read may cost more than its own, which is said. */
-  readonly leansOnHeaders?: boolean;
 }
 
 const golden = (kind: string, folder: string, image = 'image.raw', header = 0): Specimen => ({
@@ -21,8 +19,6 @@ const golden = (kind: string, folder: string, image = 'image.raw', header = 0): 
   header,
 });
 
-const leaning = (specimen: Specimen): Specimen => ({ ...specimen, leansOnHeaders: true });
-
 export const SPECIMENS: readonly Specimen[] = [
   golden('pstore_blk', 's1'),
   golden('pstore_blk', 's3'),
@@ -31,7 +27,7 @@ export const SPECIMENS: readonly Specimen[] = [
   golden('ramoops', 'r2'),
   golden('ramoops', 'a64-r1-ftrace'),
   golden('mtdoops', 'mtdoops-1'),
-  leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
+  golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
   golden('efi', 'efi-rec4096', 'image.raw', 4096),
   golden('efi', 'efi-oops3', 'image.raw', 4096),
   golden('erst', 'erst-rm', 'image.raw', 4096),
