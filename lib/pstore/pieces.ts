@@ -249,7 +249,11 @@ export class PieceBackend<P extends Piece> implements Backend {
     return `pieces ${this.#number} ${key}`;
   }
 
-  /** Decodes a record once, for what a listing says of it. One that cannot be read is empty, and a warning says so. */
+  /**
+   * Decodes a record once, for what a listing says of it. One that cannot be read is empty, and a warning says so. No
+   * thread helps: all that fits into a variable store is decoded in ten milliseconds, and a thousand full records of ERST
+   * in the time that a thread takes to start and to pay.
+   */
   #learn(piece: P): Known {
     let known = this.#known.get(piece);
     if (!known) {
