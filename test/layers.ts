@@ -31,11 +31,13 @@ const NODE_HALVES = new Set([
   'storage/file.ts',
   'storage/firmware-folder.ts',
   'storage/node-folder.ts',
+  'storage/immutable.ts',
   'storage/lock.ts',
   'storage/lockdown.ts',
   'storage/mountinfo.ts',
   'storage/new-file.ts',
   'storage/path.ts',
+  'storage/qemu.ts',
   'storage/scratch.ts',
   'storage/unpack.ts',
 ]);

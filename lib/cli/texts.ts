@@ -2,11 +2,12 @@
 
 import { createReadStream, statSync } from 'node:fs';
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
+import { parseHeadLine } from '../pstore/head-line.js';
 import { openImage } from '../storage/file.js';
 import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, unpack } from '../storage/unpack.js';
 import { Explainer, type ExplainOptions, type Explanation } from '../triage/explain.js';
-import { groupParts, joinParts, type PartFacts, partHead } from '../triage/parts.js';
+import { groupParts, joinParts, type PartFacts } from '../triage/parts.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import type { Observation, RecordFacts } from '../triage/verdict.js';
 import { Warnings } from '../warnings.js';
@@ -139,7 +140,7 @@ export function partOf(listed: Listed): Part {
   const { record, mounted } = listed;
   const { state, mtimeNs, type } = record;
   const isDump = type === 'dmesg' && state !== 'undecodable';
-  const head = isDump ? partHead(new TextDecoder().decode(firstBytes(mounted.backend, record))) : undefined;
+  const head = isDump ? parseHeadLine(firstBytes(mounted.backend, record)) : undefined;
   // Only the parts of one source and one type can be of one dump.
   const backend = `${mounted.label}/${mounted.backend.path}`;
   return { listed, backend, seconds: Number((mtimeNs ?? 0n) / 1_000_000_000n), head };

@@ -173,6 +173,7 @@ class DumpStore implements PieceStore<DumpPiece> {
       state: stateOf(found, parsed),
       offset: variable.offset,
       size: length,
+      room: variable.size,
       title: parsed ? null : printableName(variable.name),
       remark: remarkOf(found, parsed, length, this.#recordSize),
       read: (wanted) => readData(found, wanted),

@@ -1,6 +1,7 @@
 // A flash image: its firmware volumes, the variable stores in them, and the dumps in those.
 
 import { guidBytes } from '../guid.js';
+import { occurrences } from '../storage/occurrences.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
@@ -15,11 +16,12 @@ import {
   readRecord,
   readStoreHeader,
   STATE_AT,
+  type Stop,
   type Store,
   walkStore,
 } from './store.js';
 import type { EfiVariable } from './variable.js';
-import { findVolumes, places, type Volume } from './volume.js';
+import { findVolumes, type Volume } from './volume.js';
 
 /** The largest SPI flash of a board, and the size of AAVMF's file. A larger image is looked at up to here. */
 export const MAX_FLASH = 64 << 20;
@@ -69,7 +71,7 @@ function bareStore(storage: Storage): PlacedStore[] {
 export function searchStores(storage: Storage, from: number, end: number, limit = end): Store[] {
   const stores: Store[] = [];
   for (const signature of STORE_SIGNATURES) {
-    for (const at of places(storage, signature, from, end)) {
+    for (const at of occurrences(storage, signature, from, end)) {
       const store = readStoreHeader(storage, at, limit);
       if (store && stores.length < MAX_STORES) stores.push(store);
     }
@@ -118,30 +120,28 @@ export class FlashImage implements VariablePlace {
     return { dumps, others, space: { bytes, freeBytes }, damages };
   }
 
-  /** Records of one store. Those after a torn header are lost to the machine, which takes that place for the end. */
+  /** Records of one store. Those after a torn or damaged header are lost to the machine, which takes that place for the end. */
   #walk(store: Store, dumps: FoundDump[], damages: Listing['damages'][number][]): { others: number; end: number } {
     let others = 0;
-    let torn: number | undefined;
-    let behind = 0;
-    const walk = walkStore(this.#storage, store);
     const live = new Set<string>();
     const first = dumps.length;
+    const walk = walkStore(this.#storage, store);
     for (;;) {
       const { value, done } = walk.next();
       if (done) {
-        if (torn !== undefined) damages.push({ text: tornSentence(torn, behind), offset: torn });
-        if (value.isCut) damages.push({ text: cutSentence(value.end), offset: value.end });
+        const { end, isCut, stop } = value;
+        if (stop) damages.push({ text: STOPS[stop.why](stop), offset: stop.offset });
+        if (isCut) damages.push({ text: cutSentence(end), offset: end });
         hideReplaced(dumps, first, live);
-        return { others, end: value.end };
+        return { others, end };
       }
-      if (value.state === 'torn') torn ??= value.offset;
-      else if (torn !== undefined) behind++;
-      if (!value.isDump) {
-        if (value.state === 'live') others++;
+      const { record, after } = value;
+      if (!record.isDump) {
+        if (record.state === 'live') others++;
       } else if (dumps.length < MAX_DUMPS) {
-        if (value.state === 'live') live.add(value.name);
-        const hidden = torn === undefined || value.offset === torn ? null : 'it stands after a torn header';
-        dumps.push({ variable: this.#variable(value), hidden, isStray: false });
+        if (record.state === 'live') live.add(record.name);
+        const hidden = after === null ? null : `it stands after a ${after} header`;
+        dumps.push({ variable: this.#variable(record), hidden, isStray: false });
       }
     }
   }
@@ -159,7 +159,7 @@ export class FlashImage implements VariablePlace {
     const window = new Window(this.#storage);
     let found = 0;
     for (const { from, end, layout } of this.#ranges()) {
-      for (const at of places(this.#storage, CRASH_GUID_BYTES, from, end)) {
+      for (const at of occurrences(this.#storage, CRASH_GUID_BYTES, from, end)) {
         const offset = headerBefore(at, layout);
         if (offset < from || known.has(offset)) continue;
         if (found === MAX_DUMPS - known.size) return;
@@ -215,9 +215,12 @@ function hideReplaced(dumps: FoundDump[], first: number, live: ReadonlySet<strin
   }
 }
 
-function tornSentence(torn: number, behind: number): string {
-  return `the header of a variable at offset ${torn} was never declared valid: a firmware takes that place for the end of its store, does not see the ${behind} variables after it, and writes over them at its next start`;
-}
+const STOPS: Readonly<Record<Stop['why'], (stop: Stop) => string>> = {
+  torn: ({ offset, behind }) =>
+    `the header of a variable at offset ${offset} was never declared valid: a firmware takes that place for the end of its store, does not see the ${behind} variables after it, and writes over them at its next start`,
+  damaged: ({ offset, behind }) =>
+    `no whole variable stands at offset ${offset}, where the sizes before it end: a firmware takes that place for the end of its store, and does not see the ${behind} variables that are found after it`,
+};
 
 function cutSentence(end: number): string {
   return `the variables end at offset ${end}, where neither another one nor free space begins: what follows is damaged`;

@@ -2,7 +2,9 @@
 // Facts: edk2 MdeModulePkg/Include/Guid/VariableFormat.h; UEFITool nvram.h for $VSS; checked against images of OVMF.
 
 import { guidBytes, isGuidAt } from '../guid.js';
+import { occurrences } from '../storage/occurrences.js';
 import type { Storage } from '../storage/storage.js';
+import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES } from './dump-name.js';
 import { type EfiVariable, MAX_NAME_SIZE, readName, type VariableState } from './variable.js';
@@ -25,7 +27,7 @@ const VSS_SIGNATURES = ['$VSS', '$SVS'] as const;
 const VSS_STORE_HEADER = 16;
 const FORMATTED = 0x5a;
 
-const START_ID = [0xaa, 0x55] as const;
+const START_ID = new Uint8Array([0xaa, 0x55]);
 /** Offsets in a record's header, and its length, by layout. */
 const HEADERS = {
   authenticated: { size: 60, nameSize: 36, dataSize: 40, guid: 44 },
@@ -137,46 +139,101 @@ export function readRecord(
   return { name, isDump, attributes, state, offset, size: dataOffset + dataSize - offset, head, dataOffset, dataSize };
 }
 
+/** A record that the walk came to. */
+export interface Walked {
+  readonly record: RecordHead;
+  /** Why the firmware's own walk does not come to it, or null. */
+  readonly after: Stop['why'] | null;
+}
+
+/** Where the firmware takes the end of its store to be though records follow. */
+export interface Stop {
+  /** In the source. */
+  readonly offset: number;
+  /** A header that was never declared valid, or bytes that are no header. */
+  readonly why: 'torn' | 'damaged';
+  /** Records after it. */
+  behind: number;
+}
+
 /** What the walk through a store came to. */
 export interface WalkEnd {
   /** First byte after the last record, in the source. */
   readonly end: number;
-  /** Whether a record stands there whose sizes are impossible, or other bytes than blank ones. */
+  /** Whether other bytes than blank ones stand there. */
   readonly isCut: boolean;
+  readonly stop: Stop | null;
 }
 
 /**
- * All records of a store, whatever their state, from the first to the place where no record follows. A firmware stops
- * at a torn header; this walk goes on where the sizes in it are possible.
+ * All records of a store, whatever their state, from the first to the free space. A firmware stops at a torn or damaged
+ * header; this walk goes on at the next place where a record begins.
  */
-export function* walkStore(storage: Storage, store: Store): Generator<RecordHead, WalkEnd> {
+export function* walkStore(storage: SurvivingStorage, store: Store): Generator<Walked, WalkEnd> {
   const window = new Window(storage);
   const limit = store.offset + store.size;
+  let stop: Stop | null = null;
   let at = store.first;
+  // From here on a record may begin whose place the last header does not tell.
+  let unsure = at;
   for (;;) {
     const record = readRecord(window, at, limit, store.layout);
-    if (!record || (record.state === 'torn' && !goesOn(window, store, record))) break;
-    yield record;
-    at = nextPlace(window, store, record);
+    if (record && !isLost(storage, record) && (record.state !== 'torn' || goesOn(window, store, record))) {
+      if (stop) stop.behind++;
+      yield { record, after: stop?.why ?? null };
+      if (record.state === 'torn') stop ??= { offset: at, why: 'torn', behind: 0 };
+      at = nextPlace(window, store, record);
+      unsure = record.dataOffset;
+      continue;
+    }
+    const end = Math.min(at, limit);
+    const isCut = !isBlank(window.bytes(end, Math.min(ALIGNMENT, limit - end)));
+    const next = nextStart(storage, store, unsure, isCut ? limit : end);
+    if (next === undefined) return { end, isCut, stop };
+    stop ??= { offset: at, why: 'damaged', behind: 0 };
+    at = next;
   }
-  const end = Math.min(at, limit);
-  const rest = window.bytes(end, Math.min(ALIGNMENT, limit - end));
-  return { end, isCut: rest.some((byte) => byte !== BLANK) };
+}
+
+/** Whether a part of the header or of the name cannot be read: what they seem to say is not to be believed. */
+function isLost(storage: SurvivingStorage, { offset, dataOffset }: RecordHead): boolean {
+  return storage.isLost(offset, dataOffset - offset);
+}
+
+/** The first place in a range where a whole header stands, with a name; the sizes in front of it tell nothing. */
+function nextStart(storage: SurvivingStorage, store: Store, from: number, end: number): number | undefined {
+  const window = new Window(storage);
+  const limit = store.offset + store.size;
+  for (const at of occurrences(storage, START_ID, from, end)) {
+    if (!isPacked(store) && (at - store.offset) % ALIGNMENT !== 0) continue;
+    const record = readRecord(window, at, limit, store.layout);
+    if (!record || isLost(storage, record)) continue;
+    if (STATES.has(record.head[STATE_AT]!) && (record.state !== 'torn' || goesOn(window, store, record))) return at;
+  }
+  return undefined;
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === BLANK);
 }
 
 /** A header that was never declared valid is believed only where a record, or free space, follows at once. */
 function goesOn(window: Window, store: Store, record: RecordHead): boolean {
   const next = nextPlace(window, store, record);
   const rest = window.bytes(next, Math.max(0, Math.min(ALIGNMENT, store.offset + store.size - next)));
-  return isStart(rest) || rest.every((byte) => byte === BLANK);
+  return isStart(rest) || isBlank(rest);
 }
 
 /** Records of `$VSS` stores need not be aligned: the next one is where a record begins. */
-function nextPlace(window: Window, { offset, format }: Store, record: RecordHead): number {
+function nextPlace(window: Window, store: Store, record: RecordHead): number {
+  const { offset } = store;
   const end = record.offset + record.size;
   const aligned = offset + Math.ceil((end - offset) / ALIGNMENT) * ALIGNMENT;
-  const isPacked = format === '$VSS' || format === '$SVS';
-  return isPacked && isStart(window.bytes(end, START_ID.length)) ? end : aligned;
+  return isPacked(store) && isStart(window.bytes(end, START_ID.length)) ? end : aligned;
+}
+
+function isPacked({ format }: Store): boolean {
+  return format === '$VSS' || format === '$SVS';
 }
 
 function isStart(bytes: Uint8Array): boolean {

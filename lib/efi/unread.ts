@@ -2,8 +2,9 @@
 // Facts: UEFITool (nvram.h, ami_nvar.ksy, phoenix_evsa.ksy), VirtualBox's and Hyper-V's files.
 
 import { guidBytes } from '../guid.js';
+import { occurrences } from '../storage/occurrences.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { hasVolume, places } from './volume.js';
+import { hasVolume } from './volume.js';
 
 const ascii = (text: string) => new TextEncoder().encode(text);
 
@@ -41,5 +42,5 @@ export function knownUnread(storage: Storage, end: number): string | undefined {
 }
 
 function isThere(storage: Storage, bytes: Uint8Array, end: number): boolean {
-  return places(storage, bytes, 0, end).next().done !== true;
+  return occurrences(storage, bytes, 0, end).next().done !== true;
 }

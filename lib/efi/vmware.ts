@@ -2,12 +2,12 @@
 // Facts: virt-firmware varstore/vmware.py, and descriptions of real files; not checked against VMware itself.
 
 import { isGuidAt } from '../guid.js';
+import { occurrences } from '../storage/occurrences.js';
 import { readRange } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES } from './dump-name.js';
 import { type EfiVariable, MAX_NAME_SIZE, readName } from './variable.js';
-import { places } from './volume.js';
 
 const FILE_MAGIC = 'MRVN';
 const STORE_MAGIC = new TextEncoder().encode('VMWNVRAM');
@@ -34,7 +34,7 @@ export interface VmwareStore {
 export function readVmware(storage: SurvivingStorage): VmwareStore | undefined {
   if (storage.size > MAX_FILE) return undefined;
   if (String.fromCharCode(...readRange(storage, 0, FILE_MAGIC.length)) !== FILE_MAGIC) return undefined;
-  for (const offset of places(storage, STORE_MAGIC, 0, storage.size)) {
+  for (const offset of occurrences(storage, STORE_MAGIC, 0, storage.size)) {
     const head = readRange(storage, offset, STORE_HEADER);
     if (head.length < STORE_HEADER) return undefined;
     const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT, true);

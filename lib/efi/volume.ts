@@ -1,8 +1,8 @@
 // Firmware volumes that hold variables, found anywhere in a flash image.
 // Facts: Platform Initialization specification, volume 3, EFI_FIRMWARE_VOLUME_HEADER; checked against OVMF and AAVMF.
 
-import { findBytes } from '#platform';
 import { guidBytes, isGuidAt } from '../guid.js';
+import { occurrences } from '../storage/occurrences.js';
 import { readRange, type Storage } from '../storage/storage.js';
 
 /** EFI_SYSTEM_NV_DATA_FV_GUID: the volume holds variables, not files. */
@@ -52,28 +52,6 @@ function sumOfWords(header: Uint8Array): number {
   return sum;
 }
 
-/** What is read at a time, into the same bytes: the machine's own search is far faster than many small reads. */
-const CHUNK = 256 << 10;
-
-/** What is searched for stands some ten times in an image: one that is full of it is not looked through. */
-const MAX_PLACES = 16_384;
-
-/** Where the bytes of a needle stand, in rising order, at most 16,384 times. @param end first byte that is not looked at */
-export function* places(storage: Storage, needle: Uint8Array, from: number, end: number): Generator<number> {
-  const limit = Math.min(end, storage.size);
-  // Pieces overlap by less than the needle, so that one across a border is found, and found once.
-  const buffer = new Uint8Array(Math.max(0, Math.min(CHUNK + needle.length - 1, limit - from)));
-  let found = 0;
-  for (let start = from; start < limit; start += CHUNK) {
-    const wanted = buffer.subarray(0, limit - start);
-    const bytes = wanted.subarray(0, storage.read(wanted, start));
-    for (let at = findBytes(bytes, needle, 0); at >= 0; at = findBytes(bytes, needle, at + 1)) {
-      if (found++ === MAX_PLACES) return;
-      yield start + at;
-    }
-  }
-}
-
 /**
  * Volumes with variables, in the order in which they stand. One inside another is a copy that the firmware has made while
  * it wrote, and is none of its own.
@@ -82,7 +60,7 @@ export function* places(storage: Storage, needle: Uint8Array, from: number, end:
 export function findVolumes(storage: Storage, end: number): Volume[] {
   const volumes: Volume[] = [];
   let after = 0;
-  for (const at of places(storage, NV_DATA_GUID, 0, end)) {
+  for (const at of occurrences(storage, NV_DATA_GUID, 0, end)) {
     const offset = at - GUID_AT;
     const volume = offset < after ? undefined : readVolume(storage, offset);
     if (!volume) continue;
@@ -98,5 +76,5 @@ const MAX_VOLUMES = 8;
 
 /** Whether there is a firmware volume of any kind: the image is one of UEFI. */
 export function hasVolume(storage: Storage, end: number): boolean {
-  return places(storage, SIGNATURE, 0, end).next().done !== true;
+  return occurrences(storage, SIGNATURE, 0, end).next().done !== true;
 }

@@ -229,6 +229,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
     state: stateOf(found, isWhole),
     offset,
     size,
+    room: CPER_HEADER_SIZE + size,
     title: null,
     remark: remarkOf(found, isWhole, check && machineCheckText(check)),
     read: (length) => found.read(CPER_HEADER_SIZE, Math.min(length, size)),

@@ -13,6 +13,7 @@ import {
   TextCache,
   updateMsOf,
 } from '../source/sources.js';
+import { clearImmutableBy } from '../storage/immutable.js';
 import { takeLocksBy } from '../storage/lock.js';
 import { Tree } from '../tree/tree.js';
 import { Deadlines } from './deadlines.js';
@@ -22,7 +23,7 @@ import { Variable } from './launch.js';
 import { checkMountPoint } from './mountpoint.js';
 import type { MountOptions } from './options.js';
 import { makeMount, OwnMount } from './own-mount.js';
-import { hasSystemCalls, leaveSession, lockExclusively, needSystemCalls } from './syscalls.js';
+import { clearImmutable, hasSystemCalls, leaveSession, lockExclusively, needSystemCalls } from './syscalls.js';
 import type { ServeOptions } from './transport.js';
 
 export interface ServerOptions {
@@ -69,7 +70,10 @@ export async function serve(options: ServerOptions): Promise<number> {
   const { mount, report } = options;
   const transport: Transport = mount.transport === 'fuse-native' ? 'fuse-native' : 'dev-fuse';
   if (transport === 'dev-fuse') needSystemCalls();
-  if (hasSystemCalls()) takeLocksBy(lockExclusively);
+  if (hasSystemCalls()) {
+    takeLocksBy(lockExclusively);
+    clearImmutableBy(clearImmutable);
+  }
   const images = options.sources.map((text) => realPath(parseSource(text).path));
   const mountPoint = checkMountPoint(options.mountPoint, { nonempty: mount.nonempty, images });
   checkFuse(mount);

@@ -26,6 +26,7 @@ interface Calls {
   readonly recvmsg: Call<[socket: number, message: Uint8Array, flags: number]>;
   readonly flock: Call<[fd: number, operation: number]>;
   readonly setsid: Call<[]>;
+  readonly ioctl: Call<[fd: number, request: number, argument: Int32Array]>;
   readonly fcntl: Call<[fd: number, command: number, type: 'int', argument: number]>;
   readonly poll: Call<[descriptors: Int32Array, count: number, timeoutMs: number]>;
   readonly loop: Call<[], unknown>;
@@ -75,6 +76,7 @@ function bind(koffi: Koffi): Calls {
     recvmsg: lib.func('long recvmsg(int socket, void *message, int flags)'),
     flock: lib.func('int flock(int fd, int operation)'),
     setsid: lib.func('int setsid()'),
+    ioctl: lib.func('int ioctl(int fd, unsigned long request, _Inout_ int *argument)'),
     fcntl: lib.func('int fcntl(int fd, int command, ...)'),
     poll: lib.func('int poll(void *descriptors, unsigned long count, int timeout)'),
     loop: lib.func('void *uv_default_loop()'),
@@ -175,6 +177,24 @@ export function setNonBlocking(fd: number): void {
   checked(system().fcntl(fd, F_SETFL, 'int', constants.O_RDWR | constants.O_NONBLOCK), 'fcntl(2)');
 }
 
+/**
+ * <linux/fs.h>: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS by the size of a long, as machines with EFI number them; what they take
+ * is an int all the same.
+ */
+const FLAGS_REQUEST = is32Bit() ? { get: 0x8004_6601, set: 0x4004_6602 } : { get: 0x8008_6601, set: 0x4008_6602 };
+const FS_IMMUTABLE_FL = 0x10;
+
+/** ioctl(2): takes the flag off by which nobody may remove a file. @returns false where it is not set. @throws PstoreError */
+export function clearImmutable(fd: number): boolean {
+  const { ioctl } = system();
+  const flags = new Int32Array(2);
+  checked(ioctl(fd, FLAGS_REQUEST.get, flags), 'ioctl(FS_IOC_GETFLAGS)');
+  if ((flags[0]! & FS_IMMUTABLE_FL) === 0) return false;
+  flags[0]! &= ~FS_IMMUTABLE_FL;
+  checked(ioctl(fd, FLAGS_REQUEST.set, flags), 'ioctl(FS_IOC_SETFLAGS)');
+  return true;
+}
+
 // ── poll(2) ──
 
 /** <poll.h> */
@@ -244,7 +264,7 @@ export function socketPair(): [number, number] {
 export function receiveDescriptor(socket: number): number | undefined {
   const { koffi, recvmsg } = system();
   // struct iovec, struct msghdr and struct cmsghdr are made of words as wide as a pointer.
-  const word = process.arch === 'arm' || process.arch === 'ia32' ? 4 : 8;
+  const word = is32Bit() ? 4 : 8;
   const data = new Uint8Array(1);
   const control = new Uint8Array(8 * word);
   const iovec = words(word, [koffi.address(data), 1n]);
@@ -256,6 +276,10 @@ export function receiveDescriptor(socket: number): number | undefined {
   const level = word / 4;
   const isDescriptor = ints[0]! >= 4 * (level + 3) && ints[level] === SOL_SOCKET && ints[level + 1] === SCM_RIGHTS;
   return isDescriptor ? ints[level + 2] : undefined;
+}
+
+function is32Bit(): boolean {
+  return process.arch === 'arm' || process.arch === 'ia32';
 }
 
 function words(size: number, values: readonly bigint[]): Uint8Array {

@@ -94,21 +94,10 @@ function goesOn(dump: readonly DumpPart[], last: DumpPart, next: DumpPart, time:
 
 // ── texts ──
 
-/** pstore_blk and blkoops put this line in front of what is not compressed. */
-const TOTAL_LINE = /^(?:blkoops: )?[A-Z][A-Za-z]*: Total [0-9]+ times\n/;
-const MAX_TOTAL_LINE = 64;
-
-/** The head line of a record's text, with the length of all that stands up to its end. */
-function headOf(text: Uint8Array): HeadLine | undefined {
-  const total = TOTAL_LINE.exec(String.fromCharCode(...text.subarray(0, MAX_TOTAL_LINE)))?.[0].length ?? 0;
-  const head = parseHeadLine(text.subarray(total));
-  return head && { ...head, length: total + head.length };
-}
-
 function firstBytes(backend: Backend, slot: number): Uint8Array {
   const content = backend.open(slot);
   try {
-    const bytes = new Uint8Array(Math.min(content.size, MAX_HEAD_LINE + MAX_TOTAL_LINE));
+    const bytes = new Uint8Array(Math.min(content.size, MAX_HEAD_LINE));
     return bytes.subarray(0, content.read(bytes, 0));
   } finally {
     content.close?.();
@@ -151,7 +140,7 @@ function joinedText(backend: Backend, dump: Dump): Uint8Array[] {
 function textOf(backend: Backend, slot: number, part: number, state: PstoreRecord['state']): Uint8Array[] {
   if (state === 'undecodable') return [gap(`part ${part} cannot be decompressed`)];
   const text = allBytes(backend, slot);
-  const shown = text.subarray(headOf(text)?.length ?? 0);
+  const shown = text.subarray(parseHeadLine(text)?.length ?? 0);
   return state === 'salvaged' ? [shown, gap(`part ${part} is salvaged: its end may be missing`)] : [shown];
 }
 
@@ -332,7 +321,7 @@ function partsOf(backend: Backend): DumpPart[] {
 /** A record that cannot be read is no part of anything. */
 function headIn(backend: Backend, slot: number): HeadLine | undefined {
   try {
-    return headOf(firstBytes(backend, slot));
+    return parseHeadLine(firstBytes(backend, slot));
   } catch (error) {
     if (error instanceof PstoreError) return undefined;
     throw error;

@@ -7,7 +7,18 @@ import { type Abi, parseAbi } from './abi.js';
 const SAME: Readonly<Record<string, string>> = { dmesg_size: 'kmsg_size' };
 
 /** Keys that every source knows. */
-export const COMMON_KEYS = ['ro', 'label', 'salvage', 'update_ms', 'offset', 'size', 'oob', 'part', 'strict'] as const;
+export const COMMON_KEYS = [
+  'ro',
+  'label',
+  'salvage',
+  'update_ms',
+  'offset',
+  'size',
+  'oob',
+  'part',
+  'strict',
+  'force',
+] as const;
 
 /** The key's own name where a person wrote another word for it. */
 export function canonicalKey(key: string): string {

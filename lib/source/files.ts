@@ -1,7 +1,7 @@
 // The files that sources name: opened once, unpacked where they are packed, taken in where they are pipes.
 
 import { PstoreError } from '../errors.js';
-import { FileStorage, openImage, sourceKind } from '../storage/file.js';
+import { type FileOptions, FileStorage, openImage, sourceKind } from '../storage/file.js';
 import { identityOf as identityOfPath, isFifo } from '../storage/path.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, refuseWriting, takeFromPipe, unpack } from '../storage/unpack.js';
@@ -20,14 +20,15 @@ export interface Medium {
 }
 
 /** @throws PstoreError as openImage(); EROFS for `must` where the bytes are not the file's own */
-export function openMedium(path: string, mode: 'read' | 'try' | 'must', files: OpenFiles, warnings: Warnings): Medium {
+export function openMedium(path: string, options: FileOptions, files: OpenFiles, warnings: Warnings): Medium {
+  const { mode } = options;
   const comesOnce = isPipe(path);
   // Says what a path is that is no image, before it is looked at further.
   if (!comesOnce) sourceKind(path);
   const key = `${mode} ${identityOf(path)}`;
   const open = files.get(key);
   if (open?.storage.share()) return open;
-  const medium = comesOnce ? fromPipe(path, mode, warnings) : fromFile(path, mode, warnings);
+  const medium = comesOnce ? fromPipe(path, mode, warnings) : fromFile(path, options, warnings);
   const { storage, isCopy } = medium;
   if (storage instanceof FileStorage) files.set(key, { storage, isCopy });
   return medium;
@@ -42,8 +43,8 @@ function fromPipe(path: string, mode: 'read' | 'try' | 'must', warnings: Warning
   return { storage: takeFromPipe(isStdin ? null : path, warnings), isCopy: true };
 }
 
-function fromFile(path: string, mode: 'read' | 'try' | 'must', warnings: Warnings): Medium {
-  const storage = openImage(path, { mode });
+function fromFile(path: string, options: FileOptions, warnings: Warnings): Medium {
+  const storage = openImage(path, options);
   let packed: Packed | undefined;
   try {
     packed = packedAs(storage);
@@ -56,7 +57,7 @@ function fromFile(path: string, mode: 'read' | 'try' | 'must', warnings: Warning
   }
   if (!packed) return { storage, isCopy: false };
   storage.close();
-  if (mode === 'must') refuseWriting(path, packed);
+  if (options.mode === 'must') refuseWriting(path, packed);
   return { storage: unpack(path, packed, warnings), isCopy: true };
 }
 

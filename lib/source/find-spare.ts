@@ -101,15 +101,17 @@ function surveyPages(storage: Storage, shape: PageShape): Seen {
 
 function lookAt(data: Uint8Array, spare: Uint8Array, seen: Seen): void {
   // Of a page whose data were erased here, the spare area may tell of what stood there before.
-  if (data.every(isErased)) return;
+  if (isErased(data)) return;
   seen.pages++;
   const isMarked = spare[MARK_LARGE] === 0xff || (data.length === DATA_SIZES[0] && spare[MARK_SMALL] === 0xff);
   if (!isMarked) seen.wrong++;
-  else if (data[data.length - 1] !== 0xff || !spare.every(isErased)) seen.telling++;
+  else if (data[data.length - 1] !== 0xff || !isErased(spare)) seen.telling++;
 }
 
-function isErased(byte: number): boolean {
-  return byte === 0xff;
+/** A loop of our own: every() takes fifty times as long before it is compiled, and most commands end before that. */
+function isErased(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0xff) return false;
+  return true;
 }
 
 // ── headers ──

@@ -69,7 +69,7 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
   let whole: Storage | undefined;
   try {
     const warnings = new Warnings();
-    whole = openMedium(spec.path, 'read', new Map(), warnings).storage;
+    whole = openMedium(spec.path, { mode: 'read' }, new Map(), warnings).storage;
     const keys = new SourceKeys([...sharedKeysFor(spec, options), ...spec.keys]);
     const part = placed(unwrapped(whole, keys, warnings), keys, warnings);
     return looksLike(spec, SurvivingStorage.opening(part), true);
@@ -97,13 +97,12 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
   }
   const warnings = warningsFor(spec, options);
-  const { storage: medium, isCopy } = openMedium(path, readOnly ? 'read' : options.mode, images, warnings);
+  const access = { mode: readOnly ? 'read' : options.mode, force: all.flag('force') } as const;
+  const { storage: medium, isCopy } = openMedium(path, access, images, warnings);
   try {
     const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
     const { kind, backend, keys, storage, whole } = opened;
-    if (medium instanceof FileStorage && medium.isInUse) {
-      backend.warnings.add('image-in-use', `${path} is in use by QEMU: what is shown may change at any time`);
-    }
+    if (medium instanceof FileStorage && medium.isInUse) warnOfUse(backend, path);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
@@ -116,6 +115,12 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     medium.close();
     throw error;
   }
+}
+
+function warnOfUse({ warnings, writable }: Backend, path: string): void {
+  const both = '; what is written here, the machine may write over, and it goes on with what it has read';
+  const sentence = `${path} is in use by QEMU: what is shown may change at any time${writable ? both : ''}`;
+  warnings.add('image-in-use', sentence);
 }
 
 /** A folder of dumps or of files, or the device through which a firmware gives dumps. */

@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { isHeldByQemu, takeWriterLock } from './lock.js';
+import { takeWriterLock } from './lock.js';
+import { isHeldByQemu } from './qemu.js';
 import { cutWhileInUse, type Storage } from './storage.js';
 
 /** What a path is, told apart before it is opened: opening a FIFO would wait, and a device may do anything. */
@@ -75,6 +76,8 @@ export function reasonOf(error: unknown): string {
 export interface FileOptions {
   /** `read`: never written; `try`: for writing where the file can be; `must`: an error where it cannot. */
   readonly mode: 'read' | 'try' | 'must';
+  /** Write also to an image that a machine of QEMU has open. */
+  readonly force?: boolean;
 }
 
 /**
@@ -82,7 +85,7 @@ export interface FileOptions {
  * exclusively, so that one that is mounted is refused.
  * @throws PstoreError ENOENT, ENXIO for what is no image, EISDIR, EACCES, EBUSY when another writer holds it, EROFS
  */
-export function openImage(path: string, { mode }: FileOptions): Storage {
+export function openImage(path: string, { mode, force = false }: FileOptions): Storage {
   const kind = sourceKind(path);
   if (kind === 'folder') {
     throw new PstoreError('EISDIR', `${path} is a directory, not an image; only platform-dump takes a folder`, {
@@ -115,7 +118,7 @@ export function openImage(path: string, { mode }: FileOptions): Storage {
     throw fromSystem(error, `${path} cannot be opened for writing: ${reasonOf(error)}`, { path });
   }
   try {
-    takeWriterLock(fd, path, mode);
+    takeWriterLock(fd, path, { mode, force });
   } catch (error) {
     closeSync(fd);
     throw error;

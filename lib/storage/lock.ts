@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { fstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { mountServed } from './mountinfo.js';
+import { isHeldByQemu } from './qemu.js';
 
 /** flock(1): exit status when somebody else holds the lock. */
 const HELD = 1;
@@ -34,16 +35,23 @@ export function takeLocksBy(take: TakeLock): void {
   takeLock = take;
 }
 
+export interface LockOptions {
+  /** `must`: it is no use to anybody who cannot write; else to look at the image is something, too. */
+  readonly mode: 'try' | 'must';
+  /** Write also where QEMU has the image open. */
+  readonly force?: boolean;
+}
+
 /**
  * Locks the open file description behind `fd`.
- * @param mode `must`: it is no use to anybody who cannot write; else to look at the image is something, too
  * @throws PstoreError EBUSY when another process holds it, naming the place where that has mounted it, or the process;
  *   ENODEV without the program; EIO where the file system knows no locks
  */
-export function takeWriterLock(fd: number, path: string, mode: 'try' | 'must'): void {
+export function takeWriterLock(fd: number, path: string, { mode, force = false }: LockOptions): void {
   const orRead = mode === 'try' ? ', or take ro to look at it only' : '';
-  if (isHeldByQemu(fd)) {
-    throw new PstoreError('EBUSY', `${path} is in use by QEMU: shut that machine down first${orRead}`, { path });
+  if (!force && isHeldByQemu(fd)) {
+    const sentence = `${path} is in use by QEMU: shut that machine down first${orRead}; the key force writes to it all the same`;
+    throw new PstoreError('EBUSY', sentence, { path });
   }
   try {
     if (takeLock(fd)) return;
@@ -56,47 +64,6 @@ export function takeWriterLock(fd: number, path: string, mode: 'try' | 'must'): 
     throw new PstoreError(code === 'ENODEV' ? code : 'EIO', sentence, { path, cause: error });
   }
   throw new PstoreError('EBUSY', `${path} is ${whoWrites(fd, path, mode)}`, { path });
-}
-
-/**
- * QEMU locks bytes of an image that it has open, from 100 on for what it does itself and from 200 on for what others may
- * not do (block/file-posix.c, RAW_LOCK_PERM_BASE, RAW_LOCK_SHARED_BASE).
- */
-const QEMU_LOCKS = { from: 100, to: 300 };
-const OFD_LOCK = /^\d+:\s+OFDLCK\s+\S+\s+\S+\s+\S+\s+([0-9a-f]+):([0-9a-f]+):(\d+)\s+(\d+)\s+/gm;
-
-/**
- * Whether a list of locks has one that QEMU makes on a file.
- * @param locks as /proc/locks has them
- */
-export function hasQemuLock(locks: string, dev: number, ino: number): boolean {
-  const [wantedMajor, wantedMinor] = [majorOf(dev), minorOf(dev)];
-  for (const [, major, minor, inode, start] of locks.matchAll(OFD_LOCK)) {
-    const isFile = Number(inode) === ino && Number.parseInt(major!, 16) === wantedMajor;
-    if (!isFile || Number.parseInt(minor!, 16) !== wantedMinor) continue;
-    if (Number(start) >= QEMU_LOCKS.from && Number(start) < QEMU_LOCKS.to) return true;
-  }
-  return false;
-}
-
-/** Device numbers as glibc's gnu_dev_major() and gnu_dev_minor() take them apart. */
-function majorOf(dev: number): number {
-  return Math.floor(dev / 256) % 4096;
-}
-
-function minorOf(dev: number): number {
-  return (dev % 256) + Math.floor(dev / 2 ** 20) * 256;
-}
-
-/** Whether a machine of QEMU has the file open now: what is read of it may change. */
-export function isHeldByQemu(fd: number): boolean {
-  const { dev, ino } = fstatSync(fd);
-  try {
-    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino);
-  } catch {
-    // Without /proc nobody can tell.
-    return false;
-  }
 }
 
 /** And what to do. */

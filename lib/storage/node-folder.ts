@@ -16,6 +16,7 @@ import { join, resolve } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from './file.js';
 import type { Folder, FolderFile } from './folder.js';
+import { makeRemovable } from './immutable.js';
 
 /** More files than any folder of records has. */
 const MAX_FILES = 65_536;
@@ -102,10 +103,26 @@ export class NodeFolder implements Folder {
       unlinkSync(path);
     } catch (error) {
       const isHeld = (error as NodeJS.ErrnoException).code === 'EPERM';
-      const advice = isHeld ? `; it may be immutable: chattr -i '${path}', and try again` : '';
-      throw fromSystem(error, `${path} cannot be removed: ${reasonOf(error)}${advice}`, { path });
+      if (!isHeld || !this.#removesHeld(path, file)) {
+        const advice = isHeld ? `; it may be immutable: chattr -i '${path}', and try again` : '';
+        throw fromSystem(error, `${path} cannot be removed: ${reasonOf(error)}${advice}`, { path });
+      }
     }
     this.#sync();
+  }
+
+  /** Tries once more without the flag that stands in the way. @returns false where that does not help */
+  #removesHeld(path: string, file: FolderFile): boolean {
+    const fd = this.#open(path, file);
+    try {
+      if (!makeRemovable(fd, path)) return false;
+      unlinkSync(path);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Brings the removal to the medium; a file system without a medium has nothing to bring. */

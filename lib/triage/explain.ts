@@ -1,10 +1,10 @@
 // Understanding a log: its crashes, each with title, signature, context and verdict. Any length, in bounded memory.
 
+import { parseHeadLine } from '../pstore/head-line.js';
 import { contextOf, LogContext } from './context.js';
 import type { Crash } from './crash.js';
 import { isReporting } from './dull.js';
 import { type LogLine, MAX_LINE, parseLine } from './line.js';
-import { partHead } from './parts.js';
 import { type Found, ReportFinder } from './reports.js';
 import { signatureOf } from './signature.js';
 import { titleOf } from './title.js';
@@ -139,7 +139,7 @@ class TextWatch {
     this.lines++;
     this.#length += raw.length + 1;
     if (STRANGE.test(raw)) this.#strange += raw.match(STRANGE_ALL)?.length ?? 0;
-    const head = raw.length < 64 && raw.includes('#') ? partHead(raw) : undefined;
+    const head = raw.length < 64 && raw.includes('#') ? parseHeadLine(raw) : undefined;
     if (head && this.#heads.length < MAX_PLACES) this.#heads.push({ line: this.lines, ...head });
   }
 

@@ -1,26 +1,6 @@
 // A dump in parts: efi, erst and old kernels split one text, the last part first.
 
-/** A record's first line, `Panic#2 Part1`, and what blkoops and vendors write before it. */
-const HEAD =
-  /^(?:(?:\w{1,16}: )?(?<word>\w{1,16}): Total \d{1,10} times\r?\n)?(?<reason>[A-Z][A-Za-z ]{2,24})#(?<count>\d{1,10}) Part(?<part>\d{1,10})\r?(?:\n|$)/;
-
-export interface PartHead {
-  readonly reason: string;
-  /** Which dump of this boot it is. */
-  readonly count: number;
-  /** The highest part is the first in time. */
-  readonly part: number;
-  /** Characters of the lines that say so. */
-  readonly length: number;
-}
-
-/** What a record's first lines say of it; undefined for a text without them. */
-export function partHead(text: string): PartHead | undefined {
-  const match = HEAD.exec(text.slice(0, 200));
-  if (!match?.groups) return undefined;
-  const { reason, count, part } = match.groups;
-  return { reason: reason!, count: Number(count), part: Number(part), length: match[0].length };
-}
+import { type HeadLine, parseHeadLine } from '../pstore/head-line.js';
 
 /** One dump, put together. */
 export interface JoinedDump {
@@ -37,7 +17,7 @@ const MAX_PARTS = 1000;
  * @param parts in any order; a text without a head is taken for the only part
  */
 export function joinParts(parts: readonly string[]): JoinedDump {
-  const read = parts.map((text) => ({ text, head: partHead(text) }));
+  const read = parts.map((text) => ({ text, head: parseHeadLine(text) }));
   const sorted = read.toSorted((a, b) => (b.head?.part ?? 1) - (a.head?.part ?? 1));
   const numbers = new Set(sorted.map(({ head }) => head?.part ?? 1));
   const highest = Math.min(Math.max(0, ...numbers), MAX_PARTS);
@@ -54,7 +34,7 @@ export interface PartFacts {
   readonly backend: string;
   /** Seconds since 1970. */
   readonly seconds: number;
-  readonly head: PartHead | undefined;
+  readonly head: HeadLine | undefined;
 }
 
 /** Writing all parts of a dump takes no longer, in seconds. */

@@ -25,6 +25,7 @@ import {
   probeCrashDump,
   vmcoreinfoOf,
 } from './crash-dump.js';
+import { DumpTable } from './dump-table.js';
 import { type KernelLog, readKernelLog } from './kernel-log.js';
 import {
   type ElfNote,
@@ -79,6 +80,8 @@ class VmcoreddBackend implements Backend {
   readonly warnings: Warnings;
   readonly writable = false;
   readonly #storage: Storage;
+  /** What the dumps' data are read from: it says so where a block cannot be read. */
+  readonly #content: Storage;
   readonly #dump: CrashDump;
   readonly #dumps = new DumpTable();
   #info: Vmcoreinfo = new Map();
@@ -94,6 +97,7 @@ class VmcoreddBackend implements Backend {
     this.warnings = context.warnings;
     this.#dump = openCrashDump(context.storage, context.warnings);
     this.#storage = this.#dump.storage;
+    this.#content = this.#dump.flattened ? this.#storage : context.storage.medium;
     for (const step of eachNote(this.#dump)) this.#take(step);
     this.#log = readKernelLog(this.#dump, this.#info);
     const { trouble } = this.#log ?? {};
@@ -136,6 +140,10 @@ class VmcoreddBackend implements Backend {
     } else if (step.kind === 'area-end') {
       const told = step.end.kind === 'cut' && step.end.offset === this.#damaged;
       if (step.end.kind === 'cut' && !told) this.#warn(endSentence(step.area), step.end.offset);
+    } else if (step.kind === 'gap') {
+      const isShown = step.offset === this.#damaged;
+      this.#warn(gapSentence(step.next, isShown), step.offset);
+      if (step.isBeforeDump && !isShown) this.#dumps.pushLost();
     } else {
       this.#notes++;
       if (isOfProcess(step.note)) this.#isOfProcess = true;
@@ -212,7 +220,7 @@ class VmcoreddBackend implements Backend {
       throw new PstoreError('ENOENT', `${this.path}: there is no device dump ${slot}`, { path: this.path });
     }
     const offset = this.#dumps.dataOffset(slot);
-    return new PiecesContent([{ storage: this.#storage, offset, length: this.#dumps.size(slot) }]);
+    return new PiecesContent([{ storage: this.#content, offset, length: this.#dumps.size(slot) }]);
   }
 
   erase(): void {
@@ -220,7 +228,12 @@ class VmcoreddBackend implements Backend {
   }
 
   space(): SpaceUsage {
-    return { bytes: this.#dumps.bytes + this.#logSize, freeBytes: 0, records: this.slots, freeSlots: 0 };
+    return {
+      bytes: this.#dumps.bytes + this.#logSize,
+      freeBytes: 0,
+      records: this.slots - this.#dumps.lost,
+      freeSlots: 0,
+    };
   }
 
   info(): BackendInfo {
@@ -240,8 +253,8 @@ class VmcoreddBackend implements Backend {
         ...(this.#dump.machine && { machine: this.#dump.machine }),
         ...this.#dump.details,
         ...(release && { 'kernel release': release }),
-        'device dumps': String(this.#dumps.length),
-        'other notes': String(this.#notes - this.#dumps.length),
+        'device dumps': String(this.#dumps.length - this.#dumps.lost),
+        'other notes': String(this.#notes - this.#dumps.length + this.#dumps.lost),
         'kernel log': this.#logText(),
       },
     };
@@ -263,7 +276,7 @@ class VmcoreddBackend implements Backend {
     let index = 0;
     for (const step of eachNote(this.#dump)) {
       if (index === MAX_LISTED_NOTES) {
-        const offset = step.kind === 'note' ? step.note.offset : step.area.end;
+        const offset = step.kind === 'note' ? step.note.offset : step.kind === 'gap' ? step.offset : step.area.end;
         const reason = `${this.#notes - index} more notes are not listed one by one`;
         yield { index, type: 'note', offset, size: step.area.end - offset, state: 'other', reason };
         return;
@@ -305,12 +318,20 @@ function limitName(area: NoteArea): string {
   return area.program === null ? 'the run of notes' : `the note segment of program header ${area.program}`;
 }
 
+function gapSentence(next: number, isShown: boolean): string {
+  return `the header of a note is damaged${isShown ? '' : ', and the note is not shown'}; the next one is found at ${next}`;
+}
+
 function endSentence(area: NoteArea): string {
   return `a note goes on after ${area.end}, where ${limitName(area)} ends; no note can follow it`;
 }
 
 function describe(step: NoteStep, index: number): ZoneInfo | undefined {
   if (step.kind === 'note') return describeNote(step.note, step.area, index);
+  if (step.kind === 'gap') {
+    const { offset, next } = step;
+    return { index, type: 'note', offset, size: next - offset, state: 'invalid', reason: 'no whole header' };
+  }
   if (step.kind === 'too-many' || step.end.kind === 'end') return undefined;
   const { offset, kind } = step.end;
   const size = step.area.end - offset;
@@ -346,49 +367,4 @@ function otherNoteText(note: ElfNote): string {
   const meaning = noteTypeName(note);
   const name = /^[\x20-\x7e]*$/.test(note.name) ? note.name : printable(latin1(note.name));
   return `${name || 'a note without a name'} type ${note.type}${meaning ? ` (${meaning})` : ''}, ${note.descsz} bytes`;
-}
-
-/** Places of the device dumps: 20 bytes each, for there may be millions. */
-class DumpTable {
-  length = 0;
-  /** Bytes of all dumps' data. */
-  bytes = 0;
-  #notes = new Float64Array(16);
-  #sizes = new Float64Array(16);
-  #headers = new Uint32Array(16);
-
-  push(noteOffset: number, headerSize: number, size: number): void {
-    if (this.length === this.#notes.length) this.#grow();
-    this.#notes[this.length] = noteOffset;
-    this.#headers[this.length] = headerSize;
-    this.#sizes[this.length] = size;
-    this.length++;
-    this.bytes += size;
-  }
-
-  #grow(): void {
-    const [notes, sizes, headers] = [this.#notes, this.#sizes, this.#headers];
-    this.#notes = new Float64Array(notes.length * 2);
-    this.#sizes = new Float64Array(notes.length * 2);
-    this.#headers = new Uint32Array(notes.length * 2);
-    this.#notes.set(notes);
-    this.#sizes.set(sizes);
-    this.#headers.set(headers);
-  }
-
-  has(slot: number): boolean {
-    return Number.isInteger(slot) && slot >= 0 && slot < this.length;
-  }
-
-  noteOffset(slot: number): number {
-    return this.#notes[slot]!;
-  }
-
-  dataOffset(slot: number): number {
-    return this.#notes[slot]! + this.#headers[slot]!;
-  }
-
-  size(slot: number): number {
-    return this.#sizes[slot]!;
-  }
 }

@@ -21,8 +21,18 @@ import {
   kdumpPhysBase,
   readKdumpHeader,
 } from './kdump.js';
-import { type ElfNote, isVmcoreinfo, NOTE_HEADER_SIZE, type NoteEnd, noteAlign, padded, walkNotes } from './note.js';
+import {
+  type ElfNote,
+  isDeviceDump,
+  isVmcoreinfo,
+  NOTE_HEADER_SIZE,
+  type NoteEnd,
+  noteAlign,
+  padded,
+  walkNotes,
+} from './note.js';
 import { type NoteArea, NoteAreas } from './note-areas.js';
+import { NoteSearch } from './note-search.js';
 import { parseVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.js';
 
 /** Notes that are walked, over all segments. */
@@ -185,24 +195,46 @@ function beginsWithNote(storage: Storage, endian: 'little' | 'big', { offset, si
 
 export type NoteStep =
   | { readonly kind: 'note'; readonly area: NoteArea; readonly note: ElfNote }
+  /** A note without a whole header, and the next one: a device dump or another. */
+  | {
+      readonly kind: 'gap';
+      readonly area: NoteArea;
+      readonly offset: number;
+      readonly next: number;
+      readonly isBeforeDump: boolean;
+    }
   | { readonly kind: 'area-end'; readonly area: NoteArea; readonly end: NoteEnd }
   | { readonly kind: 'too-many'; readonly area: NoteArea; readonly offset: number };
 
-/** All notes of a dump, and how each area ended. Reads their headers only; gives up after MAX_NOTES of them. */
+/**
+ * All notes of a dump, and how each area ended. Reads their headers only; gives up after MAX_NOTES of them. After a
+ * header that is damaged it goes on at the next one that can be told from other bytes.
+ */
 export function* eachNote(dump: CrashDump): Generator<NoteStep> {
   const window = new Window(dump.storage);
+  const search = new NoteSearch(dump.storage, dump.endian);
   let count = 0;
   for (const area of dump.areas) {
-    const walk = walkNotes(window, area.offset, area.end, dump.endian, area.align);
-    let step = walk.next();
-    for (; !step.done; step = walk.next()) {
-      if (count++ >= MAX_NOTES) {
-        yield { kind: 'too-many', area, offset: step.value.offset };
-        return;
+    let start = area.offset;
+    for (;;) {
+      const walk = walkNotes(window, start, area.end, dump.endian, area.align);
+      let step = walk.next();
+      for (; !step.done; step = walk.next()) {
+        if (count++ >= MAX_NOTES) {
+          yield { kind: 'too-many', area, offset: step.value.offset };
+          return;
+        }
+        yield { kind: 'note', area, note: step.value };
       }
-      yield { kind: 'note', area, note: step.value };
+      const next = search.after(step.value, area);
+      if (!next) {
+        yield { kind: 'area-end', area, end: step.value };
+        break;
+      }
+      const { offset } = next.lost;
+      yield { kind: 'gap', area, offset, next: next.note.offset, isBeforeDump: isDeviceDump(next.note) };
+      start = next.note.offset;
     }
-    yield { kind: 'area-end', area, end: step.value };
   }
 }
 

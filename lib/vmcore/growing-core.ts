@@ -107,7 +107,7 @@ function findPlace(dump: CrashDump): Place {
     const { area } = step;
     if (area.program === null) continue;
     const { program, offset: segmentStart, declaredEnd: segmentEnd, align } = area;
-    if (step.kind === 'area-end' && step.end.kind === 'cut') {
+    if (step.kind === 'gap' || (step.kind === 'area-end' && step.end.kind === 'cut')) {
       throw new PstoreError(
         'EBADMSG',
         `${path}: the notes from ${area.offset} on are damaged; a dump can be added to whole notes only`,

@@ -12,8 +12,6 @@ export interface Specimen {
   readonly bytes: () => Uint8Array;
   /** Bytes that hold the format's only header: without them nothing tells what the image is. */
   readonly header: number;
-  /** Where the other records stand follows from each header: one that cannot be read may cost more than its own, which is said. */
-  readonly leansOnHeaders?: boolean;
 }
 
 const golden = (kind: string, folder: string, image = 'image.raw', header = 0): Specimen => ({
@@ -22,8 +20,6 @@ const golden = (kind: string, folder: string, image = 'image.raw', header = 0): 
   bytes: () => goldenImage(folder, image),
   header,
 });
-
-const leaning = (specimen: Specimen): Specimen => ({ ...specimen, leansOnHeaders: true });
 
 /** An image with several dumps and a ring. */
 const VENDOR_SEED = 15;
@@ -35,15 +31,16 @@ export const SPECIMENS: readonly Specimen[] = [
   golden('ramoops', 'r1'),
   golden('ramoops', 'r2'),
   golden('ramoops', 'a64-r1-ftrace'),
-  leaning({
+  {
     kind: 'pstore_blk',
     name: "the vendors' dialect",
     bytes: () => BLK_MAKERS.vendor!(dice(VENDOR_SEED)).image,
     header: 0,
-  }),
+  },
   golden('mtdoops', 'mtdoops-1'),
-  leaning(golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096)),
-  leaning(golden('efi', 'efi-rec4096', 'image.raw', 4096)),
+  golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
+  golden('efi', 'efi-rec4096', 'image.raw', 4096),
+  golden('efi', 'efi-oops3', 'image.raw', 4096),
   golden('erst', 'erst-rm', 'image.raw', 4096),
   {
     kind: 'fadump',

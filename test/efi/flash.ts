@@ -88,17 +88,42 @@ t.test('states: what the firmware shows, and what is erased', (t) => {
   t.end();
 });
 
-t.test('a torn header with sizes that cannot be ends the walk; what stands after it is salvaged', (t) => {
+t.test('after a header that is none the next one is found', (t) => {
   const image = firmwareVolume(variableStore([...VARIABLES, { name: C, data: text(3) }]));
   const at = image.indexOf(Buffer.from(B, 'utf16le')) - 60;
   image.fill(0xff, at + 2, at + 44);
   const plain = openBytes(efi, image);
-  t.same(namesOf(plain), [FILE_A]);
-  t.same(codesOf(plain), ['store-damaged', 'record-hidden']);
-  t.match(plain.warnings.list[0]?.message, `the variables end at offset ${at}`);
-  const salvaged = openBytes(efi, image, { salvage: true });
-  t.same(namesOf(salvaged), [FILE_A, `${FILE_C}.salvaged`]);
-  t.equal(textOf(salvaged, `${FILE_C}.salvaged`), text(3));
+  t.same(namesOf(plain), [FILE_A, FILE_C]);
+  t.equal(textOf(plain, FILE_C), text(3));
+  t.same(codesOf(plain), ['store-damaged']);
+  t.match(plain.warnings.list[0]?.message, `no whole variable stands at offset ${at}`);
+  t.match(plain.warnings.list[0]?.message, 'does not see the 1 variables that are found after it');
+  t.match([...plain.info().zones].at(-1)?.reason, /it stands after a damaged header/);
+  t.end();
+});
+
+t.test('sizes that lead past other variables hide none of them', (t) => {
+  for (const [layout, packed] of [
+    ['authenticated', false],
+    ['plain', false],
+    ['plain', true],
+  ] as const) {
+    const signature = packed ? '$VSS' : undefined;
+    const store = variableStore([...VARIABLES, { name: C, data: text(3) }], { layout, packed, signature });
+    const image = firmwareVolume(store);
+    const sizeAt = image.indexOf(Buffer.from(A, 'utf16le')) - 20;
+    const right = image.readUInt32LE(sizeAt);
+    t.equal(right, text(1).length);
+    // Into the next variable, past all of them, into the free space, beyond the store.
+    for (const size of [0, right - 4, right + 40, right + 200, 0x3000, 0x7f00, 0xffff_ffff]) {
+      image.writeUInt32LE(size, sizeAt);
+      const backend = openBytes(efi, image);
+      const names = namesOf(backend);
+      t.ok(names.includes(FILE_B) && names.includes(FILE_C), `${layout}, ${signature}: ${size} for ${right}`);
+      t.ok(backend.warnings.list.length > 0, 'which is said');
+      t.equal(textOf(backend, FILE_C), text(3));
+    }
+  }
   t.end();
 });
 

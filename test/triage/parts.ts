@@ -1,16 +1,8 @@
 // Dumps in parts, and texts that are told from images.
 
 import t from 'tap';
-import { groupParts, joinParts, partHead } from '../../lib/triage/parts.js';
+import { groupParts, joinParts } from '../../lib/triage/parts.js';
 import { isLogText } from '../../lib/triage/text.js';
-
-t.test('the first lines of a record', async (t) => {
-  t.same(partHead('Oops#12 Part3\nx'), { reason: 'Oops', count: 12, part: 3, length: 14 });
-  t.match(partHead('blkoops: Panic: Total 2 times\nPanic#2 Part1\nx'), { reason: 'Panic', count: 2, part: 1 });
-  t.match(partHead('Oops: Total 1 times\r\nOops#1 Part1\r\nx'), { reason: 'Oops', count: 1 });
-  for (const text of ['', 'x\nOops#1 Part1\n', 'Oops#1 Part\n', 'Oops#99999999999 Part1\n'])
-    t.equal(partHead(text), undefined);
-});
 
 t.test('the highest part is the first in time; missing parts are named', async (t) => {
   const joined = joinParts(['Oops#1 Part1\nnew\n', 'Oops#1 Part4\nold', 'Oops#1 Part2\nmiddle\n']);

