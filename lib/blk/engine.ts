@@ -4,7 +4,7 @@
 import { type ErrorCode, PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { Reason, reasonName } from '../pstore/record-type.js';
-import type { Piece } from '../storage/extent.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
@@ -202,7 +202,7 @@ export class ZoneEngine {
     const held = this.#dirty.get(index);
     const start = this.#bufferHeaderSize + from;
     if (held) return held.subarray(start, start + length);
-    return { storage: this.#storage, offset: kmsgZone(this.geometry, index).offset + start, length };
+    return Extent.at(this.#storage, kmsgZone(this.geometry, index).offset + start, length);
   }
 
   // ── writing ──

@@ -1,5 +1,6 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
+import { firstOther } from '../bytes.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
@@ -188,7 +189,7 @@ function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number 
   if (!magic || datalen === 0 || from >= storage.size) return undefined;
   for (let at = from; at < storage.size; at += FILL_CHUNK) {
     const chunk = readRange(storage, at, FILL_CHUNK);
-    const end = chunk.findIndex((byte) => byte !== 0);
+    const end = firstOther(chunk, 0);
     if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
     if (chunk.length < FILL_CHUNK) break;
   }

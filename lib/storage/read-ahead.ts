@@ -1,7 +1,7 @@
 // Recognising and opening an image means many small reads close together, and several families look at the same bytes.
 // While that goes on, each page of the medium is read once.
 
-import type { Storage } from './storage.js';
+import { roomAt, type Storage } from './storage.js';
 
 /** Bytes of a page. */
 const PAGE = 64 << 10;
@@ -38,8 +38,8 @@ export class ReadAheadStorage implements Storage {
   }
 
   read(target: Uint8Array, offset: number): number {
-    const wanted = Math.min(target.length, this.size - offset);
-    if (!this.#pages || wanted <= 0) return wanted <= 0 ? 0 : this.#below.read(target, offset);
+    const wanted = roomAt(this.size, offset, target.length);
+    if (!this.#pages || wanted === 0) return wanted === 0 ? 0 : this.#below.read(target, offset);
     const first = Math.floor(offset / PAGE);
     const last = Math.floor((offset + wanted - 1) / PAGE);
     const isLong = last - first >= MAX_PAGES / 2;
