@@ -2,7 +2,7 @@
 
 import { findBytes } from '#platform';
 import { type Abi, Fields } from '../pstore/abi.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { pieces, type Storage } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
 
 export interface RamMarks {
@@ -41,11 +41,7 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).repl
  */
 export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
   const scan = new MarkScan(storage.size, endian, withDamaged);
-  for (let base = 0; base < storage.size; base += CHUNK) {
-    const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
-    scan.add(bytes, base);
-    if (bytes.length < CHUNK) break;
-  }
+  for (const { bytes, offset } of pieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE })) scan.add(bytes, offset);
   return scan.result();
 }
 
