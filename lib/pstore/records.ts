@@ -35,6 +35,7 @@ const encoder = new TextEncoder();
 let instances = 0;
 
 export class Records<P extends Places = Places> implements Backend, ShownRecords {
+  readonly hasUsualNames = true;
   readonly name: string;
   readonly path: string;
   readonly warnings: Warnings;
