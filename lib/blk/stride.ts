@@ -55,10 +55,32 @@ export function findStride(
   }
   const { base, size, matches } = best;
   const filled = generation === 'pstore_blk' ? sizeByFill(matches.at(-1)!, storage) : undefined;
-  if (filled !== undefined && size % filled === 0) return { base, size: filled, confidence: PROVEN };
+  if (filled !== undefined && size % filled === 0 && explainsAll(filled, best, header, storage)) {
+    return { base, size: filled, confidence: PROVEN };
+  }
   const all = Math.floor((storage.size - base) / size);
   const proven = matches.length >= 3 || matches.length === all;
   return { base, size, confidence: proven ? PROVEN : LIKELY };
+}
+
+/**
+ * Whether a smaller size than the headers' distance, told by the fill of one record, is right for all: the records fit into
+ * such zones, and no zone between them was never used, because zones are used one after the other. Else the write of that
+ * one record was cut off, and what follows it in its zone is left of an older record.
+ */
+function explainsAll(
+  filled: number,
+  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
+  header: number,
+  storage: Storage,
+): boolean {
+  if (matches.some(({ datalen }) => datalen + header > filled && datalen + header <= size)) return false;
+  const known = new Set(matches.map(({ offset }) => offset));
+  const end = matches.at(-1)?.offset ?? base;
+  for (let at = base; at < end; at += filled) {
+    if (!known.has(at) && firstOther(readRange(storage, at, ZONE_MULTIPLE), 0) < 0) return false;
+  }
+  return true;
 }
 
 /** A zone may be this many times smaller than the distance of the headers that can be read. */
