@@ -77,6 +77,8 @@ function explainsAll(
   if (matches.some(({ datalen }) => datalen + header > filled && datalen + header <= size)) return false;
   const known = new Set(matches.map(({ offset }) => offset));
   const end = matches.at(-1)?.offset ?? base;
+  // Flash that was never written is all ones: that follows a zone, but no record that is only partly written over.
+  if (firstOther(readRange(storage, end + filled, ZONE_MULTIPLE), 0xff) < 0) return true;
   for (let at = base; at < end; at += filled) {
     if (!known.has(at) && firstOther(readRange(storage, at, ZONE_MULTIPLE), 0) < 0) return false;
   }
