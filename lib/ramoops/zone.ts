@@ -261,6 +261,8 @@ export class PersistentRamZone {
     const { area } = this.zone.layout;
     const from = at - (at % ECC_BLOCK);
     const to = Math.min(area, roundUp(at + bytes.length, ECC_BLOCK));
+    checkStillThere(this.#storage.medium, this.dataOffset + from, to - from);
+    checkStillThere(this.#storage.medium, this.#parityOffset(from), Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc);
     const blocks = readRange(this.#storage.medium, this.dataOffset + from, to - from);
     const parity = readRange(
       this.#storage.medium,
