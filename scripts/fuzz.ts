@@ -6,6 +6,9 @@ import { parseArgs } from 'node:util';
 import { fuzz, keepInCorpus } from '../test/trials/fuzz.js';
 import { TARGETS } from '../test/trials/targets.js';
 
+/** Looking at an image several times takes a second or two at most. */
+const SLOW_MS = 5000;
+
 const { values: options } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
@@ -26,7 +29,7 @@ const seed = Number(options.seed);
 const milliseconds = (Number(options.seconds) * 1000) / chosen.length;
 let [cases, found] = [0, 0];
 for (const target of chosen) {
-  const result = fuzz(target, { seed, milliseconds, guided: !options['no-coverage'] });
+  const result = fuzz(target, { seed, milliseconds, guided: !options['no-coverage'], slowMs: SLOW_MS });
   cases += result.cases;
   found += result.findings.length;
   const kept = `${result.blocks} blocks of code, ${result.kept.length} inputs with news`;

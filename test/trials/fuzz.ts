@@ -11,8 +11,6 @@ import { nextInput, type Target } from './targets.js';
 const BATCH = 32;
 /** Larger inputs are not kept in the repository. */
 const MOST_KEPT = 4096;
-/** An input that takes longer than this is a finding: milliseconds. */
-const SLOW_MS = 5000;
 
 export interface Finding {
   readonly target: string;
@@ -29,6 +27,8 @@ export interface FuzzOptions {
   readonly cases?: number;
   /** Whether inputs are kept that run new code. */
   readonly guided: boolean;
+  /** An input that takes more of the processor than this is a finding; without it time is no matter. */
+  readonly slowMs?: number;
 }
 
 export interface FuzzResult {
@@ -56,18 +56,19 @@ export function keepInCorpus({ name }: Target, inputs: readonly Uint8Array[]): v
 }
 
 /** @returns why the input is a finding, or undefined */
-export function tryInput(target: Target, input: Uint8Array, random: Random): string | undefined {
-  const begin = performance.now();
+function tryInput(target: Target, input: Uint8Array, random: Random, slowMs: number): string | undefined {
+  const begin = process.cpuUsage();
   try {
     target.run(Uint8Array.from(input), random);
   } catch (error) {
     return error instanceof Error ? (error.stack ?? String(error)) : String(error);
   }
-  const took = performance.now() - begin;
-  return took > SLOW_MS ? `it takes ${Math.round(took)} ms` : undefined;
+  const { user, system } = process.cpuUsage(begin);
+  const took = (user + system) / 1000;
+  return took > slowMs ? `it takes ${Math.round(took)} ms of the processor` : undefined;
 }
 
-export function fuzz(target: Target, { seed, milliseconds, cases: most, guided }: FuzzOptions): FuzzResult {
+export function fuzz(target: Target, { seed, milliseconds, cases: most, guided, slowMs }: FuzzOptions): FuzzResult {
   const end = performance.now() + milliseconds;
   const corpus: Uint8Array[] = [...target.seeds(), ...corpusOf(target)];
   const coverage = guided ? new Coverage() : undefined;
@@ -76,7 +77,7 @@ export function fuzz(target: Target, { seed, milliseconds, cases: most, guided }
   let cases = 0;
   /** Each case has a random number of its own, so that it can be run by itself. */
   const run = (input: Uint8Array) => {
-    const why = tryInput(target, input, new Random(seed + cases));
+    const why = tryInput(target, input, new Random(seed + cases), slowMs ?? Number.POSITIVE_INFINITY);
     if (why !== undefined) findings.push({ target: target.name, seed, case: cases, why, input });
     cases++;
   };
