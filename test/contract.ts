@@ -27,6 +27,17 @@ function readOne(store: Pstore, record: PstoreRecord): Read {
   }
 }
 
+/** The code of the error that something throws. */
+function failureOf(act: () => void): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
+    return error.code;
+  }
+}
+
 function isSame(a: Read | undefined, b: Read | undefined): boolean {
   return a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0;
 }
@@ -185,6 +196,58 @@ for (const specimen of SPECIMENS) {
       if (twin.backend.find(record.name) !== undefined) twin.erase(record.name);
       t.ok(Buffer.compare(bytes, after) === 0, 'erasing it again writes nothing');
     }
+  });
+
+  t.test(`${title}: an erase that the medium did not take is none, and the next one writes again`, async (t) => {
+    for (const fault of ['sync', 'write'] as const) {
+      const bytes = specimen.bytes();
+      const medium = new FaultyStorage(new MemoryStorage(bytes));
+      const store = open(medium, { write: true });
+      for (const record of [...store]) {
+        const before = bytes.slice();
+        const whole = readOne(store, record);
+        if (fault === 'sync') medium.failingSyncs = 1;
+        else medium.broken = [{ offset: 0, length: bytes.length, code: 'EIO', on: 'write' }];
+        const failed = failureOf(() => store.erase(record));
+        medium.failingSyncs = 0;
+        medium.broken = [];
+        // A kind that does not erase, or one that has nothing to write for this record.
+        if (failed !== 'EIO' && Buffer.compare(bytes, before) === 0) continue;
+        t.equal(failed, 'EIO', `${record.name}: ${fault} fails, and that is said`);
+        t.ok(Buffer.compare(bytes, before) === 0, `${record.name}: no byte has changed`);
+        t.equal(store.backend.record(record.slot)?.name, record.name, `${record.name} is still shown`);
+        t.same(readOne(store, record), whole, `${record.name} can still be read`);
+        t.equal(
+          failureOf(() => store.erase(record)),
+          undefined,
+        );
+        t.ok(Buffer.compare(bytes, before) !== 0, `${record.name}: the next erase writes again`);
+      }
+    }
+  });
+
+  t.test(`${title}: a look at what has not changed finds no change`, async (t) => {
+    const bytes = specimen.bytes();
+    for (const keys of [{}, { salvage: '' }] as Record<string, string>[]) {
+      fc.assert(
+        fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 20 }), (damages) => {
+          const damaged = bytes.slice();
+          for (const [at, value] of damages) damaged[at] = value;
+          try {
+            const store = open(damaged, { backend: specimen.kind, keys });
+            readAll(store);
+            const looks = [1, 2, 3].map(() => store.backend.refresh?.() ?? false);
+            const names = [...store].map(({ name }) => name);
+            return !looks.includes(true) && names.length === new Set(names).size;
+          } catch (error) {
+            if (error instanceof PstoreError) return true;
+            throw error;
+          }
+        }),
+        { numRuns: 20 },
+      );
+    }
+    t.pass('refresh() says false');
   });
 
   t.test(`${title}: what changes under an open record gives its bytes or EIO`, async (t) => {

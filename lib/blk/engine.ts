@@ -5,7 +5,7 @@ import { type ErrorCode, PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { NANOSECONDS } from '../pstore/record.js';
 import { Reason, reasonNumber } from '../pstore/record-type.js';
-import type { Piece } from '../storage/extent.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { reasonText } from './dialects.js';
@@ -184,7 +184,7 @@ export class ZoneEngine {
     const held = this.#dirty.get(index);
     const start = this.#bufferHeaderSize + from;
     if (held) return held.subarray(start, start + length);
-    return { storage: this.#storage, offset: kmsgZone(this.geometry, index).offset + start, length };
+    return Extent.at(this.#storage, kmsgZone(this.geometry, index).offset + start, length);
   }
 
   // ── writing ──

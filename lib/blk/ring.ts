@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
-import type { Extent } from '../storage/extent.js';
+import { Extent } from '../storage/extent.js';
 import { isBrokenPlace, isHoldable, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { FlushMode, flush } from './flush.js';
@@ -120,11 +120,7 @@ export class Ring {
   /** The data, oldest first. @param salvaged also where only the signature is damaged */
   extents(salvaged = false): Extent[] {
     if (this.state !== 'live' && !(salvaged && this.isSalvageable)) return [];
-    const part = (from: number, to: number): Extent => ({
-      storage: this.#storage,
-      offset: this.dataOffset + from,
-      length: to - from,
-    });
+    const part = (from: number, to: number) => Extent.at(this.#storage, this.dataOffset + from, to - from);
     return this.wrapped ? [part(this.start, this.datalen), part(0, this.start)] : [part(0, this.datalen)];
   }
 

@@ -1,5 +1,6 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
+import { firstOther } from '../bytes.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
@@ -58,10 +59,34 @@ export function findStride(
   }
   const { base, size, matches } = best;
   const filled = dialect.flushes === 'zone' ? sizeByFill(matches.at(-1)!, storage) : undefined;
-  if (filled !== undefined && size % filled === 0) return { base, size: filled, confidence: PROVEN };
+  if (filled !== undefined && size % filled === 0 && explainsAll(filled, best, header, storage)) {
+    return { base, size: filled, confidence: PROVEN };
+  }
   const all = Math.floor((storage.size - base) / size);
   const proven = matches.length >= 3 || matches.length === all;
   return { base, size, confidence: proven ? PROVEN : LIKELY };
+}
+
+/**
+ * Whether a smaller size than the headers' distance, told by the fill of one record, is right for all: the records fit into
+ * such zones, and no zone between them was never used, because zones are used one after the other. Else the write of that
+ * one record was cut off, and what follows it in its zone is left of an older record.
+ */
+function explainsAll(
+  filled: number,
+  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
+  header: number,
+  storage: Storage,
+): boolean {
+  if (matches.some(({ datalen }) => datalen + header > filled && datalen + header <= size)) return false;
+  const known = new Set(matches.map(({ offset }) => offset));
+  const end = matches.at(-1)?.offset ?? base;
+  // Flash that was never written is all ones: that follows a zone, but no record that is only partly written over.
+  if (firstOther(readRange(storage, end + filled, ZONE_MULTIPLE), 0xff) < 0) return true;
+  for (let at = base; at < end; at += filled) {
+    if (!known.has(at) && firstOther(readRange(storage, at, ZONE_MULTIPLE), 0) < 0) return false;
+  }
+  return true;
 }
 
 /** A zone may be this many times smaller than the distance of the headers that can be read. */
@@ -214,7 +239,7 @@ function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number 
   if (!magic || datalen === 0 || from >= storage.size) return undefined;
   for (let at = from; at < storage.size; at += FILL_CHUNK) {
     const chunk = readRange(storage, at, FILL_CHUNK);
-    const end = chunk.findIndex((byte) => byte !== 0);
+    const end = firstOther(chunk, 0);
     if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
     if (chunk.length < FILL_CHUNK) break;
   }

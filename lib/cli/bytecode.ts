@@ -77,6 +77,12 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string | unde
   }
 }
 
+/** What tells this Node's file from another one of the same version, which may have been built in another way. */
+function nodeFile(): string {
+  const { dev, ino, size, mtimeMs } = statSync(process.execPath);
+  return `${dev}:${ino}:${size}:${mtimeMs}`;
+}
+
 /**
  * The bytecode of one bundle. In its file stand a line that says for which Node it is, the bundle, and the bytecode
  * twice: to compare bytes takes no time, while zlib or crypto would take longer to load than is saved here.
@@ -93,7 +99,7 @@ class OwnBytecode {
     this.#file = join(folder, `${basename(path)}.${process.version}-${process.arch}`);
     this.#source = readFileSync(path);
     const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
-    this.#key = Buffer.from(`${process.version} ${process.arch} ${flags}\n`);
+    this.#key = Buffer.from(`${process.version} ${process.versions.v8} ${process.arch} ${nodeFile()} ${flags}\n`);
   }
 
   run<T extends object>(require: NodeJS.Require): Loaded<T> {

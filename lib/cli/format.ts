@@ -1,13 +1,14 @@
 // pstorefuse format: makes a fresh image, for which a kernel shows nothing and which tells its own geometry.
 
-import { closeSync, constants, ftruncateSync, openSync, truncateSync, unlinkSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { BackendInfo } from '../pstore/backend.js';
 import { canonicalKey, parseSize, SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind } from '../pstore/kind.js';
 import { KINDS, kindNamed } from '../source/kinds.js';
 import { type OpenSource, openSource, type SourceSpec, TextCache } from '../source/sources.js';
-import { openImage, reasonNotMade, reasonOf, sourceKind } from '../storage/file.js';
+import { FileStorage, openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { makeNewFile } from '../storage/new-file.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { type Arguments, type Command, EXIT } from './command.js';
@@ -60,13 +61,12 @@ export const format: Command = {
     const given = args.text('size');
     const size = given === undefined ? undefined : parseSize('--size', given);
     if (size !== undefined && size > MOST_SIZE) throw new PstoreError('EINVAL', `--size ${given} is more than 16T`);
-    const storage = openTarget(path, size, args.flag('force'), (bytes) => checkSizes(kind, keys, path, bytes));
-    try {
+    const write = (storage: Storage) => {
       kind.format!(storage, keys);
       storage.sync();
-    } finally {
-      storage.close();
-    }
+    };
+    if (exists(path)) writeOver(path, size, args.flag('force'), { check: checkSizes(kind, keys, path), write });
+    else writeNew(path, size, { check: checkSizes(kind, keys, path), write });
     sayWhatIsNotTold(path, kind, keys);
     return EXIT.OK;
   },
@@ -132,29 +132,44 @@ function keysOf(args: Arguments, kind: BackendKind): SourceKeys {
 class SizesFit extends Error {}
 
 /** Sizes are refused before anything is made or cut. @throws PstoreError EINVAL */
-function checkSizes(kind: BackendKind, keys: SourceKeys, path: string, size: number): void {
+function checkSizes(kind: BackendKind, keys: SourceKeys, path: string): (size: number) => void {
   const write = () => {
     throw new SizesFit();
   };
+  return (size) => {
+    try {
+      kind.format!({ path, size, writable: true, read: () => 0, write, sync: write, close: () => {} }, keys);
+    } catch (error) {
+      if (!(error instanceof SizesFit)) throw error;
+    }
+  };
+}
+
+interface Making {
+  /** Is given the size before anything changes. */
+  readonly check: (size: number) => void;
+  readonly write: (storage: Storage) => void;
+}
+
+/** What interrupts it, a full disk too, leaves no file. @throws PstoreError EINVAL without a size; EEXIST, ENOSPC, EIO */
+function writeNew(path: string, size: number | undefined, { check, write }: Making): void {
+  if (size === undefined) throw new PstoreError('EINVAL', `${path} does not exist: give its --size`);
+  check(size);
+  makeNewFile(path, { size, mode: 0o644, fill: (fd) => write(new FileStorage(path, fd, true, 'file')) });
+}
+
+/** @throws PstoreError EEXIST when something is there that is not blank and --force is not given */
+function writeOver(path: string, size: number | undefined, force: boolean, { check, write }: Making): void {
+  const storage = openTarget(path, size, force, check);
   try {
-    kind.format!({ path, size, writable: true, read: () => 0, write, sync: write, close: () => {} }, keys);
-  } catch (error) {
-    if (!(error instanceof SizesFit)) throw error;
+    write(storage);
+  } finally {
+    storage.close();
   }
 }
 
-/**
- * Opens what is to be formatted; a file is made, or brought to its size.
- * @param check is given the size before anything changes
- * @throws PstoreError EEXIST when something is there that is not blank and --force is not given
- */
+/** Opens what is to be formatted over; a file is brought to its size. */
 function openTarget(path: string, size: number | undefined, force: boolean, check: (size: number) => void): Storage {
-  if (!exists(path)) {
-    if (size === undefined) throw new PstoreError('EINVAL', `${path} does not exist: give its --size`);
-    check(size);
-    create(path, size);
-    return openImage(path, { mode: 'must' });
-  }
   const storage = openImage(path, { mode: 'must' });
   try {
     if (!force && !isBlank(storage)) {
@@ -179,19 +194,6 @@ function exists(path: string): boolean {
   } catch (error) {
     if (error instanceof PstoreError && error.code === 'ENOENT') return false;
     throw error;
-  }
-}
-
-function create(path: string, size: number): void {
-  let made = false;
-  try {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644);
-    made = true;
-    ftruncateSync(fd, size);
-    closeSync(fd);
-  } catch (error) {
-    if (made) unlinkSync(path);
-    throw fromSystem(error, `${path} cannot be made: ${reasonNotMade(error)}`, { path, exit: 73 });
   }
 }
 

@@ -1,12 +1,12 @@
 // pstorefuse vmcoredd-add: a copy of a vmcore with one more device dump in it, by the kernel's rules.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { openImage, reasonOf } from '../storage/file.js';
 import { writeFully, writeNewFile } from '../storage/new-file.js';
+import { openScratch } from '../storage/scratch.js';
 import { addDeviceDump, planChunks } from '../vmcore/add.js';
 import { type Command, EXIT } from './command.js';
 import { complain } from './print.js';
@@ -70,7 +70,7 @@ interface Dump {
  * @param command the collector, whose standard output is the dump; none: standard input is
  */
 function collect(command: readonly string[]): Dump {
-  const fd = openSpool();
+  const fd = openScratch();
   try {
     if (command.length > 0) runCollector(command, fd);
     else fill(fd);
@@ -83,21 +83,6 @@ function collect(command: readonly string[]): Dump {
     read: (target, position) => readSync(fd, target, 0, target.length, position),
     close: () => closeSync(fd),
   };
-}
-
-/** A file without a name, so that nothing stays however the program ends. */
-function openSpool(): number {
-  try {
-    const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-'));
-    try {
-      const { O_RDWR, O_CREAT, O_EXCL } = constants;
-      return openSync(join(folder, 'dump'), O_RDWR | O_CREAT | O_EXCL, 0o600);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  } catch (error) {
-    throw notKept(error);
-  }
 }
 
 function fill(fd: number): void {

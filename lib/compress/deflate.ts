@@ -22,7 +22,9 @@ const own = decoders((input, out) => {
 
 /** A whole raw stream. */
 export function inflateRaw(input: Uint8Array, limit: number): Decompressed | undefined {
-  return native?.inflateRaw(input, Math.min(limit, NATIVE_MOST)) ?? own.decompress(input, limit);
+  // The machine's decoder cannot be told that no byte is wanted.
+  const whole = limit > 0 ? native?.inflateRaw(input, Math.min(limit, NATIVE_MOST)) : undefined;
+  return whole ?? own.decompress(input, limit);
 }
 
 export function deflateRaw(input: Uint8Array): Uint8Array {

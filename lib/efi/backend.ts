@@ -310,7 +310,7 @@ const MAX_FILE_NAME = 128;
 /** As many bytes as the data have, or as are wanted. */
 function readData({ variable: { data } }: FoundDump, wanted: number): Uint8Array {
   const length = Math.min(wanted, data.length);
-  return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes({ ...data, length });
+  return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes(data.first(length));
 }
 
 const REMARKS: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 // A flash image: its firmware volumes, the variable stores in them, and the dumps in those.
 
 import { guidBytes } from '../guid.js';
+import { Extent } from '../storage/extent.js';
 import { occurrences } from '../storage/occurrences.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
@@ -148,7 +149,7 @@ export class FlashImage implements VariablePlace {
 
   #variable(record: RecordHead): EfiVariable {
     const { dataOffset, dataSize, ...rest } = record;
-    return { ...rest, data: { storage: this.#storage.medium, offset: dataOffset, length: dataSize } };
+    return { ...rest, data: Extent.at(this.#storage.medium, dataOffset, dataSize) };
   }
 
   /**

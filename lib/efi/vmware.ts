@@ -2,6 +2,7 @@
 // Facts: virt-firmware varstore/vmware.py, and descriptions of real files; not checked against VMware itself.
 
 import { isGuidAt } from '../guid.js';
+import { Extent } from '../storage/extent.js';
 import { occurrences } from '../storage/occurrences.js';
 import { readRange } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
@@ -61,7 +62,7 @@ function* entries(storage: SurvivingStorage, from: number, limit: number): Gener
     if (nameSize > MAX_NAME_SIZE || end > limit || dataOffset > end) return;
     const name = nameOf(window.bytes(at + ENTRY_HEADER, nameSize));
     if (name === undefined) return;
-    const data = { storage: storage.medium, offset: dataOffset, length: end - dataOffset };
+    const data = Extent.at(storage.medium, dataOffset, end - dataOffset);
     const isDump = isGuidAt(head, 0, CRASH_GUID_BYTES);
     yield { name, isDump, attributes, state: 'live', offset: at, size: end - at, head, data };
     at = end;

@@ -101,7 +101,7 @@ export class FuseSession {
   readonly #open = new Map<number, OpenRecord>();
   readonly #snapshots = new Snapshots();
   /** By inode number: in which directories the kernel has been told of a name since it last dropped all names. */
-  #told = new Uint8Array(0);
+  readonly #told = new Map<number, number>();
   /** Names of records that were erased since then, newest last. */
   readonly #erased = new Set<string>();
   #hasEpochs = false;
@@ -300,19 +300,14 @@ export class FuseSession {
   }
 
   #tell(ino: number, directory: number): void {
-    if (ino >= this.#told.length) {
-      const larger = new Uint8Array(Math.max(4096, ino * 2));
-      larger.set(this.#told);
-      this.#told = larger;
-    }
-    this.#told[ino]! |= directory === ROOT_INO ? IN_ROOT : IN_DIRECTORY;
+    this.#told.set(ino, (this.#told.get(ino) ?? 0) | (directory === ROOT_INO ? IN_ROOT : IN_DIRECTORY));
   }
 
   /** Makes the kernel forget every name, at once and without any lock (Linux 6.16 and later). */
   #dropNames(): void {
     if (!this.#hasEpochs) return;
     this.#notify(Notify.INC_EPOCH, 0);
-    this.#told.fill(0);
+    this.#told.clear();
     this.#erased.clear();
   }
 
@@ -527,8 +522,8 @@ export class FuseSession {
     else this.#tree.unlink(directory, name);
     const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
     // Now: a lookup that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
-    if (((this.#told[ino] ?? 0) & other) !== 0) this.#dropNames();
-    else if (this.#told[ino]) this.#rememberErased(name);
+    if (((this.#told.get(ino) ?? 0) & other) !== 0) this.#dropNames();
+    else if (this.#told.has(ino)) this.#rememberErased(name);
     if (open || attr?.nlink === 2) this.#dropAttributes(ino);
     return 0;
   }

@@ -5,6 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { BackendInfo, PassedOver, SpaceUsage } from '../pstore/backend.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
+import { Extent } from '../storage/extent.js';
 import { checkStillThere, cutWhileInUse, isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -226,7 +227,7 @@ export class PagePlaces implements Places, ExplainedPages {
       offset,
       length,
       room: length,
-      pieces: () => [{ storage: this.storage.medium, offset, length }],
+      pieces: () => [Extent.at(this.storage.medium, offset, length)],
     };
   }
 

@@ -164,6 +164,8 @@ export interface Backend {
   /** The source file, for messages. */
   readonly path: string;
   readonly warnings: Warnings;
+  /** Whether all records are called `<type>-<name>-<id>`, with `.enc.z` or `.salvaged` after it. */
+  readonly hasUsualNames?: boolean;
   /** One more than the highest slot. May grow by refresh(). */
   readonly slots: number;
   /** Whether erase() and write() can reach the medium; says why not through EROFS or EPERM when they are called. */

@@ -1,7 +1,7 @@
 // Contents of records: runs of bytes in memory and on a medium, one after the other.
 
 import { PstoreError } from '../errors.js';
-import type { Extent, Piece } from '../storage/extent.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import type { RecordContent } from './backend.js';
 
 /** The pieces one after the other. Bytes on a medium go straight into the reader's buffer. */
@@ -22,7 +22,7 @@ export class PiecesContent implements RecordContent {
       const length = Math.min(piece.length - from, target.length - filled);
       if (length > 0) {
         const into = target.subarray(filled, filled + length);
-        if (!('storage' in piece)) into.set(piece.subarray(from, from + length));
+        if (!Extent.isOne(piece)) into.set(piece.subarray(from, from + length));
         else readExtent(piece, into, from);
         filled += length;
       }
@@ -72,7 +72,7 @@ export function contentBytes(content: RecordContent): Uint8Array {
 /** The pieces as one run of bytes. @throws PstoreError EIO */
 export function piecesBytes(pieces: readonly Piece[]): Uint8Array {
   const [first] = pieces;
-  if (first && pieces.length === 1 && !('storage' in first)) return first;
+  if (first && pieces.length === 1 && !Extent.isOne(first)) return first;
   return contentBytes(new PiecesContent(pieces));
 }
 

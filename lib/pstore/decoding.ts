@@ -3,7 +3,13 @@
 
 import { COMPRESSIONS, type Compression } from '../compress/codec.js';
 import { DecodeAhead, type StoredRecord } from '../compress/decode-ahead.js';
-import { type CompressionChoice, type DecodedRecord, decodeRecord } from '../compress/decompress.js';
+import {
+  type CompressionChoice,
+  type DecodedRecord,
+  decodeRecord,
+  MOST_TEXT,
+  mostStored,
+} from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import type { TextCache } from './cache.js';
@@ -14,6 +20,8 @@ import { reasonName, reasonNumber } from './record-type.js';
 
 /** What the records tell of themselves, by their slots. */
 export interface Undecoded {
+  /** The source file, for messages. */
+  readonly path: string;
   readonly slots: number;
   readonly warnings: Warnings;
   /** Most bytes of text. */
@@ -53,7 +61,7 @@ export class Decoding {
   readonly #choice: CompressionChoice;
   readonly #cache: TextCache;
   /** Bytes of what is shown of each record, or one of the constants above. */
-  readonly #size: Int32Array;
+  readonly #size: Float64Array;
   readonly #algorithm: Uint8Array;
   readonly #reason: Uint8Array;
   readonly #ahead: DecodeAhead;
@@ -62,7 +70,7 @@ export class Decoding {
     this.#records = records;
     this.#choice = choice;
     this.#cache = cache;
-    this.#size = new Int32Array(records.slots).fill(NOT_TRIED);
+    this.#size = new Float64Array(records.slots).fill(NOT_TRIED);
     this.#algorithm = new Uint8Array(records.slots);
     this.#reason = new Uint8Array(records.slots);
     this.#ahead = new DecodeAhead({
@@ -108,12 +116,21 @@ export class Decoding {
    * @throws PstoreError EIO
    */
   text(found: Found): Uint8Array | undefined {
-    const decoded = decodeRecord(piecesBytes(found.pieces()), this.#choice, this.#records.limit);
+    const decoded = this.#isTooLong(found) ? undefined : this.#decoded(found);
     return decoded && withTrail(decoded.text, found);
   }
 
   close(): void {
     this.#ahead.close();
+  }
+
+  #decoded(found: Found): DecodedRecord | undefined {
+    return decodeRecord(piecesBytes(found.pieces()), this.#choice, this.#records.limit);
+  }
+
+  /** Whether so much is stored that it cannot be the compressed text of any record: it is not even read. */
+  #isTooLong({ length = 0 }: Found): boolean {
+    return length > mostStored(this.#records.limit);
   }
 
   /** Whether a record is compressed, and nobody knows yet with what. */
@@ -136,7 +153,8 @@ export class Decoding {
   #read(slot: number): StoredRecord | undefined {
     try {
       const found = this.#records.found(slot);
-      return found && { stored: piecesBytes(found.pieces()), generation: this.#records.generation(slot) };
+      if (!found || this.#isTooLong(found)) return undefined;
+      return { stored: piecesBytes(found.pieces()), generation: this.#records.generation(slot) };
     } catch (error) {
       // Whoever needs this record says what is wrong with it.
       if (error instanceof PstoreError) return undefined;
@@ -149,7 +167,7 @@ export class Decoding {
     if (!found) return;
     let decoded: DecodedRecord | undefined;
     try {
-      decoded = decodeRecord(piecesBytes(found.pieces()), this.#choice, this.#records.limit);
+      decoded = this.#isTooLong(found) ? undefined : this.#decoded(found);
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       // A place that cannot be read must not take the other records with it; reading this one says so again.
@@ -165,6 +183,7 @@ export class Decoding {
     if (!found) return;
     if (!decoded) {
       this.#size[slot] = found.compressed === 'yes' ? UNDECODABLE : STORED_AS_TEXT;
+      if (found.compressed === 'yes') this.#warnOfLimit(found);
       return;
     }
     const shown = withTrail(decoded.text, found);
@@ -173,6 +192,14 @@ export class Decoding {
     const reason = found.reason === undefined ? reasonInText(decoded.text) : null;
     this.#reason[slot] = reason === null ? 0 : (reasonNumber(reason) ?? 0);
     this.#cache.set(this.#records.cacheKey(slot), shown);
+  }
+
+  /** A kernel would have had room for more text than is decoded here: it may show what is not shown here. */
+  #warnOfLimit({ offset }: Found): void {
+    if (this.#choice === 'none' || this.#records.limit <= MOST_TEXT) return;
+    const { path, warnings } = this.#records;
+    const sentence = `the record at offset ${offset} does not decompress to a text of at most ${MOST_TEXT >> 20} MiB`;
+    warnings.add('record-undecodable', `${path}: ${sentence}; it is shown as it is stored`, offset);
   }
 }
 

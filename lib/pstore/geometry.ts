@@ -12,7 +12,7 @@ export const GUESS = 0.3;
 
 /** 64K where that is exact, else bytes. */
 export function inUnits(size: number): string {
-  if (size > 0 && size % (1 << 20) === 0) return `${size >> 20}M`;
+  if (size > 0 && size % (1 << 20) === 0) return `${size / (1 << 20)}M`;
   return size > 0 && size % 1024 === 0 ? `${size / 1024}K` : String(size);
 }
 

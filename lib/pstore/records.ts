@@ -3,7 +3,7 @@
 
 import type { CompressionChoice } from '../compress/decompress.js';
 import { type ErrorCode, PstoreError } from '../errors.js';
-import type { Piece } from '../storage/extent.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import { isBrokenPlace } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import {
@@ -35,6 +35,7 @@ const encoder = new TextEncoder();
 let instances = 0;
 
 export class Records<P extends Places = Places> implements Backend, ShownRecords {
+  readonly hasUsualNames = true;
   readonly name: string;
   readonly path: string;
   readonly warnings: Warnings;
@@ -48,7 +49,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
   readonly #generations = new Map<number, number>();
   readonly #cachePrefix = `records:${instances++}:`;
   /** Made when the first record has to be measured. */
-  #measured: Int32Array | undefined;
+  #measured: Float64Array | undefined;
   #dumps = 0;
 
   /** @param compress what the records may be compressed with, as the source's key says */
@@ -66,6 +67,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
     this.slots = slots;
     this.#decoding = new Decoding(
       {
+        path: places.path,
         slots,
         warnings: places.warnings,
         limit: places.decodedLimit,
@@ -169,7 +171,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
   /** Bytes that are stored; of a record that cannot be read, as many as there can be. */
   #measure(slot: number, found: Found): number {
-    this.#measured ??= new Int32Array(this.slots).fill(NOT_MEASURED);
+    this.#measured ??= new Float64Array(this.slots).fill(NOT_MEASURED);
     if (this.#measured[slot] === NOT_MEASURED) {
       try {
         this.#measured[slot] = found.measure ? found.measure() : this.#made(slot, found).length;
@@ -346,7 +348,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
 /** Reads of the medium are checked afterwards, so that bytes of another record are never taken for this one's. */
 function guarded(content: RecordContent, pieces: readonly Piece[], check: () => void): RecordContent {
-  if (pieces.every((piece) => !('storage' in piece))) return content;
+  if (!pieces.some(Extent.isOne)) return content;
   return {
     size: content.size,
     read: (target, position) => {

@@ -81,6 +81,7 @@ export function withSalvage(inner: Backend, cache: TextCache = new TextCache()):
   return {
     name: inner.name,
     path: inner.path,
+    ...(inner.hasUsualNames && { hasUsualNames: true }),
     warnings: inner.warnings,
     slots: 2 * count,
     get writable() {

@@ -23,8 +23,12 @@ export interface RamHeader {
 
 /** @param bytes at least RAM_HEADER_SIZE bytes */
 export function readRamHeader(bytes: Uint8Array, endian: Abi['endian']): RamHeader {
-  const fields = new Fields(bytes, endian);
-  return { sig: fields.u32(SIG), start: fields.u32(START), size: fields.u32(SIZE) };
+  return ramHeaderAt(new Fields(bytes, endian), 0);
+}
+
+/** One of many headers in a run of bytes. @param at leaves RAM_HEADER_SIZE bytes */
+export function ramHeaderAt(fields: Fields, at: number): RamHeader {
+  return { sig: fields.u32(at + SIG), start: fields.u32(at + START), size: fields.u32(at + SIZE) };
 }
 
 export function writeRamHeader(header: RamHeader, endian: Abi['endian']): Uint8Array {

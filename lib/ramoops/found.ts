@@ -53,10 +53,10 @@ export function lineOf(zone: PersistentRamZone, header: CheckedHeader): string {
 function without(extents: ReturnType<PersistentRamZone['extents']>, skipped: number): typeof extents {
   const rest: typeof extents = [];
   let skip = skipped;
-  for (const { storage, offset, length } of extents) {
-    const off = Math.min(skip, length);
+  for (const extent of extents) {
+    const off = Math.min(skip, extent.length);
     skip -= off;
-    if (length > off) rest.push({ storage, offset: offset + off, length: length - off });
+    if (extent.length > off) rest.push(extent.after(off));
   }
   return rest;
 }

@@ -1,9 +1,9 @@
 // Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
 
 import { findBytes } from '#platform';
-import type { Abi } from '../pstore/abi.js';
-import { readRange, type Storage } from '../storage/storage.js';
-import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from './format.js';
+import { type Abi, Fields } from '../pstore/abi.js';
+import { pieces, type Storage } from '../storage/storage.js';
+import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
 
 export interface RamMarks {
   readonly endian: Abi['endian'];
@@ -41,11 +41,7 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).repl
  */
 export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
   const scan = new MarkScan(storage.size, endian, withDamaged);
-  for (let base = 0; base < storage.size; base += CHUNK) {
-    const bytes = readRange(storage, base, CHUNK + RAM_HEADER_SIZE);
-    scan.add(bytes, base);
-    if (bytes.length < CHUNK) break;
-  }
+  for (const { bytes, offset } of pieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE })) scan.add(bytes, offset);
   return scan.result();
 }
 
@@ -135,24 +131,25 @@ function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
 function collect(bytes: Uint8Array, base: number, size: number, marks: Collected, withDamaged: boolean): void {
   const top = marks.endian === 'little' ? 3 : 0;
   const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
+  const fields = new Fields(bytes, marks.endian);
   if (withDamaged) {
     for (let at = 0; at < end; at += 2) {
-      if (BITS[bytes[at + top]! ^ TOP]! <= WRONG_BITS) judge(bytes, at, base, size, marks);
+      if (BITS[bytes[at + top]! ^ TOP]! <= WRONG_BITS) judge(fields, at, base, size, marks);
     }
     return;
   }
   let found = findBytes(bytes, TOP_BYTE, top);
   for (; found >= 0 && found - top < end; found = findBytes(bytes, TOP_BYTE, found + 1)) {
-    if ((found - top) % 2 === 0) judge(bytes, found - top, base, size, marks);
+    if ((found - top) % 2 === 0) judge(fields, found - top, base, size, marks);
   }
 }
 
 /** Adds what stands at `at` to the marks it belongs to, if any. */
-function judge(bytes: Uint8Array, at: number, base: number, size: number, marks: Collected): void {
+function judge(fields: Fields, at: number, base: number, size: number, marks: Collected): void {
   if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
-  const header = readRamHeader(bytes.subarray(at, at + RAM_HEADER_SIZE), marks.endian);
+  const header = ramHeaderAt(fields, at);
   // The signature of a record of pstore/zone, which has a magic number next.
-  if (isZoneRecord(bytes, at, marks.endian)) return;
+  if (isZoneRecord(fields, at)) return;
   // In an image that is cut the data of its last zone may go on beyond the end.
   const isPossible = header.start <= header.size && header.size <= size;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
@@ -170,10 +167,8 @@ function judge(bytes: Uint8Array, at: number, base: number, size: number, marks:
 /** blk's formats: a record's own header follows that of its zone, after 12 bytes or 8. */
 const ZONE_RECORD_MAGIC = 0x4dfc3ae5;
 
-function isZoneRecord(bytes: Uint8Array, at: number, endian: Abi['endian']): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const is = (offset: number) =>
-    offset + 4 <= bytes.length && view.getUint32(offset, endian === 'little') === ZONE_RECORD_MAGIC;
+function isZoneRecord({ view, little }: Fields, at: number): boolean {
+  const is = (offset: number) => offset + 4 <= view.byteLength && view.getUint32(offset, little) === ZONE_RECORD_MAGIC;
   return is(at + 8) || is(at + 12);
 }
 

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
-import type { Extent } from '../storage/extent.js';
+import { Extent } from '../storage/extent.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { type EccCounts, NO_ERRORS } from './ecc-counts.js';
@@ -131,12 +131,9 @@ export class PersistentRamZone {
 
   /** A live zone's data, oldest first, where they are on the medium; without ECC. */
   extents({ start, size }: RamHeader): Extent[] {
-    const part = (from: number, to: number): Extent => ({
-      storage: this.#storage.medium,
-      offset: this.dataOffset + from,
-      length: to - from,
-    });
-    return [part(start, size), part(0, start)].filter((extent) => extent.length > 0);
+    const part = (from: number, to: number) =>
+      to > from ? [Extent.at(this.#storage.medium, this.dataOffset + from, to - from)] : [];
+    return [...part(start, size), ...part(0, start)];
   }
 
   /** What ECC finds in the blocks that begin below a live zone's size; header not included. */
@@ -246,6 +243,8 @@ export class PersistentRamZone {
     const { area } = this.zone.layout;
     const from = at - (at % ECC_BLOCK);
     const to = Math.min(area, roundUp(at + bytes.length, ECC_BLOCK));
+    checkStillThere(this.#storage.medium, this.dataOffset + from, to - from);
+    checkStillThere(this.#storage.medium, this.#parityOffset(from), Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc);
     const blocks = readRange(this.#storage.medium, this.dataOffset + from, to - from);
     const parity = readRange(
       this.#storage.medium,

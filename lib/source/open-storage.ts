@@ -6,6 +6,7 @@ import type { TextCache } from '../pstore/cache.js';
 import { canonicalKey, SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
+import { RevertingStorage } from '../storage/reverting.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
@@ -72,7 +73,7 @@ export function openStorage(
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
   const part = found?.storage ?? placed(image, all, warnings);
-  const storage = SurvivingStorage.opening(part, warnings);
+  const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   const { kind, finding } = spec.kind
     ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
     : recognise(spec, storage, all);

@@ -134,6 +134,9 @@ function open(path: string, flags: number): number {
   }
 }
 
+/** Node refuses to read 2 GiB or more in one call. */
+const MOST_AT_ONCE = 1 << 30;
+
 export class FileStorage implements Storage {
   readonly path: string;
   readonly size: number;
@@ -157,9 +160,11 @@ export class FileStorage implements Storage {
 
   read(target: Uint8Array, offset: number): number {
     let filled = 0;
+    if (!Number.isSafeInteger(offset) || offset < 0) return 0;
     try {
       while (filled < target.length) {
-        const got = readSync(this.#fd, target, filled, target.length - filled, offset + filled);
+        const length = Math.min(target.length - filled, MOST_AT_ONCE);
+        const got = readSync(this.#fd, target, filled, length, offset + filled);
         if (got === 0) break;
         filled += got;
       }
@@ -183,7 +188,10 @@ export class FileStorage implements Storage {
     }
     let done = 0;
     try {
-      while (done < bytes.length) done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done);
+      while (done < bytes.length) {
+        const length = Math.min(bytes.length - done, MOST_AT_ONCE);
+        done += writeSync(this.#fd, bytes, done, length, offset + done);
+      }
     } catch (error) {
       throw this.#failed('written', error, offset + done);
     }

@@ -1,7 +1,7 @@
 // Storage in memory: unpacked images, copies that are searched, and tests.
 
 import { PstoreError } from '../errors.js';
-import type { Storage } from './storage.js';
+import { roomAt, type Storage } from './storage.js';
 
 export class MemoryStorage implements Storage {
   readonly path: string;
@@ -21,7 +21,7 @@ export class MemoryStorage implements Storage {
   }
 
   read(target: Uint8Array, offset: number): number {
-    const part = this.bytes.subarray(offset, offset + target.length);
+    const part = this.bytes.subarray(offset, offset + roomAt(this.size, offset, target.length));
     target.set(part);
     return part.length;
   }

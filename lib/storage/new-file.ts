@@ -4,6 +4,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
@@ -14,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { firstOther } from '../bytes.js';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonNotMade, reasonOf } from './file.js';
 
@@ -23,24 +25,29 @@ const MOST_ATTEMPTS = 100;
 const NAME_PART = 64;
 let serial = 0;
 
+/** What a new file is made with. */
+export interface NewFileOptions {
+  /** Bytes. Where nothing is written there are zeros, which take no room on the medium. */
+  readonly size: number;
+  /** Permissions, less the process's umask; without it only the owner may read. */
+  readonly mode?: number;
+  /** Writes the content. The descriptor can be read, too, and is not the writer's to close. */
+  readonly fill: (fd: number) => void;
+}
+
 /**
- * Writes a file of `size` bytes. Zeros are left out, so that what is sparse stays sparse. Nothing stays behind when it
- * fails.
+ * Makes a file that has its name only when all of it is on the medium. Nothing stays behind when it fails.
  * @param path must not exist
- * @param chunks all bytes, one chunk after the other
  * @throws PstoreError EEXIST when the path is there already, or its folder cannot hold a new file; ENOSPC, EIO
  */
-export function writeNewFile(path: string, size: number, chunks: Iterable<Uint8Array>): void {
+export function makeNewFile(path: string, { size, mode, fill }: NewFileOptions): void {
   if (exists(path)) throw isThere(path);
   const { fd, temporary } = openTemporary(path);
   try {
     try {
       ftruncateSync(fd, size);
-      let position = 0;
-      for (const chunk of chunks) {
-        if (chunk.some((byte) => byte !== 0)) writeFully(fd, chunk, position);
-        position += chunk.length;
-      }
+      fill(fd);
+      if (mode !== undefined) fchmodSync(fd, mode & ~process.umask());
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -51,6 +58,24 @@ export function writeNewFile(path: string, size: number, chunks: Iterable<Uint8A
     throw fromSystem(error, `${path} cannot be written: ${reasonOf(error)}`, { path });
   }
   syncFolder(dirname(path));
+}
+
+/**
+ * Writes a file of `size` bytes. Zeros are left out, so that what is sparse stays sparse. Nothing stays behind when it
+ * fails.
+ * @param path must not exist
+ * @param chunks all bytes, one chunk after the other
+ * @throws PstoreError EEXIST when the path is there already, or its folder cannot hold a new file; ENOSPC, EIO
+ */
+export function writeNewFile(path: string, size: number, chunks: Iterable<Uint8Array>): void {
+  const fill = (fd: number) => {
+    let position = 0;
+    for (const chunk of chunks) {
+      if (firstOther(chunk, 0) >= 0) writeFully(fd, chunk, position);
+      position += chunk.length;
+    }
+  };
+  makeNewFile(path, { size, fill });
 }
 
 function isThere(path: string, cause?: unknown): PstoreError {
@@ -69,12 +94,12 @@ function exists(path: string): boolean {
 
 /** The temporary file stands in the same folder: only there it can be renamed at once. */
 function openTemporary(path: string): { fd: number; temporary: string } {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
   const name = basename(path).slice(0, NAME_PART);
   for (let attempt = 1; ; attempt++) {
     const temporary = join(dirname(path), `.${name}.${process.pid}-${Date.now().toString(36)}-${serial++}.part`);
     try {
-      return { fd: openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
+      return { fd: openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
       throw new PstoreError('EEXIST', `${path} cannot be made: ${reasonNotMade(error)}`, { path, cause: error });
@@ -105,8 +130,11 @@ function unlinkIfThere(path: string): void {
   }
 }
 
-/** Brings a new name in a folder to the medium. @throws PstoreError EIO */
-function syncFolder(folder: string): void {
+/**
+ * Brings to the medium what was renamed, made or removed in a folder; a file system without a medium has nothing to bring.
+ * @throws PstoreError EIO
+ */
+export function syncFolder(folder: string): void {
   let fd: number | undefined;
   try {
     fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -114,7 +142,7 @@ function syncFolder(folder: string): void {
   } catch (error) {
     // A folder that may be written but not read cannot be opened, and some file systems cannot sync one.
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EINVAL') return;
+    if (code === 'EACCES' || code === 'EINVAL' || code === 'ENOTSUP') return;
     throw fromSystem(error, `${folder} could not be brought to the medium: ${reasonOf(error)}`, { path: folder });
   } finally {
     if (fd !== undefined) closeSync(fd);

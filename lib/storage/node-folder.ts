@@ -5,18 +5,18 @@ import {
   closeSync,
   constants,
   fstatSync,
-  fsyncSync,
   lstatSync,
   openSync,
   readdirSync,
   readSync,
   unlinkSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from './file.js';
 import type { Folder, FolderFile } from './folder.js';
 import { makeRemovable } from './immutable.js';
+import { syncFolder } from './new-file.js';
 
 /** More files than any folder of records has. */
 const MAX_FILES = 65_536;
@@ -108,7 +108,7 @@ export class NodeFolder implements Folder {
         throw fromSystem(error, `${path} cannot be removed: ${reasonOf(error)}${advice}`, { path });
       }
     }
-    this.#sync();
+    syncFolder(dirname(path));
   }
 
   /** Tries once more without the flag that stands in the way. @returns false where that does not help */
@@ -120,20 +120,6 @@ export class NodeFolder implements Folder {
       return true;
     } catch {
       return false;
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  /** Brings the removal to the medium; a file system without a medium has nothing to bring. */
-  #sync(): void {
-    const fd = openSync(this.#root, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      fsyncSync(fd);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EINVAL' || code === 'ENOTSUP') return;
-      throw fromSystem(error, `${this.path} could not be brought to the medium: ${reasonOf(error)}`);
     } finally {
       closeSync(fd);
     }

@@ -1,11 +1,14 @@
 // Recognising and opening an image means many small reads close together, and several families look at the same bytes.
 // While that goes on, each page of the medium is read once.
 
-import type { Storage } from './storage.js';
+import { roomAt, type Storage } from './storage.js';
 
 /** Bytes of a page. */
 const PAGE = 64 << 10;
-/** A medium up to this size is read in whole pages; of a larger one only what is asked for, and long reads are kept. */
+/**
+ * A medium up to this size is read in whole pages. Of a larger one only what is asked for, and long reads are kept in its
+ * beginning only: a search through all of it would push out each page before the next family looks at it.
+ */
 const SMALL = 16 << 20;
 /** Pages that are kept: as many as a small medium has. */
 const MAX_PAGES = SMALL / PAGE;
@@ -38,12 +41,12 @@ export class ReadAheadStorage implements Storage {
   }
 
   read(target: Uint8Array, offset: number): number {
-    const wanted = Math.min(target.length, this.size - offset);
-    if (!this.#pages || wanted <= 0) return wanted <= 0 ? 0 : this.#below.read(target, offset);
+    const wanted = roomAt(this.size, offset, target.length);
+    if (!this.#pages || wanted === 0) return wanted === 0 ? 0 : this.#below.read(target, offset);
     const first = Math.floor(offset / PAGE);
     const last = Math.floor((offset + wanted - 1) / PAGE);
     const isLong = last - first >= MAX_PAGES / 2;
-    const fetches = !isLong && (this.size <= SMALL || wanted >= PAGE);
+    const fetches = !isLong && (this.size <= SMALL || (wanted >= PAGE && offset + wanted <= SMALL));
     if (!this.#has(first, last) && !(fetches && this.#fetch(first, last))) return this.#below.read(target, offset);
     return this.#copy(target.subarray(0, wanted), offset);
   }

@@ -11,9 +11,12 @@ import type { Scratch } from './spool.js';
 const MOST_ATTEMPTS = 100;
 let serial = 0;
 
+/** What a person can do where a folder has no room: a key of the source names another one. */
+const SPOOL_KEY = 'spool= names another folder';
+
 /** @throws PstoreError as openScratch() */
 export function createScratch(folder = tmpdir()): Scratch {
-  return new ScratchFile(openScratch(folder), folder);
+  return new ScratchFile(openScratch(folder, SPOOL_KEY), folder);
 }
 
 /**
@@ -21,7 +24,7 @@ export function createScratch(folder = tmpdir()): Scratch {
  * @param folder where the file is made; default the system's temporary folder
  * @throws PstoreError ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC: the folder cannot hold one
  */
-export function openScratch(folder = tmpdir()): number {
+export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another folder'): number {
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
   for (let attempt = 1; ; attempt++) {
     const path = join(folder, `.pstorefuse-spool-${process.pid}-${Date.now().toString(36)}-${serial++}`);
@@ -30,21 +33,21 @@ export function openScratch(folder = tmpdir()): number {
       fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
-      throw failed(folder, 'made', error);
+      throw failed(folder, 'made', error, advice);
     }
     try {
       unlinkSync(path);
     } catch (error) {
       closeSync(fd);
-      throw failed(folder, 'taken out of the folder again', error);
+      throw failed(folder, 'taken out of the folder again', error, advice);
     }
     return fd;
   }
 }
 
-function failed(folder: string, what: string, error: unknown): PstoreError {
+function failed(folder: string, what: string, error: unknown, advice = SPOOL_KEY): PstoreError {
   const reason = error instanceof Error ? error.message.replace(/^[A-Z]+: ([^,]*),.*$/s, '$1') : String(error);
-  return fromSystem(error, `${folder}: a spool file cannot be ${what}: ${reason}; spool= names another folder`, {
+  return fromSystem(error, `${folder}: a temporary file cannot be ${what}: ${reason}; ${advice}`, {
     path: folder,
   });
 }

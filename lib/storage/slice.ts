@@ -1,7 +1,7 @@
 // A part of a larger storage: the keys offset= and size=.
 
 import { PstoreError } from '../errors.js';
-import type { Storage } from './storage.js';
+import { roomAt, type Storage } from './storage.js';
 
 export class SliceStorage implements Storage {
   /** Offsets in messages count from the part's first byte: it is named with the file. */
@@ -14,7 +14,7 @@ export class SliceStorage implements Storage {
 
   /** @throws PstoreError EINVAL when the part does not lie inside the storage below */
   constructor(below: Storage, base: number, size = below.size - base) {
-    if (base > below.size || size < 0 || base + size > below.size) {
+    if (!(base >= 0) || base > below.size || size < 0 || base + size > below.size) {
       throw new PstoreError(
         'EINVAL',
         `${below.path} has ${below.size} bytes: offset=${base} with size=${size} leaves it; give a part that lies inside`,
@@ -36,7 +36,7 @@ export class SliceStorage implements Storage {
   }
 
   read(target: Uint8Array, offset: number): number {
-    const room = Math.max(0, Math.min(target.length, this.size - offset));
+    const room = roomAt(this.size, offset, target.length);
     return room === 0 ? 0 : this.#below.read(target.subarray(0, room), this.base + offset);
   }
 

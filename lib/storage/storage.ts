@@ -12,7 +12,7 @@ export interface Storage {
 
   /**
    * Fills `target` from byte `offset` on.
-   * @returns bytes read: less than asked only where the medium ends
+   * @returns bytes read: less than asked only where the medium ends, and none at an offset that cannot be
    * @throws PstoreError EIO, or ENOMSG, where this place cannot be read; EAGAIN where the medium is not there for now
    */
   read(target: Uint8Array, offset: number): number;
@@ -57,9 +57,35 @@ export function checkStillThere(storage: Storage, offset: number, length: number
   if (offset + got < end) throw cutWhileInUse(storage, offset + got);
 }
 
+/** Bytes of a range that a medium of `size` bytes has: none where the range begins at no place that can be. */
+export function roomAt(size: number, offset: number, length: number): number {
+  return Number.isSafeInteger(offset) && offset >= 0 ? Math.max(0, Math.min(length, size - offset)) : 0;
+}
+
+/**
+ * Goes through a range in pieces, which all stand in the same buffer: a search needs no more memory than one piece.
+ * @param overlap bytes of the next piece that each one has, too
+ */
+export function* pieces(
+  storage: Storage,
+  {
+    from = 0,
+    end = storage.size,
+    length,
+    overlap = 0,
+  }: { from?: number; end?: number; length: number; overlap?: number },
+): Generator<{ readonly bytes: Uint8Array; readonly offset: number }> {
+  const buffer = new Uint8Array(roomAt(Math.min(end + overlap, storage.size), from, length + overlap));
+  for (let offset = from; offset < Math.min(end, storage.size); offset += length) {
+    const bytes = buffer.subarray(0, storage.read(buffer, offset));
+    yield { bytes, offset };
+    if (bytes.length < length) return;
+  }
+}
+
 /** `length` bytes from `offset` on, or fewer where the medium ends. */
 export function readRange(storage: Storage, offset: number, length: number): Uint8Array {
-  const wanted = Math.max(0, Math.min(length, storage.size - offset));
+  const wanted = roomAt(storage.size, offset, length);
   const target = new Uint8Array(wanted);
   const got = wanted === 0 ? 0 : storage.read(target, offset);
   return got === wanted ? target : target.subarray(0, got);

@@ -5,7 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { ReadAheadStorage } from './read-ahead.js';
 import { SliceStorage } from './slice.js';
-import { isBrokenPlace, type Storage } from './storage.js';
+import { isBrokenPlace, roomAt, type Storage } from './storage.js';
 
 /** Bytes that are tried by themselves around a place that cannot be read. */
 export const BLOCK = 4096;
@@ -66,8 +66,8 @@ export class SurvivingStorage implements Storage {
 
   /** Fills `target` from `offset` on. @returns bytes given: less than asked only where the medium ends */
   read(target: Uint8Array, offset: number): number {
-    const wanted = Math.min(target.length, this.size - offset);
-    if (!(offset >= 0) || wanted <= 0) return 0;
+    const wanted = roomAt(this.size, offset, target.length);
+    if (wanted === 0) return 0;
     if (!this.isLost(offset, wanted)) {
       try {
         return this.medium.read(target.subarray(0, wanted), offset);

@@ -107,8 +107,8 @@ export class Tree {
   readonly #firstSlots: number[];
   /** What stands in the names of each backend's records where its own name would. */
   readonly #shownAs: readonly string[];
-  /** Inode numbers of slots that were reused, or came later. */
-  readonly #laterInos = new Map<string, number>();
+  /** The inode number of each slot that was reused, or came later: the newest only, however often it is used. */
+  readonly #laterInos = new Map<string, { readonly ino: number; readonly generation: number }>();
   readonly #laterPlaces = new Map<number, Place & { generation: number }>();
   readonly #contents = new Map<number, RecordContent>();
   #nextIno = FIRST_RECORD_INO;
@@ -135,13 +135,13 @@ export class Tree {
   #inoOf(at: number, slot: number): number {
     const generation = this.#shown[at]!.backend.generation(slot);
     if (generation === 0 && slot < this.#firstSlots[at]!) return this.#bases[at]! + slot;
-    const key = `${at}:${slot}:${generation}`;
-    let ino = this.#laterInos.get(key);
-    if (ino === undefined) {
-      ino = this.#nextIno++;
-      this.#laterInos.set(key, ino);
-      this.#laterPlaces.set(ino, { at, slot, generation });
-    }
+    const key = `${at}:${slot}`;
+    const known = this.#laterInos.get(key);
+    if (known?.generation === generation) return known.ino;
+    if (known) this.#laterPlaces.delete(known.ino);
+    const ino = this.#nextIno++;
+    this.#laterInos.set(key, { ino, generation });
+    this.#laterPlaces.set(ino, { at, slot, generation });
     return ino;
   }
 
@@ -151,7 +151,7 @@ export class Tree {
     if (later) {
       if (this.#shown[later.at]!.backend.generation(later.slot) === later.generation) return later;
       this.#laterPlaces.delete(ino);
-      this.#laterInos.delete(`${later.at}:${later.slot}:${later.generation}`);
+      this.#laterInos.delete(`${later.at}:${later.slot}`);
       return undefined;
     }
     let at = this.#bases.length - 1;
@@ -199,10 +199,20 @@ export class Tree {
   #shownName(at: number, name: string): string {
     if (!this.#isShared(at)) return name;
     const { backend, label } = this.#shown[at]!;
-    if (parseRecordName(backend.name, name)) return renamed(name, backend.name, this.#shownAs[at]!);
-    // A dump with a name of its own, which may be that of an earlier source's record.
-    const isTaken = this.#shown.slice(0, at).some((_, earlier) => this.#findSlot(earlier, name) !== undefined);
-    return isTaken ? `${label}-${name}` : name;
+    const isUsual = parseRecordName(backend.name, name) !== undefined;
+    const shown = isUsual ? renamed(name, backend.name, this.#shownAs[at]!) : name;
+    const isLabelled = this.#shown.some((one) => shown.startsWith(`${one.label}-`));
+    return isLabelled || (!isUsual && this.#mayBeAnothers(at, name)) ? `${label}-${name}` : shown;
+  }
+
+  /**
+   * Whether a record of another source may be called so. What there is at the moment does not matter: when that is erased,
+   * its name must not become this one's.
+   */
+  #mayBeAnothers(at: number, name: string): boolean {
+    const first = at < this.backends.length ? 0 : this.backends.length;
+    const areUsual = this.#shown.slice(first, at).every(({ backend }) => backend.hasUsualNames);
+    return !areUsual || this.#shownAs.some((shownAs) => parseRecordName(shownAs, name) !== undefined);
   }
 
   /** Whether records of other backends stand in the same directory. */

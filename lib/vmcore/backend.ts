@@ -14,6 +14,7 @@ import {
 } from '../pstore/backend.js';
 import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import { Extent } from '../storage/extent.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import {
@@ -220,7 +221,7 @@ class VmcoreddBackend implements Backend {
       throw new PstoreError('ENOENT', `${this.path}: there is no device dump ${slot}`, { path: this.path });
     }
     const offset = this.#dumps.dataOffset(slot);
-    return new PiecesContent([{ storage: this.#content, offset, length: this.#dumps.size(slot) }]);
+    return new PiecesContent([Extent.at(this.#content, offset, this.#dumps.size(slot))]);
   }
 
   erase(): void {

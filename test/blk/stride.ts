@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { detectZones } from '../../lib/blk/detect.js';
 import { dialectsOf, MAINLINE } from '../../lib/blk/dialects.js';
 import type { Generation } from '../../lib/blk/format.js';
 import type { Mark } from '../../lib/blk/marks.js';
@@ -11,6 +12,7 @@ import { BY_FILL, GUESS, LIKELY, PROVEN } from '../../lib/pstore/geometry.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { FaultyStorage } from '../builders/faulty.js';
+import { partition } from '../builders/zone.js';
 
 const K = 1024;
 /** A record that is too long for half of the zones of 8 KiB that most tests have. */
@@ -161,4 +163,23 @@ t.test('any zones are found that have neighbours, with a stray header, too', asy
     }),
     { numRuns: 300 },
   );
+});
+
+t.test('a write that was cut off at any sector does not make the zones smaller', async (t) => {
+  const [size, zones] = [8 * K, 4];
+  const body = (id: number, length: number) => `Oops#1 Part1\n${`record ${id} `.repeat(length / 9)}`;
+  const ring = partition(zones * size, { fill: 0 }).kmsg(size);
+  for (let id = 0; id < zones; id++)
+    ring.dmesg(id, { body: body(id, 5000), counter: id + 1, seconds: 1_600_000_000 + id });
+  const next = partition(size, { fill: 0 })
+    .kmsg(size)
+    .dmesg(0, { body: body(9, 500), counter: 9, seconds: 1_700_000_000 });
+  for (let id = 0; id < zones; id++) {
+    for (let cut = 512; cut < size; cut += 512) {
+      const bytes = ring.bytes.slice();
+      bytes.set(next.bytes.subarray(0, cut), id * size);
+      const found = detectZones(new MemoryStorage(bytes));
+      t.equal(found?.sizes.kmsgSize, size, `zone ${id}, cut after ${cut} bytes`);
+    }
+  }
 });

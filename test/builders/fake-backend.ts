@@ -15,6 +15,7 @@ export class FakeBackend implements Backend {
   readonly path: string;
   readonly warnings = new Warnings();
   readonly writable = true;
+  hasUsualNames = true;
   /** Set, it is what the next erase fails with. */
   failsWith: ErrorCode | undefined;
   isClosed = false;
@@ -39,6 +40,7 @@ export class FakeBackend implements Backend {
 
   /** A record with a name of its own in a new slot. */
   add(text: string, name?: string): number {
+    this.hasUsualNames &&= name === undefined;
     return this.#slots.push(this.#slot(this.#slots.length, text, name)) - 1;
   }
 

@@ -26,6 +26,8 @@ export class FaultyStorage implements Storage {
   readonly writes: LoggedWrite[] = [];
   /** How often sync() was called. */
   syncs = 0;
+  /** So many of the next sync() fail. */
+  failingSyncs = 0;
   /** False: everything answers EAGAIN. */
   there = true;
   broken: BrokenRange[] = [];
@@ -78,6 +80,7 @@ export class FaultyStorage implements Storage {
   sync(): void {
     this.#check('write', 0, 0);
     this.syncs++;
+    if (this.failingSyncs-- > 0) throw this.#error('EIO', 'sync fails', 0);
     this.#below.sync();
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { contentBytes, LazyContent, PiecesContent } from '../../lib/pstore/content.js';
+import { Extent } from '../../lib/storage/extent.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 
 const medium = new MemoryStorage(
@@ -13,7 +14,7 @@ t.test('pieces of memory and of a medium read as one text, from anywhere', async
   const inMemory = fc.uint8Array({ maxLength: 30 });
   const onMedium = fc
     .tuple(fc.nat({ max: 900 }), fc.nat({ max: 100 }))
-    .map(([offset, length]) => ({ storage: medium, offset, length }));
+    .map(([offset, length]) => Extent.at(medium, offset, length));
   const pieces = fc.array(fc.oneof(inMemory, onMedium), { maxLength: 6 });
   fc.assert(
     fc.property(pieces, fc.nat({ max: 300 }), fc.nat({ max: 200 }), (parts, position, length) => {
@@ -39,7 +40,7 @@ t.test('pieces of memory and of a medium read as one text, from anywhere', async
 });
 
 t.test('a medium that gives less than it had is an error that names the place', async (t) => {
-  const content = new PiecesContent([new Uint8Array(3), { storage: medium, offset: 990, length: 20 }]);
+  const content = new PiecesContent([new Uint8Array(3), Extent.at(medium, 990, 20)]);
   t.equal(content.read(new Uint8Array(10), 0), 10);
   t.throws(() => content.read(new Uint8Array(23), 0), {
     code: 'EIO',

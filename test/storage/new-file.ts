@@ -1,7 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { writeNewFile } from '../../lib/storage/new-file.js';
+import { makeNewFile, writeNewFile } from '../../lib/storage/new-file.js';
 
 t.test('a new file has its name when all of it is there, and holes stay holes', (t) => {
   const folder = t.testdir();
@@ -47,5 +57,25 @@ t.test('what fails leaves nothing, and nothing is written over', (t) => {
   t.throws(() => writeNewFile(late, 1, overtaken()), { code: 'EEXIST' }, 'one that came in the meantime stays');
   t.equal(readFileSync(late, 'latin1'), 'theirs');
   t.same(readdirSync(join(folder, 'late')), ['new']);
+  t.end();
+});
+
+t.test('a file that is filled has its permissions, and none is left of one that fails', (t) => {
+  const folder = t.testdir();
+  const path = join(folder, 'image.raw');
+  const fill = (fd: number) => {
+    writeSync(fd, 'abc', 5);
+    t.same(readSync(fd, new Uint8Array(3), 0, 3, 5), 3, 'it can be read while it is filled');
+  };
+  const failing = () => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  };
+  t.throws(() => makeNewFile(path, { size: 4096, fill: failing }), { code: 'ENOSPC', message: /image\.raw.*no space/ });
+  t.same(readdirSync(folder), []);
+  makeNewFile(path, { size: 4096, mode: 0o644, fill });
+  t.equal(statSync(path).mode & 0o777, 0o644 & ~process.umask());
+  t.equal(statSync(path).size, 4096);
+  t.throws(() => makeNewFile(path, { size: 1, fill }), { code: 'EEXIST' });
+  t.equal(statSync(path).size, 4096);
   t.end();
 });

@@ -43,7 +43,10 @@ t.test('several at once', async (t) => {
 
 t.test('folders that cannot hold one', async (t) => {
   const folder = t.testdir({ file: 'x' });
-  t.throws(() => createScratch(join(folder, 'none')), { code: 'ENOENT', message: /none: a spool file.*spool= names/ });
+  t.throws(() => createScratch(join(folder, 'none')), {
+    code: 'ENOENT',
+    message: /none: a temporary file.*spool= names/,
+  });
   t.throws(() => createScratch(join(folder, 'file')), { code: 'ENOTDIR' });
   t.test('no permission', { skip: process.getuid?.() === 0 && 'root may write anywhere' }, async (t) => {
     mkdirSync(join(folder, 'closed'));

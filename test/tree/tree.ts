@@ -626,7 +626,7 @@ t.test('joined: a directory with each dump as one text', (t) => {
     const files = [...tree.entries(joined)].slice(2);
     t.same(
       files.map(({ name }) => name),
-      ['dmesg-fake-0.joined', 'fake.2-dmesg-fake-0.joined', 'dmesg-fake-3.joined'],
+      ['dmesg-fake-0.joined', 'fake.2-dmesg-fake-0.joined', 'fake.2-dmesg-fake-3.joined'],
       'no two of them have the same name',
     );
     for (const { name, ino, attr } of files) {
@@ -650,4 +650,47 @@ t.test('joined: a directory with each dump as one text', (t) => {
   t.not(now, ino, 'a dump that has lost a part is another one');
   t.equal(tree.attr(now)?.size, 'the end\n'.length);
   t.end();
+});
+
+t.test('layout flat: no two entries of one name, and a name always means its own record', async () => {
+  const name = fc.constantFrom(
+    ...['a', 'b', 'b.2'].flatMap((own) => [own, `dmesg-${own}-0`, `b-dmesg-${own}-0`, `b.2-${own}`]),
+  );
+  const source = fc.record({ own: fc.constantFrom('a', 'b'), names: fc.uniqueArray(name, { maxLength: 6 }) });
+  fc.assert(
+    fc.property(fc.array(source, { minLength: 1, maxLength: 4 }), (sources) => {
+      const backends = sources.map(({ own, names }, at) => {
+        const backend = new FakeBackend(own);
+        for (const each of names) backend.add(`${at} ${each}`, each);
+        return backend;
+      });
+      const labels = sources.map((_, at) => ['a', 'b', 'b.2', 'c'][at]!);
+      const tree = treeOf(backends, { layout: 'flat' }, labels);
+      const entries = [...tree.entries(ROOT_INO)].filter(({ isDirectory }) => !isDirectory);
+      assert.equal(
+        entries.length,
+        sources.reduce((sum, { names }) => sum + names.length, 0),
+      );
+      assert.equal(new Set(entries.map((entry) => entry.name)).size, entries.length);
+      for (const entry of entries) assert.equal(tree.lookup(ROOT_INO, entry.name), entry.ino, entry.name);
+      for (const { name } of entries) {
+        tree.unlink(ROOT_INO, name);
+        assert.equal(tree.lookup(ROOT_INO, name), 0, `${name} does not become the name of another record`);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+t.test('a slot that is used again and again costs nothing more', async (t) => {
+  const backend = new FakeBackend('a', ['x']);
+  const tree = treeOf([backend], { layout: 'subdirs' });
+  const seen = new Set<number>();
+  for (let round = 0; round < 100; round++) {
+    backend.reuse(0, `text ${round}`);
+    const ino = tree.resolve('/a/dmesg-a-0');
+    for (const old of seen) t.equal(tree.attr(old), undefined);
+    seen.add(ino);
+  }
+  t.equal(seen.size, 100, 'each record has a number of its own');
 });
