@@ -1,6 +1,7 @@
 // The backend blkoops: pstore/blk as posted in January 2019 (RFC v5), which many devices carry as a patch.
 
 import type { BackendKind } from '../pstore/kind.js';
+import { zonesAnywhere } from './anywhere.js';
 import { formatZones, openZones, probeZones, ZONE_KEYS } from './open.js';
 
 export const blkoops: BackendKind = {
@@ -10,5 +11,6 @@ export const blkoops: BackendKind = {
   source: 'file',
   probe: (storage) => probeZones(storage, 'blkoops'),
   open: (context) => openZones(context, 'blkoops'),
+  anywhere: zonesAnywhere('blkoops'),
   format: (storage, keys) => formatZones(storage, keys, 'blkoops'),
 };

@@ -38,6 +38,7 @@ export const COMMAND_NAMES = [
   'format',
   'tee',
   'repair',
+  'scan',
   'vmcoredd-add',
 ] as const;
 

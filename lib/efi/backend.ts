@@ -7,6 +7,7 @@ import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { efiAnywhere } from './anywhere.js';
 import { type DumpName, parseDumpName, RECORD_TYPES } from './dump-name.js';
 import { FlashImage, findStores, MAX_FLASH, searchStores } from './flash.js';
 import type { FoundDump, Listing, VariablePlace } from './place.js';
@@ -28,6 +29,7 @@ export const efi: BackendKind = {
   isAskedFirst: true,
   probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
   open: openFile,
+  anywhere: efiAnywhere,
   folder: {
     probe: probeFolder,
     open: (context) => openFolder(context),

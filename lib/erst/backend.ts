@@ -7,6 +7,7 @@ import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { erstAnywhere } from './anywhere.js';
 import { CPER_HEADER_SIZE } from './cper.js';
 import { readErstHeader } from './format.js';
 import { machineCheckText, readMachineCheck } from './mce.js';
@@ -31,6 +32,7 @@ export const erst: BackendKind = {
   isAskedFirst: true,
   probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
   open: openFile,
+  anywhere: erstAnywhere,
   folder: {
     probe: probeFolder,
     open: ({ folder, ...context }) => openPlace(new RecordFolder(folder), context, folder.writable),

@@ -16,6 +16,7 @@ import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
+import { vmcoreAnywhere } from './anywhere.js';
 import {
   type CrashDump,
   eachNote,
@@ -61,6 +62,7 @@ export const vmcoredd: BackendKind = {
     return sure > 0 ? { sure, open } : undefined;
   },
   open,
+  anywhere: vmcoreAnywhere,
 };
 
 /** A device dump as its note tells it. */
