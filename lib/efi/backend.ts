@@ -2,6 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
+import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/kind.js';
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
@@ -245,6 +246,18 @@ class DumpStore implements PieceStore<DumpPiece> {
 
   erase(piece: DumpPiece): void {
     this.#place.erase(piece.found);
+  }
+
+  restore(piece: DumpPiece): void {
+    const { found, name, offset } = piece;
+    const isUsed = this.#pieces.some(
+      (other) => other.state === 'live' && other.found.variable.name === found.variable.name,
+    );
+    const why = isUsed
+      ? 'a newer variable has its name'
+      : (found.hidden ?? (this.#place.restore ? null : 'nothing can be taken back here'));
+    if (why !== null) throw refusal(name, this.path, why, offset);
+    this.#place.restore!(found);
   }
 
   // ── the whole ──

@@ -26,6 +26,8 @@ export interface MountOptions {
   readonly strict: boolean;
   /** A directory `.joined` with each dump as one text. */
   readonly joined: boolean;
+  /** A directory `.erased` with what is left of erased records. */
+  readonly erased: boolean;
   /** Unmount when nothing was asked for that long; null: never. */
   readonly idleSeconds: number | null;
   readonly transport: Transport;
@@ -166,6 +168,9 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   joined: (options) => {
     options.joined = true;
   },
+  erased: (options) => {
+    options.erased = true;
+  },
   timeout: (options, value) => {
     options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
   },
@@ -255,6 +260,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     cache: 64 << 20,
     strict: false,
     joined: false,
+    erased: false,
     idleSeconds: null,
     transport: 'auto',
     kernelFlags,

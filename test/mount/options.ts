@@ -16,6 +16,7 @@ const DEFAULTS: MountOptions = {
   cache: 64 << 20,
   strict: false,
   joined: false,
+  erased: false,
   idleSeconds: null,
   transport: 'auto',
   kernelFlags: [],
