@@ -38,6 +38,7 @@ export const COMMAND_NAMES = [
   'format',
   'tee',
   'repair',
+  'undelete',
   'scan',
   'vmcoredd-add',
 ] as const;

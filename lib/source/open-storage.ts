@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly cache: TextCache;
   /** Soft problems of geometry become errors. */
   readonly strict: boolean;
+  /** Put over the medium, which is then only read: what is written goes elsewhere. */
+  readonly overlay?: ((medium: Storage) => Storage) | undefined;
 }
 
 /** The keys of `-o` that the source does not give itself. */

@@ -97,11 +97,14 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
   }
   const warnings = warningsFor(spec, options);
-  const { storage: medium, isCopy } = openMedium(path, readOnly ? 'read' : options.mode, images, warnings);
+  const { overlay } = options;
+  const openMode = readOnly || overlay ? 'read' : options.mode;
+  const { storage: below, isCopy } = openMedium(path, openMode, images, warnings);
+  const medium = overlay ? overlay(below) : below;
   try {
     const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
     const { kind, backend, keys, storage, whole } = opened;
-    if (medium instanceof FileStorage && medium.isInUse) {
+    if (below instanceof FileStorage && below.isInUse) {
       backend.warnings.add('image-in-use', `${path} is in use by QEMU: what is shown may change at any time`);
     }
     const from = storage instanceof SliceStorage ? storage.base : 0;
