@@ -11,6 +11,8 @@ export type Transport = (typeof TRANSPORTS)[number];
 
 export interface MountOptions {
   readonly readOnly: boolean;
+  /** `rw` was given: images of other users are written, too. */
+  readonly writesForeign: boolean;
   readonly layout: Layout;
   /** Exact names of backends in their order, or null for all sources as they were given. */
   readonly backends: readonly string[] | null;
@@ -125,9 +127,11 @@ function parseId(name: 'uid' | 'gid', value: string): number {
 const SETTERS: Readonly<Record<string, Setter>> = {
   ro: (options) => {
     options.readOnly = true;
+    options.writesForeign = false;
   },
   rw: (options) => {
     options.readOnly = false;
+    options.writesForeign = true;
   },
   layout: (options, value) => {
     options.layout = oneOf('layout', value, LAYOUTS);
@@ -248,6 +252,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
   const sourceKeys = new Map<string, string>();
   const options: Building = {
     readOnly: false,
+    writesForeign: false,
     layout: 'both',
     backends: null,
     uid: null,

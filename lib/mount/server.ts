@@ -78,6 +78,7 @@ export async function serve(options: ServerOptions): Promise<number> {
     {
       sharedKeys: mount.sourceKeys,
       mode: mount.readOnly ? 'read' : 'try',
+      writesForeign: mount.writesForeign,
       cache: new TextCache(mount.cache),
       strict: mount.strict,
     },

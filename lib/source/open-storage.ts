@@ -17,8 +17,9 @@ import { looksLike, recognise } from './recognise.js';
 export interface OpenOptions {
   /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
   readonly sharedKeys: readonly (readonly [string, string])[];
-  /** How the image is opened. */
+  /** How the image is opened. With `try` one that belongs to another user is only read, unless `writesForeign` is given. */
   readonly mode: 'read' | 'try' | 'must';
+  readonly writesForeign?: boolean | undefined;
   readonly cache: TextCache;
   /** Soft problems of geometry become errors. */
   readonly strict: boolean;

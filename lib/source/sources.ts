@@ -9,7 +9,7 @@ import { FileStorage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
 import { NodeFolder } from '../storage/node-folder.js';
-import { exists, readCompanion } from '../storage/path.js';
+import { exists, isOwn, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
@@ -98,11 +98,17 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
   }
   const warnings = warningsFor(spec, options);
   const { overlay } = options;
-  const openMode = readOnly || overlay ? 'read' : options.mode;
+  const isForeign = isReadAsForeign(path, options) && !readOnly;
+  if (isForeign) {
+    const sentence = `${path} belongs to another user, and is only read; the option rw lets records be erased in it`;
+    warnings.add('read-only', sentence);
+  }
+  const openMode = readOnly || overlay || isForeign ? 'read' : options.mode;
   const { storage: below, isCopy } = openMedium(path, openMode, images, warnings);
   const medium = overlay ? overlay(below) : below;
   try {
-    const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
+    const asked = isForeign ? ({ ...options, mode: 'read' } as const) : options;
+    const opened = openStorage(spec, medium, asked, readCompanion, { isCopy, warnings });
     const { kind, backend, keys, storage, whole } = opened;
     if (below instanceof FileStorage && below.isInUse) {
       backend.warnings.add('image-in-use', `${path} is in use by QEMU: what is shown may change at any time`);
@@ -119,6 +125,11 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     medium.close();
     throw error;
   }
+}
+
+/** Evidence of somebody else is not changed by who only wanted to look at it. */
+function isReadAsForeign(path: string, { mode, writesForeign = false }: OpenOptions): boolean {
+  return mode === 'try' && !writesForeign && !isPipe(path) && !isOwn(path);
 }
 
 /** A folder of dumps or of files, or the device through which a firmware gives dumps. */
