@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   tee: async () => (await import('./tee.js')).tee,
   repair: async () => (await import('./repair.js')).repair,
   undelete: async () => (await import('./undelete.js')).undelete,
+  overlay: async () => (await import('./overlay.js')).overlay,
   scan: async () => (await import('./scan.js')).scan,
   'vmcoredd-add': async () => (await import('./vmcoredd-add.js')).vmcoreddAdd,
 };

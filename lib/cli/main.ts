@@ -39,6 +39,7 @@ export const COMMAND_NAMES = [
   'tee',
   'repair',
   'undelete',
+  'overlay',
   'scan',
   'vmcoredd-add',
 ] as const;

@@ -7,7 +7,18 @@ import { type Abi, parseAbi } from './abi.js';
 const SAME: Readonly<Record<string, string>> = { dmesg_size: 'kmsg_size' };
 
 /** Keys that every source knows. */
-export const COMMON_KEYS = ['ro', 'label', 'salvage', 'update_ms', 'offset', 'size', 'oob', 'part', 'strict'] as const;
+export const COMMON_KEYS = [
+  'ro',
+  'label',
+  'salvage',
+  'update_ms',
+  'offset',
+  'size',
+  'oob',
+  'part',
+  'strict',
+  'overlay',
+] as const;
 
 /** The key's own name where a person wrote another word for it. */
 export function canonicalKey(key: string): string {
@@ -110,8 +121,8 @@ export class SourceKeys {
  * @param found the other keys, as BackendInfo.sourceKeys has them
  */
 export function sourceText(backend: string, path: string, given: SourceKeys, found: string): string {
-  const place = ['oob', 'part', 'offset', 'size']
+  const place = ['oob', 'part', 'offset', 'size', 'overlay']
     .filter((key) => given.has(key))
-    .map((key) => `${key}=${given.text(key)}`);
+    .map((key) => (given.text(key) === '' ? key : `${key}=${given.text(key)!.replaceAll(',', ',,')}`));
   return [`${backend}:${path.replaceAll(',', ',,')}`, ...place, found].filter((part) => part !== '').join(',');
 }

@@ -9,6 +9,8 @@ import { FileStorage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
 import { NodeFolder } from '../storage/node-folder.js';
+import { OverlayStorage } from '../storage/overlay.js';
+import { overlaid } from '../storage/overlay-file.js';
 import { exists, isOwn, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
@@ -98,14 +100,22 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
   }
   const warnings = warningsFor(spec, options);
   const { overlay } = options;
-  const isForeign = isReadAsForeign(path, options) && !readOnly;
+  const kept = overlayOf(all, readOnly || overlay ? 'read' : options.mode);
+  const isForeign = !readOnly && !overlay && !kept && isReadAsForeign(path, options);
   if (isForeign) {
     const sentence = `${path} belongs to another user, and is only read; the option rw lets records be erased in it`;
     warnings.add('read-only', sentence);
   }
-  const openMode = readOnly || overlay || isForeign ? 'read' : options.mode;
+  const openMode = readOnly || overlay || kept || isForeign ? 'read' : options.mode;
   const { storage: below, isCopy } = openMedium(path, openMode, images, warnings);
-  const medium = overlay ? overlay(below) : below;
+  let medium: Storage = below;
+  try {
+    if (kept) medium = kept(medium);
+    if (overlay) medium = overlay(medium);
+  } catch (error) {
+    below.close();
+    throw error;
+  }
   try {
     const asked = isForeign ? ({ ...options, mode: 'read' } as const) : options;
     const opened = openStorage(spec, medium, asked, readCompanion, { isCopy, warnings });
@@ -125,6 +135,14 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     medium.close();
     throw error;
   }
+}
+
+/** The key overlay: without a value what is written is gone when the program ends. */
+function overlayOf(keys: SourceKeys, mode: OpenOptions['mode']): OpenOptions['overlay'] {
+  const path = keys.text('overlay');
+  if (path === undefined) return undefined;
+  if (path === '') return (medium) => new OverlayStorage(medium);
+  return (medium) => overlaid(medium, path, mode === 'read' ? 'read' : 'must');
 }
 
 /** Evidence of somebody else is not changed by who only wanted to look at it. */
