@@ -2,6 +2,7 @@
 // where a kernel wrote no headers.
 
 import { type Anywhere, type Region, type SeenHeader, wordInBothOrders, wordOfText } from '../pstore/anywhere.js';
+import { plausibleText } from '../pstore/plausible-text.js';
 import { readRange } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { type DetectedRam, Detection } from './detect.js';
@@ -56,7 +57,7 @@ function headerAt(bytes: Uint8Array): SeenHeader | undefined {
 
 function regionIn(storage: SurvivingStorage, sort: string): Region | undefined {
   if (sort === LINES) return linesIn(storage);
-  if (isSram(storage)) return { length: sramGeometry(storage)?.memSize ?? null, sure: PROVEN };
+  if (isSram(storage)) return sramIn(storage);
   // Damaged headers tell nothing of where a region is, and looking for them takes long.
   const marks = findRamMarks(storage, sort === 'big' ? 'big' : 'little', false);
   if (!marks.plain.has(0)) return undefined;
@@ -71,7 +72,22 @@ function sureOf(storage: SurvivingStorage, detection: Detection, detected: Detec
   if (detection.dumps(detected) > 0 || detected.sizes.ecc > 0) return PROVEN;
   const first = readRamHeader(readRange(storage, 0, RAM_HEADER_SIZE), sort === 'big' ? 'big' : 'little');
   const isUsed = first.size > 0 || detected.fitting > LIKELY_ZONES;
-  return detected.misfit < GOOD && detected.fitting >= LIKELY_ZONES && isUsed ? LIKELY : POSSIBLE;
+  const isTold = detected.fitting >= LIKELY_ZONES ? isUsed : first.size > 0 && isText(storage, first.size);
+  return detected.misfit < GOOD && isTold ? LIKELY : POSSIBLE;
+}
+
+/** Text after the first header that is more than an accident. */
+const TOLD_TEXT = 128;
+
+function isText(storage: SurvivingStorage, size: number): boolean {
+  const bytes = readRange(storage, RAM_HEADER_SIZE, Math.min(size, TOLD_TEXT));
+  return bytes.length === TOLD_TEXT && plausibleText(bytes).length === TOLD_TEXT;
+}
+
+/** The words of a ram_console are not many: with lengths that the file has, and no longer ones. */
+function sramIn(storage: SurvivingStorage): Region | undefined {
+  const length = sramGeometry(storage)?.memSize ?? 0;
+  return length > 0 && length <= storage.size ? { length, sure: PROVEN } : undefined;
 }
 
 /** Records of the smallest size begin at multiples of this. */

@@ -14,6 +14,10 @@ const ELF = 'elf';
 const KDUMP = 'kdump';
 const FLATTENED = 'flattened';
 const ELF_MAGIC = '\x7fELF';
+/** struct makedumpfile_header: type and version, both 1 in 64 bits, whatever the machine. The program has the letters, too. */
+const FLATTENED_TYPE_AT = 16;
+const FLATTENED_TYPE = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+
 /** A signature of letters, and nothing of a header after it. */
 const DOUBTFUL = 0.3;
 
@@ -31,7 +35,7 @@ function headerAt(bytes: Uint8Array): SeenHeader | undefined {
     ? ELF
     : hasSignature(bytes, KDUMP_SIGNATURE)
       ? KDUMP
-      : isFlattened(bytes) && bytes[FLATTENED_SIGNATURE.length] === 0
+      : isFlattened(bytes) && FLATTENED_TYPE.every((byte, i) => bytes[FLATTENED_TYPE_AT + i] === byte)
         ? FLATTENED
         : undefined;
   return sort === undefined ? undefined : { sort, length: ELF_HEADER_MAX };
@@ -41,7 +45,8 @@ function regionIn(storage: SurvivingStorage, sort: string): Region | undefined {
   if (sort === ELF) return coreIn(storage);
   if (sort === FLATTENED) return { length: null, sure: 1 };
   const header = readKdumpHeader(readRange(storage, 0, KDUMP_HEADER_SIZE));
-  return { length: null, sure: header ? 1 : DOUBTFUL };
+  const isSound = header !== undefined && header.version > 0 && header.bitmapBlocks > 0 && header.machine !== '';
+  return { length: null, sure: isSound ? 1 : DOUBTFUL };
 }
 
 /** A core ends where the last of its segments does. */
