@@ -37,6 +37,7 @@ export type {
 } from './pstore/backend.js';
 export { TextCache } from './pstore/cache.js';
 export { contentBytes } from './pstore/content.js';
+export { ErasedRecords } from './pstore/erased-records.js';
 export { type Dump, makeDump } from './pstore/front-end.js';
 export { JoinedView } from './pstore/joined.js';
 export { SourceKeys } from './pstore/keys.js';

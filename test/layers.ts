@@ -36,6 +36,7 @@ const NODE_HALVES = new Set([
   'storage/lockdown.ts',
   'storage/mountinfo.ts',
   'storage/new-file.ts',
+  'storage/overlay-file.ts',
   'storage/path.ts',
   'storage/qemu.ts',
   'storage/scratch.ts',

@@ -4,6 +4,7 @@ import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { BackendInfo, NewRecord, PassedOver, SpaceUsage } from '../pstore/backend.js';
 import { contentBytes, PiecesContent, piecesBytes } from '../pstore/content.js';
+import type { ErasedPlace } from '../pstore/erased.js';
 import type { SymbolTable } from '../pstore/ftrace.js';
 import { ftraceFile } from '../pstore/ftrace-rings.js';
 import type { Found, MakeDump, Places, Row, ShownRecords, WrittenTo } from '../pstore/places.js';
@@ -16,6 +17,7 @@ import type { Warnings } from '../warnings.js';
 import { reasonText } from './dialects.js';
 import { type DmesgRow, ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
+import { erasedDmesg, erasedRing } from './erased.js';
 import { dmesgHeaderSize, isNanoseconds } from './format.js';
 import { type CutZone, kmsgZone } from './geometry.js';
 import { explainZones } from './info.js';
@@ -115,7 +117,7 @@ export class ZonePlaces implements Places {
       count: row.counter,
       ecc: null,
       compressed: isMaybe ? 'maybe' : row.compressed === 1 ? 'yes' : 'no',
-      lead: `${dialect.linePrefix}${reason}: Total ${row.counter} times\n`,
+      lead: this.#lead(reason, row.counter),
       trail: '',
       length,
       room: length,
@@ -194,6 +196,16 @@ export class ZonePlaces implements Places {
     if (!ring.isSalvageable) return passedOverRing(storage, ring.zone, abi);
     const parts = ring.extents(true).map((part) => readRange(storage, part.offset, part.length));
     return madeOfRing(ring.zone, contentBytes(new PiecesContent(parts)));
+  }
+
+  /** Of ftrace's rings a text is made, which needs their ends. */
+  *erased(type: string, id: number): Generator<ErasedPlace> {
+    if (type === 'dmesg') yield* erasedDmesg(this.engine, this.storage, id, (...told) => this.#lead(...told));
+    else if (type !== 'ftrace') yield* erasedRing(this.#rings(type)[0]!, this.storage);
+  }
+
+  #lead(reason: string, count: number): string {
+    return `${this.engine.geometry.dialect.linePrefix}${reason}: Total ${count} times\n`;
   }
 
   #isErased(index: number): boolean {

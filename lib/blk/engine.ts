@@ -357,6 +357,23 @@ export class ZoneEngine {
   }
 
   /**
+   * Takes back what erase() has written: the length in the header.
+   * @param datalen bytes after the buffer header
+   * @throws PstoreError EBUSY when the zone has been used since; EROFS, EIO, EAGAIN, ENOMSG
+   */
+  restore(index: number, datalen: number): void {
+    const shown = this.dmesg.row(index);
+    const zone = kmsgZone(this.geometry, index);
+    const { buffer, isSame } = this.#compare(this.#storage, zone, shown);
+    if (!isSame || buffer.datalen !== 0 || shown.state !== ZoneState.Erased) {
+      throw this.#error('EBUSY', `dmesg zone ${index} at offset ${zone.offset} has been used since; list again`);
+    }
+    const header = writeBufferHeader({ ...buffer, datalen }, this.geometry.generation, this.abi);
+    flush(this.#storage, zone, { mode: FlushMode.Meta, header });
+    this.dmesg.set(index, { ...shown, state: ZoneState.Live, datalen });
+  }
+
+  /**
    * Whether a zone still has this record, erased or not.
    * @throws PstoreError EIO, EAGAIN, ENOMSG
    */

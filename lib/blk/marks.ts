@@ -154,7 +154,7 @@ function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {
   return bytes;
 }
 
-function bitsIn(word: number): number {
+export function bitsIn(word: number): number {
   let bits = 0;
   for (let x = word; x !== 0; x &= x - 1) bits++;
   return bits;

@@ -32,7 +32,7 @@ export function probeZones(storage: SurvivingStorage, generation: Generation): F
 }
 
 /** A header or two may be left of what the image held before; several of records stand in no image of another kind. */
-function sureness({ marks }: Detected): number {
+export function sureness({ marks }: Detected): number {
   return marks.filter((mark) => mark.signed && mark.magic).length >= CERTAIN_RECORDS ? 1 : SURE;
 }
 

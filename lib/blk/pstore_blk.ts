@@ -1,6 +1,7 @@
 // The backend pstore_blk: mainline's pstore/zone, Linux 5.8 and later.
 
 import type { BackendKind } from '../pstore/kind.js';
+import { zonesAnywhere } from './anywhere.js';
 import { formatZones } from './fresh-image.js';
 import { ZONE_KEYS } from './keys.js';
 import { openZones } from './open.js';
@@ -13,5 +14,6 @@ export const pstoreBlk: BackendKind = {
   source: 'file',
   probe: (storage) => probeZones(storage, 'pstore_blk'),
   open: (context) => openZones(context, 'pstore_blk'),
+  anywhere: zonesAnywhere('pstore_blk'),
   format: (storage, keys) => formatZones(storage, keys, 'pstore_blk'),
 };

@@ -205,6 +205,22 @@ export class Ring {
     return true;
   }
 
+  /**
+   * Takes back what erase() has written, of a ring that had not wrapped.
+   * @throws PstoreError EBUSY when it has been used since; EROFS, EIO, ENOMSG, EAGAIN
+   */
+  restore(length: number): void {
+    this.#read(this.#storage);
+    if (this.state !== 'erased') {
+      const { path } = this.#storage;
+      throw new PstoreError('EBUSY', `${path}: ${this.#name} has been used since; list again`, { path });
+    }
+    flush(this.#storage, this.zone, { mode: FlushMode.Meta, header: this.#header(length, length) });
+    this.datalen = length;
+    this.start = length;
+    this.state = 'live';
+  }
+
   #header(datalen: number, start: number): Uint8Array {
     return writeBufferHeader({ sig: zoneSignature(this.zone.type), datalen, start }, 'pstore_blk', this.#abi);
   }

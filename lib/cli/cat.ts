@@ -3,6 +3,7 @@
 import type { RecordContent } from '../pstore/backend.js';
 import { JOINED_SUFFIX, JoinedView } from '../pstore/joined.js';
 import { type Command, type Opened, openAll, sourceOptions, withEach } from './command.js';
+import { erasedOf } from './erased.js';
 import { isTerminal, print, printableText } from './print.js';
 
 /** Bytes that are read and written at a time. */
@@ -16,9 +17,12 @@ export const cat: Command = {
     ['$0 cat --joined OVMF_VARS.fd dmesg-efi_pstore-164099520801001', 'all parts of its dump as one text'],
   ],
   build: (yargs) =>
-    sourceOptions(yargs).option('joined', { type: 'boolean', describe: 'the whole dump that a record is a part of' }),
+    sourceOptions(yargs)
+      .option('joined', { type: 'boolean', describe: 'the whole dump that a record is a part of' })
+      .option('erased', { type: 'boolean', describe: 'what is left of erased records' }),
   run: (args) => {
-    const opened = openAll(args, [args.text('source')!], 'read');
+    const all = openAll(args, [args.text('source')!], 'read');
+    const opened: Opened = args.flag('erased') ? { ...all, mounted: all.mounted.map(erasedOf) } : all;
     const show = isTerminal() ? printableText() : (bytes: Uint8Array) => bytes;
     try {
       const names = args.list('name');

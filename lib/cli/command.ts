@@ -4,9 +4,10 @@ import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
 import { type MountOptions, parseMountOptions, refuseMountOptions } from '../mount/options.js';
 import type { Backend, NewRecord, PstoreRecord } from '../pstore/backend.js';
+import { ErasedRecords } from '../pstore/erased-records.js';
 import { COMMON_KEYS } from '../pstore/keys.js';
 import { KINDS } from '../source/kinds.js';
-import { labelled, type OpenSource, openSources, TextCache } from '../source/sources.js';
+import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { EXIT } from './exit.js';
 import { complain } from './print.js';
@@ -98,13 +99,14 @@ export interface Opened {
 /**
  * Opens the sources of a command, says what is not as it should be, and what failed.
  * @param quiet warnings are the command's own matter
+ * @param overlay put over each medium, which is then only read
  * @throws PstoreError when none can be opened, or one fails and `--strict` is given
  */
 export function openAll(
   args: Arguments,
   sources: readonly string[],
   mode: 'read' | 'must',
-  { quiet = false } = {},
+  { quiet = false, overlay }: { quiet?: boolean; overlay?: OpenOptions['overlay'] } = {},
 ): Opened {
   refuseMountOptions(args.list('o'));
   const options = mountOptionsOf(args);
@@ -112,7 +114,7 @@ export function openAll(
   const sharedKeys = options.readOnly ? [...options.sourceKeys, ['ro', ''] as const] : options.sourceKeys;
   const { opened, failed } = openSources(
     sources,
-    { sharedKeys, mode, cache: new TextCache(options.cache), strict: options.strict },
+    { sharedKeys, mode, cache: new TextCache(options.cache), strict: options.strict, overlay },
     options.backends,
   );
   const close = () => {
@@ -198,5 +200,7 @@ export function findRecord(mounted: readonly Mounted[], name: string): Listed {
     if (record) return { mounted: each, record };
   }
   const places = mounted.map(({ backend }) => backend.path).join(', ');
-  throw new PstoreError('ENOENT', `${places}: there is no record ${name}; pstorefuse ls shows what there is`);
+  const erased = mounted.some(({ backend }) => backend instanceof ErasedRecords);
+  const what = erased ? `no erased record ${name}; pstorefuse ls --erased` : `no record ${name}; pstorefuse ls`;
+  throw new PstoreError('ENOENT', `${places}: there is ${what} shows what there is`);
 }

@@ -16,6 +16,9 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   format: async () => (await import('./format.js')).format,
   tee: async () => (await import('./tee.js')).tee,
   repair: async () => (await import('./repair.js')).repair,
+  undelete: async () => (await import('./undelete.js')).undelete,
+  overlay: async () => (await import('./overlay.js')).overlay,
+  scan: async () => (await import('./scan.js')).scan,
   'vmcoredd-add': async () => (await import('./vmcoredd-add.js')).vmcoreddAdd,
 };
 

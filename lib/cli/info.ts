@@ -7,6 +7,7 @@ import { inUnits } from '../pstore/geometry.js';
 import { sourceText } from '../pstore/keys.js';
 import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { besideLabel } from './fold.js';
+import { hashesOf, hashLines, jsonHashes } from './info-hash.js';
 import { json, print, printable } from './print.js';
 
 export const info: Command = {
@@ -20,6 +21,7 @@ export const info: Command = {
     sourceOptions(yargs)
       .option('json', { type: 'boolean', describe: 'an object, or an array of them for several sources' })
       .option('all', { type: 'boolean', describe: 'each unused zone too' })
+      .option('hash', { type: 'boolean', describe: 'SHA-256 of the file and of each record, too' })
       .option('dt', { type: 'boolean', describe: 'only the device tree node for what was found (ramoops)' }),
   run: (args) => {
     // Warnings are part of the answer: in the object, or all of them behind the page they belong to.
@@ -28,12 +30,16 @@ export const info: Command = {
       if (args.flag('dt')) {
         for (const { backend } of opened.mounted) print(deviceTreeOf(backend));
       } else if (args.flag('json')) {
-        const objects = opened.mounted.map(jsonInfo);
+        const objects = opened.mounted.map((mounted) => ({
+          ...jsonInfo(mounted),
+          ...(args.flag('hash') && { sha256: jsonHashes(hashesOf(mounted)) }),
+        }));
         print(`${json(args.list('source').length === 1 ? objects[0] : objects, 1)}\n`);
       } else {
         for (const [i, mounted] of opened.mounted.entries()) {
           if (i > 0) print('\n');
           printInfo(mounted, args.flag('all'));
+          if (args.flag('hash')) printHashes(mounted);
           warn(mounted.source, 0, Number.POSITIVE_INFINITY);
         }
       }
@@ -122,6 +128,10 @@ function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]>
   for (const [label, text] of Object.entries(details)) yield words(label, text);
   yield ['source', sourceOf(mounted, found)];
   if (found.kernelParameters.length > 0) yield ['kernel parameters', ...found.kernelParameters];
+}
+
+function printHashes(mounted: Mounted): void {
+  for (const line of hashLines(hashesOf(mounted), mounted.source.spec.path)) print(`${printable(line)}\n`);
 }
 
 function* fileLines({ source }: Mounted): Generator<readonly [string, ...string[]]> {

@@ -4,6 +4,7 @@ import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
 import type { Listed } from './command.js';
 import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
+import { erasedOf } from './erased.js';
 import { json, print, printable } from './print.js';
 
 export const ls: Command = {
@@ -17,11 +18,13 @@ export const ls: Command = {
     sourceOptions(yargs)
       .option('json', { type: 'boolean', describe: 'an array of objects' })
       .option('joined', { type: 'boolean', describe: 'each dump once, its parts joined' })
+      .option('erased', { type: 'boolean', describe: 'what is left of erased records instead' })
       .option('l', { alias: 'long', type: 'boolean', describe: 'size, time, reason and count too' }),
   run: (args) => {
     const opened = openAll(args, args.list('source'), 'read');
     try {
-      const records = listRecords(args.flag('joined') ? opened.mounted.map(joined) : opened.mounted);
+      const mounted = args.flag('erased') ? opened.mounted.map(erasedOf) : opened.mounted;
+      const records = listRecords(args.flag('joined') ? mounted.map(joined) : mounted);
       if (args.flag('json')) printJson(records);
       else printNames(records, opened.mounted.length > 1, args);
     } finally {

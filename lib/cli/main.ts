@@ -38,6 +38,9 @@ export const COMMAND_NAMES = [
   'format',
   'tee',
   'repair',
+  'undelete',
+  'overlay',
+  'scan',
   'vmcoredd-add',
 ] as const;
 

@@ -3,6 +3,7 @@
 import { PstoreError } from '../errors.js';
 import type { LostBytes } from '../pstore/backend.js';
 import { type Command, EXIT, openAll, sourceOptions } from './command.js';
+import { DryRun } from './dry-run.js';
 import { complain, print, printable } from './print.js';
 
 export const repair: Command = {
@@ -10,9 +11,12 @@ export const repair: Command = {
   summary: 'Write into a ramoops image what its ECC can repair',
   examples: [['$0 repair ramoops:mem.bin', 'each repaired byte is named, and what stays beyond repair']],
   build: (yargs) =>
-    sourceOptions(yargs).option('json', { type: 'boolean', describe: 'an array of {zone, offset, from, to}' }),
+    sourceOptions(yargs)
+      .option('dry-run', { type: 'boolean', describe: 'only say what would be repaired' })
+      .option('json', { type: 'boolean', describe: 'an array of {zone, offset, from, to}' }),
   run: (args) => {
-    const opened = openAll(args, [args.text('source')!], 'must');
+    const dry = args.flag('dry-run') ? new DryRun() : undefined;
+    const opened = openAll(args, [args.text('source')!], 'must', dry && { overlay: dry.overlay });
     try {
       const { backend, source } = opened.mounted[0]!;
       if (!backend.repair) {

@@ -3,17 +3,31 @@
 import { clearImmutable } from '../mount/syscalls.js';
 import { clearImmutableBy } from '../storage/immutable.js';
 import { type Command, openAll, sourceOptions, withEach } from './command.js';
+import { DryRun } from './dry-run.js';
+import { answer } from './question.js';
 
 export const rm: Command = {
   usage: 'rm <source> <name..>',
   summary: 'Erase records (only the length in their header is set to 0)',
-  examples: [['$0 rm mmcblk0p7.raw dmesg-pstore_blk-0', 'as rm in a mount does']],
-  build: (yargs) => sourceOptions(yargs),
+  examples: [
+    ['$0 rm mmcblk0p7.raw dmesg-pstore_blk-0', 'as rm in a mount does'],
+    ['$0 rm --dry-run mmcblk0p7.raw dmesg-pstore_blk-0', 'which bytes that would write'],
+  ],
+  build: (yargs) =>
+    sourceOptions(yargs)
+      .option('dry-run', { type: 'boolean', describe: 'only say what would be written' })
+      .option('i', { type: 'boolean', describe: 'ask before each' }),
   run: (args) => {
     clearImmutableBy(clearImmutable);
-    const opened = openAll(args, [args.text('source')!], 'must');
+    const dry = args.flag('dry-run') ? new DryRun() : undefined;
+    const opened = openAll(args, [args.text('source')!], 'must', dry && { overlay: dry.overlay });
     try {
-      return withEach(args.list('name'), opened, ({ mounted, record }) => mounted.backend.erase(record.slot));
+      const status = withEach(args.list('name'), opened, ({ mounted, record }) => {
+        if (args.flag('i') && !answer(`erase ${record.name}?`)) return;
+        mounted.backend.erase(record.slot);
+      });
+      dry?.tell();
+      return status;
     } finally {
       opened.close();
     }

@@ -28,6 +28,8 @@ export interface DecodedRecord {
   readonly compression: Compression;
   /** Whether a checksum proves the text; else only the text itself says that this was the compression. */
   readonly proven: boolean;
+  /** Stored bytes that belong to it: others may follow. */
+  readonly used: number;
 }
 
 function codecOf(compression: Compression): Codec {
@@ -117,7 +119,7 @@ export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | 
   for (const codec of CODECS) {
     const text = codec.beginning(stored.subarray(0, mostStored(most)), most);
     if (text.length > (longest?.text.length ?? 0) && beginsAsDump(text)) {
-      longest = { text, compression: codec.name, proven: false };
+      longest = { text, compression: codec.name, proven: false, used: stored.length };
     }
   }
   return longest;
@@ -146,8 +148,8 @@ function isAcceptedByKernel({ used }: Decompressed, stored: Uint8Array, codec: C
   return codec.trailing !== 'refused' || used === stored.length;
 }
 
-function recordOf({ output, proven = false }: Decompressed, compression: Compression): DecodedRecord {
-  return { text: output, compression, proven };
+function recordOf({ output, proven = false, used }: Decompressed, compression: Compression): DecodedRecord {
+  return { text: output, compression, proven, used };
 }
 
 /** Where a stream does not mark its end, the zeros that follow in a zone which was read whole hide it: cut them off. */

@@ -2,11 +2,13 @@
 
 import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
+import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/kind.js';
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { efiAnywhere } from './anywhere.js';
 import { type DumpName, parseDumpName, RECORD_TYPES } from './dump-name.js';
 import { FlashImage, findStores, MAX_FLASH, searchStores } from './flash.js';
 import type { FoundDump, Listing, VariablePlace } from './place.js';
@@ -28,6 +30,7 @@ export const efi: BackendKind = {
   isAskedFirst: true,
   probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
   open: openFile,
+  anywhere: efiAnywhere,
   folder: {
     probe: probeFolder,
     open: (context) => openFolder(context),
@@ -244,6 +247,18 @@ class DumpStore implements PieceStore<DumpPiece> {
 
   erase(piece: DumpPiece): void {
     this.#place.erase(piece.found);
+  }
+
+  restore(piece: DumpPiece): void {
+    const { found, name, offset } = piece;
+    const isUsed = this.#pieces.some(
+      (other) => other.state === 'live' && other.found.variable.name === found.variable.name,
+    );
+    const why = isUsed
+      ? 'a newer variable has its name'
+      : (found.hidden ?? (this.#place.restore ? null : 'nothing can be taken back here'));
+    if (why !== null) throw refusal(name, this.path, why, offset);
+    this.#place.restore!(found);
   }
 
   // ── the whole ──

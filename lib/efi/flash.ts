@@ -1,5 +1,6 @@
 // A flash image: its firmware volumes, the variable stores in them, and the dumps in those.
 
+import { PstoreError } from '../errors.js';
 import { guidBytes } from '../guid.js';
 import { Extent } from '../storage/extent.js';
 import { occurrences } from '../storage/occurrences.js';
@@ -192,6 +193,23 @@ export class FlashImage implements VariablePlace {
     const state = now[STATE_AT];
     if (!isSame || state === undefined || (state & ERASED_BIT) === 0) return;
     this.#storage.write(new Uint8Array([state & ~ERASED_BIT]), offset + STATE_AT);
+    this.#storage.sync();
+  }
+
+  /** The bit that erase() has taken from the state. */
+  restore({ variable }: FoundDump): void {
+    const { offset, head } = variable;
+    checkStillThere(this.#storage, offset, head.length);
+    const now = readRange(this.#storage, offset, Math.min(head.length, MAX_HEAD));
+    const state = now[STATE_AT] ?? 0;
+    if (now.length !== head.length || !now.every((byte, i) => byte === head[i])) {
+      const { path } = this.#storage;
+      throw new PstoreError('EBUSY', `${path}: another variable stands at offset ${offset} now; list again`, {
+        path,
+        offset,
+      });
+    }
+    this.#storage.write(new Uint8Array([state | ERASED_BIT]), offset + STATE_AT);
     this.#storage.sync();
   }
 

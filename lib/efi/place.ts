@@ -39,6 +39,11 @@ export interface VariablePlace {
    * @throws PstoreError EROFS, EPERM, EACCES, EIO
    */
   erase(dump: FoundDump): void;
+  /**
+   * Takes back what erase() has written, durably.
+   * @throws PstoreError EPERM, with the reason, where that is not safe; EBUSY where it is not the same dump any more
+   */
+  restore?(dump: FoundDump): void;
   close(): void;
 }
 

@@ -10,7 +10,7 @@ import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES } from './dump-name.js';
 import { type EfiVariable, MAX_NAME_SIZE, readName } from './variable.js';
 
-const FILE_MAGIC = 'MRVN';
+export const VMWARE_MAGIC = 'MRVN';
 const STORE_MAGIC = new TextEncoder().encode('VMWNVRAM');
 /** `VMWNVRAM`, u32, u32 length from the `V` on. */
 const STORE_HEADER = 16;
@@ -21,7 +21,7 @@ const ENTRY_HEADER = 28;
 const AUTHENTICATED = 0x20;
 const AUTHENTICATED_SIZE = 40;
 /** Blocks in front of the store are some kilobytes. */
-const MAX_FILE = 16 << 20;
+export const MAX_VMWARE_FILE = 16 << 20;
 
 export interface VmwareStore {
   readonly offset: number;
@@ -33,8 +33,8 @@ export interface VmwareStore {
 
 /** @returns undefined for a file that is none of VMware's, or has no variables of EFI */
 export function readVmware(storage: SurvivingStorage): VmwareStore | undefined {
-  if (storage.size > MAX_FILE) return undefined;
-  if (String.fromCharCode(...readRange(storage, 0, FILE_MAGIC.length)) !== FILE_MAGIC) return undefined;
+  if (storage.size > MAX_VMWARE_FILE) return undefined;
+  if (String.fromCharCode(...readRange(storage, 0, VMWARE_MAGIC.length)) !== VMWARE_MAGIC) return undefined;
   for (const offset of occurrences(storage, STORE_MAGIC, 0, storage.size)) {
     const head = readRange(storage, offset, STORE_HEADER);
     if (head.length < STORE_HEADER) return undefined;

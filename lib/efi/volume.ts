@@ -6,14 +6,14 @@ import { occurrences } from '../storage/occurrences.js';
 import { readRange, type Storage } from '../storage/storage.js';
 
 /** EFI_SYSTEM_NV_DATA_FV_GUID: the volume holds variables, not files. */
-const NV_DATA_GUID = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
+export const NV_DATA_GUID = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
 const SIGNATURE = new Uint8Array([0x5f, 0x46, 0x56, 0x48]);
-const GUID_AT = 16;
+export const VOLUME_TYPE_AT = 16;
 const LENGTH_AT = 32;
 const SIGNATURE_AT = 40;
 const HEADER_LENGTH_AT = 48;
 /** Bytes up to the block map. */
-const FIXED_HEADER = 56;
+export const VOLUME_HEADER_SIZE = 56;
 /** A header with a longer block map is none. */
 const MAX_HEADER = 4096;
 
@@ -28,20 +28,25 @@ export interface Volume {
   readonly isSound: boolean;
 }
 
+/** Whether the bytes begin as a volume that holds variables. */
+export function beginsAsVolume(head: Uint8Array): boolean {
+  if (head.length < VOLUME_HEADER_SIZE || !isGuidAt(head, VOLUME_TYPE_AT, NV_DATA_GUID)) return false;
+  return SIGNATURE.every((byte, i) => head[SIGNATURE_AT + i] === byte);
+}
+
 /** The volume whose header begins at an offset, if it is one that holds variables. */
 export function readVolume(storage: Storage, offset: number): Volume | undefined {
-  const head = readRange(storage, offset, FIXED_HEADER);
-  if (offset < 0 || head.length < FIXED_HEADER || !isGuidAt(head, GUID_AT, NV_DATA_GUID)) return undefined;
-  if (!SIGNATURE.every((byte, i) => head[SIGNATURE_AT + i] === byte)) return undefined;
+  const head = readRange(storage, offset, VOLUME_HEADER_SIZE);
+  if (offset < 0 || !beginsAsVolume(head)) return undefined;
   const view = new DataView(head.buffer, head.byteOffset);
   const headerLength = view.getUint16(HEADER_LENGTH_AT, true);
   const length = view.getBigUint64(LENGTH_AT, true);
   const room = storage.size - offset;
-  const isPossible = headerLength >= FIXED_HEADER && headerLength <= MAX_HEADER && length > BigInt(headerLength);
+  const isPossible = headerLength >= VOLUME_HEADER_SIZE && headerLength <= MAX_HEADER && length > BigInt(headerLength);
   return {
     offset,
     length: isPossible && length < BigInt(room) ? Number(length) : room,
-    headerLength: isPossible ? headerLength : FIXED_HEADER,
+    headerLength: isPossible ? headerLength : VOLUME_HEADER_SIZE,
     isSound: isPossible && sumOfWords(readRange(storage, offset, headerLength)) === 0,
   };
 }
@@ -61,7 +66,7 @@ export function findVolumes(storage: Storage, end: number): Volume[] {
   const volumes: Volume[] = [];
   let after = 0;
   for (const at of occurrences(storage, NV_DATA_GUID, 0, end)) {
-    const offset = at - GUID_AT;
+    const offset = at - VOLUME_TYPE_AT;
     const volume = offset < after ? undefined : readVolume(storage, offset);
     if (!volume) continue;
     volumes.push(volume);

@@ -2,11 +2,13 @@
 
 import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
+import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { type Piece, PieceBackend, type PieceState, type PieceStore } from '../pstore/pieces.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { erstAnywhere } from './anywhere.js';
 import { CPER_HEADER_SIZE } from './cper.js';
 import { readErstHeader } from './format.js';
 import { machineCheckText, readMachineCheck } from './mce.js';
@@ -31,6 +33,7 @@ export const erst: BackendKind = {
   isAskedFirst: true,
   probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
   open: openFile,
+  anywhere: erstAnywhere,
   folder: {
     probe: probeFolder,
     open: ({ folder, ...context }) => openPlace(new RecordFolder(folder), context, folder.writable),
@@ -158,6 +161,17 @@ class RecordStore implements PieceStore<RecordPiece> {
 
   erase(piece: RecordPiece): void {
     this.#place.erase(piece.found);
+  }
+
+  restore(piece: RecordPiece): void {
+    const { found, name, offset, id } = piece;
+    const why = this.#pieces.some((other) => other.state === 'live' && other.id === id)
+      ? 'another record has its id'
+      : this.#place.restore
+        ? null
+        : 'nothing can be taken back here';
+    if (why !== null) throw refusal(name, this.path, why, offset);
+    this.#place.restore!(found);
   }
 
   // ── the whole ──

@@ -2,7 +2,8 @@
 
 import { readRange, type Storage } from '../storage/storage.js';
 
-const MAGIC = new TextEncoder().encode('ERSTSTOR');
+export const ERST_MAGIC = 'ERSTSTOR';
+const MAGIC = new TextEncoder().encode(ERST_MAGIC);
 const RECORD_SIZE_AT = 8;
 const STORAGE_OFFSET_AT = 12;
 const VERSION_AT = 16;
@@ -27,10 +28,22 @@ export interface ErstHeader {
   readonly damage: string | null;
 }
 
+/** Whether the bytes begin as QEMU's file. */
+export function beginsAsQemu(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => bytes[i] === byte);
+}
+
+/** The fewest slots that a file with this header has, and the most: its map ends where the first record begins. */
+export function leastSlots({ firstSlot, recordSize }: ErstHeader): readonly [least: number, most: number] {
+  const mapSize = firstSlot * recordSize - MAP_AT;
+  const least = Math.floor((mapSize - recordSize) / MAP_ENTRY_SIZE) + 1;
+  return [Math.max(firstSlot + 1, least), Math.floor(mapSize / MAP_ENTRY_SIZE)];
+}
+
 /** @returns undefined for a file that does not begin as QEMU's, or whose slots could have no size */
 export function readErstHeader(storage: Storage): ErstHeader | undefined {
   const head = readRange(storage, 0, MAP_AT);
-  if (head.length < MAP_AT || !MAGIC.every((byte, i) => head[i] === byte)) return undefined;
+  if (head.length < MAP_AT || !beginsAsQemu(head)) return undefined;
   const view = new DataView(head.buffer, head.byteOffset);
   const recordSize = view.getUint32(RECORD_SIZE_AT, true);
   const isPower = (recordSize & (recordSize - 1)) === 0;

@@ -47,6 +47,8 @@ export interface RecordPlace {
   list(): RecordListing;
   /** Erases as the firmware does, durably, if it still is the same record. @throws PstoreError EPERM, EACCES, EIO */
   erase(record: FoundRecord): void;
+  /** Takes back what erase() has written, durably. @throws PstoreError EBUSY where the slot was used since, EIO */
+  restore?(record: FoundRecord): void;
   close(): void;
 }
 
@@ -123,6 +125,23 @@ export class QemuFile implements RecordPlace {
     const count = new Uint8Array(4);
     new DataView(count.buffer).setUint32(0, Math.max(0, this.#count() - 1), true);
     this.#storage.write(new Uint8Array(MAP_ENTRY_SIZE), at);
+    this.#storage.write(count, RECORD_COUNT_AT);
+    this.#storage.sync();
+  }
+
+  /** The map knows the record again, and the header counts one more. */
+  restore({ slot, id, offset }: FoundRecord): void {
+    const at = mapEntryAt(slot!);
+    checkStillThere(this.#storage, at, MAP_ENTRY_SIZE);
+    const entry = readRange(this.#storage, at, MAP_ENTRY_SIZE);
+    if (entry.some((byte) => byte !== 0) || this.#headerOf(slot!)?.id !== id) {
+      const { path } = this.#storage;
+      throw new PstoreError('EBUSY', `${path}: the slot at offset ${offset} has been used since; list again`, { path });
+    }
+    const [known, count] = [new Uint8Array(MAP_ENTRY_SIZE), new Uint8Array(4)];
+    new DataView(known.buffer).setBigUint64(0, id, true);
+    new DataView(count.buffer).setUint32(0, this.#count() + 1, true);
+    this.#storage.write(known, at);
     this.#storage.write(count, RECORD_COUNT_AT);
     this.#storage.sync();
   }

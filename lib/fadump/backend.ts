@@ -15,6 +15,7 @@ import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
+import { fadumpAnywhere } from './anywhere.js';
 import { buildElfcorehdr, parseMemoryMap } from './elfcore.js';
 import {
   FADUMP_FIXED_MAX,
@@ -60,6 +61,7 @@ export const fadump: BackendKind = {
     return searchMagic(storage, PROBE_PAGES) === undefined ? undefined : { sure: 0.5, open };
   },
   open,
+  anywhere: fadumpAnywhere,
 };
 
 /** First page boundary after 0 where a magic stands. */

@@ -11,6 +11,8 @@ export type Transport = (typeof TRANSPORTS)[number];
 
 export interface MountOptions {
   readonly readOnly: boolean;
+  /** `rw` was given: images of other users are written, too. */
+  readonly writesForeign: boolean;
   readonly layout: Layout;
   /** Exact names of backends in their order, or null for all sources as they were given. */
   readonly backends: readonly string[] | null;
@@ -26,6 +28,8 @@ export interface MountOptions {
   readonly strict: boolean;
   /** A directory `.joined` with each dump as one text. */
   readonly joined: boolean;
+  /** A directory `.erased` with what is left of erased records. */
+  readonly erased: boolean;
   /** Unmount when nothing was asked for that long; null: never. */
   readonly idleSeconds: number | null;
   readonly transport: Transport;
@@ -123,9 +127,11 @@ function parseId(name: 'uid' | 'gid', value: string): number {
 const SETTERS: Readonly<Record<string, Setter>> = {
   ro: (options) => {
     options.readOnly = true;
+    options.writesForeign = false;
   },
   rw: (options) => {
     options.readOnly = false;
+    options.writesForeign = true;
   },
   layout: (options, value) => {
     options.layout = oneOf('layout', value, LAYOUTS);
@@ -165,6 +171,9 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   },
   joined: (options) => {
     options.joined = true;
+  },
+  erased: (options) => {
+    options.erased = true;
   },
   timeout: (options, value) => {
     options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
@@ -243,6 +252,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
   const sourceKeys = new Map<string, string>();
   const options: Building = {
     readOnly: false,
+    writesForeign: false,
     layout: 'both',
     backends: null,
     uid: null,
@@ -255,6 +265,7 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     cache: 64 << 20,
     strict: false,
     joined: false,
+    erased: false,
     idleSeconds: null,
     transport: 'auto',
     kernelFlags,

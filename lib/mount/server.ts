@@ -82,6 +82,7 @@ export async function serve(options: ServerOptions): Promise<number> {
     {
       sharedKeys: mount.sourceKeys,
       mode: mount.readOnly ? 'read' : 'try',
+      writesForeign: mount.writesForeign,
       cache: new TextCache(mount.cache),
       strict: mount.strict,
     },
@@ -141,9 +142,9 @@ class Serving {
       report.debug?.(`${backend.path} as ${label}, a source of ${source.kind.name}, ${backend.slots} slots`);
     }
     report.debug?.(`mounting at ${this.#mountPoint} by ${this.#transport}`);
-    const { layout, readOnly, uid, gid, umask, joined } = this.#options.mount;
+    const { layout, readOnly, uid, gid, umask, joined, erased } = this.#options.mount;
     const owner = { uid: uid ?? process.getuid!(), gid: gid ?? process.getgid!() };
-    const tree = new Tree(mounted, { layout, readOnly, ...owner, umask, joined, mountTimeNs: nowNs() });
+    const tree = new Tree(mounted, { layout, readOnly, ...owner, umask, joined, erased, mountTimeNs: nowNs() });
     const served = this.#serveOptions();
     for (const signal of SIGNALS) process.on(signal, () => this.#stop());
     // The file system that we were called from is not to be kept busy; a folder's files are yet to be found by its path.

@@ -31,6 +31,7 @@ interface Calls {
   readonly poll: Call<[descriptors: Int32Array, count: number, timeoutMs: number]>;
   readonly loop: Call<[], unknown>;
   readonly backendFd: Call<[loop: unknown]>;
+  readonly lseek: Call<[fd: number, offset: number, whence: number]>;
 }
 
 let calls: Calls | undefined;
@@ -81,7 +82,17 @@ function bind(koffi: Koffi): Calls {
     poll: lib.func('int poll(void *descriptors, unsigned long count, int timeout)'),
     loop: lib.func('void *uv_default_loop()'),
     backendFd: lib.func('int uv_backend_fd(void *loop)'),
+    lseek: seekOf(lib),
   };
+}
+
+/** With 64 bits on every machine: musl's own lseek has them, glibc's has not where a long has 32. */
+function seekOf(lib: ReturnType<Koffi['load']>): Calls['lseek'] {
+  try {
+    return lib.func('int64_t lseek64(int fd, int64_t offset, int whence)');
+  } catch {
+    return lib.func('int64_t lseek(int fd, int64_t offset, int whence)');
+  }
 }
 
 const CODE_BY_ERRNO: ReadonlyMap<number, ErrorCode> = new Map(
@@ -285,4 +296,20 @@ function is32Bit(): boolean {
 function words(size: number, values: readonly bigint[]): Uint8Array {
   const array = size === 8 ? BigUint64Array.from(values) : Uint32Array.from(values, Number);
   return new Uint8Array(array.buffer);
+}
+
+/** <unistd.h>: what lseek(2) looks for. */
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/**
+ * The next run of data of an open file from an offset on, as SEEK_DATA and SEEK_HOLE tell; undefined after the last.
+ * @throws PstoreError EINVAL, ENOTSUP where the file system does not tell; ENODEV without koffi
+ */
+export function nextData(fd: number, offset: number): { from: number; to: number } | undefined {
+  const { lseek, koffi } = system();
+  const from = Number(lseek(fd, offset, SEEK_DATA));
+  if (from < 0 && getSystemErrorName(-koffi.errno()) === 'ENXIO') return undefined;
+  checked(from, 'lseek');
+  return { from, to: checked(Number(lseek(fd, from, SEEK_HOLE)), 'lseek') };
 }

@@ -3,6 +3,7 @@
 import { isLog } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { BackendInfo, PassedOver, SpaceUsage } from '../pstore/backend.js';
+import type { ErasedPlace } from '../pstore/erased.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
 import { Extent } from '../storage/extent.js';
@@ -294,6 +295,17 @@ export class PagePlaces implements Places, ExplainedPages {
     const stored = rest ? bytes.subarray(rest.from, rest.to) : bytes.subarray(this.textOffset(page));
     const facts = { mtimeNs: null, reason: null, count: null };
     return { type: 'dmesg', id: page, offset, stored, kind: 'text', limit: 0, ...facts };
+  }
+
+  /** Erasing blanks a page as a whole: only what an older and longer record has left after a shorter one is there. */
+  *erased(_type: string, page: number): Generator<ErasedPlace> {
+    if (this.state(page) !== 'record') return;
+    const offset = this.offset(page);
+    const bytes = readRange(this.storage, offset, this.geometry.recordSize);
+    const from = this.textOffset(page);
+    const stored = bytes.subarray(from + textLength(bytes, from));
+    const facts = { mtimeNs: null, reason: null, count: null, lead: '', limit: 0, isFilled: false } as const;
+    yield { type: 'dmesg', id: page, offset, stored, compressed: 'no', kind: 'rest', ...facts };
   }
 
   // ── changing ──

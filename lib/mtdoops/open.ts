@@ -8,6 +8,7 @@ import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { Records } from '../pstore/records.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
+import { mtdoopsAnywhere } from './anywhere.js';
 import { PagePlaces } from './backend.js';
 import { MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE } from './format.js';
 import {
@@ -30,6 +31,7 @@ export const mtdoops: BackendKind = {
   source: 'file',
   probe: probeMtdoops,
   open: openMtdoops,
+  anywhere: mtdoopsAnywhere,
 };
 
 /** As many headers are no accident. */

@@ -76,6 +76,18 @@ export interface PassedOver {
   readonly count: number | null;
 }
 
+/** An erased record as a listing shows it. */
+export interface ErasedRecord {
+  /** As the listing of live ones would show it; its slot has no meaning. */
+  readonly record: PstoreRecord;
+  open(): RecordContent;
+  /**
+   * Takes back what erasing it has written, durably.
+   * @throws PstoreError EPERM, with the reason, where that is not safe; EBUSY, EROFS, EIO
+   */
+  undelete(): void;
+}
+
 /** A zone, page or note as `info` explains it. */
 export interface ZoneInfo {
   readonly index: number;
@@ -198,6 +210,8 @@ export interface Backend {
   passedOver?(slot: number): PassedOver | undefined;
   /** The slot of a place, whether it shows a record or not. */
   slotOf?(type: string, id: number): number | undefined;
+  /** What is left of records that were erased, and of older ones, in the order of the listing. @throws PstoreError EIO */
+  erased?(): Iterable<ErasedRecord>;
   /** Re-reads headers and nothing else. @returns whether anything that is shown has changed */
   refresh?(): boolean;
   space(): SpaceUsage;

@@ -18,6 +18,7 @@ export const COMMON_KEYS = [
   'part',
   'strict',
   'force',
+  'overlay',
 ] as const;
 
 /** The key's own name where a person wrote another word for it. */
@@ -121,8 +122,8 @@ export class SourceKeys {
  * @param found the other keys, as BackendInfo.sourceKeys has them
  */
 export function sourceText(backend: string, path: string, given: SourceKeys, found: string): string {
-  const place = ['oob', 'part', 'offset', 'size']
+  const place = ['oob', 'part', 'offset', 'size', 'overlay']
     .filter((key) => given.has(key))
-    .map((key) => `${key}=${given.text(key)}`);
+    .map((key) => (given.text(key) === '' ? key : `${key}=${given.text(key)!.replaceAll(',', ',,')}`));
   return [`${backend}:${path.replaceAll(',', ',,')}`, ...place, found].filter((part) => part !== '').join(',');
 }

@@ -6,6 +6,7 @@ import type { Scratch } from '../storage/spool.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import type { Anywhere } from './anywhere.js';
 import type { Backend } from './backend.js';
 import type { TextCache } from './cache.js';
 import type { SourceKeys } from './keys.js';
@@ -79,6 +80,8 @@ export interface BackendKind extends KindOfSource {
   open(context: OpenContext): Backend;
   /** Writes a fresh image over the whole storage. @throws PstoreError EINVAL for sizes that do not fit */
   format?(storage: Storage, keys: SourceKeys): void;
+  /** How its images are found anywhere in a larger file. */
+  readonly anywhere?: Anywhere;
   /** Where a folder of files is a source of this kind, too. */
   readonly folder?: {
     /** How sure this kind is that the folder is one of its own. @throws PstoreError EACCES, EIO */

@@ -3,9 +3,18 @@
 import { decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
-import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage, ZoneInfo } from './backend.js';
+import type {
+  Backend,
+  BackendInfo,
+  ErasedRecord,
+  PstoreRecord,
+  RecordContent,
+  SpaceUsage,
+  ZoneInfo,
+} from './backend.js';
 import type { TextCache } from './cache.js';
 import { PiecesContent } from './content.js';
+import { refusal } from './erased-records.js';
 import { MAX_HEAD_LINE, parseHeadLine } from './head-line.js';
 
 /**
@@ -52,6 +61,8 @@ export interface PieceStore<P extends Piece> {
   scan(): readonly P[];
   /** Erases what still is the same piece, durably. @throws PstoreError EROFS, EPERM, EIO */
   erase(piece: P): void;
+  /** Takes back what erase() has written, durably. @throws PstoreError EPERM where that is not safe, EBUSY, EROFS, EIO */
+  restore?(piece: P): void;
   /** Why nothing is erased in a place of this kind, or null where that can be done. */
   readonly whyNotErased: string | null;
   space(): SpaceUsage;
@@ -299,6 +310,31 @@ export class PieceBackend<P extends Piece> implements Backend {
     const piece = this.#slots[slot];
     if (!piece) throw new PstoreError('ENOENT', `${this.path}: slot ${slot} holds no record`, { path: this.path });
     return new PiecesContent([this.#bytes(piece)]);
+  }
+
+  *erased(): Generator<ErasedRecord> {
+    for (const piece of this.#sorted(this.#pieces.filter(({ state }) => state === 'erased'))) {
+      const known = this.#learn(piece);
+      const { type, id, name, mtimeNs, offset, title } = piece;
+      const { size, reason, count, part, compression } = known;
+      const numbers = { id: Number(id), ...(id > BigInt(Number.MAX_SAFE_INTEGER) && { id64: id }) };
+      const told = { type, ...numbers, name, size, mtimeNs, reason, count, part, offset, title, ecc: null };
+      yield {
+        record: { slot: 0, ...told, compressed: compression, state: 'erased' },
+        open: () => new PiecesContent([this.#bytes(piece)]),
+        undelete: () => this.#undelete(piece),
+      };
+    }
+  }
+
+  #undelete(piece: P): void {
+    const { name, offset } = piece;
+    if (!this.#store.restore) throw refusal(name, this.path, 'nothing can be taken back', offset);
+    if (!this.writable) {
+      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be undeleted in it`, { path: this.path });
+    }
+    this.#store.restore(piece);
+    this.refresh();
   }
 
   // ── changing ──

@@ -6,6 +6,7 @@ import type { Piece } from '../storage/extent.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import type { BackendInfo, NewRecord, PassedOver, PstoreRecord, Repair, SpaceUsage } from './backend.js';
+import type { ErasedPlace } from './erased.js';
 import type { Dump } from './front-end.js';
 
 /** Places of one type, which stand side by side in a listing. All zones of ftrace together are one place. */
@@ -102,6 +103,8 @@ export interface Places {
    */
   watch(type: string, id: number): (() => boolean) | undefined;
   passedOver(type: string, id: number): PassedOver | undefined;
+  /** What is left in a place of records that are not there any more. */
+  erased?(type: string, id: number): Iterable<ErasedPlace>;
 
   /** Empties the place durably where it still holds the record that is shown, and knows it as empty in any case. */
   erase(type: string, id: number): void;

@@ -9,6 +9,7 @@ import type { Warnings } from '../warnings.js';
 import {
   type Backend,
   type BackendInfo,
+  type ErasedRecord,
   type NewRecord,
   type PassedOver,
   type PstoreRecord,
@@ -20,6 +21,7 @@ import {
 import type { TextCache } from './cache.js';
 import { LazyContent, PiecesContent, piecesBytes } from './content.js';
 import { type Decoded, Decoding } from './decoding.js';
+import { erasedRecordOf } from './erased-records.js';
 import { makeDump } from './front-end.js';
 import type { Found, Places, ShownRecords } from './places.js';
 import { recordName } from './record.js';
@@ -207,6 +209,24 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
   passedOver(slot: number): PassedOver | undefined {
     return this.#at(slot, undefined, (type, id) => this.places.passedOver(type, id));
+  }
+
+  *erased(): Generator<ErasedRecord> {
+    for (const { type, count } of this.places.rows) {
+      for (let id = 0; id < count; id++) {
+        for (const place of this.places.erased?.(type, id) ?? []) {
+          const erased = erasedRecordOf(place, this.name, this.path);
+          if (erased) yield { ...erased, undelete: () => this.#undelete(erased, type, id) };
+        }
+      }
+    }
+  }
+
+  #undelete(erased: ErasedRecord, type: string, id: number): void {
+    this.#mustBeWritable('undeleted');
+    erased.undelete();
+    const slot = this.#slotAt(type, id);
+    if (slot !== undefined) this.#changed(slot);
   }
 
   // ── text ──

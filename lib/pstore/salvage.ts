@@ -105,6 +105,7 @@ export function withSalvage(inner: Backend, cache: TextCache = new TextCache()):
     ...(inner.write && { write: (one) => inner.write!(one) }),
     ...(inner.repair && { repair: () => inner.repair!() }),
     ...(inner.refresh && { refresh: () => inner.refresh!() }),
+    ...(inner.erased && { erased: () => inner.erased!() }),
     space: () => inner.space(),
     info: () => inner.info(),
     close: () => inner.close(),

@@ -5,6 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import type { BackendInfo, NewRecord, PassedOver, Repair, SpaceUsage } from '../pstore/backend.js';
 import { joined } from '../pstore/content.js';
+import type { ErasedPlace } from '../pstore/erased.js';
 import type { SymbolTable } from '../pstore/ftrace.js';
 import type { Found, MakeDump, Places, WrittenTo } from '../pstore/places.js';
 import { reasonInText } from '../pstore/record.js';
@@ -13,6 +14,7 @@ import { isBrokenPlace } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { type EccCounts, NO_ERRORS, total } from './ecc-counts.js';
+import { erasedInZone } from './erased.js';
 import { mayFollowDumpLine, readDumpLine, readPlainLine, writeDumpLine } from './format.js';
 import { foundIn, idInName, lineOf, placeNamed } from './found.js';
 import { FtraceZones } from './ftrace.js';
@@ -229,6 +231,26 @@ export class RamPlaces implements Places {
       zone.header(),
     );
     return passed && { ...passed, id: idInName(zone.zone) };
+  }
+
+  /** Of ftrace's rings a text is made, which needs their ends. */
+  *erased(type: string, id: number): Generator<ErasedPlace> {
+    if (type === 'ftrace' || this.#strayAt(type, id)) return;
+    const { zone } = this.#zoneOf(type, id);
+    for (const place of erasedInZone(
+      new PersistentRamZone(this.storage, zone, this.source.abi.endian),
+      idInName(zone),
+    )) {
+      const { restore } = place;
+      // What was known of the zone is out of date then.
+      yield restore ? { ...place, restore: (length) => this.#restore(zone, () => restore(length)) } : place;
+    }
+  }
+
+  #restore(zone: RamZone, restore: () => void): void {
+    restore();
+    this.#headers.note(zone, this.zone(zone).header());
+    this.#forget(zone.type, zone.id);
   }
 
   // ── changing ──

@@ -12,6 +12,7 @@ import { maxReasonOf } from '../pstore/max-reason.js';
 import { Records } from '../pstore/records.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
+import { ramAnywhere } from './anywhere.js';
 import { RamPlaces } from './backend.js';
 import { describe, whyGuessed } from './describe.js';
 import { deviceTreeRegion } from './device-tree.js';
@@ -41,6 +42,7 @@ export const ramoops: BackendKind = {
   source: 'file',
   probe,
   open,
+  anywhere: ramAnywhere,
   format,
 };
 

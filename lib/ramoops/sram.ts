@@ -9,9 +9,12 @@ import { NO_RAM_ZONES, type RamGeometry } from './geometry.js';
 
 const ENDIAN: Abi['endian'] = 'little';
 
-/** The words of a ram_console, where the storage begins with one that makes sense. */
 function headerOf(storage: Storage): ReturnType<typeof readSramHeader> | undefined {
-  const bytes = readRange(storage, 0, SRAM_HEADER_SIZE);
+  return sramHeaderIn(readRange(storage, 0, SRAM_HEADER_SIZE));
+}
+
+/** The words of a ram_console, where the bytes begin with one that makes sense. */
+export function sramHeaderIn(bytes: Uint8Array): ReturnType<typeof readSramHeader> | undefined {
   if (bytes.length < SRAM_HEADER_SIZE) return undefined;
   const header = readSramHeader(bytes, ENDIAN);
   const { sig, start, size, whole, log, room } = header;

@@ -314,6 +314,27 @@ export class PersistentRamZone {
   }
 
   /**
+   * Takes back what erase() has written, of a zone that had not wrapped.
+   * @param size bytes of data
+   * @throws PstoreError EBUSY when it has been used since; EROFS, EIO
+   */
+  restore(size: number): void {
+    const { sig, state } = this.header();
+    if (state !== 'empty') {
+      const { path } = this.#storage;
+      throw new PstoreError(
+        'EBUSY',
+        `${path}: the zone at offset ${this.zone.offset} has been used since; list again`,
+        {
+          path,
+        },
+      );
+    }
+    this.#writeHeader({ sig, start: size % this.zone.layout.area, size });
+    this.#storage.sync();
+  }
+
+  /**
    * Writes what ECC can repair: header, data below its size, and their parity. Changes nothing else.
    * @returns every byte that changed, and what stays beyond repair; the header of a zone that was never used is not
    * @throws PstoreError EROFS, EIO

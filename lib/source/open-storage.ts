@@ -18,11 +18,14 @@ import { looksLike, recognise } from './recognise.js';
 export interface OpenOptions {
   /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
   readonly sharedKeys: readonly (readonly [string, string])[];
-  /** How the image is opened. */
+  /** How the image is opened. With `try` one that belongs to another user is only read, unless `writesForeign` is given. */
   readonly mode: 'read' | 'try' | 'must';
+  readonly writesForeign?: boolean | undefined;
   readonly cache: TextCache;
   /** Soft problems of geometry become errors. */
   readonly strict: boolean;
+  /** Put over the medium, which is then only read: what is written goes elsewhere. */
+  readonly overlay?: ((medium: Storage) => Storage) | undefined;
 }
 
 /** The keys of `-o` that the source does not give itself. */

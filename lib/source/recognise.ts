@@ -88,7 +88,7 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
       : '';
   throw new PstoreError(
     'EBADMSG',
-    `${spec.path}: no signature of any known format is found in it${searched}; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    `${spec.path}: no signature of any known format is found in it${searched}; pstorefuse scan ${spec.path} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
     { path: spec.path },
   );
 }
@@ -100,5 +100,5 @@ function emptyDiskText(disk: Storage): string | undefined {
   const list = table.partitions.map(partitionText);
   const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
   const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
-  return `is a disk with a partition table (${table.kind}), in which no crash log is found; ${found}; part= names one`;
+  return `is a disk with a partition table (${table.kind}), in which no crash log is found; ${found}; part= names one, and pstorefuse scan ${disk.path} looks at all of it`;
 }

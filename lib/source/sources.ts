@@ -9,7 +9,9 @@ import { FileStorage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
 import { NodeFolder } from '../storage/node-folder.js';
-import { exists, readCompanion } from '../storage/path.js';
+import { OverlayStorage } from '../storage/overlay.js';
+import { overlaid } from '../storage/overlay-file.js';
+import { exists, isOwn, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
@@ -97,12 +99,29 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     throw new PstoreError('EROFS', `${path}: the key ro is given, so nothing is written`, { path });
   }
   const warnings = warningsFor(spec, options);
-  const access = { mode: readOnly ? 'read' : options.mode, force: all.flag('force') } as const;
-  const { storage: medium, isCopy } = openMedium(path, access, images, warnings);
+  const { overlay } = options;
+  const kept = overlayOf(all, readOnly || overlay ? 'read' : options.mode);
+  const isForeign = !readOnly && !overlay && !kept && isReadAsForeign(path, options);
+  if (isForeign) {
+    const sentence = `${path} belongs to another user, and is only read; the option rw lets records be erased in it`;
+    warnings.add('read-only', sentence);
+  }
+  const openMode = readOnly || overlay || kept || isForeign ? 'read' : options.mode;
+  const access = { mode: openMode, force: all.flag('force') } as const;
+  const { storage: below, isCopy } = openMedium(path, access, images, warnings);
+  let medium: Storage = below;
   try {
-    const opened = openStorage(spec, medium, options, readCompanion, { isCopy, warnings });
+    if (kept) medium = kept(medium);
+    if (overlay) medium = overlay(medium);
+  } catch (error) {
+    below.close();
+    throw error;
+  }
+  try {
+    const asked = isForeign ? ({ ...options, mode: 'read' } as const) : options;
+    const opened = openStorage(spec, medium, asked, readCompanion, { isCopy, warnings });
     const { kind, backend, keys, storage, whole } = opened;
-    if (medium instanceof FileStorage && medium.isInUse) warnOfUse(backend, path);
+    if (below instanceof FileStorage && below.isInUse) warnOfUse(backend, path);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
@@ -121,6 +140,19 @@ function warnOfUse({ warnings, writable }: Backend, path: string): void {
   const both = '; what is written here, the machine may write over, and it goes on with what it has read';
   const sentence = `${path} is in use by QEMU: what is shown may change at any time${writable ? both : ''}`;
   warnings.add('image-in-use', sentence);
+}
+
+/** The key overlay: without a value what is written is gone when the program ends. */
+function overlayOf(keys: SourceKeys, mode: OpenOptions['mode']): OpenOptions['overlay'] {
+  const path = keys.text('overlay');
+  if (path === undefined) return undefined;
+  if (path === '') return (medium) => new OverlayStorage(medium);
+  return (medium) => overlaid(medium, path, mode === 'read' ? 'read' : 'must');
+}
+
+/** Evidence of somebody else is not changed by who only wanted to look at it. */
+function isReadAsForeign(path: string, { mode, writesForeign = false }: OpenOptions): boolean {
+  return mode === 'try' && !writesForeign && !isPipe(path) && !isOwn(path);
 }
 
 /** A folder of dumps or of files, or the device through which a firmware gives dumps. */

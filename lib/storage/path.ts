@@ -10,6 +10,15 @@ export function identityOf(path: string): string {
   return rdev !== 0 ? `device ${rdev}` : `${dev}:${ino}`;
 }
 
+/** Whether a file belongs to who runs us; what cannot be looked at is told when it is opened. */
+export function isOwn(path: string): boolean {
+  try {
+    return statSync(path).uid === process.geteuid!();
+  } catch {
+    return true;
+  }
+}
+
 /** Companion files (memory maps, symbol tables) larger than this are a mistake. */
 const MOST_COMPANION = 256 << 20;
 

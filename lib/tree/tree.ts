@@ -9,7 +9,7 @@ import {
   parseRecordName,
   type RecordContent,
 } from '../pstore/backend.js';
-import { JoinedView } from '../pstore/joined.js';
+import { FIRST_DIRECTORY_INO, FIRST_RECORD_INO, type View, viewsOf } from './views.js';
 import { recordXattrs } from './xattr.js';
 
 /** `both`: a directory a backend, and the first one's records in the root too; `flat`: all in the root; `subdirs`: directories only. */
@@ -34,6 +34,8 @@ export interface TreeOptions {
   readonly umask: number | null;
   /** Whether a directory `.joined` has each dump as one text, whatever the number of its parts. */
   readonly joined?: boolean;
+  /** Whether a directory `.erased` has what is left of erased records. */
+  readonly erased?: boolean;
   /** Time of everything that has none of its own, in nanoseconds since 1970. */
   readonly mountTimeNs: bigint;
 }
@@ -70,10 +72,6 @@ export interface Statfs {
 }
 
 export const ROOT_INO = 1;
-const JOINED_NAME = '.joined';
-const FIRST_DIRECTORY_INO = 2;
-const JOINED_INO = FIRST_DIRECTORY_INO + MOST_BACKENDS;
-const FIRST_RECORD_INO = JOINED_INO + 1;
 
 export const S_IFDIR = 0o040000;
 export const S_IFREG = 0o100000;
@@ -99,9 +97,9 @@ interface Place {
 export class Tree {
   readonly backends: readonly Mounted[];
   readonly options: TreeOptions;
-  /** The backends, and after them the joined dumps of each, where these are shown. */
+  /** The backends, and after them those of each view. */
   readonly #shown: readonly Mounted[];
-  readonly #joined: readonly JoinedView[];
+  readonly #views: readonly View[];
   /** First inode number of each backend's slots. */
   readonly #bases: number[] = [];
   readonly #firstSlots: number[];
@@ -118,12 +116,16 @@ export class Tree {
       throw new PstoreError('EINVAL', `${backends.length} sources are too many; at most ${MOST_BACKENDS}`);
     this.backends = backends;
     this.options = options;
-    this.#joined = options.joined ? backends.map(({ backend }) => new JoinedView(backend)) : [];
-    this.#shown = [...backends, ...this.#joined.map((backend, at) => ({ ...backends[at]!, backend }))];
+    this.#views = viewsOf(
+      backends.map(({ backend }) => backend),
+      options,
+    );
+    const seen = this.#views.flatMap((view) => view.backends.map((backend, at) => ({ ...backends[at]!, backend })));
+    this.#shown = [...backends, ...seen];
     const names = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);
-    this.#shownAs = [...names, ...this.#joined.map(({ name }) => name)];
-    // Joined dumps are found later: their slots are none of the first ones.
-    this.#firstSlots = [...backends.map(({ backend }) => backend.slots), ...this.#joined.map(() => 0)];
+    this.#shownAs = [...names, ...seen.map(({ backend }) => backend.name)];
+    // What a view shows is found later: its slots are none of the first ones.
+    this.#firstSlots = [...backends.map(({ backend }) => backend.slots), ...seen.map(() => 0)];
     for (const slots of this.#firstSlots) {
       this.#bases.push(this.#nextIno);
       this.#nextIno += slots;
@@ -174,13 +176,14 @@ export class Tree {
     return this.options.layout !== 'flat' && at >= 0 && at < this.backends.length ? at : undefined;
   }
 
-  get #joinedIno(): number | undefined {
-    return this.options.joined ? JOINED_INO : undefined;
+  #viewOf(ino: number): number {
+    return this.#views.findIndex((view) => view.ino === ino);
   }
 
   /** Backends whose records stand in a directory. */
   #backendsIn(directory: number): number[] {
-    if (directory === this.#joinedIno) return this.#joined.map((_, at) => this.backends.length + at);
+    const view = this.#viewOf(directory);
+    if (view >= 0) return this.backends.map((_, at) => (view + 1) * this.backends.length + at);
     if (directory !== ROOT_INO) {
       const at = this.#directory(directory);
       return at === undefined ? [] : [at];
@@ -190,7 +193,7 @@ export class Tree {
   }
 
   isDirectory(ino: number): boolean {
-    return ino === ROOT_INO || ino === this.#joinedIno || this.#directory(ino) !== undefined;
+    return ino === ROOT_INO || this.#viewOf(ino) >= 0 || this.#directory(ino) !== undefined;
   }
 
   // ── names ──
@@ -233,7 +236,8 @@ export class Tree {
   }
 
   #directoryNamed(name: string): number | undefined {
-    if (name === JOINED_NAME && this.#joinedIno !== undefined) return this.#joinedIno;
+    const view = this.#views.find((one) => one.name === name);
+    if (view) return view.ino;
     const at = this.options.layout === 'flat' ? -1 : this.backends.findIndex(({ label }) => label === name);
     return at < 0 ? undefined : FIRST_DIRECTORY_INO + at;
   }
@@ -278,8 +282,10 @@ export class Tree {
         yield this.#directoryEntry(this.#shown[at]!.label, FIRST_DIRECTORY_INO + at, 3 + at);
       }
     }
-    const joined = directory === ROOT_INO && from <= 2 + this.backends.length ? this.#joinedIno : undefined;
-    if (joined !== undefined) yield this.#directoryEntry(JOINED_NAME, joined, 3 + this.backends.length);
+    for (const [at, view] of directory === ROOT_INO ? this.#views.entries() : []) {
+      const next = 3 + this.backends.length + at;
+      if (from < next) yield this.#directoryEntry(view.name, view.ino, next);
+    }
     for (const at of this.#backendsIn(directory)) {
       const { backend } = this.#shown[at]!;
       const first = (at + 1) * LISTING_STRIDE;
@@ -326,8 +332,7 @@ export class Tree {
     return {
       ino,
       mode: S_IFDIR | (umask === null ? DIRECTORY_MODE : 0o777 & ~umask),
-      nlink:
-        2 + (ino === ROOT_INO ? (layout === 'flat' ? 0 : this.backends.length) + (this.options.joined ? 1 : 0) : 0),
+      nlink: 2 + (ino === ROOT_INO ? (layout === 'flat' ? 0 : this.backends.length) + this.#views.length : 0),
       uid,
       gid,
       size: 0,
@@ -391,7 +396,7 @@ export class Tree {
   /** Whether a record's backend counts what its readers get, so that nothing may be read ahead of them. */
   countsReads(ino: number): boolean {
     const place = this.#placeOf(ino);
-    return place !== undefined && this.backends[place.at]!.backend.countsReads === true;
+    return place !== undefined && this.#shown[place.at]!.backend.countsReads === true;
   }
 
   #closeContent(ino: number): void {
@@ -414,7 +419,7 @@ export class Tree {
     const { at, slot } = this.#placeOf(ino)!;
     this.#shown[at]!.backend.erase(slot);
     this.#closeContent(ino);
-    for (const view of this.#joined) view.refresh();
+    this.#refreshViews();
     return ino;
   }
 
@@ -435,10 +440,14 @@ export class Tree {
       }
     }
     if (changed) {
-      for (const view of this.#joined) view.refresh();
+      this.#refreshViews();
       for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
     }
     return changed;
+  }
+
+  #refreshViews(): void {
+    for (const { backends } of this.#views) for (const backend of backends) backend.refresh();
   }
 
   close(): void {

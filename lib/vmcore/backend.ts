@@ -17,6 +17,7 @@ import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import { Extent } from '../storage/extent.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
+import { vmcoreAnywhere } from './anywhere.js';
 import {
   type CrashDump,
   eachNote,
@@ -63,6 +64,7 @@ export const vmcoredd: BackendKind = {
     return sure > 0 ? { sure, open } : undefined;
   },
   open,
+  anywhere: vmcoreAnywhere,
 };
 
 /** A device dump as its note tells it. */

@@ -1,0 +1,178 @@
+// pstorefuse scan: finds images of every kind anywhere in a file or device, and says what to type to open them.
+
+import { PstoreError } from '../errors.js';
+import { type DataRuns, dataRunsOf } from '../mount/data-runs.js';
+import { inUnits } from '../pstore/geometry.js';
+import { SourceKeys, sourceText } from '../pstore/keys.js';
+import { openMedium } from '../source/files.js';
+import { placed, unwrapped } from '../source/medium.js';
+import { openStorage } from '../source/open-storage.js';
+import { type FoundRegion, Scan } from '../source/scan.js';
+import { parseSource, type SourceSpec, TextCache } from '../source/sources.js';
+import { readCompanion } from '../storage/path.js';
+import { SliceStorage } from '../storage/slice.js';
+import type { Storage } from '../storage/storage.js';
+import { writer } from '../triage/explain.js';
+import { Warnings } from '../warnings.js';
+import { type Command, EXIT, type Listed, listRecords } from './command.js';
+import { localTime } from './ls.js';
+import { complain, json, print, printable } from './print.js';
+import { bytesText, ScanProgress } from './scan-progress.js';
+import { explainRecords } from './texts.js';
+
+export const scan: Command = {
+  usage: 'scan <file>',
+  summary: 'Find crash logs of every kind anywhere in a file or device',
+  examples: [
+    ['$0 scan /dev/mmcblk0', 'partitions, regions and stores, and what to type to open each'],
+    ['$0 scan --all --json memory.bin', 'those at odd places, too, for programs'],
+  ],
+  build: (yargs) =>
+    yargs
+      .option('all', { type: 'boolean', describe: 'headers at multiples of 4 bytes, not of 512' })
+      .option('json', { type: 'boolean', describe: 'an array of objects, one a region' }),
+  run: (args) => {
+    const spec = parseSource(args.text('file')!);
+    const regions = scanFile(spec, args.flag('all') ? 4 : 512);
+    if (args.flag('json')) print(`${json(regions.map(jsonRegion), 1)}\n`);
+    else for (const region of regions) printRegion(region);
+    if (regions.length === 0) {
+      const advice = args.flag('all') ? '' : '; --all looks at places that are no multiples of 512, too';
+      complain(`${spec.path}: no crash log of any known format is found in it${advice}`);
+    }
+    return EXIT.OK;
+  },
+};
+
+/** A region, and what is in it. */
+interface Shown extends FoundRegion {
+  readonly source: string;
+  /** Null where it could not be opened. */
+  readonly records: number | null;
+  readonly newest: readonly Newest[];
+  /** Why it could not be opened, or null. */
+  readonly problem: string | null;
+}
+
+interface Newest {
+  readonly name: string;
+  readonly time: string | null;
+  readonly title: string | null;
+}
+
+/** A region that cannot be opened is hardly one. */
+const NOT_OPENED = 0.4;
+/** Newest dumps of which the titles are told. */
+const TOLD = 3;
+
+/** @throws PstoreError as opening a SOURCE does; EINVAL for one with a backend, or with keys that say how it is read */
+function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
+  const { path, kind } = spec;
+  const keys = new SourceKeys(spec.keys);
+  const other = keys.names().find((key) => !PLACE_KEYS.includes(key));
+  if (kind) throw new PstoreError('EINVAL', `${spec.text}: scan looks for every backend; leave out ${kind.name}:`);
+  if (other !== undefined) throw new PstoreError('EINVAL', `${spec.text}: scan has no use for the key ${other}`);
+  const warnings = new Warnings();
+  const { storage: medium } = openMedium(path, { mode: 'read' }, new Map(), warnings);
+  let runs: DataRuns | undefined;
+  try {
+    const image = unwrapped(medium, keys, warnings);
+    const part = placed(image, keys, warnings);
+    const begin = part instanceof SliceStorage && keys.text('part') === undefined ? part.base : 0;
+    // Only of the file's own bytes it is known where the holes are.
+    runs = part === medium && path !== '-' ? dataRunsOf(path) : undefined;
+    const progress = new ScanProgress(part.size);
+    const scanner = new Scan(part, {
+      align,
+      onProgress: (done) => progress.at(done),
+      ...(runs && { dataFrom: (offset) => runs!.dataFrom(offset) }),
+    });
+    const found = scanner.regions();
+    progress.end();
+    for (const { message } of warnings.list) complain(`warning: ${message}`);
+    if (scanner.isIncomplete) complain(`warning: ${path} is full of headers: not all of them were looked at`);
+    return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, image.size));
+  } finally {
+    runs?.close();
+    medium.close();
+  }
+}
+
+/** Keys that say which part of a file is meant. */
+const PLACE_KEYS = ['oob', 'part', 'offset', 'size', 'ro'];
+
+function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: number): Shown {
+  const { kind, offset, size } = region;
+  const isWhole = offset === 0 && (size === null || size === whole);
+  const place: [string, string][] = isWhole ? [] : [['offset', `0x${offset.toString(16)}`]];
+  if (!isWhole && size !== null) place.push(['size', inUnits(size)]);
+  const kept = spec.keys.filter(([key]) => key === 'oob' || key === 'part');
+  const keys = [...kept, ...place];
+  const source = sourceText(kind.name, spec.path, new SourceKeys(keys), '');
+  const opened = { ...spec, text: source, kind, keys };
+  const options = { sharedKeys: [], mode: 'read', cache: new TextCache(), strict: false } as const;
+  try {
+    const { backend } = openStorage(opened, new KeptOpen(medium), options, readCompanion);
+    try {
+      const records = [...listRecords([{ backend, label: backend.name }])];
+      return { ...region, source, records: records.length, newest: newestOf(records), problem: null };
+    } finally {
+      backend.close();
+    }
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
+    const sure = Math.min(region.sure, NOT_OPENED);
+    return { ...region, sure, source, records: null, newest: [], problem: error.message };
+  }
+}
+
+/** A medium that outlives those who open a part of it. */
+class KeptOpen extends SliceStorage {
+  override close(): void {}
+  constructor(medium: Storage) {
+    super(medium, 0);
+  }
+}
+
+/** The newest dumps, each with the title of what crashed. */
+function newestOf(records: readonly Listed[]): Newest[] {
+  const dumps = records.filter(({ record }) => record.type === 'dmesg' && record.state === 'live');
+  const sorted = dumps.toSorted((a, b) => compare(b.record, a.record));
+  const explained = explainRecords(sorted.slice(0, TOLD * PARTS_EACH), { most: 100 });
+  return [...explained].slice(0, TOLD).map(({ names, reason, explanation }) => {
+    const record = sorted.find((one) => one.record.name === names[0])?.record;
+    const time = record?.mtimeNs == null ? null : localTime(record.mtimeNs);
+    return { name: names[0] ?? '', time, title: writer(explanation, reason ?? undefined)?.title ?? null };
+  });
+}
+
+/** A dump of EFI may have so many parts, of which each is a record. */
+const PARTS_EACH = 8;
+
+function compare(a: Listed['record'], b: Listed['record']): number {
+  const [first, second] = [a.mtimeNs ?? 0n, b.mtimeNs ?? 0n];
+  return first === second ? (a.count ?? 0) - (b.count ?? 0) : first < second ? -1 : 1;
+}
+
+function jsonRegion({ kind, offset, size, sure, source, records, newest, problem }: Shown): object {
+  return { backend: kind.name, offset, size, confidence: rounded(sure), records, newest, source, problem };
+}
+
+const rounded = (value: number) => Math.round(value * 100) / 100;
+
+function printRegion(region: Shown): void {
+  const { kind, offset, size, sure, source, records, newest, problem } = region;
+  const length = size === null ? 'up to where it ends' : bytesText(size);
+  print(`0x${offset.toString(16).padStart(8, '0')}  ${kind.name}, ${length}, confidence ${rounded(sure)}\n`);
+  if (problem !== null) print(`    cannot be opened: ${printable(problem)}\n`);
+  else print(`    ${records === 0 ? 'no record' : records === 1 ? '1 record' : `${records} records`}\n`);
+  for (const { name, time, title } of newest) {
+    print(`    ${name}${time === null ? '' : ` of ${time}`}: ${printable(title ?? 'no crash is told of in it')}\n`);
+  }
+  print(`    pstorefuse ls ${shellWord(printable(source))}\n`);
+}
+
+/** As a shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,279 @@
+// The file of the key overlay=: the blocks that were written over an image, which itself is only read.
+//
+// Header (4096 bytes): magic, state, size of the image, SHA-256 of its beginning and end, its path. Then a bit for each
+// block of the image, in whole blocks. Then the blocks, each at its own place: the file has holes where nothing was written.
+
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { fromSystem, PstoreError } from '../errors.js';
+import { openImage, reasonOf } from './file.js';
+import { takeWriterLock } from './lock.js';
+import { OVERLAY_BLOCK, OverlayStorage, type WrittenBlocks } from './overlay.js';
+import { realPath } from './path.js';
+import { readRange, type Storage } from './storage.js';
+
+const MAGIC = new TextEncoder().encode('PSTOVL01');
+const HEADER = OVERLAY_BLOCK;
+const STATE_AT = 8;
+const SIZE_AT = 16;
+const HASH_AT = 24;
+const HASH_SIZE = 32;
+const PATH_LENGTH_AT = 56;
+const PATH_AT = 60;
+/** Bytes of the image's beginning, and of its end, by which it is known again. */
+const KNOWN_BY = 64 << 10;
+
+const State = { open: 0, committing: 1 } as const;
+
+/** What a header says. */
+export interface OverlayHeader {
+  /** Of the image. */
+  readonly path: string;
+  /** Bytes of the image. */
+  readonly size: number;
+  readonly hash: Uint8Array;
+  /** Whether bringing it into the image has begun, and was cut off. */
+  readonly isCommitting: boolean;
+}
+
+function identityOf(image: Storage): Uint8Array {
+  const hash = createHash('sha256');
+  hash.update(readRange(image, 0, KNOWN_BY));
+  hash.update(readRange(image, Math.max(0, image.size - KNOWN_BY), KNOWN_BY));
+  return hash.digest();
+}
+
+export class OverlayFile implements WrittenBlocks {
+  readonly path: string;
+  readonly header: OverlayHeader;
+  readonly #fd: number;
+  readonly #bits: Uint8Array;
+  /** Blocks whose data are written, and whose bits are not yet. */
+  readonly #pending = new Set<number>();
+
+  private constructor(path: string, fd: number, header: OverlayHeader) {
+    this.path = path;
+    this.#fd = fd;
+    this.header = header;
+    this.#bits = new Uint8Array(bitmapSize(header.size));
+    readAt(fd, this.#bits, HEADER);
+  }
+
+  /** @throws PstoreError ENOENT, EACCES, EBADMSG for a file that is no overlay, EBUSY where another one writes to it */
+  static open(path: string, mode: 'read' | 'must'): OverlayFile {
+    const fd = openDescriptor(path, mode === 'must' ? constants.O_RDWR : constants.O_RDONLY);
+    try {
+      if (mode === 'must') takeWriterLock(fd, path, { mode });
+      return new OverlayFile(path, fd, readHeader(fd, path));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** Makes a fresh one for an image. @throws PstoreError EACCES, ENOSPC; EEXIST */
+  static create(path: string, image: Storage): OverlayFile {
+    const fd = openDescriptor(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
+    const header = { path: realPath(image.path), size: image.size, hash: identityOf(image), isCommitting: false };
+    try {
+      takeWriterLock(fd, path, { mode: 'must' });
+      writeSync(fd, headerBytes(header, path), 0, HEADER, 0);
+      ftruncateSync(fd, HEADER + bitmapSize(image.size) + image.size);
+      fdatasyncSync(fd);
+      return new OverlayFile(path, fd, header);
+    } catch (error) {
+      closeSync(fd);
+      unlinkSync(path);
+      throw error;
+    }
+  }
+
+  /** @throws PstoreError EBADMSG where it was made over another image, or that was changed since */
+  check(image: Storage): void {
+    const { header, path } = this;
+    if (header.isCommitting) {
+      const sentence = `${path}: a commit of it was cut off; finish it first: pstorefuse overlay commit ${path}`;
+      throw new PstoreError('EBUSY', sentence, { path });
+    }
+    const isSame = image.size === header.size && Buffer.from(identityOf(image)).equals(header.hash);
+    if (isSame) return;
+    const sentence = `${path} was made over ${header.path} of ${header.size} bytes, and ${image.path} is not the same any more`;
+    throw new PstoreError('EBADMSG', `${sentence}: what was written over it does not belong to it`, { path });
+  }
+
+  *numbers(): Generator<number> {
+    for (let block = 0; block * OVERLAY_BLOCK < this.header.size; block++) if (this.has(block)) yield block;
+  }
+
+  has(block: number): boolean {
+    return ((this.#bits[block >>> 3] ?? 0) & (1 << (block & 7))) !== 0;
+  }
+
+  get(block: number): Uint8Array {
+    const bytes = new Uint8Array(Math.min(OVERLAY_BLOCK, this.header.size - block * OVERLAY_BLOCK));
+    const got = readAt(this.#fd, bytes, this.#place(block));
+    if (got === bytes.length) return bytes;
+    throw new PstoreError('EIO', `${this.path} was cut: its block ${block} is missing`, { path: this.path });
+  }
+
+  set(block: number, bytes: Uint8Array): void {
+    this.#write(bytes, this.#place(block));
+    this.#bits[block >>> 3]! |= 1 << (block & 7);
+    this.#pending.add(block);
+  }
+
+  /** The blocks first, and when they are on the disk the bits that tell of them. */
+  sync(): void {
+    fdatasyncSync(this.#fd);
+    for (const byte of new Set([...this.#pending].map((block) => block >>> 3))) {
+      this.#write(this.#bits.subarray(byte, byte + 1), HEADER + byte);
+    }
+    this.#pending.clear();
+    fdatasyncSync(this.#fd);
+  }
+
+  /** From now on the image may be half of one state and half of the other, until all blocks are in it. */
+  beginCommit(): void {
+    this.#write(Uint8Array.of(State.committing), STATE_AT);
+    fdatasyncSync(this.#fd);
+  }
+
+  close(): void {
+    if (this.#pending.size > 0) this.sync();
+    closeSync(this.#fd);
+  }
+
+  #place(block: number): number {
+    return HEADER + this.#bits.length + block * OVERLAY_BLOCK;
+  }
+
+  #write(bytes: Uint8Array, offset: number): void {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, offset + done);
+      }
+    } catch (error) {
+      throw fromSystem(error, `${this.path} cannot be written: ${reasonOf(error)}`, { path: this.path });
+    }
+  }
+}
+
+function bitmapSize(size: number): number {
+  return Math.ceil(Math.ceil(size / OVERLAY_BLOCK / 8) / OVERLAY_BLOCK) * OVERLAY_BLOCK;
+}
+
+function openDescriptor(path: string, flags: number): number {
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    throw fromSystem(error, `the overlay ${path} cannot be opened: ${reasonOf(error)}`, { path });
+  }
+}
+
+function readAt(fd: number, target: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < target.length) {
+    const got = readSync(fd, target, done, target.length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+function headerBytes({ path, size, hash }: OverlayHeader, overlay: string): Uint8Array {
+  const bytes = new Uint8Array(HEADER);
+  const name = new TextEncoder().encode(path);
+  if (name.length > HEADER - PATH_AT) throw new PstoreError('EINVAL', `${overlay}: the path of the image is too long`);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC);
+  view.setBigUint64(SIZE_AT, BigInt(size), true);
+  bytes.set(hash, HASH_AT);
+  view.setUint32(PATH_LENGTH_AT, name.length, true);
+  bytes.set(name, PATH_AT);
+  return bytes;
+}
+
+function readHeader(fd: number, path: string): OverlayHeader {
+  const bytes = new Uint8Array(HEADER);
+  const wrong = (why: string) => new PstoreError('EBADMSG', `${path} is no overlay of pstorefuse: ${why}`, { path });
+  if (readAt(fd, bytes, 0) < HEADER || !MAGIC.every((byte, i) => bytes[i] === byte)) {
+    throw wrong('it does not begin as one; give a name that does not exist yet');
+  }
+  const view = new DataView(bytes.buffer);
+  const size = Number(view.getBigUint64(SIZE_AT, true));
+  const length = view.getUint32(PATH_LENGTH_AT, true);
+  if (length > HEADER - PATH_AT) throw wrong('its header is damaged');
+  // The file has its whole length from the beginning on: nothing in it decides more than it has itself.
+  if (!Number.isSafeInteger(size) || fstatSync(fd).size < HEADER + bitmapSize(size) + size) throw wrong('it was cut');
+  return {
+    path: new TextDecoder().decode(bytes.subarray(PATH_AT, PATH_AT + length)),
+    size,
+    hash: bytes.slice(HASH_AT, HASH_AT + HASH_SIZE),
+    isCommitting: bytes[STATE_AT] === State.committing,
+  };
+}
+
+/**
+ * The image with what the overlay has over it.
+ * @param mode `read` makes no file; without one nothing was written
+ */
+export function overlaid(image: Storage, path: string, mode: 'read' | 'must'): Storage {
+  if (!existsSync(path)) return mode === 'read' ? image : new OverlayStorage(image, OverlayFile.create(path, image));
+  const file = OverlayFile.open(path, mode);
+  try {
+    file.check(image);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return new OverlayStorage(image, file);
+}
+
+/**
+ * Brings what the overlay has into its image, reads it again, and removes the overlay. Cut off at any place it can be
+ * begun anew: the overlay has everything until all of it is in the image.
+ * @returns blocks that were written
+ * @throws PstoreError EBADMSG where the image is another one; EROFS, EACCES, EIO
+ */
+export function commitOverlay(path: string): number {
+  const overlay = OverlayFile.open(path, 'must');
+  try {
+    const image = openImage(overlay.header.path, { mode: 'must' });
+    try {
+      if (!overlay.header.isCommitting) overlay.check(image);
+      else if (image.size !== overlay.header.size) {
+        throw new PstoreError('EBADMSG', `${image.path} has another size than when ${path} was made`, { path });
+      }
+      overlay.beginCommit();
+      const blocks = [...overlay.numbers()];
+      for (const block of blocks) image.write(overlay.get(block), block * OVERLAY_BLOCK);
+      image.sync();
+      for (const block of blocks) checkBlock(image, overlay, block);
+      unlinkSync(path);
+      return blocks.length;
+    } finally {
+      image.close();
+    }
+  } finally {
+    overlay.close();
+  }
+}
+
+function checkBlock(image: Storage, overlay: OverlayFile, block: number): void {
+  const wanted = overlay.get(block);
+  const offset = block * OVERLAY_BLOCK;
+  if (Buffer.from(readRange(image, offset, wanted.length)).equals(wanted)) return;
+  const sentence = `${image.path}: what was written at offset ${offset} reads otherwise; the overlay is kept`;
+  throw new PstoreError('EIO', sentence, { path: image.path, offset });
+}

@@ -1,0 +1,71 @@
+// pstorefuse scan: what is printed can be typed, and shows what was found.
+
+import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { bytesText, ScanProgress } from '../../lib/cli/scan-progress.js';
+import { goldenImage } from '../fixture-path.js';
+import { pstorefuse, scratchFolder } from '../mounted.js';
+
+interface Region {
+  readonly backend: string;
+  readonly offset: number;
+  readonly confidence: number;
+  readonly records: number | null;
+  readonly newest: readonly { readonly name: string; readonly title: string | null }[];
+  readonly source: string;
+}
+
+/** Two images in a file of 100 GiB that has nothing else. */
+function sparseDisk(folder: string): string {
+  const path = join(folder, 'a disk, sparse.img');
+  writeFileSync(path, '');
+  truncateSync(path, 100 * 2 ** 30);
+  const fd = openSync(path, 'r+');
+  writeSync(fd, goldenImage('s1'), 0, undefined, 3 * 2 ** 30);
+  writeSync(fd, goldenImage('efi-oops3'), 0, undefined, 70 * 2 ** 30 + 512);
+  closeSync(fd);
+  return path;
+}
+
+t.test('each region is told with what to type, and that opens it', async (t) => {
+  // A comma in a path is written twice, as in every SOURCE.
+  const path = sparseDisk(scratchFolder(t)).replaceAll(',', ',,');
+  const { status, stdout, stderr } = pstorefuse('scan', '--json', path);
+  t.match({ status, stderr }, { status: 0, stderr: '' });
+  const regions = JSON.parse(stdout) as Region[];
+  t.match(regions, [
+    { backend: 'pstore_blk', offset: 3 * 2 ** 30, confidence: 1, records: 3 },
+    { backend: 'efi', offset: 70 * 2 ** 30 + 512, confidence: 1 },
+  ]);
+  t.match(regions[0]!.newest[0], { name: /^dmesg-pstore_blk-/, title: /^(BUG|kernel panic)/ });
+  const listed = pstorefuse('ls', regions[0]!.source);
+  t.equal(listed.stdout.trim().split('\n').length, 3, listed.stderr);
+  const text = pstorefuse('scan', path).stdout;
+  t.ok(text.includes(`pstorefuse ls '${regions[0]!.source}'`), 'quoted, since a shell would cut it');
+});
+
+t.test('where nothing is found it is said, and ls names scan', async (t) => {
+  const path = join(scratchFolder(t), 'zeros.img');
+  writeFileSync(path, new Uint8Array(1 << 20));
+  t.match(pstorefuse('scan', path), { status: 0, stdout: '', stderr: /no crash log .*--all/ });
+  t.match(pstorefuse('ls', path), { status: 65, stderr: /pstorefuse scan .*zeros\.img looks for images anywhere/ });
+  t.match(pstorefuse('scan', `ramoops:${path}`), { status: 64, stderr: /leave out ramoops:/ });
+  t.match(pstorefuse('scan', `${path},kmsg_size=64K`), { status: 64, stderr: /no use for the key kmsg_size/ });
+});
+
+t.test('progress is told on a terminal, not more often than it can be read', async (t) => {
+  let now = 0;
+  const said: string[] = [];
+  const progress = new ScanProgress(
+    100 * 2 ** 30,
+    (text) => said.push(text),
+    () => now,
+  );
+  for (; now < 3000; now += 10) progress.at((now / 1000) * 2 ** 30);
+  progress.end();
+  t.ok(said.length >= 8 && said.length <= 10, String(said.length));
+  t.match(said[0], /1\.0 GiB of 100 GiB \(1 %\), 1\.0 GiB\/s, 1 min 39 s left/);
+  t.equal(said.at(-1), '\r\x1b[K', 'the line is gone at the end');
+  t.same([0, 1536, 2 ** 40].map(bytesText), ['0 bytes', '1.5 KiB', '1.0 TiB']);
+});
