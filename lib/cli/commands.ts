@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   ls: async () => (await import('./ls.js')).ls,
   cat: async () => (await import('./cat.js')).cat,
   explain: async () => (await import('./explain.js')).explain,
+  archive: async () => (await import('./archive.js')).archive,
   rm: async () => (await import('./rm.js')).rm,
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,

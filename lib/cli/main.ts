@@ -32,6 +32,7 @@ export const COMMAND_NAMES = [
   'ls',
   'cat',
   'explain',
+  'archive',
   'rm',
   'info',
   'record',

@@ -50,7 +50,7 @@ export function isLog({ type }: PstoreRecord): boolean {
 
 /** All records as dumps, in the order of their first parts. @param records of any sources */
 export function dumpsOf<T extends KeptRecord>(records: Iterable<T>): Dump<T>[] {
-  return groupParts(Array.from(records, partOf)).map(dumpOf);
+  return groupParts(Array.from(records, partOf)).map(dumpOfParts);
 }
 
 /** A record with what tells whose part it is. */
@@ -64,7 +64,8 @@ function partOf<T extends KeptRecord>(kept: T): DumpPart<T> {
   return { kept, backend, seconds: Number((mtimeNs ?? 0n) / 1_000_000_000n), head };
 }
 
-function dumpOf<T extends KeptRecord>(parts: readonly DumpPart<T>[]): Dump<T> {
+/** @param parts of one dump, in any order */
+export function dumpOfParts<T extends KeptRecord>(parts: readonly DumpPart<T>[]): Dump<T> {
   const sorted = parts.toSorted((a, b) => (b.head?.part ?? 1) - (a.head?.part ?? 1));
   const [first, ...others] = sorted as [DumpPart<T>, ...DumpPart<T>[]];
   return { parts: [first, ...others], isJoined: sorted.length > 1 || (first.head?.part ?? 1) > 1 };
@@ -147,7 +148,7 @@ export function explainDump(dump: Dump, options: ExplainOptions = {}): Explained
 
 /** One record by itself, as a dump. */
 export function dumpOfOne<T extends KeptRecord>(kept: T): Dump<T> {
-  return dumpOf([partOf(kept)]);
+  return dumpOfParts([partOf(kept)]);
 }
 
 function factsOf(record: PstoreRecord, missing: readonly number[]): RecordFacts {
