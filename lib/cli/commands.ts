@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   cat: async () => (await import('./cat.js')).cat,
   explain: async () => (await import('./explain.js')).explain,
   archive: async () => (await import('./archive.js')).archive,
+  export: async () => (await import('./export.js')).exportCommand,
   rm: async () => (await import('./rm.js')).rm,
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,

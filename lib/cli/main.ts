@@ -33,6 +33,7 @@ export const COMMAND_NAMES = [
   'cat',
   'explain',
   'archive',
+  'export',
   'rm',
   'info',
   'record',
