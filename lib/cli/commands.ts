@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   explain: async () => (await import('./explain.js')).explain,
   archive: async () => (await import('./archive.js')).archive,
   export: async () => (await import('./export.js')).exportCommand,
+  watch: async () => (await import('./watch.js')).watch,
   rm: async () => (await import('./rm.js')).rm,
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,

@@ -43,7 +43,6 @@ export interface Exported {
   /** Bytes of the image; null for a folder. */
   readonly size: number | null;
   readonly sha256: string | undefined;
-  readonly source: OpenSource;
   readonly dump: Dump<Listed>;
   readonly explained: Explained;
   readonly crash: Crash | undefined;
@@ -70,11 +69,10 @@ export function* exportImage(text: string, options: ExportOptions): Generator<Ui
     const { opened, failed } = openSources([asSource(text)], open, backends);
     if (failed.length > 0) throw failed[0]!.error;
     source = opened[0]!;
-    const { path } = source.spec;
-    const image = { path, size: sizeOf(path), sha256: hash ? hashOf(path) : undefined, source };
+    const sha256 = hash ? hashOf(source.spec.path) : undefined;
     const mounted = { backend: source.backend, label: source.backend.name, base: source.identity.from };
     for (const dump of dumpsOf(listRecords([mounted]))) {
-      yield pieceOf({ ...image, dump, ...told(dump), warnings: warningsOf(source) }, format);
+      yield dumpPiece(dump, source, format, sha256);
       records++;
     }
     return { records, failed: false, warnings: records === 0 ? warningsOf(source) : [] };
@@ -152,7 +150,10 @@ function unexplained({ parts }: Dump): Explained {
   };
 }
 
-function pieceOf(exported: Exported, format: Format): Uint8Array {
+/** The output for one dump. @param sha256 of the image, where it is wanted */
+export function dumpPiece(dump: Dump<Listed>, source: OpenSource, format: Format, sha256?: string): Uint8Array {
+  const { path } = source.spec;
+  const exported = { path, size: sizeOf(path), sha256, dump, ...told(dump), warnings: warningsOf(source) };
   if (format === 'ndjson') return Buffer.from(`${json(jsonObject(exported))}\n`);
   return format === 'journal' ? journalEntry(exported) : textOf(exported);
 }

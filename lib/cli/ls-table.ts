@@ -19,7 +19,8 @@ export interface Look {
   readonly colored: boolean;
 }
 
-interface Row {
+/** A line of the table. */
+export interface Row {
   readonly dump: Dump<Listed>;
   readonly crash: Crash | undefined;
   readonly matches: readonly Match[];
@@ -69,7 +70,7 @@ export function printTable(
   }
 }
 
-function columnsOf(clock: Clock, paint: Paint, several: boolean): Column<Row>[] {
+export function columnsOf(clock: Clock, paint: Paint, several: boolean): Column<Row>[] {
   const columns: Column<Row>[] = [
     {
       head: 'TIME',

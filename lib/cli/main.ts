@@ -34,6 +34,7 @@ export const COMMAND_NAMES = [
   'explain',
   'archive',
   'export',
+  'watch',
   'rm',
   'info',
   'record',
