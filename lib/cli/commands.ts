@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   archive: async () => (await import('./archive.js')).archive,
   export: async () => (await import('./export.js')).exportCommand,
   watch: async () => (await import('./watch.js')).watch,
+  completion: async () => (await import('./completion.js')).completionCommand(() => commandsFor(undefined)),
   rm: async () => (await import('./rm.js')).rm,
   info: async () => (await import('./info.js')).info,
   record: async () => (await import('./record.js')).record,

@@ -35,6 +35,7 @@ export const COMMAND_NAMES = [
   'archive',
   'export',
   'watch',
+  'completion',
   'rm',
   'info',
   'record',
