@@ -6,11 +6,11 @@ import { fromSystem, PstoreError } from '../errors.js';
 import { type OpenSource, openSources, TextCache } from '../source/sources.js';
 import { reasonOf } from '../storage/file.js';
 import { exists } from '../storage/path.js';
-import type { Crash } from '../triage/crash.js';
 import { type Dump, dumpChunks, dumpsOf, type Explained, explainDump, isLog, timeOf } from '../triage/dump.js';
 import { type Explanation, writer } from '../triage/explain.js';
 import { type Listed, listRecords } from './command.js';
 import { jsonCrash } from './explain.js';
+import type { Exported } from './exported.js';
 import { journalEntry, journalError } from './journal.js';
 import { json } from './print.js';
 
@@ -34,20 +34,6 @@ export interface ImageResult {
   readonly records: number;
   readonly failed: boolean;
   /** Of an image without records: the others' objects have them. */
-  readonly warnings: readonly string[];
-}
-
-/** One dump, for any format. */
-export interface Exported {
-  readonly path: string;
-  /** Bytes of the image; null for a folder. */
-  readonly size: number | null;
-  readonly sha256: string | undefined;
-  readonly dump: Dump<Listed>;
-  readonly explained: Explained;
-  readonly crash: Crash | undefined;
-  /** undefined where it is longer than MAX_TEXT. */
-  readonly bytes: Uint8Array | undefined;
   readonly warnings: readonly string[];
 }
 

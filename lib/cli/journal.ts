@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { Crash } from '../triage/crash.js';
 import type { Kind } from '../triage/rule.js';
-import type { Exported } from './export-records.js';
+import type { Exported } from './exported.js';
 
 /** Tells these entries from all others: `journalctl MESSAGE_ID=…`. */
 export const MESSAGE_ID = '7d1d7e5c3a0f4f6c9b8e2a4c61d35f90';
