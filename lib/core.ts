@@ -60,7 +60,8 @@ export {
   Tree,
   type TreeOptions,
 } from './tree/tree.js';
-export { type ExplainOptions, type Explanation, explain } from './triage/explain.js';
+export type { Crash } from './triage/crash.js';
+export { Explainer, type ExplainOptions, type Explanation, explain, writer } from './triage/explain.js';
 export { addDeviceDump, type Plan, planChunks, type Run } from './vmcore/add.js';
 export { type Warning, type WarningCode, Warnings } from './warnings.js';
 

@@ -20,6 +20,8 @@ export interface Command {
   /** What yargs is to parse, where that differs. */
   readonly pattern?: string;
   readonly summary: string;
+  /** Paragraphs that the help and the manual page have after the options. */
+  readonly details?: readonly string[];
   readonly examples: readonly (readonly [string, string])[];
   build(yargs: Argv): Argv;
   /** @returns the exit status */

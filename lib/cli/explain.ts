@@ -1,13 +1,14 @@
 // pstorefuse explain: what crashed, where, and whether the text may be believed.
 
 import type { Crash } from '../triage/crash.js';
+import { dumpOfOne, type Explained, explainDump, explainRecords } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
 import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
 import { besideLabel } from './fold.js';
 import { complain, isTerminal, json, print, printable } from './print.js';
 import { checkVmlinux, locate } from './source-lines.js';
-import { type Explained, explainFile, explainParts, explainRecords, explainStdin, isText, partOf } from './texts.js';
+import { explainFile, explainStdin, isText } from './texts.js';
 
 /** With --all, so many crashes of one text are told of; more are counted. */
 const MOST_CRASHES = 10_000;
@@ -68,7 +69,7 @@ function explainSource(
   try {
     if (names.length === 0)
       for (const explained of explainRecords(listRecords(opened.mounted), options)) push(explained);
-    for (const name of names) push(explainParts([partOf(findRecord(opened.mounted, name))], options));
+    for (const name of names) push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
     end();
   } finally {
     opened.close();

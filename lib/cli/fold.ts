@@ -11,7 +11,7 @@ export function besideLabel(label: string, words: readonly string[], columns: nu
 }
 
 /** Words in lines of so many columns. A longer word is not broken: it may be there to be copied. */
-function folded(words: readonly string[], columns: number): string[] {
+export function folded(words: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const word of words.map(printable)) {
     const last = lines.at(-1);

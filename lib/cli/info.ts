@@ -5,10 +5,13 @@ import { abiName } from '../pstore/abi.js';
 import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
 import { inUnits } from '../pstore/geometry.js';
 import { sourceText } from '../pstore/keys.js';
-import { type Command, EXIT, type Opened, openAll, sourceOptions, warn } from './command.js';
+import { dumpsOf, isLog } from '../triage/dump.js';
+import { type Command, EXIT, listRecords, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { besideLabel } from './fold.js';
 import { hashesOf, hashLines, jsonHashes } from './info-hash.js';
+import { crashOf, nameOf } from './ls-table.js';
 import { json, print, printable } from './print.js';
+import { terminalColumns } from './table.js';
 
 export const info: Command = {
   usage: 'info <source..>',
@@ -71,6 +74,8 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
   const found = backend.info();
   const { from } = source.identity;
   const zones = Array.from(found.zones, (zone) => ({ ...zone, offset: from + zone.offset }));
+  const crashes = Object.fromEntries(titlesOf(mounted));
+  const details = { ...found.details, ...(Object.keys(crashes).length > 0 && { crashes }) };
   const warnings = backend.warnings.list.map((warning) => {
     return { ...warning, offset: warning.offset === null ? null : from + warning.offset };
   });
@@ -89,7 +94,7 @@ function jsonInfo(mounted: Mounted): Record<string, unknown> {
     nextZone: found.nextZone,
     zones,
     warnings,
-    ...(Object.keys(found.details).length > 0 && { details: found.details }),
+    ...(Object.keys(details).length > 0 && { details }),
   };
 }
 
@@ -101,6 +106,29 @@ function printInfo(mounted: Mounted, all: boolean): void {
     for (const line of besideLabel(`${label}:`.padEnd(width), words, columns)) print(`${line}\n`);
   }
   printZones(mounted, all, columns);
+}
+
+/** Titles by names: each dump has the name by which `cat` prints the whole of it. */
+function* titlesOf(mounted: Mounted): Generator<readonly [name: string, title: string]> {
+  const logs = [...listRecords([mounted])].filter(({ record }) => isLog(record));
+  for (const dump of dumpsOf(logs)) {
+    const crash = crashOf(dump);
+    if (crash) yield [nameOf(dump), crash.title];
+  }
+}
+
+/** More crashes are better listed than told of before the zones. */
+const MOST_TITLES = 16;
+
+function* titleLines(mounted: Mounted): Generator<readonly [string, ...string[]]> {
+  let count = 0;
+  for (const [name, title] of titlesOf(mounted)) {
+    if (count++ === MOST_TITLES) {
+      yield ['crash', '…', 'and', 'more:', 'pstorefuse', 'ls', 'lists', 'them'];
+      return;
+    }
+    yield ['crash', `${name}:`, ...title.split(' ')];
+  }
 }
 
 /** Label, and the words of the value. */
@@ -126,6 +154,7 @@ function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]>
   }
   if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
   for (const [label, text] of Object.entries(details)) yield words(label, text);
+  yield* titleLines(mounted);
   yield ['source', sourceOf(mounted, found)];
   if (found.kernelParameters.length > 0) yield ['kernel parameters', ...found.kernelParameters];
 }
@@ -201,13 +230,4 @@ function printZones({ backend, source }: Mounted, all: boolean, columns: number)
     const words = [reason === null ? first.state : `${first.state}:`, ...(reason?.split(' ') ?? [])];
     for (const line of besideLabel(label, words, columns)) print(`${line}\n`);
   }
-}
-
-/** A narrower terminal is not worth folding for. */
-const LEAST_COLUMNS = 60;
-
-/** The terminal's columns; as many as any text has where nobody looks, or the terminal does not say. */
-function terminalColumns(): number {
-  const { columns } = process.stdout;
-  return columns >= LEAST_COLUMNS ? columns : Number.POSITIVE_INFINITY;
 }

@@ -1,32 +1,75 @@
-// pstorefuse ls: the records of sources, as the mount would show them.
+// pstorefuse ls: the records of sources. For a program as a mount would show them; for people what crashed, when and where.
 
 import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
+import { recordChunks } from '../triage/dump.js';
+import { colorOption, isColored } from './color.js';
 import type { Listed } from './command.js';
 import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
 import { erasedOf } from './erased.js';
-import { json, print, printable } from './print.js';
+import { printGroups, printTable } from './ls-table.js';
+import { isTerminal, json, print, printable } from './print.js';
+import {
+  clockOf,
+  clockOptions,
+  isSelected,
+  type Match,
+  matchesIn,
+  ordered,
+  selectionOf,
+  selectionOptions,
+} from './select.js';
+import { clockText } from './when.js';
 
 export const ls: Command = {
   usage: 'ls <source..>',
-  summary: 'List the records of a source',
+  summary: 'List the records of sources: what crashed, when, where',
   examples: [
-    ['$0 ls mmcblk0p7.raw', 'what a mount of this image would show'],
+    ['$0 ls mmcblk0p7.raw', 'a table on a terminal; in a pipe the names that a mount of this image would show'],
     ['$0 ls --json mmcblk0p7.raw', 'the same for programs'],
+    ['$0 ls --since yesterday --reason panic *.raw', 'panics of the last days in many images'],
+    ['$0 ls --group *.raw', 'what crashed how often, and on how many images'],
+  ],
+  details: [
+    'On a terminal ls prints a table: each dump once, whatever the number of its parts, the newest first. In a pipe it ' +
+      'prints the names of all records in the order of a mount, one a line, in front of them the label of the source ' +
+      'where there are several. --table, --color=always, --utc, --iso, --all and --group print the table into a pipe, too.',
+    'MODULE is the module of the function in the title. An option that selects by time leaves out what has no time.',
+    'With -g a pipe gets NAME:LINE:TEXT of each line found.',
+    '--group prints a line for each signature: how many crashes have it, when it was first and last seen, on how many ' +
+      'images. A crash that both a record and a console tell of counts once.',
+    '--json prints an array of objects, --ndjson one object a line: name, backend, label, type, id, size, mtimeNs ' +
+      '(nanoseconds since 1970, as text), reason, count, compressed, state, offset, title (what the source itself calls ' +
+      'it) and path (of the source); with -g also matches (line, text); with --group signature, kind, count, first, ' +
+      'last, titles, images.',
   ],
   build: (yargs) =>
-    sourceOptions(yargs)
+    colorOption(clockOptions(selectionOptions(sourceOptions(yargs))))
       .option('json', { type: 'boolean', describe: 'an array of objects' })
+      .option('ndjson', { type: 'boolean', describe: 'one object a line' })
       .option('joined', { type: 'boolean', describe: 'each dump once, its parts joined' })
       .option('erased', { type: 'boolean', describe: 'what is left of erased records instead' })
-      .option('l', { alias: 'long', type: 'boolean', describe: 'size, time, reason and count too' }),
+      .option('l', { alias: 'long', type: 'boolean', describe: 'size, time, reason and count too' })
+      .option('table', { type: 'boolean', describe: 'the table for people, in a pipe too' })
+      .option('all', { type: 'boolean', describe: 'the table, with each part of a dump by itself' })
+      .option('group', {
+        type: 'boolean',
+        describe: 'crashes by signature: how many, first and last, on how many images',
+      }),
   run: (args) => {
+    const selection = selectionOf(args);
+    const look = { clock: clockOf(args), colored: isColored(args) };
     const opened = openAll(args, args.list('source'), 'read');
     try {
-      const mounted = args.flag('erased') ? opened.mounted.map(erasedOf) : opened.mounted;
-      const records = listRecords(args.flag('joined') ? mounted.map(joined) : mounted);
-      if (args.flag('json')) printJson(records);
-      else printNames(records, opened.mounted.length > 1, args);
+      const wanted = args.flag('erased') ? opened.mounted.map(erasedOf) : opened.mounted;
+      const mounted = args.flag('joined') ? wanted.map(joined) : wanted;
+      const records = selected(listRecords(mounted), args);
+      const several = opened.mounted.length > 1;
+      const format = args.flag('json') ? 'json' : args.flag('ndjson') ? 'ndjson' : undefined;
+      if (args.flag('group')) printGroups(records, selection, look, format);
+      else if (format) printObjects(found(records, args), format);
+      else if (wantsTable(args)) printTable(records, selection, look, { several, all: args.flag('all') });
+      else printNames(found(records, args), several, args);
     } finally {
       opened.close();
     }
@@ -34,8 +77,40 @@ export const ls: Command = {
   },
 };
 
+function wantsTable(args: Arguments): boolean {
+  if (args.flag('l')) return false;
+  const asks = ['table', 'all', 'utc', 'iso'].some((name) => args.flag(name));
+  return asks || isTerminal() || args.text('color') === 'always';
+}
+
 function joined(mounted: Mounted): Mounted {
   return { ...mounted, backend: new JoinedView(mounted.backend) };
+}
+
+/** In the order of the mount. */
+function* selected(records: Iterable<Listed>, args: Arguments): Generator<Listed> {
+  const selection = selectionOf(args);
+  for (const each of records) if (isSelected(selection, each.record)) yield each;
+}
+
+interface Found extends Listed {
+  /** Lines that were searched for; undefined where none were. */
+  readonly matches?: readonly Match[];
+}
+
+/** Those with the pattern in them, in the order of the mount; in that of time where it matters which ones are shown. */
+function found(records: Iterable<Listed>, args: Arguments): Iterable<Found> {
+  const selection = selectionOf(args);
+  const { pattern, most, oldestFirst } = selection;
+  const matching = pattern ? searched(records, pattern) : records;
+  return most === undefined && !oldestFirst ? matching : ordered(selection, [...matching], ({ record }) => record);
+}
+
+function* searched(records: Iterable<Listed>, pattern: RegExp): Generator<Found> {
+  for (const each of records) {
+    const matches = each.record.state === 'undecodable' ? [] : matchesIn(pattern, recordChunks(each));
+    if (matches.length > 0) yield { ...each, matches };
+  }
 }
 
 /** One record as `ls --json` gives it. */
@@ -55,43 +130,44 @@ export function jsonRecord({ mounted, record }: Listed): Record<string, unknown>
     state,
     offset: offset + (mounted.base ?? 0),
     title,
+    path: mounted.backend.path,
   };
 }
 
-function printJson(records: Iterable<Listed>): void {
-  let separator = '[\n';
+/** Output is written in pieces of about so many characters. */
+const PIECE = 1 << 16;
+
+function printObjects(records: Iterable<Found>, format: 'json' | 'ndjson'): void {
+  const [begin, between, end] = format === 'json' ? ['[\n', ',\n', '\n]\n'] : ['', '\n', '\n'];
+  let separator = begin;
   let lines = '';
+  let count = 0;
   for (const each of records) {
-    lines += separator + json(jsonRecord(each));
-    separator = ',\n';
-    if (lines.length > 1 << 16) {
-      print(lines);
-      lines = '';
-    }
+    lines += separator + json({ ...jsonRecord(each), ...(each.matches && { matches: each.matches }) });
+    separator = between;
+    count++;
+    if (lines.length <= PIECE) continue;
+    print(lines);
+    lines = '';
   }
-  print(separator === '[\n' ? '[]\n' : `${lines}\n]\n`);
+  if (count > 0) print(lines + end);
+  else if (format === 'json') print('[]\n');
 }
 
-function printNames(records: Iterable<Listed>, several: boolean, args: Arguments): void {
-  for (const { mounted, record } of records) {
+function printNames(records: Iterable<Found>, several: boolean, args: Arguments): void {
+  const clock = clockOf(args);
+  for (const { mounted, record, matches } of records) {
     const name = several ? `${mounted.label}/${record.name}` : record.name;
     const title = record.title === null ? '' : ` (${printable(record.title)})`;
-    print(args.flag('l') ? `${longLine(record)} ${name}${title}\n` : `${name}\n`);
+    if (args.flag('l')) print(`${longLine(record, clock)} ${name}${title}\n`);
+    else if (!matches) print(`${name}\n`);
+    for (const { line, text } of matches ?? []) print(`${name}:${line}:${text}\n`);
   }
 }
 
-function longLine(record: Listed['record']): string {
-  const time = record.mtimeNs === null ? '-' : localTime(record.mtimeNs);
+function longLine(record: Listed['record'], clock: ReturnType<typeof clockOf>): string {
+  const time = record.mtimeNs === null ? '-' : clockText(record.mtimeNs, clock);
   const count = record.count === null ? '' : `#${record.count}`;
   const reason = record.reason === null ? '-' : `${record.reason}${count}`;
   return `${String(record.size).padStart(10)} ${time.padEnd(19)} ${reason.padEnd(12)}`;
-}
-
-/** `2021-09-14 09:39:05`, in the local time zone as `ls -l` has it. */
-export function localTime(ns: bigint): string {
-  const date = new Date(Number(ns / 1_000_000n));
-  if (Number.isNaN(date.getTime())) return `${ns / 1_000_000_000n} s`;
-  const two = (n: number) => String(n).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

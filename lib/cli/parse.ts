@@ -139,6 +139,7 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
       command.summary,
       (builder) => {
         let built = command.build(builder as Argv);
+        for (const paragraph of command.details ?? []) built = built.epilogue(paragraph);
         for (const [example, text] of command.examples) built = built.example(example, text);
         called = calledBy(command, built);
         return built;
@@ -172,7 +173,27 @@ function prepared(argv: readonly string[]): string[] {
   const options = end < 0 ? argv : argv.slice(0, end);
   const literals = end < 0 ? [] : argv.slice(end + 1).map((arg) => LITERAL + arg);
   const word = (arg: string) => (/^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg === '-' ? LITERAL + arg : arg]);
-  return [...options.flatMap(word), ...literals];
+  return [...withValues(options).flatMap(word), ...literals];
+}
+
+/** Options whose value may begin with a dash: `--since -2h`. */
+const OF_ANY_VALUE = /^(?:--since|--until|-S|-U|--grep|-g)$/;
+
+/** Such an option and its value as one word, which cannot be taken for another option. */
+function withValues(words: readonly string[]): string[] {
+  const together: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const [, option = word, given] = /^(--(?:since|until|grep))=(.*)$/s.exec(word) ?? [];
+    const value = given ?? words[i + 1];
+    if (!OF_ANY_VALUE.test(option) || value === undefined) {
+      together.push(word);
+      continue;
+    }
+    together.push(`${option}=${LITERAL}${value}`);
+    if (given === undefined) i++;
+  }
+  return together;
 }
 
 /**

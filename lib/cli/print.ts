@@ -69,20 +69,25 @@ export function isTerminal(): boolean {
   return isatty(STDOUT);
 }
 
-/** Escape sequences in what comes from an image must not reach a terminal. */
+/** What must not reach a terminal from an image: escape sequences, and what turns the direction of the text after it. */
+const HARMFUL = '\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
+const HARMFUL_IN_LINE = new RegExp(`[\\u0000-\\u001f${HARMFUL}]`, 'g');
+const HARMFUL_IN_TEXT = new RegExp(`[\\u0000-\\u0008\\u000b-\\u001f${HARMFUL}]`, 'g');
+
+/** One line, which holds nothing that a terminal would obey. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, escaped);
+  return text.replace(HARMFUL_IN_LINE, escaped);
 }
 
 /** The same for texts of many lines, which come in pieces: lines and tabs stay. */
 export function printableText(): (bytes: Uint8Array) => string {
   const decoder = new TextDecoder();
-  return (bytes) =>
-    decoder.decode(bytes, { stream: true }).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, escaped);
+  return (bytes) => decoder.decode(bytes, { stream: true }).replace(HARMFUL_IN_TEXT, escaped);
 }
 
 function escaped(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  const code = character.charCodeAt(0);
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
 /** JSON escapes only a part of the control characters by itself. @param space as JSON.stringify() takes it */

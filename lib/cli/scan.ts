@@ -12,13 +12,13 @@ import { parseSource, type SourceSpec, TextCache } from '../source/sources.js';
 import { readCompanion } from '../storage/path.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
+import { explainRecords } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { Warnings } from '../warnings.js';
 import { type Command, EXIT, type Listed, listRecords } from './command.js';
-import { localTime } from './ls.js';
 import { complain, json, print, printable } from './print.js';
 import { bytesText, ScanProgress } from './scan-progress.js';
-import { explainRecords } from './texts.js';
+import { clockText } from './when.js';
 
 export const scan: Command = {
   usage: 'scan <file>',
@@ -141,7 +141,7 @@ function newestOf(records: readonly Listed[]): Newest[] {
   const explained = explainRecords(sorted.slice(0, TOLD * PARTS_EACH), { most: 100 });
   return [...explained].slice(0, TOLD).map(({ names, reason, explanation }) => {
     const record = sorted.find((one) => one.record.name === names[0])?.record;
-    const time = record?.mtimeNs == null ? null : localTime(record.mtimeNs);
+    const time = record?.mtimeNs == null ? null : clockText(record.mtimeNs, { utc: false, iso: false });
     return { name: names[0] ?? '', time, title: writer(explanation, reason ?? undefined)?.title ?? null };
   });
 }

@@ -15,7 +15,8 @@ import {
 } from '../source/sources.js';
 import { clearImmutableBy } from '../storage/immutable.js';
 import { takeLocksBy } from '../storage/lock.js';
-import { Tree } from '../tree/tree.js';
+import { Tree, type TreeOptions } from '../tree/tree.js';
+import { RecordAttributes } from '../triage/attributes.js';
 import { Deadlines } from './deadlines.js';
 import { serveDevFuse } from './dev-fuse.js';
 import { checkFuse } from './device.js';
@@ -144,7 +145,10 @@ class Serving {
     report.debug?.(`mounting at ${this.#mountPoint} by ${this.#transport}`);
     const { layout, readOnly, uid, gid, umask, joined, erased } = this.#options.mount;
     const owner = { uid: uid ?? process.getuid!(), gid: gid ?? process.getgid!() };
-    const tree = new Tree(mounted, { layout, readOnly, ...owner, umask, joined, erased, mountTimeNs: nowNs() });
+    const attributes = new RecordAttributes();
+    const understand: TreeOptions['understand'] = (kept) => attributes.of(kept);
+    const shown = { layout, readOnly, ...owner, umask, joined, erased, understand };
+    const tree = new Tree(mounted, { ...shown, mountTimeNs: nowNs() });
     const served = this.#serveOptions();
     for (const signal of SIGNALS) process.on(signal, () => this.#stop());
     // The file system that we were called from is not to be kept busy; a folder's files are yet to be found by its path.

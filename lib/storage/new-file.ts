@@ -4,13 +4,17 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -146,6 +150,32 @@ export function syncFolder(folder: string): void {
     throw fromSystem(error, `${folder} could not be brought to the medium: ${reasonOf(error)}`, { path: folder });
   } finally {
     if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Makes a folder, and those above it that are missing, each on the medium. @throws PstoreError EEXIST, EIO, ENOSPC */
+export function makeFolders(path: string): void {
+  try {
+    if (!statSync(path, { throwIfNoEntry: false })) {
+      if (dirname(path) !== path) makeFolders(dirname(path));
+      mkdirSync(path);
+    }
+    // It may have been made by who was interrupted before it was on the medium.
+    syncFolder(dirname(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    throw fromSystem(error, `the folder ${path} cannot be made: ${reasonOf(error)}`, { path });
+  }
+}
+
+/** What writeNewFile() leaves behind when it is killed. */
+const LEFT_BEHIND = /^\.[^/]{1,64}\.(\d{1,10})-[a-z\d]+-\d+\.part$/;
+
+/** Removes from a folder what was left behind by processes that have ended. */
+export function removeLeftBehind(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = LEFT_BEHIND.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) unlinkIfThere(join(folder, name));
   }
 }
 

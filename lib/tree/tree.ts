@@ -38,6 +38,11 @@ export interface TreeOptions {
   readonly erased?: boolean;
   /** Time of everything that has none of its own, in nanoseconds since 1970. */
   readonly mountTimeNs: bigint;
+  /** What is understood of a record, for further extended attributes: by names without `user.pstore.`. */
+  readonly understand?: (kept: {
+    readonly mounted: Mounted;
+    readonly record: PstoreRecord;
+  }) => ReadonlyMap<string, string>;
 }
 
 /** What stat() gives. */
@@ -343,7 +348,10 @@ export class Tree {
   /** Extended attributes of a record, by name; none on directories. */
   xattrs(ino: number): ReadonlyMap<string, string> {
     const found = this.#recordOf(ino);
-    return found ? recordXattrs(this.#shown[found.place.at]!, found.record) : new Map();
+    if (!found) return new Map();
+    const mounted = this.#shown[found.place.at]!;
+    const { record } = found;
+    return recordXattrs(mounted, record, this.options.understand?.({ mounted, record }));
   }
 
   statfs(): Statfs {

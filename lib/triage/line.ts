@@ -34,6 +34,8 @@ const LEVEL_MASK = 7;
 type Facts = { -readonly [key in keyof LogLine]: LogLine[key] };
 
 interface Prefix {
+  /** What a line may begin with that has it: others are not tried, because all of them at each line take long. */
+  readonly begins: RegExp;
   readonly pattern: RegExp;
   take(match: RegExpExecArray, facts: Facts): void;
 }
@@ -45,6 +47,7 @@ const CALLER = String.raw`\[ {0,12}([TC]\d{1,10})[^\]\s]{0,24} {0,2}\]`;
 const PREFIXES: readonly Prefix[] = [
   {
     // [   12.345678][  T123]
+    begins: /\[/,
     pattern: new RegExp(`^${STAMP}(?: ?${CALLER})? ?`),
     take: (match, facts) => {
       facts.seconds = Number(match[1]);
@@ -53,6 +56,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // <4>, and <30> with a facility
+    begins: /</,
     pattern: /^<(\d{1,3})>/,
     take: (match, facts) => {
       facts.level = Number(match[1]) & LEVEL_MASK;
@@ -60,6 +64,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // /dev/kmsg and netconsole: 4,123,456789,-;
+    begins: /\d/,
     pattern: /^(\d{1,3}),\d{1,20},(\d{1,20}),[^;\s]{0,64};/,
     take: (match, facts) => {
       facts.level = Number(match[1]) & LEVEL_MASK;
@@ -68,6 +73,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // 2024-01-02T03:04:05.678901+01:00
+    begins: /[[\d]/,
     pattern: /^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|UTC|[+-]\d\d:?\d\d)?\]? /,
     take: ([, day, time, fraction, zone], facts) => {
       facts.wall = `${day}T${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : (zone ?? '')}`;
@@ -75,6 +81,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // dmesg -T: [Tue Jan  2 03:04:05 2024]
+    begins: /\[/,
     pattern: /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\] ?/,
     take: ([, month, day, time, year], facts) => {
       const number = MONTHS.indexOf(month!) + 1;
@@ -83,16 +90,19 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // syslog: Jan  2 03:04:05 (the year is not told, so that it is no wall-clock time)
+    begins: /[A-Z]/,
     pattern: /^[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d /,
     take: () => {},
   },
   {
     // logcat: 01-02 03:04:05.678  1234  1234 W kernel  :
+    begins: /\d/,
     pattern: /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} {1,6}\d{1,7} {1,6}\d{1,7} [VDIWEF] [^:]{0,32}: ?/,
     take: () => {},
   },
   {
     // Programs that collect consoles: 2018/01/09 14:28:48
+    begins: /\d/,
     pattern: /^(\d{4})\/(\d\d)\/(\d\d) (\d\d:\d\d:\d\d) /,
     take: ([, year, month, day, time], facts) => {
       facts.wall = `${year}-${month}-${day}T${time}`;
@@ -100,6 +110,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // dmesg -x: kern  :warn  :
+    begins: /[a-z]/,
     pattern: /^(?:kern|user|daemon|auth|syslog|local\d)\s{0,8}:([a-z]{3,6})\s{0,3}: ?/,
     take: (match, facts) => {
       const level = LEVELS.indexOf(match[1]!);
@@ -108,6 +119,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // What syslog and journalctl write after the time: host kernel:
+    begins: /[\w.-]/,
     pattern: /^(?:([\w.-]{1,64}) )?(?:kern\.\w{3,7} )?kernel(?:\[\d{1,7}\])?: ?/,
     take: (match, facts) => {
       if (match[1] !== undefined) facts.host = match[1];
@@ -115,6 +127,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // Samsung: [4:  system_server: 3344]
+    begins: /\[/,
     pattern: /^\[ {0,2}\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}(\d{1,8})\] ?/,
     take: (match, facts) => {
       facts.context = `T${match[1]}`;
@@ -122,6 +135,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // MediaTek: (2)[1608:kworker/2:1]
+    begins: /[-(]/,
     pattern: /^-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\] ?/,
     take: (match, facts) => {
       facts.context = `T${match[1]}`;
@@ -129,12 +143,18 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // [T123] where it stands apart from the time
+    begins: /\[/,
     pattern: new RegExp(`^${CALLER} ?`),
     take: (match, facts) => {
       facts.context = match[1];
     },
   },
 ];
+
+/** The prefixes by the code of the character that a line begins with: all of them are ASCII. */
+const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: 128 }, (_, code) =>
+  PREFIXES.filter(({ begins }) => begins.test(String.fromCharCode(code))),
+);
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
 const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]/;
@@ -165,7 +185,7 @@ function takePrefixes(raw: string, facts: Facts): string {
   let text = raw;
   for (let i = 0; i < MAX_PREFIXES; i++) {
     const before = text;
-    for (const { pattern, take } of PREFIXES) {
+    for (const { pattern, take } of PREFIXES_BY_CODE[text.charCodeAt(0)] ?? []) {
       const match = pattern.exec(text);
       if (!match) continue;
       take(match, facts);

@@ -40,13 +40,26 @@ export interface PartFacts {
 /** Writing all parts of a dump takes no longer, in seconds. */
 const MAX_WRITING = 60;
 
+/** No more boots than these begin within a minute: dumps before them are complete. */
+const MAX_ALIKE = 16;
+
 /** Records by dump: those of one backend, reason and count, written within a minute, with different part numbers. */
 export function groupParts<T extends PartFacts>(records: readonly T[]): T[][] {
   const dumps: T[][] = [];
+  // By what all parts of a dump share, so that an image of many parts takes no longer for each.
+  const byHead = new Map<string, T[][]>();
   for (const record of records) {
-    const dump = record.head && dumps.findLast((parts) => belongs(parts, record));
+    const { head, backend } = record;
+    const key = `${head?.reason} ${head?.count} ${backend}`;
+    const alike = byHead.get(key) ?? [];
+    byHead.set(key, alike);
+    const dump = head && alike.slice(-MAX_ALIKE).findLast((parts) => belongs(parts, record));
     if (dump) dump.push(record);
-    else dumps.push([record]);
+    else {
+      const begun = [record];
+      dumps.push(begun);
+      alike.push(begun);
+    }
   }
   return dumps;
 }

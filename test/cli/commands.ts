@@ -39,7 +39,7 @@ function keysOf({ keys }: GoldenCase): string {
     .join('');
 }
 
-const LS_KEYS = 'name backend label type id size mtimeNs reason count compressed state offset title'.split(' ');
+const LS_KEYS = 'name backend label type id size mtimeNs reason count compressed state offset title path'.split(' ');
 const INFO_KEYS = ['backend', 'label', 'path', 'size', 'format', 'abi', 'geometry', 'confidence', 'kernelParameters'];
 const MORE_INFO_KEYS = ['source', 'counters', 'nextZone', 'zones', 'warnings'];
 
@@ -117,6 +117,7 @@ t.test('ls --json in full, by backend, then type, then id as a number', async (t
     state: 'live',
     offset: 131072,
     title: null,
+    path: 's2.raw',
   });
   const several = JSON.parse(await good(t, 'ls --json v1.raw s3.raw s2.raw,label=x')) as Listed[];
   t.same(
@@ -210,7 +211,8 @@ t.test('a terminal gets no control characters of an image', async (t) => {
   const piped = await good(t, 'cat escapes.raw dmesg-pstore_blk-0');
   t.ok(piped.includes('\x1b[31mred\x07'), 'a pipe gets the bytes as they are');
   const command = `'${process.execPath}' '${PROGRAM}' cat escapes.raw dmesg-pstore_blk-0`;
-  const terminal = await call('script', ['-q', '-e', '-c', command, '/dev/null']);
+  const env = { ...process.env, NO_COLOR: '1' };
+  const terminal = await call('script', ['-q', '-e', '-c', command, '/dev/null'], { env });
   t.equal(terminal.status, 0, terminal.stderr);
   t.ok(terminal.stdout.includes('\\x1b[31mred\\x07 \\x9b2J\ttab'), 'a terminal gets them spelled out');
   t.notMatch(terminal.stdout, /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/);

@@ -146,3 +146,10 @@ t.test('sizes are told in units too, counts are not', async (t) => {
   t.equal(valueOn(page, 'kmsg_size'), '4096 (4K)');
   t.equal(valueOn(page, 'kmsg_zones'), '2048');
 });
+
+t.test('the crashes that the records tell of', async (t) => {
+  writeFileSync('s3.raw', goldenImage('s3'));
+  t.match((await info('s3.raw')).stdout, /^crash: +dmesg-pstore_blk-2: kernel panic: sysrq triggered crash\n/m);
+  const { details } = JSON.parse((await info('--json', 's3.raw')).stdout);
+  t.match(details.crashes, { 'dmesg-pstore_blk-0': /^BUG: .* in lkdtm_EXCEPTION$/ });
+});

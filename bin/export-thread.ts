@@ -1,0 +1,3 @@
+// A thread of export, which reads images.
+
+import '../lib/cli/export-thread.js';

@@ -1,0 +1,98 @@
+// The files of an archive: none is ever written over, and each is on the medium before anything is told of it.
+
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fsyncSync, lstatSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fromSystem, PstoreError } from '../errors.js';
+import { reasonOf } from '../storage/file.js';
+import { makeFolders, removeLeftBehind, syncFolder, writeNewFile } from '../storage/new-file.js';
+
+/** Bytes of a file to be, which can be read more than once. */
+export interface Content {
+  readonly size: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+  chunks(): Iterable<Uint8Array>;
+}
+
+/** Reads the bytes once to know their number and their hash. */
+export function contentOf(chunks: () => Iterable<Uint8Array>): Content {
+  const hash = createHash('sha256');
+  let size = 0;
+  for (const bytes of chunks()) {
+    hash.update(bytes);
+    size += bytes.length;
+  }
+  return { size, sha256: hash.digest('hex'), chunks };
+}
+
+/** `absent`; `same` bytes; or something `other`. */
+export function compareFile(path: string, { size, sha256 }: Content): 'absent' | 'same' | 'other' {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats) return 'absent';
+  if (!stats.isFile() || stats.size !== size) return 'other';
+  return contentOf(() => fileChunks(path)).sha256 === sha256 ? 'same' : 'other';
+}
+
+const CHUNK = 1 << 20;
+
+function* fileChunks(path: string): Generator<Uint8Array> {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const buffer = new Uint8Array(CHUNK);
+    for (;;) {
+      const got = readSync(fd, buffer, 0, CHUNK, null);
+      if (got === 0) return;
+      yield buffer.subarray(0, got);
+    }
+  } catch (error) {
+    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Folders of one run that are on the medium, and free of what killed runs left behind. */
+export class ArchiveFiles {
+  readonly #ready = new Set<string>();
+
+  /** Brings a file to the medium, unless the same is there. @throws PstoreError EEXIST for something other there */
+  ensure(path: string, content: Content): void {
+    const folder = dirname(path);
+    if (!this.#ready.has(folder)) {
+      makeFolders(folder);
+      removeLeftBehind(folder);
+      this.#ready.add(folder);
+    }
+    const found = compareFile(path, content);
+    if (found === 'absent') writeNewFile(path, content.size, unchanged(path, content));
+    else if (found === 'same') syncFile(path);
+    else throw new PstoreError('EEXIST', `${path} is there already, with other bytes`, { path });
+  }
+}
+
+/** The run that wrote it may have been killed before its name was on the medium. */
+function syncFile(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  syncFolder(dirname(path));
+}
+
+/** The bytes of a content. @throws PstoreError EIO where they are not what they were when they were hashed */
+function* unchanged(path: string, { size, sha256, chunks }: Content): Generator<Uint8Array> {
+  const hash = createHash('sha256');
+  let given = 0;
+  for (const bytes of chunks()) {
+    given += bytes.length;
+    if (given > size) break;
+    hash.update(bytes);
+    yield bytes;
+  }
+  if (given === size && hash.digest('hex') === sha256) return;
+  throw new PstoreError('EIO', `${path} is not written: the record changed while it was read; try again`, { path });
+}

@@ -1,0 +1,238 @@
+// pstorefuse archive: records as files of a folder, where nothing is ever written over; erased only when they are there.
+
+import { join } from 'node:path';
+import { PstoreError } from '../errors.js';
+import type { PstoreRecord } from '../pstore/backend.js';
+import {
+  type Dump,
+  type DumpPart,
+  dumpChunks,
+  dumpOfParts,
+  dumpsOf,
+  explainDump,
+  isLog,
+  recordChunks,
+} from '../triage/dump.js';
+import { writer } from '../triage/explain.js';
+import { ArchiveFiles, compareFile, contentOf } from './archive-files.js';
+import { ArchiveIndex } from './archive-index.js';
+import { archiveAsSystemd } from './archive-systemd.js';
+import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
+import { jsonCrash } from './explain.js';
+import { nameOf } from './ls-table.js';
+import { complain, OutputClosed, print, printable } from './print.js';
+
+const LAYOUTS = ['pstorefuse', 'systemd'] as const;
+
+export const archive: Command = {
+  usage: 'archive <source..> <folder>',
+  pattern: 'archive <source..>',
+  summary: 'Keep records as files of a folder, where nothing is written over; with --erase, erase what is there',
+  examples: [
+    ['$0 archive /dev/mmcblk0p7 /var/lib/pstorefuse --erase', 'what a machine does at boot'],
+    ['$0 archive --dry-run *.raw archive', 'which files there would be'],
+  ],
+  details: [
+    'Each dump, its parts joined, is one file: FOLDER/MACHINE/DATE/TIME-NAME-HASH, with date and time in UTC, and the ' +
+      'first digits of the SHA-256 of its bytes. MACHINE is the label of the source where one was given, else the name ' +
+      'of the machine where the log tells it, else the label that a mount would give. What has no time is in undated/. ' +
+      'The path of each new file is printed.',
+    'FOLDER/index.ndjson has a line for each file: path, source, label, parts (name, part, mtimeNs, size, sha256 and ' +
+      'first line of each record), size, sha256, when it was archived, and all that explain tells of it.',
+    'A file has its name only when all of it is on the medium. A record is erased when its file, the folder and the ' +
+      'line of the index are. However it was interrupted: run again, it goes on, and nothing is lost or doubled. While ' +
+      'one process archives to a folder, another one is refused.',
+    '--layout systemd writes the files that systemd-pstore writes: records under their names; those of efi and erst in ' +
+      'folders (SECONDS/COUNT for efi, the id of the last part for erst) together with dmesg.txt, the whole text. Where ' +
+      'something other is there already, the file or folder is called NAME.1 and so on. It has no index.',
+  ],
+  build: (yargs) =>
+    sourceOptions(yargs)
+      .option('erase', { type: 'boolean', describe: 'erase each record when it is in the archive' })
+      .option('dry-run', { type: 'boolean', describe: 'write and erase nothing, only print the paths of the files' })
+      .option('layout', { type: 'string', requiresArg: true, describe: `${LAYOUTS.join(' (default) or ')}` }),
+  run: (args) => {
+    const sources = args.list('source');
+    const folder = sources.pop();
+    if (folder === undefined || sources.length === 0) {
+      throw new PstoreError('EINVAL', `give sources and then the folder of the archive: pstorefuse ${archive.usage}`);
+    }
+    const dry = args.flag('dry-run');
+    const layout = args.choice('layout', LAYOUTS) ?? 'pstorefuse';
+    const erases = args.flag('erase') && !dry;
+    const opened = openAll(args, sources, erases ? 'must' : 'read');
+    const index = layout === 'systemd' || dry ? undefined : new ArchiveIndex(folder);
+    try {
+      const run = new ArchiveRun({ folder, index, dry, erases, asSystemd: layout === 'systemd' });
+      for (const dump of dumpsOf(listRecords(opened.mounted))) run.take(dump);
+      return run.failed || opened.partly ? EXIT.PARTLY : EXIT.OK;
+    } finally {
+      index?.close();
+      opened.close();
+    }
+  },
+};
+
+interface RunOptions {
+  readonly folder: string;
+  readonly index: ArchiveIndex | undefined;
+  readonly dry: boolean;
+  readonly erases: boolean;
+  readonly asSystemd: boolean;
+}
+
+/** One dump after the other: one that cannot be archived is told of, and keeps none of the others. */
+class ArchiveRun {
+  failed = false;
+  readonly #options: RunOptions;
+  readonly #files = new ArchiveFiles();
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  take(dump: Dump<Listed>): void {
+    const { asSystemd, dry, folder } = this.#options;
+    try {
+      if (asSystemd) this.#told(archiveAsSystemd(dump, folder, dry ? undefined : this.#files));
+      else this.#archive(dump);
+    } catch (error) {
+      // Nothing of it is erased.
+      this.#fail(error);
+      return;
+    }
+    if (this.#options.erases) this.#erase(dump);
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof PstoreError)) throw error;
+    this.failed = true;
+    complain(error.message);
+  }
+
+  #told(paths: readonly string[]): void {
+    try {
+      for (const path of paths) print(`${printable(path)}\n`);
+    } catch (error) {
+      // Nobody reads the list any more: the archive is the point.
+      if (!(error instanceof OutputClosed)) throw error;
+    }
+  }
+
+  #archive(dump: Dump<Listed>): void {
+    const { index } = this.#options;
+    const { label } = dump.parts[0].kept.mounted;
+    const parts = dump.parts.map((part) => ({ part, facts: partFacts(part) }));
+    // An interrupted run may have erased a few parts of a dump that it had archived: the others are there, too.
+    const missing = parts.filter(({ facts }) => !this.#has(index?.fileOf(label, facts)));
+    if (missing.length === 0) return;
+    const rest = missing.length === parts.length ? dump : dumpOfParts(missing.map(({ part }) => part));
+    this.#write(
+      rest,
+      missing.map(({ facts }) => facts),
+    );
+  }
+
+  /** A file that somebody has removed does not hold its record any more. */
+  #has(path: string | undefined): boolean {
+    return path !== undefined && compareFile(join(this.#options.folder, path), NOTHING) !== 'absent';
+  }
+
+  #write(dump: Dump<Listed>, parts: readonly PartFacts[]): void {
+    const { folder, index, dry } = this.#options;
+    const content = contentOf(() => dumpChunks(dump));
+    const { kept } = dump.parts[0];
+    const explained = isLog(kept.record) ? explainDump(dump) : undefined;
+    const crash = explained && writer(explained.explanation, explained.reason ?? undefined);
+    const machine = machineOf(kept, crash?.machine ?? explained?.explanation.machine ?? null);
+    const path = [HASH_DIGITS, 64]
+      .map((digits) => join(machine, placeOf(kept.record, nameOf(dump), content.sha256.slice(0, digits))))
+      .find((candidate) => compareFile(join(folder, candidate), content) !== 'other');
+    if (path === undefined) throw new PstoreError('EEXIST', `${folder}: a file of the archive was changed; remove it`);
+    if (dry && compareFile(join(folder, path), content) === 'same') return;
+    if (!dry) {
+      this.#files.ensure(join(folder, path), content);
+      index?.add({
+        path,
+        label: kept.mounted.label,
+        ...describe(kept),
+        size: content.size,
+        sha256: content.sha256,
+        archived: new Date().toISOString(),
+        parts,
+        ...(explained && { ...jsonCrash(explained, crash), path }),
+      } as Parameters<ArchiveIndex['add']>[0]);
+    }
+    this.#told([join(folder, path)]);
+  }
+
+  /** The first in time first: the last one gives a dump its name. */
+  #erase({ parts }: Dump<Listed>): void {
+    for (const { kept } of parts) {
+      try {
+        kept.mounted.backend.erase(kept.record.slot);
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+  }
+}
+
+/** Only whether there is a file at all. */
+const NOTHING = { size: -1, sha256: '', chunks: () => [] };
+
+/** So many digits of the hash are enough to tell texts of one name and second apart. */
+const HASH_DIGITS = 8;
+
+type PartFacts = ReturnType<typeof partFacts>;
+
+function partFacts({ kept, head }: DumpPart<Listed>) {
+  const { name, mtimeNs } = kept.record;
+  const { size, sha256 } = contentOf(() => recordChunks(kept));
+  return {
+    name,
+    part: head?.part ?? null,
+    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    size,
+    sha256,
+    head: head === undefined ? null : `${head.reason}#${head.count} Part${head.part}`,
+  };
+}
+
+function describe({ mounted, record }: Listed): object {
+  const { type, reason, count, compressed, state, mtimeNs } = record;
+  return {
+    source: mounted.backend.path,
+    backend: mounted.backend.name,
+    type,
+    reason,
+    count,
+    compressed,
+    state,
+    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+  };
+}
+
+/** A label that was given wins: whoever gave it knows. */
+function machineOf({ mounted }: Listed, machine: string | null): string {
+  const { label, backend } = mounted;
+  const isGiven = label.replace(/\.\d+$/, '') !== backend.name;
+  return fileName(isGiven || machine === null ? label : machine);
+}
+
+/** `2021-12-31/235957-NAME-HASH`, in UTC. */
+function placeOf({ mtimeNs }: PstoreRecord, name: string, hash: string): string {
+  const date = new Date(Number((mtimeNs ?? 0n) / 1_000_000n));
+  if (mtimeNs === null || Number.isNaN(date.getTime())) return join('undated', `${fileName(name)}-${hash}`);
+  const [day = '', time = ''] = date.toISOString().split('T');
+  return join(day, `${time.slice(0, 8).replaceAll(':', '')}-${fileName(name)}-${hash}`);
+}
+
+/** Most characters of a name, so that what stands around it has room. */
+const MAX_NAME = 120;
+
+/** What an image calls something, as the name of a file. */
+function fileName(text: string): string {
+  const plain = text.replace(/[^\w.+@-]/g, '_').replace(/^[.-]/, '_');
+  return plain.slice(0, MAX_NAME) || '_';
+}

@@ -1,0 +1,198 @@
+// Dumps: records as a person counts them. The parts that a backend cut one text into are one dump, every other record is
+// a dump of its own.
+
+import type { Backend, PstoreRecord } from '../pstore/backend.js';
+import { parseHeadLine } from '../pstore/head-line.js';
+import { Explainer, type ExplainOptions, type Explanation } from './explain.js';
+import { groupParts, joinParts, type PartFacts } from './parts.js';
+import type { Observation, RecordFacts } from './verdict.js';
+
+/** A record and the source that it is in. */
+export interface KeptRecord {
+  readonly mounted: { readonly backend: Backend; readonly label: string };
+  readonly record: PstoreRecord;
+}
+
+export interface Dump<T extends KeptRecord = KeptRecord> {
+  /** In the order of the text: the highest part is the first in time. */
+  readonly parts: readonly [DumpPart<T>, ...DumpPart<T>[]];
+  /** Whether the text is made of several parts, or of one whose others are missing. */
+  readonly isJoined: boolean;
+}
+
+/** One record of a dump, and what its first line says. */
+export interface DumpPart<T extends KeptRecord = KeptRecord> extends PartFacts {
+  readonly kept: T;
+}
+
+/** A text that was explained. */
+export interface Explained {
+  /** Of the file or the source. */
+  readonly path: string;
+  /** Names of the records, in the order of the text; empty for a text that is none. */
+  readonly names: readonly string[];
+  /** Of the record, where there is one. */
+  readonly reason: string | null;
+  /** When the record was written, as its header has it: ISO 8601, in UTC. */
+  readonly time: string | null;
+  readonly explanation: Explanation;
+}
+
+/** Bytes that are read at a time. */
+const CHUNK = 256 << 10;
+
+/** Text records; what others hold is no kernel's log. */
+const TEXT_TYPES: ReadonlySet<string> = new Set(['dmesg', 'console', 'powerpc-opal']);
+
+/** Whether a record holds a kernel's log. */
+export function isLog({ type }: PstoreRecord): boolean {
+  return TEXT_TYPES.has(type);
+}
+
+/** All records as dumps, in the order of their first parts. @param records of any sources */
+export function dumpsOf<T extends KeptRecord>(records: Iterable<T>): Dump<T>[] {
+  return groupParts(Array.from(records, partOf)).map(dumpOfParts);
+}
+
+/** A record with what tells whose part it is. */
+function partOf<T extends KeptRecord>(kept: T): DumpPart<T> {
+  const { record, mounted } = kept;
+  const { state, mtimeNs, type } = record;
+  const hasHead = type === 'dmesg' && state !== 'undecodable';
+  const head = hasHead ? parseHeadLine(firstBytes(mounted.backend, record)) : undefined;
+  // Only the parts of one source can be of one dump.
+  const backend = `${mounted.label}/${mounted.backend.path}`;
+  return { kept, backend, seconds: Number((mtimeNs ?? 0n) / 1_000_000_000n), head };
+}
+
+/** @param parts of one dump, in any order */
+export function dumpOfParts<T extends KeptRecord>(parts: readonly DumpPart<T>[]): Dump<T> {
+  const sorted = parts.toSorted((a, b) => (b.head?.part ?? 1) - (a.head?.part ?? 1));
+  const [first, ...others] = sorted as [DumpPart<T>, ...DumpPart<T>[]];
+  return { parts: [first, ...others], isJoined: sorted.length > 1 || (first.head?.part ?? 1) > 1 };
+}
+
+const HEAD_BYTES = 200;
+
+/** What cannot be read has no first bytes: who reads the whole of it is told. */
+function firstBytes(backend: Backend, record: PstoreRecord): Uint8Array {
+  const content = backend.open(record.slot);
+  try {
+    const bytes = new Uint8Array(Math.min(HEAD_BYTES, content.size));
+    return bytes.subarray(0, content.read(bytes, 0));
+  } finally {
+    content.close?.();
+  }
+}
+
+/** The bytes of one record, in pieces. @throws PstoreError EIO */
+export function* recordChunks({ mounted, record }: KeptRecord): Generator<Uint8Array> {
+  const content = mounted.backend.open(record.slot);
+  try {
+    for (let position = 0; position < content.size; ) {
+      const bytes = new Uint8Array(Math.min(CHUNK, content.size - position));
+      const got = content.read(bytes, position);
+      if (got === 0) return;
+      yield bytes.subarray(0, got);
+      position += got;
+    }
+  } finally {
+    content.close?.();
+  }
+}
+
+/** The text of a dump, in pieces: that of one record as it is, of several parts without their first lines. */
+export function* dumpChunks({ parts, isJoined }: Dump): Generator<Uint8Array> {
+  if (!isJoined) yield* recordChunks(parts[0].kept);
+  else yield new TextEncoder().encode(joinParts(parts.map(wholeText)).text);
+}
+
+function wholeText({ kept }: DumpPart): string {
+  const decoder = new TextDecoder();
+  let text = '';
+  for (const bytes of recordChunks(kept)) text += decoder.decode(bytes, { stream: true });
+  return text + decoder.decode();
+}
+
+/** Numbers of the parts that a dump lacks. */
+export function missingParts({ parts, isJoined }: Dump): readonly number[] {
+  return isJoined ? joinParts(parts.map(headLine)).missing : [];
+}
+
+const headLine = ({ head }: DumpPart): string =>
+  head === undefined ? '' : `${head.reason}#${head.count} Part${head.part}\n`;
+
+/** The records that hold logs, each dump as one. */
+export function* explainRecords(records: Iterable<KeptRecord>, options: ExplainOptions): Generator<Explained> {
+  const logs = [...records].filter(({ record }) => isLog(record));
+  for (const dump of dumpsOf(logs)) yield explainDump(dump, options);
+}
+
+/** @param options without what is known of the record, which is taken from it */
+export function explainDump(dump: Dump, options: ExplainOptions = {}): Explained {
+  const { record, mounted } = dump.parts[0].kept;
+  const explainer = new Explainer({ ...options, record: factsOf(record, missingParts(dump)) });
+  // A person is not helped by the words of compressed bytes.
+  if (record.state !== 'undecodable') {
+    const decoder = new TextDecoder();
+    for (const bytes of dumpChunks(dump)) explainer.push(decoder.decode(bytes, { stream: true }));
+    explainer.push(decoder.decode());
+  }
+  return {
+    path: mounted.backend.path,
+    names: dump.parts.map(({ kept }) => kept.record.name),
+    reason: record.reason,
+    time: timeOf(record),
+    explanation: explainer.end(),
+  };
+}
+
+/** One record by itself, as a dump. */
+export function dumpOfOne<T extends KeptRecord>(kept: T): Dump<T> {
+  return dumpOfParts([partOf(kept)]);
+}
+
+function factsOf(record: PstoreRecord, missing: readonly number[]): RecordFacts {
+  const { reason, mtimeNs, type } = record;
+  return {
+    ...(reason === null || type !== 'dmesg' ? {} : { reason }),
+    ...(mtimeNs === null ? {} : { seconds: Number(mtimeNs / 1_000_000_000n) }),
+    observations: [...observationsOf(record), ...observedGaps(missing)],
+  };
+}
+
+/** ISO 8601 in UTC, or null where the header tells no time that a calendar has. */
+export function timeOf({ mtimeNs }: PstoreRecord): string | null {
+  const date = new Date(Number((mtimeNs ?? 0n) / 1_000_000n));
+  return mtimeNs === null || Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+function observedGaps(missing: readonly number[]): Observation[] {
+  if (missing.length === 0) return [];
+  const shown = missing.slice(0, 8).join(', ');
+  const more = missing.length > 8 ? ` and ${missing.length - 8} more` : '';
+  const sentence =
+    missing.length === 1 ? `Part ${shown} of the dump is missing.` : `Parts ${shown}${more} of the dump are missing.`;
+  return [{ verdict: 'partial', reason: sentence }];
+}
+
+function observationsOf({ state, ecc, compressed }: PstoreRecord): Observation[] {
+  const seen: Observation[] = [];
+  if (state === 'undecodable') {
+    const how = compressed === null ? '' : ` (${compressed})`;
+    seen.push({ verdict: 'partial', reason: `The record's data cannot be decompressed${how}.` });
+  }
+  if (state === 'salvaged') {
+    seen.push({
+      verdict: 'partial',
+      reason: 'A kernel does not show this record: it was read in spite of its header.',
+    });
+  }
+  const [, corrected, lost] = /(\d+) Corrected bytes, (\d+) unrecoverable blocks/.exec(ecc ?? '') ?? [];
+  if (Number(lost) > 0) {
+    seen.push({ verdict: 'partial', reason: `Error correction could not repair ${lost} blocks.` });
+  } else if (Number(corrected) > 0) {
+    seen.push({ verdict: 'repaired', reason: `Error correction repaired ${corrected} bytes.` });
+  }
+  return seen;
+}

@@ -1,0 +1,188 @@
+// archive: nothing is lost, doubled or half written, wherever it is killed; and nothing is ever written over.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { goldenImage } from '../fixture-path.js';
+import { imageFile, PROGRAM, pstorefuse, scratchFolder } from '../mounted.js';
+
+/** Dumps in parts, records of a partition, and records with names of 64 bits. */
+const GOLDEN = ['efi-oops3', 's3', 'erst-oops3'];
+/** Runs that are killed at any moment. */
+const KILLS = 16;
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+interface IndexLine {
+  readonly path: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly title?: string | null;
+  readonly parts: readonly { readonly name: string; readonly sha256: string }[];
+}
+
+function indexOf(folder: string): IndexLine[] {
+  const text = readFileSync(join(folder, 'index.ndjson'), 'utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+function filesOf(folder: string): string[] {
+  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return all.filter((name) => statSync(join(folder, name)).isFile()).sort();
+}
+
+/** Name and hash of each record of an image. */
+function recordsOf(image: string): string[] {
+  const names = pstorefuse('ls', image).stdout.split('\n').filter(Boolean);
+  return names.map((name) => {
+    const { stdout } = pstorefuse('cat', image, name);
+    return `${name} ${sha256(Buffer.from(stdout, 'latin1'))}`;
+  });
+}
+
+t.test('each dump is a file, and the index tells of it', (t) => {
+  const folder = scratchFolder(t);
+  const images = GOLDEN.map((golden) => imageFile(folder, golden));
+  const archive = join(folder, 'new', 'archive');
+  const dry = pstorefuse('archive', '--dry-run', '--erase', ...images, archive);
+  t.notOk(existsSync(archive), 'nothing is written');
+  const run = pstorefuse('archive', ...images, archive);
+  t.match(run, { status: 0, stdout: dry.stdout });
+  const index = indexOf(archive);
+  t.same(
+    run.stdout.split('\n').filter(Boolean),
+    index.map(({ path }) => join(archive, path)),
+  );
+  t.same(filesOf(archive), [...index.map(({ path }) => path), 'index.ndjson'].sort());
+  for (const { path, sha256: hash, size } of index) {
+    const bytes = readFileSync(join(archive, path));
+    t.same([bytes.length, sha256(bytes)], [size, hash], path);
+    t.ok(path.endsWith(hash.slice(0, 8)));
+  }
+  const oops = index.find(({ parts }) => parts.some(({ name }) => name === 'dmesg-pstore_blk-1'))!;
+  t.match(oops, {
+    path: /^pstore_blk\/2021-12-31\/235959-dmesg-pstore_blk-1-/,
+    title: /lkdtm_EXCEPTION$/,
+    source: images[1],
+  });
+  t.ok(readFileSync(images[1]!).equals(goldenImage('s3')), 'nothing is erased without --erase');
+  const before = filesOf(archive).map((file) => readFileSync(join(archive, file), 'latin1'));
+  t.match(pstorefuse('archive', '--erase', ...images, archive), { status: 0, stdout: '' });
+  t.same(
+    filesOf(archive).map((file) => readFileSync(join(archive, file), 'latin1')),
+    before,
+    'nothing is doubled',
+  );
+  for (const image of images) t.equal(pstorefuse('ls', image).stdout, '');
+  t.match(pstorefuse('archive', '--erase', ...images, archive), { status: 0, stdout: '' });
+  t.end();
+});
+
+t.test('labels, machines and what was changed', (t) => {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 's3');
+  const archive = join(folder, 'archive');
+  pstorefuse('archive', `${image},label=board-7`, archive);
+  const [path] = filesOf(archive);
+  t.match(path, /^board-7\//);
+  writeFileSync(join(archive, path!), 'somebody wrote here');
+  rmSync(join(archive, 'index.ndjson'));
+  const again = pstorefuse('archive', '--erase', `${image},label=board-7`, archive);
+  t.equal(again.status, 0, again.stderr);
+  t.equal(readFileSync(join(archive, path!), 'utf8'), 'somebody wrote here', 'a file is never written over');
+  t.ok(filesOf(archive).some((file) => file.startsWith(path!.slice(0, -8)) && file.length > path!.length));
+
+  const lost = indexOf(archive).find(({ path }) => path.includes('dmesg'))!;
+  rmSync(join(archive, lost.path));
+  writeFileSync(image, goldenImage('s3'));
+  t.equal(pstorefuse('archive', `${image},label=board-7`, archive).stdout, `${join(archive, lost.path)}\n`);
+
+  t.match(pstorefuse('archive', image), { status: 64, stderr: /give sources and then the folder/ });
+  t.match(pstorefuse('archive', image, image), { status: 73 }, 'a file is no folder');
+  t.match(pstorefuse('archive', '--layout', 'odd', image, archive), { status: 64 });
+  t.end();
+});
+
+t.test('as systemd-pstore lays it out', (t) => {
+  const folder = scratchFolder(t);
+  const images = GOLDEN.map((golden) => imageFile(folder, golden));
+  const archive = join(folder, 'archive');
+  const records = images.flatMap(recordsOf);
+  mkdirSync(archive);
+  writeFileSync(join(archive, 'dmesg-pstore_blk-0'), 'an older one');
+  mkdirSync(join(archive, '1640995212', '002'), { recursive: true });
+  writeFileSync(join(archive, '1640995212', '002', 'dmesg.txt'), 'an older one');
+  t.match(pstorefuse('archive', '--erase', '--layout', 'systemd', ...images, archive), { status: 0 });
+  const files = filesOf(archive);
+  t.ok(files.includes('1640995208/001/dmesg.txt') && files.includes('1640995212/002.1/dmesg.txt'));
+  t.ok(files.includes('dmesg-pstore_blk-0.1') && files.includes('dmesg-pstore_blk-1'));
+  t.equal(readFileSync(join(archive, 'dmesg-pstore_blk-0'), 'utf8'), 'an older one');
+  t.equal(readFileSync(join(archive, '1640995212/002/dmesg.txt'), 'utf8'), 'an older one');
+  const kept = files.map((file) => sha256(readFileSync(join(archive, file))));
+  for (const record of records) t.ok(kept.includes(record.split(' ')[1]!), record);
+  const whole = readFileSync(join(archive, '1640995208/001/dmesg.txt'), 'latin1');
+  t.match(whole, /^Oops#1 Part13\n[\s\S]*\nOops#1 Part12\n[\s\S]*\nOops#1 Part1\n/);
+  for (const [i, golden] of GOLDEN.entries()) writeFileSync(images[i]!, goldenImage(golden));
+  t.match(pstorefuse('archive', '--layout', 'systemd', ...images, archive), { status: 0, stdout: '' });
+  t.same(filesOf(archive), files, 'nothing is doubled');
+  t.end();
+});
+
+/** Runs a program, and kills it some time after it has begun to write. */
+async function killed(args: readonly string[], sign: string, afterMs: number): Promise<void> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: 'ignore', env: { PATH: process.env.PATH } });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const limit = Date.now() + 10_000;
+  while (child.exitCode === null && !existsSync(sign) && Date.now() < limit) await sleep(1);
+  await sleep(afterMs);
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** Killed many times at any moment, then run to the end. */
+async function survive(t: typeof t0, kills: number, layout: readonly string[]): Promise<void> {
+  const folder = scratchFolder(t);
+  const images = GOLDEN.map((golden) => imageFile(folder, golden));
+  const expected = images.flatMap(recordsOf).sort();
+  for (let round = 0; round < kills; ) {
+    for (const [i, golden] of GOLDEN.entries()) writeFileSync(images[i]!, goldenImage(golden));
+    const archive = join(folder, `archive-${round}`);
+    const args = ['archive', '--erase', ...layout, ...images, archive];
+    // Some are killed more than once before one comes to its end.
+    for (let times = 1 + (round % 3); times > 0; times--, round++) await killed(args, archive, Math.random() * 60);
+    const last = pstorefuse(...args);
+    t.equal(last.status, 0, last.stderr);
+    for (const image of images) t.equal(pstorefuse('ls', image).stdout, '', 'all is erased');
+    const files = filesOf(archive);
+    t.same(
+      files.filter((file) => file.endsWith('.part')),
+      [],
+      'nothing is left behind',
+    );
+    if (layout.length > 0) {
+      const texts = files.filter((file) => !file.endsWith('dmesg.txt'));
+      const kept = texts.map((file) => `${file.split('/').at(-1)} ${sha256(readFileSync(join(archive, file)))}`);
+      t.same(kept.sort(), expected, 'each record once');
+      continue;
+    }
+    const index = indexOf(archive);
+    const kept = index.flatMap(({ parts }) => parts.map(({ name, sha256 }) => `${name} ${sha256}`));
+    t.same(kept.sort(), expected, 'each record once');
+    t.same([...index.map(({ path }) => path), 'index.ndjson'].sort(), files, 'each file once');
+    for (const { path, sha256: hash } of index) t.equal(sha256(readFileSync(join(archive, path))), hash);
+  }
+}
+
+const t0 = t;
+
+t.test('killed at any moment, nothing is lost or doubled', async (t) => {
+  const kills = Number(process.env.KILLS ?? KILLS);
+  await survive(t as typeof t0, kills, []);
+  await survive(t as typeof t0, kills / 4, ['--layout', 'systemd']);
+});
