@@ -27,7 +27,7 @@ export const exportCommand: Command = {
   examples: [
     ['$0 export --ndjson *.raw > crashes.ndjson', 'one object a record'],
     ['find . -name "*.raw" -print0 | $0 export --files-from - -0', 'any number of images'],
-    ['$0 export --journal image.raw | systemd-journal-remote -o crash.journal -', 'for journalctl --file'],
+    ['$0 export --journal a.raw | systemd-journal-remote -o a.journal -', 'for journalctl --file'],
   ],
   details: [
     'The output begins before the last image is opened, and memory does not grow with their number. All processors ' +

@@ -32,9 +32,10 @@ t.test('a dump is added behind the others, and the vmcore itself stays as it is'
     title: string;
     size: number;
   }[];
+  const before = JSON.parse(pstorefuse('ls', '--json', vmcore).stdout) as object[];
   t.same(
     listed.slice(0, 7),
-    JSON.parse(pstorefuse('ls', '--json', vmcore).stdout),
+    before.map((record) => ({ ...record, path: output })),
     'the earlier dumps are where they were',
   );
   t.equal(listed[7]!.title, 'eth1-firmware');
