@@ -15,6 +15,7 @@ import { SurvivingStorage } from './storage/surviving.js';
 import { Tree, type TreeOptions } from './tree/tree.js';
 import type { Warning } from './warnings.js';
 
+export { ZONE_DIALECTS, type ZoneDialect, zoneDialectNamed } from './blk/dialects.js';
 export { ZoneEngine } from './blk/engine.js';
 export { layOut, type ZoneGeometry, type ZoneSizes } from './blk/geometry.js';
 export { ZoneRegistry } from './blk/registration.js';

@@ -40,7 +40,10 @@ export const cat: Command = {
     const all = args.flag('all');
     if (all && names.length > 0) throw new PstoreError('EINVAL', 'give names or --all, not both');
     if (!all && names.length === 0)
-      throw new PstoreError('EINVAL', 'give names of records, or --all; pstorefuse ls shows them');
+      throw new PstoreError(
+        'EINVAL',
+        `${args.text('source')}: give names of records, or --all; pstorefuse ls shows them`,
+      );
     const found = openAll(args, [args.text('source')!], 'read');
     const opened: Opened = args.flag('erased') ? { ...found, mounted: found.mounted.map(erasedOf) } : found;
     try {

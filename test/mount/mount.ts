@@ -542,8 +542,11 @@ give([s.f_bsize, s.f_blocks, s.f_bfree, s.f_files, s.f_ffree, s.f_namemax,
       'user.pstore.count': '3',
       'user.pstore.offset': '131072',
       'user.pstore.reason': 'Oops',
+      'user.pstore.signature': '1:null-deref:c9552b5914f5',
       'user.pstore.state': 'live',
+      'user.pstore.summary': 'BUG: unable to handle kernel NULL pointer dereference in lkdtm_EXCEPTION',
       'user.pstore.type': 'dmesg',
+      'user.pstore.verdict': 'ok',
     };
     // 8 zones of 64 KiB, three of them in use.
     t.same(said, [512, 1024, 640, 3, 5, 255, attributes]);
