@@ -6,7 +6,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
-import { ZONE_MULTIPLE } from './geometry.js';
+import { PSTORE_BLK_CAP, ZONE_MULTIPLE } from './geometry.js';
 import type { Mark } from './marks.js';
 
 export interface Stride {
@@ -58,7 +58,7 @@ export function findStride(
     return singleZone(dmesg[0]!, dialect, storage, formatted, end);
   }
   const { base, size, matches } = best;
-  const filled = dialect.flushes === 'zone' ? sizeByFill(matches.at(-1)!, storage) : undefined;
+  const filled = dialect.flushes === 'zone' ? sizeByFill(matches.at(-1)!, storage, size) : undefined;
   if (filled !== undefined && size % filled === 0 && explainsAll(filled, best, header, storage)) {
     return { base, size: filled, confidence: PROVEN };
   }
@@ -197,7 +197,7 @@ function singleZone(
 ): Stride {
   const base = isDmesgFirst(dialect) ? 0 : mark.offset;
   const room = Math.floor(((end ?? storage.size) - mark.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE;
-  const filled = dialect.flushes === 'zone' ? sizeByFill(mark, storage) : undefined;
+  const filled = dialect.flushes === 'zone' ? sizeByFill(mark, storage, PSTORE_BLK_CAP) : undefined;
   if (filled !== undefined) return { base, size: filled, confidence: BY_FILL };
   if (formatted && room > 0) return { base, size: room, confidence: GUESS };
   const stored = mark.datalen <= room ? mark.datalen + BUFFER_HEADER_SIZE[dialect.generation] : 0;
@@ -233,11 +233,12 @@ const FILL_CHUNK = 64 << 10;
 /**
  * Mainline writes a zone as a whole, zeros behind the data: the zone ends where they do, when something else was there
  * before.
+ * @param most bytes that a zone can have: zeros beyond are not looked at
  */
-function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage): number | undefined {
+function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage, most: number): number | undefined {
   const from = offset + BUFFER_HEADER_SIZE.pstore_blk + datalen;
   if (!magic || datalen === 0 || from >= storage.size) return undefined;
-  for (let at = from; at < storage.size; at += FILL_CHUNK) {
+  for (let at = from; at < storage.size && at <= offset + most; at += FILL_CHUNK) {
     const chunk = readRange(storage, at, FILL_CHUNK);
     const end = firstOther(chunk, 0);
     if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
