@@ -53,7 +53,7 @@ export class ArchiveIndex {
       syncFolder(folder);
     } catch (error) {
       closeSync(this.#fd);
-      throw error;
+      throw fromSystem(error, `${this.#path} cannot be read: ${reasonOf(error)}`, { path: this.#path });
     }
   }
 

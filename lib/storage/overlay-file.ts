@@ -16,9 +16,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { openImage, reasonOf } from './file.js';
 import { takeWriterLock } from './lock.js';
+import { syncFolder } from './new-file.js';
 import { OVERLAY_BLOCK, OverlayStorage, type WrittenBlocks } from './overlay.js';
 import { realPath } from './path.js';
 import { readRange, type Storage } from './storage.js';
@@ -67,7 +69,7 @@ export class OverlayFile implements WrittenBlocks {
     this.#fd = fd;
     this.header = header;
     this.#bits = new Uint8Array(bitmapSize(header.size));
-    readAt(fd, this.#bits, HEADER);
+    readAt(fd, this.#bits, HEADER, path);
   }
 
   /** @throws PstoreError ENOENT, EACCES, EBADMSG for a file that is no overlay, EBUSY where another one writes to it */
@@ -95,7 +97,7 @@ export class OverlayFile implements WrittenBlocks {
     } catch (error) {
       closeSync(fd);
       unlinkSync(path);
-      throw error;
+      throw fromSystem(error, `the overlay ${path} cannot be made: ${reasonOf(error)}`, { path });
     }
   }
 
@@ -122,7 +124,7 @@ export class OverlayFile implements WrittenBlocks {
 
   get(block: number): Uint8Array {
     const bytes = new Uint8Array(Math.min(OVERLAY_BLOCK, this.header.size - block * OVERLAY_BLOCK));
-    const got = readAt(this.#fd, bytes, this.#place(block));
+    const got = readAt(this.#fd, bytes, this.#place(block), this.path);
     if (got === bytes.length) return bytes;
     throw new PstoreError('EIO', `${this.path} was cut: its block ${block} is missing`, { path: this.path });
   }
@@ -135,18 +137,18 @@ export class OverlayFile implements WrittenBlocks {
 
   /** The blocks first, and when they are on the disk the bits that tell of them. */
   sync(): void {
-    fdatasyncSync(this.#fd);
+    this.#flush();
     for (const byte of new Set([...this.#pending].map((block) => block >>> 3))) {
       this.#write(this.#bits.subarray(byte, byte + 1), HEADER + byte);
     }
+    this.#flush();
     this.#pending.clear();
-    fdatasyncSync(this.#fd);
   }
 
   /** From now on the image may be half of one state and half of the other, until all blocks are in it. */
   beginCommit(): void {
     this.#write(Uint8Array.of(State.committing), STATE_AT);
-    fdatasyncSync(this.#fd);
+    this.#flush();
   }
 
   close(): void {
@@ -156,6 +158,16 @@ export class OverlayFile implements WrittenBlocks {
 
   #place(block: number): number {
     return HEADER + this.#bits.length + block * OVERLAY_BLOCK;
+  }
+
+  #flush(): void {
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      throw fromSystem(error, `${this.path} could not be brought to the medium: ${reasonOf(error)}`, {
+        path: this.path,
+      });
+    }
   }
 
   #write(bytes: Uint8Array, offset: number): void {
@@ -181,12 +193,17 @@ function openDescriptor(path: string, flags: number): number {
   }
 }
 
-function readAt(fd: number, target: Uint8Array, offset: number): number {
+function readAt(fd: number, target: Uint8Array, offset: number, path: string): number {
   let done = 0;
-  while (done < target.length) {
-    const got = readSync(fd, target, done, target.length - done, offset + done);
-    if (got === 0) break;
-    done += got;
+  try {
+    while (done < target.length) {
+      const got = readSync(fd, target, done, target.length - done, offset + done);
+      if (got === 0) break;
+      done += got;
+    }
+  } catch (error) {
+    const sentence = `${path} cannot be read at offset ${offset + done}: ${reasonOf(error)}`;
+    throw fromSystem(error, sentence, { path, offset: offset + done });
   }
   return done;
 }
@@ -207,7 +224,7 @@ function headerBytes({ path, size, hash }: OverlayHeader, overlay: string): Uint
 function readHeader(fd: number, path: string): OverlayHeader {
   const bytes = new Uint8Array(HEADER);
   const wrong = (why: string) => new PstoreError('EBADMSG', `${path} is no overlay of pstorefuse: ${why}`, { path });
-  if (readAt(fd, bytes, 0) < HEADER || !MAGIC.every((byte, i) => bytes[i] === byte)) {
+  if (readAt(fd, bytes, 0, path) < HEADER || !MAGIC.every((byte, i) => bytes[i] === byte)) {
     throw wrong('it does not begin as one; give a name that does not exist yet');
   }
   const view = new DataView(bytes.buffer);
@@ -261,6 +278,7 @@ export function commitOverlay(path: string): number {
       image.sync();
       for (const block of blocks) checkBlock(image, overlay, block);
       unlinkSync(path);
+      syncFolder(dirname(path));
       return blocks.length;
     } finally {
       image.close();
