@@ -1,12 +1,15 @@
-// What each command takes, as a table: the help, the completion and the manual pages are made from the same one.
+// What each command takes, as a table: arguments are parsed by it, and the help, the completion and the manual pages are
+// made from the same one.
 
-import yargs, { type Argv } from 'yargs';
+import type { Argv, Options } from 'yargs';
 import type { Command } from './command.js';
 
 export interface OptionRow {
   /** Without dashes: the long ones first. */
   readonly names: readonly string[];
   readonly takesValue: boolean;
+  /** Whether the value may not be left out. */
+  readonly needsValue: boolean;
   readonly text: string;
 }
 
@@ -16,12 +19,6 @@ export interface CommandRow {
   readonly options: readonly OptionRow[];
 }
 
-/** What yargs' types leave out. */
-interface Inner {
-  getOptions(): { key: Record<string, boolean>; boolean: string[]; alias: Record<string, string[]> };
-  getInternalMethods(): { getUsageInstance(): { getDescriptions(): Record<string, string | undefined> } };
-}
-
 export function commandTable(commands: readonly Command[]): CommandRow[] {
   return commands.map((command) => {
     const [name = ''] = (command.pattern ?? command.usage).split(' ');
@@ -29,24 +26,30 @@ export function commandTable(commands: readonly Command[]): CommandRow[] {
   });
 }
 
-function optionsOf(command: Command): OptionRow[] {
-  const built = command.build(yargs().help(false).version(false) as Argv) as unknown as Inner;
-  const { key, boolean, alias } = built.getOptions();
-  const texts = built.getInternalMethods().getUsageInstance().getDescriptions();
-  const seen = new Set<string>();
-  const rows: OptionRow[] = [];
-  for (const name of Object.keys(key)) {
-    if (seen.has(name)) continue;
-    const names = [name, ...(alias[name] ?? [])].sort((a, b) => b.length - a.length);
-    for (const one of names) seen.add(one);
-    const text = names.map((one) => texts[one]).find((one) => one !== undefined && one !== '') ?? '';
-    rows.push({
+/** Stands where yargs stands, and only writes down which options a command has: yargs takes long to load. */
+class OptionList {
+  readonly rows: OptionRow[] = [];
+
+  option(name: string, { alias, type, requiresArg, describe }: Options): this {
+    const names = [name, ...[alias ?? []].flat()].sort((a, b) => b.length - a.length);
+    this.rows.push({
       names,
-      takesValue: !names.some((one) => boolean.includes(one)),
-      text: text.replace(/^__yargsString__:/, ''),
+      takesValue: type !== 'boolean',
+      needsValue: requiresArg === true,
+      text: describe ?? '',
     });
+    return this;
   }
-  return rows;
+
+  epilogue(): this {
+    return this;
+  }
+}
+
+export function optionsOf(command: Command): readonly OptionRow[] {
+  const list = new OptionList();
+  command.build(list as unknown as Argv);
+  return list.rows;
 }
 
 /** `-S`, `--since`. */

@@ -6,7 +6,9 @@ import { PstoreError } from '../errors.js';
 import { didYouMean } from '../source/nearest.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
+import { plainArguments } from './plain.js';
 import { complain, OutputClosed, print } from './print.js';
+import { PARSER_CONFIGURATION, prepared, withoutMark } from './words.js';
 
 /** What is wrong with the arguments; the form of the command is told with it. */
 class UsageError extends Error {}
@@ -97,8 +99,10 @@ function both(text: string): { one: string; other: string } {
 }
 
 async function parse(argv: readonly string[], commands: readonly Command[], packageFile: string): Promise<number> {
-  const { default: yargs } = await import('yargs');
   const words = prepared(argv);
+  const plain = commands.length === 1 ? plainArguments(words, commands[0]!) : undefined;
+  if (plain) return await commands[0]!.run(plain);
+  const { default: yargs } = await import('yargs');
   let status: number = EXIT.OK;
   /** The command that is parsed, and its options. */
   let called: Called | undefined;
@@ -108,14 +112,7 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
     .usage('$0 COMMAND ...')
     .example('$0 mmcblk0p7.raw /mnt', 'every record becomes a file; rm erases it')
     .example('$0 COMMAND --help', 'the options of a command')
-    .parserConfiguration({
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'camel-case-expansion': false,
-      'boolean-negation': false,
-      // Else the word behind an unknown option would be taken for its value.
-      'unknown-options-as-args': true,
-    })
+    .parserConfiguration(PARSER_CONFIGURATION)
     .updateStrings(WORDS as Record<string, string>)
     .help('help')
     .alias('h', 'help')
@@ -164,38 +161,6 @@ function helpColumns(): number {
 
 const USUAL_COLUMNS = 80;
 
-/** In front of `-` and each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
-const LITERAL = '\0';
-
-/** `-oro` is `-o ro`, as other FUSE programs take it; `-` is standard input; behind `--` nothing is an option. */
-function prepared(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  const options = end < 0 ? argv : argv.slice(0, end);
-  const literals = end < 0 ? [] : argv.slice(end + 1).map((arg) => LITERAL + arg);
-  const word = (arg: string) => (/^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg === '-' ? LITERAL + arg : arg]);
-  return [...withValues(options).flatMap(word), ...literals];
-}
-
-/** Options whose value may begin with a dash: `--since -2h`. */
-const OF_ANY_VALUE = /^(?:--since|--until|-S|-U|--grep|-g)$/;
-
-/** Such an option and its value as one word, which cannot be taken for another option. */
-function withValues(words: readonly string[]): string[] {
-  const together: string[] = [];
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    const [, option = word, given] = /^(--(?:since|until|grep))=(.*)$/s.exec(word) ?? [];
-    const value = given ?? words[i + 1];
-    if (!OF_ANY_VALUE.test(option) || value === undefined) {
-      together.push(word);
-      continue;
-    }
-    together.push(`${option}=${LITERAL}${value}`);
-    if (given === undefined) i++;
-  }
-  return together;
-}
-
 /**
  * What yargs made of prepared() arguments.
  * @throws UnknownOption for an option that yargs does not know, and hands on as if it were no option
@@ -205,7 +170,7 @@ function argumentsOf(values: Readonly<Record<string, unknown>>, called: Called):
     if (Array.isArray(value)) return value.map(taken);
     if (typeof value !== 'string') return value;
     if (/^-./.test(value)) throw new UnknownOption(value, called);
-    return value.startsWith(LITERAL) ? value.slice(LITERAL.length) : value;
+    return withoutMark(value);
   };
   return new Arguments(Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(value)])));
 }
