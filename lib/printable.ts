@@ -3,7 +3,13 @@
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Controls, formats such as those that turn the direction of text, lone surrogates, line and paragraph separators. */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+let unprintable: RegExp | undefined;
+
+function isUnprintable(text: string): boolean {
+  // To compile it takes milliseconds, and hardly any name needs it.
+  unprintable ??= /[\p{C}\p{Zl}\p{Zp}]/u;
+  return unprintable.test(text);
+}
 
 /**
  * The text up to the first NUL, or all of it where there is none. Printable UTF-8 stays as it is; every other byte
@@ -37,7 +43,7 @@ function character(sequence: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-  return UNPRINTABLE.test(text) ? escaped(sequence) : text;
+  return isUnprintable(text) ? escaped(sequence) : text;
 }
 
 function escaped(bytes: Uint8Array): string {

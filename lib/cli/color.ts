@@ -37,7 +37,7 @@ export function isColored(args: Arguments): boolean {
   const when = args.choice('color', WHEN) ?? 'auto';
   if (when !== 'auto') return when === 'always';
   const { NO_COLOR: refused = '', TERM: terminal = '' } = process.env;
-  return isTerminal() && refused === '' && terminal !== '' && terminal !== 'dumb';
+  return refused === '' && terminal !== '' && terminal !== 'dumb' && isTerminal();
 }
 
 export function painter(colored: boolean): Paint {

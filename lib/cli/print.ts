@@ -1,6 +1,6 @@
 // The one place that prints. Standard output is for what was asked, standard error for everything else.
 
-import { constants, openSync, readlinkSync, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, readlinkSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fromSystem } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
@@ -66,7 +66,8 @@ export function relay(bytes: Uint8Array): void {
 }
 
 export function isTerminal(): boolean {
-  return isatty(STDOUT);
+  // To ask Node loads its sockets: a pipe or a file is told without.
+  return fstatSync(STDOUT).isCharacterDevice() && isatty(STDOUT);
 }
 
 /** What must not reach a terminal from an image: escape sequences, and what turns the direction of the text after it. */

@@ -86,11 +86,14 @@ export function countOf(text: string | undefined, option: string): number | unde
 
 /** By what the record itself tells; what has no time is of no time. */
 export function isSelected({ sinceNs, untilNs, types, reasons }: Selection, record: PstoreRecord): boolean {
-  const { mtimeNs, type, reason } = record;
+  const { mtimeNs, type } = record;
   if (sinceNs !== undefined && (mtimeNs === null || mtimeNs < sinceNs)) return false;
   if (untilNs !== undefined && (mtimeNs === null || mtimeNs > untilNs)) return false;
   if (types && !types.includes(type.toLowerCase())) return false;
-  return !reasons || (reason !== null && reasons.includes(reason.toLowerCase()));
+  if (!reasons) return true;
+  // The reason may have to be read from the record's text.
+  const { reason } = record;
+  return reason !== null && reasons.includes(reason.toLowerCase());
 }
 
 /** By time, the newest first; what has none comes last, in its own order. */

@@ -1,6 +1,6 @@
 // Decodes records on other threads before they are asked for: worth it where a listing needs the sizes of many.
 
-import { threads as machine } from '#platform';
+import { elapsedMs, threads as machine } from '#platform';
 import type { Thread, Threads } from '../platform/platform.js';
 import type { CompressionChoice, DecodedRecord } from './decompress.js';
 
@@ -82,7 +82,7 @@ interface Helper {
  */
 export class DecodeAhead {
   readonly #work: Work;
-  readonly #options: Required<Omit<DecodeAheadOptions, 'script'>> & Pick<DecodeAheadOptions, 'script'>;
+  readonly #options: DecodeAheadOptions & Required<Omit<DecodeAheadOptions, 'script' | 'threads'>>;
   /** Made when the first thread is started. */
   #cells: Int32Array | undefined;
   /** Records that a thread has. */
@@ -99,7 +99,6 @@ export class DecodeAhead {
   constructor(work: Work, options: DecodeAheadOptions = {}) {
     this.#work = work;
     this.#options = {
-      threads: Math.min(MOST_THREADS, machine?.others() ?? 0),
       after: AFTER_MS,
       atLeast: AT_LEAST_MS,
       patience: PATIENCE_MS,
@@ -117,9 +116,9 @@ export class DecodeAhead {
       if (Atomics.wait(this.#cells, ANSWERS, seen, this.#options.patience) === 'timed-out') this.#giveUp();
     }
     if (!this.#work.has(index)) return;
-    const begin = performance.now();
+    const begin = elapsedMs();
     decode();
-    this.#took += performance.now() - begin;
+    this.#took += elapsedMs() - begin;
     this.#decoded++;
     if (this.#took >= this.#lookAt && this.#asked.size === 0) this.#startIfItPays(index);
   }
@@ -139,10 +138,10 @@ export class DecodeAhead {
 
   /** Nothing is to be done any more when the process exits: see Thread.end(). */
   #awaitRest(cells: Int32Array): void {
-    const end = performance.now() + this.#options.patience;
+    const end = elapsedMs() + this.#options.patience;
     for (;;) {
       const working = Atomics.load(cells, WORKING);
-      const left = end - performance.now();
+      const left = end - elapsedMs();
       if (working === 0 || left <= 0) return;
       Atomics.wait(cells, WORKING, working, left);
     }
@@ -155,10 +154,10 @@ export class DecodeAhead {
 
   #startIfItPays(index: number): void {
     this.#lookAt = 2 * this.#took;
-    const { threads, atLeast } = this.#options;
+    const { atLeast, threads } = this.#options;
     if (!machine || this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
     try {
-      if (this.#helpers.length === 0) this.#start(machine, threads);
+      if (this.#helpers.length === 0) this.#start(machine, threads ?? Math.min(MOST_THREADS, machine.others()));
     } catch {
       // The system gives no more threads.
       this.#giveUp();

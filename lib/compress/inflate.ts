@@ -59,20 +59,33 @@ interface Code {
  */
 function codeOf(lengths: readonly number[], isComplete: boolean): Code | undefined {
   const bits = Math.max(...lengths);
+  const next = firstCodes(lengths, bits);
+  if (!next) return undefined;
   const entries = new Uint16Array(1 << bits);
+  for (let symbol = 0; symbol < lengths.length; symbol++) {
+    const length = lengths[symbol]!;
+    if (length === 0) continue;
+    // Codes stand in the stream from their highest bit on, all else from its lowest.
+    let at = reversed(next[length]!++, length);
+    for (; at < entries.length; at += 1 << length) entries[at] = symbol * 16 + length;
+  }
+  const isFull = next[bits] === 1 << bits;
+  return isFull || (!isComplete && bits <= 1) ? { bits, entries } : undefined;
+}
+
+/** By length, the first code of so many bits: RFC 1951, section 3.2.2. @returns undefined when there are too many codes */
+function firstCodes(lengths: readonly number[], bits: number): number[] | undefined {
+  const counts = new Array<number>(bits + 1).fill(0);
+  for (const length of lengths) counts[length]!++;
+  const first = [0];
   let code = 0;
   for (let length = 1; length <= bits; length++) {
-    for (const [symbol, own] of lengths.entries()) {
-      if (own !== length) continue;
-      if (code >= 1 << length) return undefined;
-      // Codes stand in the stream from their highest bit on, all else from its lowest.
-      for (let at = reversed(code, length); at < entries.length; at += 1 << length) entries[at] = symbol * 16 + length;
-      code++;
-    }
+    first.push(code);
+    code += counts[length]!;
+    if (code > 1 << length) return undefined;
     code <<= 1;
   }
-  const isFull = code === 2 << bits;
-  return isFull || (!isComplete && bits <= 1) ? { bits, entries } : undefined;
+  return first;
 }
 
 function reversed(code: number, bits: number): number {

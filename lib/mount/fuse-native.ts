@@ -3,7 +3,6 @@
 
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import type Fuse from 'fuse-native';
 import type { Callback, Options } from 'fuse-native';
@@ -49,8 +48,8 @@ function loadFuse(): typeof Fuse {
     // No libfuse.so.2 on the system: the package's own one is loaded into the process, where the addon then finds it.
   }
   try {
-    if (existsSync(bundled))
-      process.dlopen({ exports: {} } as NodeJS.Module, bundled, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+    const { RTLD_NOW } = (require('node:os') as typeof import('node:os')).constants.dlopen;
+    if (existsSync(bundled)) process.dlopen({ exports: {} } as NodeJS.Module, bundled, RTLD_NOW | RTLD_NODELETE);
   } catch {
     // "did not self-register": it is no addon, but it is loaded.
   }

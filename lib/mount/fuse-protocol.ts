@@ -1,7 +1,6 @@
 // The FUSE protocol as it goes over /dev/fuse: opcodes, flags, and the layout of its structures. Facts: <linux/fuse.h>
 // of protocol 7.23 to 7.44. All fields are in the machine's own byte order.
 
-import { endianness } from 'node:os';
 import type { Attr } from '../tree/tree.js';
 
 export const FUSE_MAJOR = 7;
@@ -232,7 +231,7 @@ export function padded(length: number): number {
 }
 
 /** Where the halves of a 64-bit field stand, in words of 4 bytes. */
-const HIGH = endianness() === 'LE' ? 1 : 0;
+const HIGH = new Uint8Array(Uint16Array.of(1).buffer)[0]!;
 const LOW = 1 - HIGH;
 const TWO_32 = 2 ** 32;
 const NANOSECONDS = 1_000_000_000n;

@@ -13,6 +13,11 @@ export function nowNs(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
+/** Milliseconds since some moment. */
+export function elapsedMs(): number {
+  return performance.now();
+}
+
 /** Where `needle` stands in `bytes` from `from` on, or -1. The machine's own search finds its first byte. */
 export function findBytes(bytes: Uint8Array, needle: Uint8Array, from: number): number {
   const [first] = needle;

@@ -43,6 +43,11 @@ export function nowNs(): bigint {
   return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
+/** Milliseconds since some moment. Node's `performance` would be loaded first. */
+export function elapsedMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** Where `needle` stands in `bytes` from `from` on, or -1: by the machine's own search, which is far faster than a loop. */
 export function findBytes(bytes: Uint8Array, needle: Uint8Array, from: number): number {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(needle, from);

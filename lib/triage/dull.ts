@@ -49,11 +49,20 @@ const ENTRIES = [
   'entry_\\w+|ret_from_\\w+|ret_fast_syscall|syscall_\\w+|system_call\\w*|do_syscall_\\w+|x64_sys_call|ia32_sys_call|do_fast_syscall_\\w+|__do_fast_syscall_\\w+|do_SYSENTER_\\w+|do_int80_\\w+|do_el0_svc\\w*|el0\\w+|invoke_syscall\\w*|work_pending|tracesys\\w*|__sys_trace\\w*|sys_syscall|return_to_handler|secondary_startup\\w*|start_secondary|kthread|worker_thread',
 ];
 
-const regex = (parts: readonly string[]) => new RegExp(`^(?:${parts.join('|')})$`);
+/** Compiled when the first text is explained: it takes milliseconds, and a plain listing explains nothing. */
+function anyOf(parts: readonly string[]): { test(name: string): boolean } {
+  let compiled: RegExp | undefined;
+  return {
+    test: (name) => {
+      compiled ??= new RegExp(`^(?:${parts.join('|')})$`);
+      return compiled.test(name);
+    },
+  };
+}
 
-const DULL = regex([...REPORTING, ...PRIMITIVES, ...SERVICES]);
-const REPORTS = regex(REPORTING);
-const ENTRY = regex(ENTRIES);
+const DULL = anyOf([...REPORTING, ...PRIMITIVES, ...SERVICES]);
+const REPORTS = anyOf(REPORTING);
+const ENTRY = anyOf(ENTRIES);
 
 /** Rust's mangled names of its panics. */
 const RUST_PANIC =
