@@ -30,6 +30,7 @@ export const erst: BackendKind = {
   summary: "ACPI ERST: the file of QEMU's acpi-erst device, and CPER records",
   keys: [],
   source: 'file',
+  isMemory: true,
   isAskedFirst: true,
   probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
   open: openFile,

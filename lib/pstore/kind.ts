@@ -71,6 +71,8 @@ export interface BackendKind extends KindOfSource {
   readonly source: 'file';
   /** Whether it is asked before the others: it knows a signature that no other kind's image has. */
   readonly isAskedFirst?: boolean;
+  /** Whether its images are memory: a virtual machine has them open without a lock. */
+  readonly isMemory?: boolean;
   /**
    * Looks whether the storage is one of its own. Reads little; never throws for what the bytes are, nor for a block that
    * cannot be read.

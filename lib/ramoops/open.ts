@@ -40,6 +40,7 @@ export const ramoops: BackendKind = {
     'kallsyms',
   ],
   source: 'file',
+  isMemory: true,
   probe,
   open,
   anywhere: ramAnywhere,

@@ -121,7 +121,8 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     const asked = isForeign ? ({ ...options, mode: 'read' } as const) : options;
     const opened = openStorage(spec, medium, asked, readCompanion, { isCopy, warnings });
     const { kind, backend, keys, storage, whole } = opened;
-    if (below instanceof FileStorage && below.isInUse) warnOfUse(backend, path);
+    const isMemory = kind.source === 'file' && kind.isMemory === true;
+    if (below instanceof FileStorage && below.isInUse(isMemory)) warnOfUse(backend, path);
     const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,

@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { takeWriterLock } from './lock.js';
-import { isHeldByQemu } from './qemu.js';
+import { isUsedByQemu } from './qemu.js';
 import { cutWhileInUse, type Storage } from './storage.js';
 
 /** What a path is, told apart before it is opened: opening a FIFO would wait, and a device may do anything. */
@@ -153,9 +153,12 @@ export class FileStorage implements Storage {
     this.size = kind === 'file' ? fstatSync(fd).size : blockDeviceSize(fd, path);
   }
 
-  /** Whether a running machine has the image, too: what is read may change, and be half of one state and half of another. */
-  get isInUse(): boolean {
-    return isHeldByQemu(this.#fd);
+  /**
+   * Whether a running machine has the image, too: what is read may change, and be half of one state and half of another.
+   * @param isMemory whether the image may be open without a lock
+   */
+  isInUse(isMemory: boolean): boolean {
+    return isUsedByQemu(this.#fd, isMemory);
   }
 
   read(target: Uint8Array, offset: number): number {

@@ -35,11 +35,23 @@ function minorOf(dev: number): number {
 /** Names of processes that are machines, as /proc cuts them: qemu-system-x86_64, qemu-kvm, kvm. */
 const MACHINE = /^(?:qemu-system|qemu-kvm|kvm$)/m;
 
+function runningMachines(): readonly string[] {
+  return readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && isMachine(name));
+}
+
+function isMachine(pid: string): boolean {
+  try {
+    return MACHINE.test(readFileSync(`/proc/${pid}/comm`, 'latin1'));
+  } catch {
+    // The process has ended in the meantime.
+    return false;
+  }
+}
+
 /** Whether a machine has the file open without any lock: so it is with the memory that acpi-erst keeps its records in. */
-function isOpenInMachine(dev: number, ino: number): boolean {
-  for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+function isOpenIn(machines: readonly string[], dev: number, ino: number): boolean {
+  for (const pid of machines) {
     try {
-      if (!MACHINE.test(readFileSync(`/proc/${pid}/comm`, 'latin1'))) continue;
       for (const fd of readdirSync(`/proc/${pid}/fd`)) {
         const file = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false });
         if (file?.dev === dev && file.ino === ino) return true;
@@ -51,11 +63,35 @@ function isOpenInMachine(dev: number, ino: number): boolean {
   return false;
 }
 
-/** Whether a machine of QEMU has the file open now: what is read of it may change. */
+/** Whether a machine of QEMU has the file open now. */
 export function isHeldByQemu(fd: number): boolean {
+  return isHeld(fd, runningMachines);
+}
+
+/** Who reads many images does not look for machines again before this time is over. */
+const REMEMBERED_MS = 1000;
+let remembered: { readonly at: number; readonly machines: readonly string[] } | undefined;
+
+function rememberedMachines(): readonly string[] {
+  const now = Date.now();
+  if (!remembered || Math.abs(now - remembered.at) >= REMEMBERED_MS) {
+    remembered = { at: now, machines: runningMachines() };
+  }
+  return remembered.machines;
+}
+
+/**
+ * The same for who only reads: what is read may change.
+ * @param isMemory whether the image may be open without a lock: then each process is looked at, which takes its time
+ */
+export function isUsedByQemu(fd: number, isMemory: boolean): boolean {
+  return isHeld(fd, isMemory ? rememberedMachines : () => []);
+}
+
+function isHeld(fd: number, machines: () => readonly string[]): boolean {
   const { dev, ino } = fstatSync(fd);
   try {
-    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino) || isOpenInMachine(dev, ino);
+    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino) || isOpenIn(machines(), dev, ino);
   } catch {
     // Without /proc nobody can tell.
     return false;
