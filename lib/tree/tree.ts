@@ -2,28 +2,17 @@
 // name or two, and holds nothing that its backend cannot give again.
 
 import { PstoreError } from '../errors.js';
-import {
-  type Backend,
-  MOST_BACKENDS,
-  type PstoreRecord,
-  parseRecordName,
-  type RecordContent,
-} from '../pstore/backend.js';
-import { FIRST_DIRECTORY_INO, FIRST_RECORD_INO, type View, viewsOf } from './views.js';
+import { MOST_BACKENDS, type PstoreRecord, type RecordContent } from '../pstore/backend.js';
+import { Inodes, type Place } from './inodes.js';
+import type { Mounted } from './mounted.js';
+import { Names } from './names.js';
+import { FIRST_DIRECTORY_INO, type View, viewsOf } from './views.js';
 import { recordXattrs } from './xattr.js';
+
+export type { Mounted };
 
 /** `both`: a directory a backend, and the first one's records in the root too; `flat`: all in the root; `subdirs`: directories only. */
 export type Layout = 'both' | 'flat' | 'subdirs';
-
-export interface Mounted {
-  readonly backend: Backend;
-  /** Name of its directory: unique. */
-  readonly label: string;
-  /** First byte of the source in its file: offsets of records count from there. 0 where it is not given. */
-  readonly base?: number;
-  /** Whether refresh() looks at it, as by default: of others the state at mount is shown. */
-  readonly isLive?: boolean;
-}
 
 export interface TreeOptions {
   readonly layout: Layout;
@@ -94,27 +83,15 @@ const LISTING_STRIDE = 2 ** 32;
 /** Records whose content is kept open between reads. */
 const OPEN_CONTENTS = 64;
 
-interface Place {
-  readonly at: number;
-  readonly slot: number;
-}
-
 export class Tree {
   readonly backends: readonly Mounted[];
   readonly options: TreeOptions;
   /** The backends, and after them those of each view. */
   readonly #shown: readonly Mounted[];
   readonly #views: readonly View[];
-  /** First inode number of each backend's slots. */
-  readonly #bases: number[] = [];
-  readonly #firstSlots: number[];
-  /** What stands in the names of each backend's records where its own name would. */
-  readonly #shownAs: readonly string[];
-  /** The inode number of each slot that was reused, or came later: the newest only, however often it is used. */
-  readonly #laterInos = new Map<string, { readonly ino: number; readonly generation: number }>();
-  readonly #laterPlaces = new Map<number, Place & { generation: number }>();
+  readonly #inodes: Inodes;
+  readonly #names: Names;
   readonly #contents = new Map<number, RecordContent>();
-  #nextIno = FIRST_RECORD_INO;
 
   constructor(backends: readonly Mounted[], options: TreeOptions) {
     if (backends.length > MOST_BACKENDS)
@@ -127,50 +104,16 @@ export class Tree {
     );
     const seen = this.#views.flatMap((view) => view.backends.map((backend, at) => ({ ...backends[at]!, backend })));
     this.#shown = [...backends, ...seen];
-    const names = options.layout === 'flat' ? flatNames(backends) : backends.map(({ backend }) => backend.name);
-    this.#shownAs = [...names, ...seen.map(({ backend }) => backend.name)];
     // What a view shows is found later: its slots are none of the first ones.
-    this.#firstSlots = [...backends.map(({ backend }) => backend.slots), ...seen.map(() => 0)];
-    for (const slots of this.#firstSlots) {
-      this.#bases.push(this.#nextIno);
-      this.#nextIno += slots;
-    }
+    const firstSlots = [...backends.map(({ backend }) => backend.slots), ...seen.map(() => 0)];
+    this.#inodes = new Inodes(this.#shown, firstSlots);
+    this.#names = new Names(backends, this.#shown, options.layout === 'flat');
   }
 
   // ── inodes ──
 
-  #inoOf(at: number, slot: number): number {
-    const generation = this.#shown[at]!.backend.generation(slot);
-    if (generation === 0 && slot < this.#firstSlots[at]!) return this.#bases[at]! + slot;
-    const key = `${at}:${slot}`;
-    const known = this.#laterInos.get(key);
-    if (known?.generation === generation) return known.ino;
-    if (known) this.#laterPlaces.delete(known.ino);
-    const ino = this.#nextIno++;
-    this.#laterInos.set(key, { ino, generation });
-    this.#laterPlaces.set(ino, { at, slot, generation });
-    return ino;
-  }
-
-  /** Where an inode's record is kept, while it is the same record. */
-  #placeOf(ino: number): Place | undefined {
-    const later = this.#laterPlaces.get(ino);
-    if (later) {
-      if (this.#shown[later.at]!.backend.generation(later.slot) === later.generation) return later;
-      this.#laterPlaces.delete(ino);
-      this.#laterInos.delete(`${later.at}:${later.slot}`);
-      return undefined;
-    }
-    let at = this.#bases.length - 1;
-    while (at >= 0 && this.#bases[at]! > ino) at--;
-    if (at < 0) return undefined;
-    const slot = ino - this.#bases[at]!;
-    if (slot >= this.#firstSlots[at]! || this.#shown[at]!.backend.generation(slot) !== 0) return undefined;
-    return { at, slot };
-  }
-
   #recordOf(ino: number): { place: Place; record: PstoreRecord } | undefined {
-    const place = this.#placeOf(ino);
+    const place = this.#inodes.place(ino);
     const record = place && this.#shown[place.at]!.backend.record(place.slot);
     return record && { place, record };
   }
@@ -203,43 +146,6 @@ export class Tree {
 
   // ── names ──
 
-  /** A file's name as it stands in the tree: in layout flat no two records may have the same. */
-  #shownName(at: number, name: string): string {
-    if (!this.#isShared(at)) return name;
-    const { backend, label } = this.#shown[at]!;
-    const isUsual = parseRecordName(backend.name, name) !== undefined;
-    const shown = isUsual ? renamed(name, backend.name, this.#shownAs[at]!) : name;
-    const isLabelled = this.#shown.some((one) => shown.startsWith(`${one.label}-`));
-    return isLabelled || (!isUsual && this.#mayBeAnothers(at, name)) ? `${label}-${name}` : shown;
-  }
-
-  /**
-   * Whether a record of another source may be called so. What there is at the moment does not matter: when that is erased,
-   * its name must not become this one's.
-   */
-  #mayBeAnothers(at: number, name: string): boolean {
-    const first = at < this.backends.length ? 0 : this.backends.length;
-    const areUsual = this.#shown.slice(first, at).every(({ backend }) => backend.hasUsualNames);
-    return !areUsual || this.#shownAs.some((shownAs) => parseRecordName(shownAs, name) !== undefined);
-  }
-
-  /** Whether records of other backends stand in the same directory. */
-  #isShared(at: number): boolean {
-    return this.options.layout === 'flat' || at >= this.backends.length;
-  }
-
-  #findSlot(at: number, shown: string): number | undefined {
-    const { backend, label } = this.#shown[at]!;
-    if (!this.#isShared(at)) return backend.find(shown);
-    const names = [renamed(shown, this.#shownAs[at]!, backend.name), shown];
-    if (shown.startsWith(`${label}-`)) names.push(shown.slice(label.length + 1));
-    for (const name of names) {
-      const slot = backend.find(name);
-      if (slot !== undefined && this.#shownName(at, name) === shown) return slot;
-    }
-    return undefined;
-  }
-
   #directoryNamed(name: string): number | undefined {
     const view = this.#views.find((one) => one.name === name);
     if (view) return view.ino;
@@ -258,8 +164,8 @@ export class Tree {
     const subdirectory = directory === ROOT_INO ? this.#directoryNamed(name) : undefined;
     if (subdirectory !== undefined) return subdirectory;
     for (const at of this.#backendsIn(directory)) {
-      const slot = this.#findSlot(at, name);
-      if (slot !== undefined) return this.#inoOf(at, slot);
+      const slot = this.#names.find(at, name);
+      if (slot !== undefined) return this.#inodes.of(at, slot);
     }
     return 0;
   }
@@ -297,8 +203,8 @@ export class Tree {
       for (let slot = Math.max(0, from - first); slot < backend.slots; slot++) {
         const record = backend.record(slot);
         if (!record) continue;
-        const attr = this.#recordAttr(this.#inoOf(at, slot), at, record);
-        const name = this.#shownName(at, record.name);
+        const attr = this.#recordAttr(this.#inodes.of(at, slot), at, record);
+        const name = this.#names.shown(at, record.name);
         // A dump may bear the name of a directory: it is found in its own one.
         if (directory === ROOT_INO && this.#directoryNamed(name) !== undefined) continue;
         yield { name, ino: attr.ino, isDirectory: false, attr, next: first + slot + 1 };
@@ -380,7 +286,7 @@ export class Tree {
    * @throws PstoreError ENOENT when the record is gone, and what the backend throws
    */
   open(ino: number): RecordContent {
-    const place = this.#placeOf(ino);
+    const place = this.#inodes.place(ino);
     if (!place) throw new PstoreError('ENOENT', `inode ${ino} is no record any more`);
     return this.#shown[place.at]!.backend.open(place.slot);
   }
@@ -392,7 +298,7 @@ export class Tree {
    */
   read(ino: number, target: Uint8Array, position: number): number {
     let content = this.#contents.get(ino);
-    if (!content || !this.#placeOf(ino)) {
+    if (!content || !this.#inodes.place(ino)) {
       this.#closeContent(ino);
       content = this.open(ino);
       this.#contents.set(ino, content);
@@ -403,7 +309,7 @@ export class Tree {
 
   /** Whether a record's backend counts what its readers get, so that nothing may be read ahead of them. */
   countsReads(ino: number): boolean {
-    const place = this.#placeOf(ino);
+    const place = this.#inodes.place(ino);
     return place !== undefined && this.#shown[place.at]!.backend.countsReads === true;
   }
 
@@ -424,7 +330,7 @@ export class Tree {
     if (ino === 0) throw new PstoreError('ENOENT', `there is no record ${name}`);
     if (this.isDirectory(ino)) throw new PstoreError('EISDIR', `${name} is the directory of a backend`);
     if (this.options.readOnly) throw new PstoreError('EROFS', `the mount is read-only: ${name} was not erased`);
-    const { at, slot } = this.#placeOf(ino)!;
+    const { at, slot } = this.#inodes.place(ino)!;
     this.#shown[at]!.backend.erase(slot);
     this.#closeContent(ino);
     this.#refreshViews();
@@ -462,21 +368,4 @@ export class Tree {
     for (const ino of [...this.#contents.keys()]) this.#closeContent(ino);
     for (const { backend } of this.backends) backend.close();
   }
-}
-
-/** In one directory no two backends may look the same: a later one of a name goes by its label, or that with a number. */
-function flatNames(backends: readonly Mounted[]): string[] {
-  const taken = new Set<string>();
-  return backends.map(({ backend, label }) => {
-    let name = taken.has(backend.name) ? label : backend.name;
-    for (let n = 2; taken.has(name); n++) name = `${label}.${n}`;
-    taken.add(name);
-    return name;
-  });
-}
-
-/** `<type>-<from>-<id>` with another word in the middle; any other name as it is. */
-function renamed(name: string, from: string, to: string): string {
-  const at = name.lastIndexOf(`-${from}-`);
-  return at < 1 ? name : `${name.slice(0, at + 1)}${to}${name.slice(at + 1 + from.length)}`;
 }
