@@ -1,23 +1,17 @@
 // The transport fuse-native: libfuse 2 through the npm package, for who asks for it.
 // Each hazard of that package (spec: FUSE facts) is handled here and nowhere else.
 
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import type Fuse from 'fuse-native';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Callback, Options } from 'fuse-native';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import type { RecordContent } from '../pstore/backend.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import { type Attr, NAME_MAX, type Tree } from '../tree/tree.js';
-import { WITHOUT_A_MOUNT } from './device.js';
+import { loadFuse } from './libfuse.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
 
-const require = createRequire(import.meta.url);
-
-/** dlopen(3): keeps the library when Node closes it again. */
-const RTLD_NODELETE = 0x1000;
 /** How often it is looked whether libfuse has ended: fuse-native does not tell. */
 const WATCH_MS = 250;
 const NANOSECONDS_PER_MS = 1_000_000n;
@@ -27,43 +21,6 @@ const BLOCK_SIZE = 512;
 /** open(2): write-only and read-write; and cutting to nothing. */
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
-
-/** @throws PstoreError ENODEV where it is not installed */
-function packageFolder(): string {
-  try {
-    return dirname(require.resolve('fuse-native/package.json'));
-  } catch (error) {
-    const sentence =
-      'the transport fuse-native needs the npm package fuse-native; install it with "npm install fuse-native"';
-    throw new PstoreError('ENODEV', sentence, { cause: error });
-  }
-}
-
-/** @throws PstoreError ENODEV when there is no FUSE here */
-function loadFuse(): typeof Fuse {
-  const bundled = join(packageFolder(), 'prebuilds', `linux-${process.arch}`, 'libfuse.so');
-  try {
-    return require('fuse-native') as typeof Fuse;
-  } catch {
-    // No libfuse.so.2 on the system: the package's own one is loaded into the process, where the addon then finds it.
-  }
-  try {
-    const { RTLD_NOW } = (require('node:os') as typeof import('node:os')).constants.dlopen;
-    if (existsSync(bundled)) process.dlopen({ exports: {} } as NodeJS.Module, bundled, RTLD_NOW | RTLD_NODELETE);
-  } catch {
-    // "did not self-register": it is no addon, but it is loaded.
-  }
-  try {
-    return require('fuse-native') as typeof Fuse;
-  } catch (error) {
-    const reason = (error as Error).message.split('\n')[0];
-    throw new PstoreError(
-      'ENODEV',
-      `libfuse 2 cannot be loaded (${reason}); install the package libfuse2, or libfuse2t64; ${WITHOUT_A_MOUNT}`,
-      { cause: error },
-    );
-  }
-}
 
 /** Errors as fuse-native wants them: negative. */
 function negative(code: ErrorCode): number {

@@ -225,6 +225,14 @@ export const LEAST_BODY: ReadonlyMap<number, number> = new Map([
   [Opcode.INIT, INIT_IN.size],
 ]);
 
+/** Nobody waits for an answer to these. Nothing is counted for FORGET: inode numbers are never used twice. */
+export const UNANSWERED: ReadonlySet<number> = new Set([
+  Opcode.FORGET,
+  Opcode.BATCH_FORGET,
+  Opcode.INTERRUPT,
+  Opcode.NOTIFY_REPLY,
+]);
+
 /** Structures of variable length are filled up to this. */
 export function padded(length: number): number {
   return (length + 7) & ~7;

@@ -2,89 +2,52 @@
 // without any descriptor of its own: dev-fuse.ts brings the requests.
 
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
-import type { RecordContent } from '../pstore/backend.js';
 import { type Refused, refusal } from '../tree/refusals.js';
-import { type Attr, NAME_MAX, ROOT_INO, type Tree } from '../tree/tree.js';
+import type { Attr, Tree } from '../tree/tree.js';
+import { Answer, type Validity } from './fuse-answer.js';
 import {
-  ATTR_OUT,
-  DIRENT,
-  DirentType,
-  ENTRY_OUT,
   EPOCH_MINOR,
   Frame,
   FUSE_MAJOR,
-  FUSE_MINOR,
   GETXATTR_IN,
-  GETXATTR_OUT,
   IN_HEADER,
   INIT_IN,
-  INIT_OUT,
-  INVAL_INODE_OUT,
   InitFlag,
   LEAST_BODY,
-  Notify,
   OLDEST_MINOR,
   OPEN_IN,
-  OPEN_OUT,
   Opcode,
   OpenFlag,
-  OUT_HEADER,
   opcodeName,
-  padded,
   READ_IN,
   SETATTR_IN,
   SetattrFlag,
-  STATFS_OUT,
+  UNANSWERED,
 } from './fuse-protocol.js';
-import { Snapshots } from './snapshots.js';
+import { KernelNames } from './kernel-names.js';
+import { OpenRecords } from './open-records.js';
 import type { ServeOptions } from './transport.js';
 
 export type SessionOptions = Pick<ServeOptions, 'readOnly' | 'updateMs' | 'onActivity' | 'log'>;
 
-/** Most bytes that one READ asks for, and one READDIR: 256 pages. */
-export const MAX_READ = 1 << 20;
-const MAX_PAGES = 256;
-/** A kernel with larger pages may ask for more than MAX_READ at once, but for no more than this. */
-const MOST_ASKED = MAX_PAGES << 16;
 /** Large enough for any request: SETXATTR with a name and a value of 64 KiB is the largest (we take no WRITE at all). */
 const REQUEST_SIZE = 128 << 10;
-/** What INIT must allow at least; the kernel then needs a request buffer of 8 KiB. */
-const MAX_WRITE = 4096;
-/** How many requests the kernel sends ahead of their answers (read-ahead), and from how many on it waits. */
-const MAX_BACKGROUND = 64;
-const CONGESTION_THRESHOLD = 48;
-
 /** How long the kernel may remember names and attributes: what changes is told, so it could be for ever. */
 const DAY_MS = 86_400_000;
 /** onActivity is not called more often. */
 const ACTIVITY_STEP_MS = 1000;
-/** More unlinks than will ever be on their way at one time. */
-const MOST_AT_WORK = 1000;
-
 /** open(2): the access mode of the flags. */
 const O_ACCMODE = 3;
-/** Where the name of a record can stand: in the root, or in its backend's directory. */
-const IN_ROOT = 1;
-const IN_DIRECTORY = 2;
-
 /** Errnos that no PstoreError carries. */
 const ESTALE = 116;
 const EPROTO = 71;
 
-/** A handler's result: bytes behind the answer's header, or a negative errno, or this. */
+/** A handler's result: bytes after the answer's header, or a negative errno, or this. */
 const NO_ANSWER = Number.MIN_SAFE_INTEGER;
-const BODY = OUT_HEADER.size;
 const ARGUMENT = IN_HEADER.size;
 
 /** The namespace of the attributes that we have: no other begins with this letter. */
 const USER = 'u'.charCodeAt(0);
-
-/** A record that somebody has open. */
-interface OpenRecord {
-  opens: number;
-  /** What was there when it was opened, or erased: kept where the tree cannot give it any more. */
-  held: { readonly attr: Attr; readonly content: RecordContent } | undefined;
-}
 
 function errno(code: ErrorCode): number {
   return -CODES[code].errno;
@@ -93,18 +56,12 @@ function errno(code: ErrorCode): number {
 export class FuseSession {
   /** Each request is read into this. */
   readonly request = new Frame(REQUEST_SIZE);
-  #reply = new Frame(BODY + MAX_READ);
-  readonly #notice = new Frame(OUT_HEADER.size + INVAL_INODE_OUT.size);
+  readonly #answer = new Answer();
   readonly #tree: Tree;
   readonly #options: SessionOptions;
   readonly #send: (bytes: Uint8Array, length: number) => void;
-  readonly #open = new Map<number, OpenRecord>();
-  readonly #snapshots = new Snapshots();
-  /** By inode number: in which directories the kernel has been told of a name since it last dropped all names. */
-  readonly #told = new Map<number, number>();
-  /** Names of records that were erased since then, newest last. */
-  readonly #erased = new Set<string>();
-  #hasEpochs = false;
+  readonly #open: OpenRecords;
+  readonly #names: KernelNames;
   #started = false;
   #ended = false;
   #length = 0;
@@ -112,13 +69,13 @@ export class FuseSession {
   #active = 0;
   #lastFault = '';
 
-  /**
-   * @param send writes one message to the kernel: the first `length` of `bytes`
-   */
+  /** @param send writes one message to the kernel: the first `length` of `bytes` */
   constructor(tree: Tree, options: SessionOptions, send: (bytes: Uint8Array, length: number) => void) {
     this.#tree = tree;
     this.#options = options;
     this.#send = send;
+    this.#open = new OpenRecords(tree, { isLive: options.updateMs !== 0, refresh: () => this.refresh() });
+    this.#names = new KernelNames(send);
   }
 
   /** Whether INIT was answered: from now on the mount answers. */
@@ -147,12 +104,8 @@ export class FuseSession {
       result = this.#failed(error, opcode);
     }
     if (result === NO_ANSWER) return;
-    const reply = this.#reply;
-    const size = OUT_HEADER.size + Math.max(result, 0);
-    reply.setU32(OUT_HEADER.len, size);
-    reply.setI32(OUT_HEADER.error, Math.min(result, 0));
-    reply.copy64(OUT_HEADER.unique, request, IN_HEADER.unique);
-    this.#send(reply.bytes, size);
+    const size = this.#answer.finish(result, request, IN_HEADER.unique);
+    this.#send(this.#answer.bytes, size);
   }
 
   /** @returns the negative errno that a failure is answered with */
@@ -195,19 +148,20 @@ export class FuseSession {
       case Opcode.OPEN:
         return this.#openRecord(ino);
       case Opcode.RELEASE:
-        return this.#release(ino);
+        this.#open.release(ino);
+        return 0;
       case Opcode.READDIRPLUS:
-        return this.#readdir(ino, ENTRY_OUT.size);
+        return this.#readdir(ino, true);
       case Opcode.READDIR:
-        return this.#readdir(ino, 0);
+        return this.#readdir(ino, false);
       case Opcode.OPENDIR:
-        return this.#opened(0);
+        return this.#answer.opened(0);
       case Opcode.RELEASEDIR:
         return 0;
       case Opcode.UNLINK:
         return this.#unlink(ino);
       case Opcode.STATFS:
-        return this.#statfs();
+        return this.#answer.statfs(this.#tree.statfs());
       case Opcode.LISTXATTR:
         return this.#listxattr(ino);
       case Opcode.INIT:
@@ -249,7 +203,7 @@ export class FuseSession {
   refresh(): void {
     this.#refreshed = Date.now();
     try {
-      if (this.#tree.refresh(({ message }) => this.#fault(message))) this.#dropNames();
+      if (this.#tree.refresh(({ message }) => this.#fault(message))) this.#names.drop();
     } catch (error) {
       this.#bug('the refresh', error);
     }
@@ -275,75 +229,31 @@ export class FuseSession {
     const name = this.#name(ARGUMENT);
     const ino = this.#tree.lookup(directory, name);
     const attr = ino === 0 ? undefined : this.#tree.attr(ino);
-    if (!attr) {
-      if (this.#erased.has(name)) this.#dropNames();
-      // A name that is not there: nothing but a refresh can bring it.
-      this.#reply.bytes.fill(0, BODY, BODY + ENTRY_OUT.size);
-      const at = BODY + ENTRY_OUT.entryValid;
-      this.#reply.setTimeout(at, BODY + ENTRY_OUT.entryValidNsec, this.#validMs());
-    } else this.#putEntry(BODY, directory, attr, this.#validMs());
-    return ENTRY_OUT.size;
+    const validMs = this.#validMs();
+    if (attr) return this.#answer.entry(attr, this.#told(directory, attr, validMs));
+    this.#names.dropIfErased(name);
+    // A name that is not there: nothing but a refresh can bring it.
+    return this.#answer.noEntry(validMs);
   }
 
-  /** struct fuse_entry_out */
-  #putEntry(at: number, directory: number, attr: Attr, validMs: number): void {
-    const reply = this.#reply;
-    reply.setU64(at + ENTRY_OUT.nodeid, attr.ino);
-    // Inode numbers are never used twice.
-    reply.setU64(at + ENTRY_OUT.generation, 0);
+  /** The kernel is told of a name: for how long it may remember it. */
+  #told(directory: number, { ino, nlink }: Attr, attrMs: number): Validity {
+    if (nlink === 2) this.#names.tell(ino, directory);
     // Where the other name cannot be taken back, it must be asked for every time.
-    const nameMs = this.#hasEpochs || attr.nlink === 1 || this.#tree.isDirectory(attr.ino) ? validMs : 0;
-    reply.setTimeout(at + ENTRY_OUT.entryValid, at + ENTRY_OUT.entryValidNsec, nameMs);
-    reply.setTimeout(at + ENTRY_OUT.attrValid, at + ENTRY_OUT.attrValidNsec, validMs);
-    reply.setAttr(at + ENTRY_OUT.attr, attr);
-    if (attr.nlink === 2 && this.#hasEpochs) this.#tell(attr.ino, directory);
-  }
-
-  #tell(ino: number, directory: number): void {
-    this.#told.set(ino, (this.#told.get(ino) ?? 0) | (directory === ROOT_INO ? IN_ROOT : IN_DIRECTORY));
-  }
-
-  /** Makes the kernel forget every name, at once and without any lock (Linux 6.16 and later). */
-  #dropNames(): void {
-    if (!this.#hasEpochs) return;
-    this.#notify(Notify.INC_EPOCH, 0);
-    this.#told.clear();
-    this.#erased.clear();
-  }
-
-  /**
-   * The kernel drops the name that was unlinked, but some time after our answer: until the unlink returns, it would
-   * still be there for somebody who has already been told by its other name, or by a listing, that the record is gone.
-   * So it is remembered, and dropped before anybody is told.
-   */
-  #rememberErased(name: string): void {
-    this.#erased.add(name);
-    if (this.#erased.size > MOST_AT_WORK) this.#erased.delete(this.#erased.keys().next().value!);
-  }
-
-  /** Sends the message in `#notice` that answers nothing. @param body bytes behind the header */
-  #notify(code: number, body: number): void {
-    const notice = this.#notice;
-    notice.setU32(OUT_HEADER.len, OUT_HEADER.size + body);
-    notice.setI32(OUT_HEADER.error, code);
-    notice.setU64(OUT_HEADER.unique, 0);
-    this.#send(notice.bytes, OUT_HEADER.size + body);
+    const isSure = this.#names.hasEpochs || nlink === 1 || this.#tree.isDirectory(ino);
+    return { nameMs: isSure ? attrMs : 0, attrMs };
   }
 
   // ── attributes ──
 
   #attr(ino: number): Attr | undefined {
-    return this.#tree.attr(ino) ?? this.#open.get(ino)?.held?.attr;
+    return this.#tree.attr(ino) ?? this.#open.attr(ino);
   }
 
   #getattr(ino: number): number {
     const attr = this.#attr(ino);
     if (!attr) return errno('ENOENT');
-    const reply = this.#reply;
-    reply.setTimeout(BODY + ATTR_OUT.attrValid, BODY + ATTR_OUT.attrValidNsec, this.#validMs());
-    reply.setU32(BODY + ATTR_OUT.attrValidNsec + 4, 0);
-    reply.setAttr(BODY + ATTR_OUT.attr, attr);
-    return ATTR_OUT.size;
+    return this.#answer.attributes(attr, this.#validMs());
   }
 
   #setattr(): number {
@@ -352,21 +262,6 @@ export class FuseSession {
     if (valid & SetattrFlag.MODE) return this.#refuse('chmod');
     if (valid & (SetattrFlag.UID | SetattrFlag.GID)) return this.#refuse('chown');
     return this.#refuse('utimens');
-  }
-
-  #statfs(): number {
-    const { blockSize, blocks, freeBlocks, files, freeFiles } = this.#tree.statfs();
-    const reply = this.#reply;
-    reply.bytes.fill(0, BODY, BODY + STATFS_OUT.size);
-    reply.setU64(BODY + STATFS_OUT.blocks, blocks);
-    reply.setU64(BODY + STATFS_OUT.bfree, freeBlocks);
-    reply.setU64(BODY + STATFS_OUT.bavail, freeBlocks);
-    reply.setU64(BODY + STATFS_OUT.files, files);
-    reply.setU64(BODY + STATFS_OUT.ffree, freeFiles);
-    reply.setU32(BODY + STATFS_OUT.bsize, blockSize);
-    reply.setU32(BODY + STATFS_OUT.namelen, NAME_MAX);
-    reply.setU32(BODY + STATFS_OUT.frsize, blockSize);
-    return STATFS_OUT.size;
   }
 
   #getxattr(ino: number): number {
@@ -389,56 +284,30 @@ export class FuseSession {
   /** A value or a list, or its length when 0 bytes are asked for. */
   #giveXattr(text: string): number {
     const room = this.request.u32(ARGUMENT + GETXATTR_IN.length);
-    const length = Buffer.byteLength(text);
-    if (room === 0) {
-      this.#reply.setU32(BODY + GETXATTR_OUT.length, length);
-      this.#reply.setU32(BODY + GETXATTR_OUT.length + 4, 0);
-      return GETXATTR_OUT.size;
-    }
-    if (length > room) return errno('ERANGE');
-    this.#makeRoom(length);
-    return this.#reply.bytes.write(text, BODY, 'utf8');
+    return this.#answer.xattr(text, room) ?? errno('ERANGE');
   }
 
   // ── listings ──
 
-  /** @param entrySize bytes before each directory entry: 0, or what READDIRPLUS has there */
-  #readdir(directory: number, entrySize: number): number {
-    const asked = this.request.u32(ARGUMENT + READ_IN.length);
-    this.#makeRoom(asked);
-    if (this.#erased.size > 0) this.#dropNames();
-    const reply = this.#reply;
-    const end = BODY + asked;
+  /** @param plus whether each entry is to have its attributes, too: READDIRPLUS */
+  #readdir(directory: number, plus: boolean): number {
+    const answer = this.#answer;
+    const room = this.request.u32(ARGUMENT + READ_IN.length);
+    answer.makeRoom(room);
+    this.#names.dropIfAnyErased();
     const validMs = this.#validMs();
-    let at: number = BODY;
+    let done = 0;
     for (const entry of this.#tree.entries(directory, this.request.u64(ARGUMENT + READ_IN.offset))) {
-      const dirent = at + entrySize;
-      const nameAt = dirent + DIRENT.name;
-      if (nameAt + entry.name.length > end) break;
-      const length = reply.bytes.write(entry.name, nameAt, end - nameAt, 'utf8');
-      const next = dirent + padded(DIRENT.name + length);
-      if (next > end) break;
-      reply.bytes.fill(0, nameAt + length, next);
-      reply.setU64(dirent + DIRENT.ino, entry.ino);
-      reply.setU64(dirent + DIRENT.off, entry.next);
-      reply.setU32(dirent + DIRENT.namelen, length);
-      reply.setU32(dirent + DIRENT.type, entry.isDirectory ? DirentType.DIR : DirentType.REG);
+      const next = answer.direntAfter(done, room, entry, plus);
+      if (next === undefined) break;
       // The kernel knows `.` and `..` itself.
-      if (entrySize > 0 && entry.next <= 2) reply.bytes.fill(0, at, dirent);
-      else if (entrySize > 0) this.#putEntry(at, directory, entry.attr, validMs);
-      at = next;
+      if (plus && entry.next > 2) answer.entryBefore(done, entry.attr, this.#told(directory, entry.attr, validMs));
+      done = next;
     }
-    return at - BODY;
+    return done;
   }
 
   // ── contents ──
-
-  /** @throws PstoreError EINVAL for more than any kernel asks at once */
-  #makeRoom(bytes: number): void {
-    if (BODY + bytes <= this.#reply.bytes.length) return;
-    if (bytes > MOST_ASKED) throw new PstoreError('EINVAL', `a request for ${bytes} bytes at once`);
-    this.#reply = new Frame(BODY + bytes);
-  }
 
   /**
    * Read-only and not live, no record can go away: the kernel is told that OPEN is not needed, and never asks again.
@@ -449,60 +318,19 @@ export class FuseSession {
     if ((flags & O_ACCMODE) !== 0) return this.#refuse('openForWriting');
     const { readOnly, updateMs } = this.#options;
     if (readOnly && updateMs === 0) return errno('ENOSYS');
-    const open = this.#open.get(ino);
-    if (open) open.opens++;
-    else {
-      const record = this.#opening(ino);
-      // Gone since its name was looked up: the kernel looks it up again.
-      if (!record) return -ESTALE;
-      this.#open.set(ino, record);
-    }
+    // Gone since its name was looked up: the kernel looks it up again.
+    if (!this.#open.open(ino)) return -ESTALE;
     // Pages belong to an inode, and an inode is always the same record. Without them each read is one that somebody made.
     const caching = this.#tree.countsReads(ino) ? OpenFlag.DIRECT_IO : OpenFlag.KEEP_CACHE;
-    return this.#opened(caching | OpenFlag.NOFLUSH);
+    return this.#answer.opened(caching | OpenFlag.NOFLUSH);
   }
 
-  #opening(ino: number): OpenRecord | undefined {
-    const attr = this.#tree.attr(ino);
-    if (!attr) return undefined;
-    return { opens: 1, held: this.#options.updateMs === 0 ? undefined : this.#hold(ino, attr) };
-  }
-
-  /** Takes what is there now, because somebody else may write to the image. */
-  #hold(ino: number, attr: Attr): OpenRecord['held'] {
-    try {
-      return { attr, content: this.#snapshots.take(this.#tree.open(ino)) };
-    } catch (error) {
-      // It may be just being written. When it is another record by now, that one is to be opened.
-      this.refresh();
-      if (!this.#tree.attr(ino)) return undefined;
-      throw error;
-    }
-  }
-
-  #opened(flags: number): number {
-    this.#reply.setU64(BODY + OPEN_OUT.fh, 0);
-    this.#reply.setU32(BODY + OPEN_OUT.openFlags, flags);
-    this.#reply.setU32(BODY + OPEN_OUT.openFlags + 4, 0);
-    return OPEN_OUT.size;
-  }
-
-  #release(ino: number): number {
-    const open = this.#open.get(ino);
-    if (open && --open.opens === 0) {
-      open.held?.content.close?.();
-      this.#open.delete(ino);
-    }
-    return 0;
-  }
-
-  /** The bytes go from where they are straight behind the answer's header. */
+  /** The bytes go from where they are straight to their place after the answer's header. */
   #read(ino: number): number {
     const length = this.request.u32(ARGUMENT + READ_IN.length);
     const position = this.request.u64(ARGUMENT + READ_IN.offset);
-    this.#makeRoom(length);
-    const target = this.#reply.bytes.subarray(BODY, BODY + length);
-    const held = this.#open.get(ino)?.held?.content;
+    const target = this.#answer.contents(length);
+    const held = this.#open.content(ino);
     return held ? held.read(target, position) : this.#tree.read(ino, target, position);
   }
 
@@ -515,70 +343,31 @@ export class FuseSession {
   #unlink(directory: number): number {
     const name = this.#name(ARGUMENT);
     const ino = this.#tree.lookup(directory, name);
-    if (ino === 0 && this.#erased.has(name)) this.#dropNames();
-    const open = this.#open.get(ino);
+    if (ino === 0) this.#names.dropIfErased(name);
     const attr = this.#attr(ino);
-    if (open && attr) this.#unlinkOpen(open, attr, () => this.#tree.unlink(directory, name));
-    else this.#tree.unlink(directory, name);
-    const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
-    // Now: a lookup that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
-    if (((this.#told.get(ino) ?? 0) & other) !== 0) this.#dropNames();
-    else if (this.#told.has(ino)) this.#rememberErased(name);
-    if (open || attr?.nlink === 2) this.#dropAttributes(ino);
+    const isOpen = this.#open.has(ino);
+    this.#open.whileErased(ino, () => this.#tree.unlink(directory, name));
+    this.#names.erased(ino, directory, name);
+    if (isOpen || attr?.nlink === 2) this.#names.dropAttributes(ino);
     return 0;
-  }
-
-  /** Erases a record that somebody reads: what he needs is taken before. */
-  #unlinkOpen(open: OpenRecord, attr: Attr, unlink: () => void): void {
-    const held = open.held ?? { attr, content: this.#tree.open(attr.ino) };
-    try {
-      unlink();
-    } catch (error) {
-      if (!open.held) held.content.close?.();
-      throw error;
-    }
-    open.held = { ...held, attr: { ...held.attr, nlink: 0 } };
-  }
-
-  /**
-   * The kernel counts one link down, but all are gone. And a listing that was answered before may bring the other name
-   * back after the names were dropped: it is then asked for its attributes, which are no more, as nothing from before
-   * this notice is believed. No lock of a directory is taken for this, and the inode is in use by the unlink itself, so
-   * the kernel does not wait for anything here.
-   */
-  #dropAttributes(ino: number): void {
-    this.#notice.setU64(OUT_HEADER.size + INVAL_INODE_OUT.ino, ino);
-    this.#notice.setU64(OUT_HEADER.size + INVAL_INODE_OUT.off, -1);
-    this.#notice.setU64(OUT_HEADER.size + INVAL_INODE_OUT.len, 0);
-    this.#notify(Notify.INVAL_INODE, INVAL_INODE_OUT.size);
   }
 
   // ── beginning ──
 
   #init(): number {
     const { request } = this;
-    const reply = this.#reply;
     const major = request.u32(ARGUMENT + INIT_IN.major);
     const minor = request.u32(ARGUMENT + INIT_IN.minor);
-    reply.bytes.fill(0, BODY, BODY + INIT_OUT.size);
-    reply.setU32(BODY + INIT_OUT.major, FUSE_MAJOR);
-    reply.setU32(BODY + INIT_OUT.minor, Math.min(minor, FUSE_MINOR));
     // A newer kernel asks again in the words of version 7.
-    if (major > FUSE_MAJOR) return INIT_OUT.size;
+    if (major > FUSE_MAJOR) return this.#answer.version(minor);
     if (major < FUSE_MAJOR || minor < OLDEST_MINOR) {
       this.#fault(`the kernel speaks version ${major}.${minor} of the FUSE protocol; 7.${OLDEST_MINOR} is needed`);
       return -EPROTO;
     }
-    reply.setU32(BODY + INIT_OUT.maxReadahead, Math.min(request.u32(ARGUMENT + INIT_IN.maxReadahead), MAX_READ));
-    reply.setU32(BODY + INIT_OUT.flags, request.u32(ARGUMENT + INIT_IN.flags) & WANTED);
-    reply.setU16(BODY + INIT_OUT.maxBackground, MAX_BACKGROUND);
-    reply.setU16(BODY + INIT_OUT.congestionThreshold, CONGESTION_THRESHOLD);
-    reply.setU32(BODY + INIT_OUT.maxWrite, MAX_WRITE);
-    reply.setU32(BODY + INIT_OUT.timeGran, 1);
-    reply.setU16(BODY + INIT_OUT.maxPages, MAX_PAGES);
-    this.#hasEpochs = minor >= EPOCH_MINOR;
+    this.#names.hasEpochs = minor >= EPOCH_MINOR;
     this.#started = true;
-    return INIT_OUT.size;
+    const flags = request.u32(ARGUMENT + INIT_IN.flags) & WANTED;
+    return this.#answer.init(minor, request.u32(ARGUMENT + INIT_IN.maxReadahead), flags);
   }
 }
 
@@ -592,14 +381,6 @@ const WANTED =
   InitFlag.PARALLEL_DIROPS |
   InitFlag.MAX_PAGES |
   InitFlag.EXPLICIT_INVAL_DATA;
-
-/** Nobody waits for an answer to these. Nothing is counted for FORGET: inode numbers are never used twice. */
-const UNANSWERED: ReadonlySet<number> = new Set([
-  Opcode.FORGET,
-  Opcode.BATCH_FORGET,
-  Opcode.INTERRUPT,
-  Opcode.NOTIFY_REPLY,
-]);
 
 const REFUSED: ReadonlyMap<number, Refused> = new Map([
   [Opcode.CREATE, 'create'],

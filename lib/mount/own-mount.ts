@@ -6,7 +6,7 @@ import { closeSync, existsSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { MOUNT_TYPE, mountAt } from '../storage/mountinfo.js';
 import { IN_A_CONTAINER, openDevice, WITHOUT_A_MOUNT } from './device.js';
-import { MAX_READ } from './fuse-session.js';
+import { MAX_READ } from './fuse-answer.js';
 import { unmountCommand } from './mountpoint.js';
 import { environment, findProgram, isRoot } from './programs.js';
 import { MountFlag, mount, receiveDescriptor, setNonBlocking, socketPair, umount } from './syscalls.js';
