@@ -6,7 +6,9 @@ import { openImage } from '../../lib/storage/file.js';
 import { readRange } from '../../lib/storage/storage.js';
 import { packedAs, refuseWriting, takeFromPipe, unpack } from '../../lib/storage/unpack.js';
 import { Warnings } from '../../lib/warnings.js';
+import { qcow2 } from '../builders/qcow2.js';
 import { goldenImage } from '../fixture-path.js';
+import { pstorefuse } from '../mounted.js';
 
 const folder = t.testdir({});
 const IMAGE = goldenImage('s1');
@@ -60,6 +62,26 @@ t.test('what is not packed, and what only qemu-img reads', async (t) => {
   const packed = packedFile(disk)!;
   t.same(packed, { kind: 'disk', name: 'qcow2' });
   t.throws(() => unpack(disk, packed, new Warnings()), { code: 'EBADMSG', message: /is a qcow2 disk/ });
+});
+
+const isMissing = spawnSync('qemu-img', ['--version']).error !== undefined;
+t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not installed' }, async (t) => {
+  for (const golden of ['efi-oops3', 's1']) {
+    const disk = join(folder, `${golden} disk`);
+    const raw = goldenImage(golden);
+    writeFileSync(disk, qcow2(raw));
+    t.equal(spawnSync('qemu-img', ['check', disk]).status, 0, 'what the builder has made is such a disk');
+    const packed = packedFile(disk)!;
+    t.same(packed, { kind: 'disk', name: 'qcow2' });
+    t.throws(() => refuseWriting(disk, packed), { code: 'EROFS' });
+    const storage = unpack(disk, packed, new Warnings());
+    t.equal(Buffer.compare(readRange(storage, 0, storage.size), raw), 0, `${golden}, byte by byte`);
+    storage.close();
+    writeFileSync(`${disk}.raw`, raw);
+    const names = (path: string) => pstorefuse('ls', path).stdout;
+    t.not(names(disk), '');
+    t.equal(names(disk), names(`${disk}.raw`), 'ls shows the same records');
+  }
 });
 
 t.test('a FIFO, with holes where it has zeros', async (t) => {
