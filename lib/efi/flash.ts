@@ -7,7 +7,7 @@ import { occurrences } from '../storage/occurrences.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
-import { CRASH_GUID_BYTES } from './dump-name.js';
+import { CRASH_GUID_BYTES, parseDumpName } from './dump-name.js';
 import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
 import {
   ERASED_BIT,
@@ -39,6 +39,8 @@ const STORE_SIGNATURES: readonly Uint8Array[] = [
 export interface PlacedStore {
   readonly store: Store;
   readonly volume: Volume | null;
+  /** Whether its header is lost, and it is told by the dumps in it. */
+  readonly isHeadless?: boolean;
 }
 
 /** The variable stores of an image: none where it has none. */
@@ -57,7 +59,9 @@ export function findStores(storage: Storage): PlacedStore[] {
         })),
       );
   }
-  return found.length > 0 ? found : bareStore(storage);
+  if (found.length > 0) return found;
+  const bare = bareStore(storage);
+  return bare.length > 0 ? bare : headlessStore(storage, end);
 }
 
 /** How far a store may stand behind its volume's header, or behind the place where that was. */
@@ -67,6 +71,26 @@ const MAX_BARE = 1 << 20;
 function bareStore(storage: Storage): PlacedStore[] {
   const [store] = searchStores(storage, 0, Math.min(storage.size, MAX_BARE), storage.size);
   return store ? [{ store, volume: null }] : [];
+}
+
+/**
+ * A store whose header is lost: it begins for us with the first dump in it. Looked for as far as a store may stand
+ * without a volume, and everywhere where a block of the image cannot be read.
+ */
+function headlessStore(storage: Storage, end: number): PlacedStore[] {
+  const window = new Window(storage);
+  const limit = storage.isLost?.(0, end) ? end : Math.min(end, MAX_BARE);
+  for (const at of occurrences(storage, CRASH_GUID_BYTES, 0, limit)) {
+    for (const layout of ['authenticated', 'plain'] as const) {
+      const offset = headerBefore(at, layout);
+      const record = offset < 0 ? undefined : readRecord(window, offset, end, layout);
+      if (!record?.isDump || parseDumpName(record.name) === undefined) continue;
+      const size = end - offset;
+      const store: Store = { format: layout, layout, offset, size, claimedSize: size, first: offset, isHealthy: true };
+      return [{ store, volume: null, isHeadless: true }];
+    }
+  }
+  return [];
 }
 
 /** Stores that begin in a range, by what they begin with. */
@@ -86,13 +110,15 @@ const MAX_STORES = 16;
 
 export class FlashImage implements VariablePlace {
   readonly format: string;
-  readonly whyNotErased = null;
+  readonly whyNotErased: string | null;
   readonly #storage: SurvivingStorage;
   readonly #stores: readonly PlacedStore[];
 
   constructor(storage: SurvivingStorage, stores: readonly PlacedStore[]) {
     this.#storage = storage;
     this.#stores = stores;
+    const isHeadless = stores.some((store) => store.isHeadless);
+    this.whyNotErased = isHeadless ? 'the header of the store is lost, and no firmware reads it any more' : null;
     this.format = [...new Set(stores.map(({ store }) => FORMATS[store.format]))].join(' and ');
   }
 
@@ -119,7 +145,13 @@ export class FlashImage implements VariablePlace {
     }
     for (const stray of this.#strays(new Set(dumps.map(({ variable }) => variable.offset)))) dumps.push(stray);
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
-    return { dumps, others, space: { bytes, freeBytes }, damages };
+    // How large a store is, its header alone says.
+    return {
+      dumps,
+      others,
+      space: this.#stores.some(({ isHeadless }) => isHeadless) ? null : { bytes, freeBytes },
+      damages,
+    };
   }
 
   /** Records of one store. Those after a torn or damaged header are lost to the machine, which takes that place for the end. */
@@ -245,7 +277,11 @@ function cutSentence(end: number): string {
   return `the variables end at offset ${end}, where neither another one nor free space begins: what follows is damaged`;
 }
 
-function damagesOf({ store, volume }: PlacedStore): Listing['damages'][number][] {
+function damagesOf({ store, volume, isHeadless }: PlacedStore): Listing['damages'][number][] {
+  if (isHeadless) {
+    const text = 'no header of a variable store is left, no firmware finds it; what follows the first dump is shown';
+    return [{ text, offset: store.offset }];
+  }
   const damages: Listing['damages'][number][] = [];
   if (!volume && store.offset > 0) {
     damages.push({

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
+import { guidBytes } from '../../lib/guid.js';
 import { changedBytes } from '../builders/changed.js';
-import { firmwareVolume, GLOBAL, type PlannedVariable, variableStore } from '../builders/efi.js';
+import { CRASH, firmwareVolume, GLOBAL, type PlannedVariable, variableStore } from '../builders/efi.js';
 import { codesOf, namesOf, openBytes, sureOf, textOf } from '../builders/open.js';
 
 const A = 'dump-type0-1-1-1640995208-D';
@@ -54,6 +55,25 @@ t.test('every layout of a store, wherever it stands', (t) => {
   t.same(codesOf(openBytes(efi, headless)), ['store-damaged']);
   const two = Buffer.concat([volume, firmwareVolume(variableStore([{ name: C, data: text(3) }]))]);
   t.same(namesOf(openBytes(efi, two)), [FILE_A, FILE_B, FILE_C], 'two volumes');
+  t.end();
+});
+
+t.test('a store without any header is told by its dumps, and only read', (t) => {
+  const lost = 'the header of the store is lost';
+  for (const layout of ['authenticated', 'plain'] as const) {
+    const bytes = firmwareVolume(variableStore(VARIABLES, { layout }));
+    // The headers of the volume and of the store.
+    bytes.fill(0, 0, 100);
+    const backend = openBytes(efi, bytes);
+    t.same(namesOf(backend), [FILE_A, FILE_B], layout);
+    t.equal(textOf(backend, FILE_B), text(2));
+    t.same(codesOf(backend), ['store-damaged'], 'no warning of a full store, whose size nobody knows');
+    const before = Buffer.from(bytes);
+    t.throws(() => backend.erase(0), { code: 'EPERM', message: new RegExp(lost) });
+    t.same(bytes, before);
+  }
+  const program = Buffer.concat([randomBytes(1000), guidBytes(CRASH), randomBytes(1000)]);
+  t.equal(sureOf(efi, program), 0, 'a program that has the GUID in it is no store');
   t.end();
 });
 
