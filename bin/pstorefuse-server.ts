@@ -2,7 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 import { load } from '../lib/cli/bytecode.js';
+import { passRawPaths, rawArguments } from '../lib/cli/raw-paths.js';
 
 const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const { exports, keep } = load<typeof import('./pstorefuse-serving.js')>(place('pstorefuse-serving.js'));
-exports.serverMain(process.argv.slice(2), place('../../package.json'), keep).then(process.exit);
+passRawPaths();
+exports.serverMain(rawArguments(process.argv.slice(2)), place('../../package.json'), keep).then(process.exit);

@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { type Loaded, load } from '../lib/cli/bytecode.js';
 import { main } from '../lib/cli/main.js';
+import { passRawPaths, rawArguments } from '../lib/cli/raw-paths.js';
 
 type Commands = typeof import('./pstorefuse-commands.js');
 
@@ -18,7 +19,8 @@ const installation = {
     return loaded.exports;
   },
 };
-main(process.argv.slice(2), installation).then((status) => {
+passRawPaths();
+main(rawArguments(process.argv.slice(2)), installation).then((status) => {
   loaded?.keep();
   process.exit(status);
 });

@@ -8,6 +8,8 @@ import { TARGETS } from '../test/trials/targets.js';
 
 /** Looking at an image several times takes a second or two at most. */
 const SLOW_MS = 5000;
+/** Inputs of a target that a run adds to the corpus: the first ones run the most that is new. */
+const MOST_KEPT = 24;
 
 const { values: options } = parseArgs({
   options: {
@@ -29,12 +31,12 @@ const seed = Number(options.seed);
 const milliseconds = (Number(options.seconds) * 1000) / chosen.length;
 let [cases, found] = [0, 0];
 for (const target of chosen) {
-  const result = fuzz(target, { seed, milliseconds, guided: !options['no-coverage'], slowMs: SLOW_MS });
+  const result = await fuzz(target, { seed, milliseconds, guided: !options['no-coverage'], slowMs: SLOW_MS });
   cases += result.cases;
   found += result.findings.length;
   const kept = `${result.blocks} blocks of code, ${result.kept.length} inputs with news`;
   process.stdout.write(`${target.name.padEnd(32)} ${String(result.cases).padStart(8)} cases, ${kept}\n`);
-  if (options.keep) keepInCorpus(target, result.kept.slice(0, 8));
+  if (options.keep) keepInCorpus(target, result.kept.slice(0, MOST_KEPT));
   for (const finding of result.findings) {
     mkdirSync(options.findings, { recursive: true });
     const file = join(options.findings, `${finding.target}-${finding.seed}-${finding.case}`);

@@ -162,6 +162,17 @@ for (const specimen of SPECIMENS) {
     }
   });
 
+  t.test(`${title}: an image that cannot be read is not taken for another one`, async (t) => {
+    const medium = new FaultyStorage(new MemoryStorage(specimen.bytes(), { path: 'image.raw' }));
+    medium.broken = [{ offset: 0, length: medium.size, code: 'EIO', on: 'read' }];
+    for (const way of bothWays(specimen, medium)) {
+      t.throws(way, { code: 'EIO', exit: 74, message: /^image\.raw cannot be read anywhere/ });
+    }
+    medium.broken = [{ offset: 0, length: medium.size - 1, code: 'EIO', on: 'read' }];
+    const [found] = bothWays(specimen, medium);
+    t.match(failureOf(found!) ?? 'EIO', /^(EIO|EINVAL)$/, 'what is missed may be where it cannot be read');
+  });
+
   t.test(`${title}: cut anywhere it opens or says what is wrong, and what it lists can be read`, async (t) => {
     const bytes = specimen.bytes();
     for (let end = 0; end < bytes.length; end += BLOCK) {

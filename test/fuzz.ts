@@ -10,7 +10,11 @@ const TOGETHER_MS = 40_000;
 
 for (const target of TARGETS) {
   t.test(target.name, async (t) => {
-    const { findings, cases } = fuzz(target, { seed: SEED, milliseconds: TOGETHER_MS / TARGETS.length, guided: false });
+    const { findings, cases } = await fuzz(target, {
+      seed: SEED,
+      milliseconds: TOGETHER_MS / TARGETS.length,
+      guided: false,
+    });
     for (const { why, case: number } of findings) t.fail(`case ${number} of seed ${SEED}: ${why}`);
     t.ok(cases > 0, `${cases} cases`);
   });

@@ -27,7 +27,7 @@ export function contentOf(chunks: () => Iterable<Uint8Array>): Content {
 }
 
 /** `absent`; `same` bytes; or something `other`. */
-export function compareFile(path: string, { size, sha256 }: Content): 'absent' | 'same' | 'other' {
+export function compareFile(path: string, { size, sha256 }: Omit<Content, 'chunks'>): 'absent' | 'same' | 'other' {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return 'absent';
   if (!stats.isFile() || stats.size !== size) return 'other';

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromSystem } from '../errors.js';
+import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 import { takeWriterLock } from '../storage/lock.js';
 import { makeFolders, syncFolder, writeFully } from '../storage/new-file.js';
@@ -19,11 +19,70 @@ export interface ArchivedPart {
   readonly sha256: string;
 }
 
-export interface IndexLine {
-  /** Of the file, from the archive's folder on. */
+/** A file of an archive, as its line in the index tells. */
+export interface ArchivedFile {
+  /** From the archive's folder on. */
   readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+}
+
+export interface IndexLine extends ArchivedFile {
   readonly label: string;
   readonly parts: readonly ArchivedPart[];
+}
+
+/** No line of ours is longer: a dump of a thousand parts has a tenth of it. */
+const MAX_LINE = 4 << 20;
+
+/** A line of an index; undefined for what is none, or leads out of the archive. */
+export function parseIndexLine(text: string): IndexLine | undefined {
+  let line: Partial<IndexLine> | null;
+  try {
+    line = JSON.parse(text) as Partial<IndexLine> | null;
+  } catch {
+    return undefined;
+  }
+  const { path, size, sha256, label, parts } = line ?? {};
+  const isKnown = isText(path) && isText(sha256) && isText(label) && typeof size === 'number' && Array.isArray(parts);
+  if (!isKnown || !parts.every(isPart)) return undefined;
+  const leadsOut = path.includes('\0') || path.startsWith('/') || path.split('/').includes('..');
+  return leadsOut ? undefined : { path, size, sha256, label, parts };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+function isPart(part: Partial<ArchivedPart> | null): part is ArchivedPart {
+  return isText(part?.name) && isText(part.sha256) && (part.mtimeNs === null || isText(part.mtimeNs));
+}
+
+/** Cuts what comes in pieces into its lines; what is longer than any line is passed over up to its end. */
+export class IndexLines {
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  /** Bytes that came after the last line's end. */
+  get unfinished(): number {
+    return this.#length;
+  }
+
+  /** @param piece copied where it is needed later */
+  *take(piece: Uint8Array): Generator<string> {
+    for (let at = 0; at < piece.length; ) {
+      const end = piece.indexOf(0x0a, at);
+      const part = piece.subarray(at, end < 0 ? piece.length : end);
+      this.#length += part.length;
+      if (this.#length > MAX_LINE) this.#pieces = [];
+      else this.#pieces.push(end < 0 ? Buffer.from(part) : part);
+      at += part.length + 1;
+      if (end < 0) return;
+      if (this.#length <= MAX_LINE) yield Buffer.concat(this.#pieces).toString('utf8');
+      this.#pieces = [];
+      this.#length = 0;
+    }
+  }
 }
 
 const keyOf = (label: string, { name, mtimeNs, sha256 }: ArchivedPart) => `${label}/${name} ${mtimeNs} ${sha256}`;
@@ -32,7 +91,7 @@ export class ArchiveIndex {
   readonly #fd: number;
   readonly #path: string;
   /** By what tells a record: in which file it is. */
-  readonly #files = new Map<string, string>();
+  readonly #files = new Map<string, ArchivedFile>();
 
   /**
    * Opens, and locks, the index of an archive.
@@ -58,7 +117,7 @@ export class ArchiveIndex {
   }
 
   /** The file that holds a record, or undefined. */
-  fileOf(label: string, part: ArchivedPart): string | undefined {
+  fileOf(label: string, part: ArchivedPart): ArchivedFile | undefined {
     return this.#files.get(keyOf(label, part));
   }
 
@@ -77,36 +136,33 @@ export class ArchiveIndex {
     closeSync(this.#fd);
   }
 
-  #remember({ label, parts, path }: IndexLine): void {
-    for (const part of parts) this.#files.set(keyOf(label, part), path);
+  #remember({ label, parts, path, size, sha256 }: IndexLine): void {
+    for (const part of parts) this.#files.set(keyOf(label, part), { path, size, sha256 });
   }
 
-  /** What stands after the last newline was cut off when its writer was stopped: its file will get a line again. */
+  /**
+   * What stands after the last newline was cut off when its writer was stopped: its file will get a line again. A line
+   * that tells of no record is passed over: what it told of is archived again rather than lost.
+   */
   #read(): void {
     const { size } = fstatSync(this.#fd);
     const chunk = Buffer.alloc(1 << 16);
-    let [whole, rest] = [0, Buffer.alloc(0)];
-    for (let at = 0; at < size; ) {
+    const lines = new IndexLines();
+    let at = 0;
+    while (at < size) {
       const got = readSync(this.#fd, chunk, 0, chunk.length, at);
       if (got === 0) break;
       at += got;
-      rest = Buffer.concat([rest, chunk.subarray(0, got)]);
-      for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
-        this.#readLine(rest.toString('utf8', 0, end));
-        whole += end + 1;
-        rest = rest.subarray(end + 1);
+      for (const text of lines.take(chunk.subarray(0, got))) {
+        const line = parseIndexLine(text);
+        if (line) this.#remember(line);
       }
     }
-    if (whole < size) ftruncateSync(this.#fd, whole);
-  }
-
-  #readLine(text: string): void {
-    try {
-      const line = JSON.parse(text) as Partial<IndexLine>;
-      const { path, label, parts } = line;
-      if (path !== undefined && label !== undefined && Array.isArray(parts)) this.#remember({ path, label, parts });
-    } catch {
-      // A line that is no JSON tells of no record: what it told of is archived again rather than lost.
+    const whole = at - lines.unfinished;
+    if (lines.unfinished > MAX_LINE) {
+      const sentence = `${this.#path} is no index of an archive: ${lines.unfinished} bytes at offset ${whole} are no line`;
+      throw new PstoreError('EBADMSG', `${sentence}; move it away, and all is archived again`, { offset: whole });
     }
+    if (lines.unfinished > 0) ftruncateSync(this.#fd, whole);
   }
 }

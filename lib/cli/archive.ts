@@ -15,7 +15,7 @@ import {
 } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { ArchiveFiles, compareFile, contentOf } from './archive-files.js';
-import { ArchiveIndex } from './archive-index.js';
+import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
 import { jsonCrash } from './explain.js';
@@ -133,9 +133,9 @@ class ArchiveRun {
     );
   }
 
-  /** A file that somebody has removed does not hold its record any more. */
-  #has(path: string | undefined): boolean {
-    return path !== undefined && compareFile(join(this.#options.folder, path), NOTHING) !== 'absent';
+  /** A file that somebody has removed, or changed, does not hold its record any more. */
+  #has(file: ArchivedFile | undefined): boolean {
+    return file !== undefined && compareFile(join(this.#options.folder, file.path), file) === 'same';
   }
 
   #write(dump: Dump<Listed>, parts: readonly PartFacts[]): void {
@@ -177,9 +177,6 @@ class ArchiveRun {
     }
   }
 }
-
-/** Only whether there is a file at all. */
-const NOTHING = { size: -1, sha256: '', chunks: () => [] };
 
 /** So many digits of the hash are enough to tell texts of one name and second apart. */
 const HASH_DIGITS = 8;

@@ -72,7 +72,9 @@ export function isTerminal(): boolean {
 
 /** What must not reach a terminal from an image: escape sequences, and what turns the direction of the text after it. */
 const HARMFUL = '\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
-const HARMFUL_IN_LINE = new RegExp(`[\\u0000-\\u001f${HARMFUL}]`, 'g');
+/** A byte of a path that is no UTF-8: see raw-paths.ts. */
+const NO_TEXT = '(?<![\\ud800-\\udbff])[\\udc80-\\udcff]';
+const HARMFUL_IN_LINE = new RegExp(`[\\u0000-\\u001f${HARMFUL}]|${NO_TEXT}`, 'g');
 const HARMFUL_IN_TEXT = new RegExp(`[\\u0000-\\u0008\\u000b-\\u001f${HARMFUL}]`, 'g');
 
 /** One line, which holds nothing that a terminal would obey. */
@@ -87,14 +89,17 @@ export function printableText(): (bytes: Uint8Array) => string {
 }
 
 function escaped(character: string): string {
-  const code = character.charCodeAt(0);
+  const unit = character.charCodeAt(0);
+  const code = unit >= 0xdc80 && unit <= 0xdcff ? unit - 0xdc00 : unit;
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
-/** JSON escapes only a part of the control characters by itself. @param space as JSON.stringify() takes it */
+const HARMFUL_IN_JSON = new RegExp(`[${HARMFUL}]`, 'g');
+
+/** JSON by itself escapes only a part of what a terminal obeys. @param space as JSON.stringify() takes it */
 export function json(value: unknown, space = 0): string {
   return JSON.stringify(value, null, space).replace(
-    /[\u007f-\u009f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+    HARMFUL_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -48,6 +48,12 @@ export function startMount(script: string, name: string, args: readonly string[]
   });
 }
 
+/** For the server: the descriptors that nobody reads from any more when the command that waits is killed. */
+export function startersFds(): number[] {
+  if (process.env[Variable.WAITING] === undefined) return [];
+  return process.env[Variable.STARTER] === undefined ? [READY_FD] : [READY_FD, STARTER_FD];
+}
+
 /**
  * Tells the command how it ends, and lets go of its terminal.
  * @returns false when it was killed in the meantime: then nobody knows of this mount

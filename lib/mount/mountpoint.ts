@@ -34,6 +34,11 @@ export function checkMountPoint(path: string, { nonempty, images }: MountPointOp
   }
   if (!stats.isDirectory()) throw new PstoreError('ENOTDIR', `the mount point ${path} is not a directory`, { path });
   const real = realpathSync.native(absolute);
+  // Bytes of a path that are no UTF-8 are lone surrogates here; fusermount and libfuse take text.
+  if (/\p{Cs}/u.test(real)) {
+    const sentence = `the mount point ${real} has bytes that are no UTF-8; take another directory, an image may have them`;
+    throw new PstoreError('EINVAL', sentence, { path });
+  }
   const there = mountAt(real);
   if (there?.type === MOUNT_TYPE) {
     throw new PstoreError('EBUSY', `${path} is in use: ${there.source} is mounted there already; umount it first`, {

@@ -20,11 +20,18 @@ import { RecordAttributes } from '../triage/attributes.js';
 import { Deadlines } from './deadlines.js';
 import { serveDevFuse } from './dev-fuse.js';
 import { checkFuse } from './device.js';
-import { Variable } from './launch.js';
+import { startersFds, Variable } from './launch.js';
 import { checkMountPoint } from './mountpoint.js';
 import type { MountOptions } from './options.js';
 import { makeMount, OwnMount } from './own-mount.js';
-import { clearImmutable, hasSystemCalls, leaveSession, lockExclusively, needSystemCalls } from './syscalls.js';
+import {
+  clearImmutable,
+  hasSystemCalls,
+  leaveSession,
+  lockExclusively,
+  needSystemCalls,
+  setEndsWithReader,
+} from './syscalls.js';
 import type { ServeOptions } from './transport.js';
 
 export interface ServerOptions {
@@ -75,6 +82,7 @@ export async function serve(options: ServerOptions): Promise<number> {
     takeLocksBy(lockExclusively);
     clearImmutableBy(clearImmutable);
   }
+  if (!endWithStarter(true)) return PARTLY;
   const images = options.sources.map((text) => realPath(parseSource(text).path));
   const mountPoint = checkMountPoint(options.mountPoint, { nonempty: mount.nonempty, images });
   checkFuse(mount);
@@ -90,6 +98,7 @@ export async function serve(options: ServerOptions): Promise<number> {
     mount.backends,
   );
   try {
+    if (!endWithStarter(false)) return PARTLY;
     reportSources(options, opened, failed);
     const status = failed.length > 0 ? PARTLY : OK;
     await new Serving(options, transport, mountPoint, opened, status).run();
@@ -98,6 +107,15 @@ export async function serve(options: ServerOptions): Promise<number> {
   } finally {
     for (const { backend } of opened) backend.close();
   }
+}
+
+/**
+ * Opening the sources may take a while, in which nothing else is done and the images are locked. If the command that waits
+ * is killed then, this process ends at once. Once there may be a mount it does not: Serving takes that away.
+ * @returns false where the command is gone already
+ */
+function endWithStarter(ends: boolean): boolean {
+  return !hasSystemCalls() || startersFds().every((fd) => setEndsWithReader(fd, ends));
 }
 
 function reportSources(

@@ -180,8 +180,11 @@ export function leaveSession(): void {
   system().setsid();
 }
 
-/** <fcntl.h> */
+/** <fcntl.h>, and <asm-generic/fcntl.h> for all machines that koffi is made for. */
+const F_GETFL = 3;
 const F_SETFL = 4;
+const F_SETOWN = 8;
+const O_ASYNC = 0x2000;
 
 /** fcntl(2): reading says EAGAIN where it would wait. @throws PstoreError */
 export function setNonBlocking(fd: number): void {
@@ -206,10 +209,27 @@ export function clearImmutable(fd: number): boolean {
   return true;
 }
 
+/**
+ * fcntl(2), O_ASYNC: this process ends by SIGIO as soon as nobody reads from a pipe, or a socket, that it has for writing,
+ * whatever it is doing then. Nothing may be written as long as that holds.
+ * @returns false where nobody reads from it any more
+ * @throws PstoreError
+ */
+export function setEndsWithReader(fd: number, ends: boolean): boolean {
+  const { fcntl, poll } = system();
+  const flags = checked(fcntl(fd, F_GETFL, 'int', 0), 'fcntl(2)');
+  checked(fcntl(fd, F_SETOWN, 'int', process.pid), 'fcntl(2)');
+  checked(fcntl(fd, F_SETFL, 'int', ends ? flags | O_ASYNC : flags & ~O_ASYNC), 'fcntl(2)');
+  const descriptor = Int32Array.of(fd, 0);
+  return poll(descriptor, 1, 0) <= 0 || (new Uint16Array(descriptor.buffer)[3]! & (POLLERR | POLLHUP)) === 0;
+}
+
 // ── poll(2) ──
 
 /** <poll.h> */
 const POLLIN = 1;
+const POLLERR = 8;
+const POLLHUP = 16;
 
 /** Waits until one of two descriptors can be read. */
 export class ReadableOf {

@@ -77,18 +77,33 @@ export function openStorage(
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
   const part = found?.storage ?? placed(image, all, warnings);
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
-  const { kind, finding } = spec.kind
-    ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind }
-    : recognise(spec, storage, all);
+  storage.checkReadable();
+  const { kind, finding } = orUnread(storage, () =>
+    spec.kind ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind } : recognise(spec, storage, all),
+  );
   const keys = knownKeys(kind, shared, spec, found?.keys);
   if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !isCopy) {
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
-  const opened = finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile });
+  const opened = orUnread(storage, () =>
+    finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile }),
+  );
   const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
   return { kind, backend, keys, storage: part, whole: image.size };
+}
+
+/** What is missed in an image may stand in the blocks that cannot be read: then it is no wrong image. @throws PstoreError */
+function orUnread<T>(storage: SurvivingStorage, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    const { path, lostBytes } = storage;
+    if (!(error instanceof PstoreError) || error.code !== 'EBADMSG' || lostBytes === 0) throw error;
+    const sentence = `${path}: ${lostBytes} bytes that were looked at cannot be read; copy it with ddrescue, which tries again`;
+    throw new PstoreError('EIO', `${sentence} (without them: ${error.message})`, { path, cause: error });
+  }
 }
 
 /** An image of another kind looks like an empty one, by given sizes: shown so, but nothing is written over it. */

@@ -1,7 +1,11 @@
 // The file of the key overlay=: the blocks that were written over an image, which itself is only read.
 //
-// Header (4096 bytes): magic, state, size of the image, SHA-256 of its beginning and end, its path. Then a bit for each
-// block of the image, in whole blocks. Then the blocks, each at its own place: the file has holes where nothing was written.
+// Header (4096 bytes): magic, state, size of the image, SHA-256 of its beginning and end, its path, and at the end of the
+// header, once a commit has begun, SHA-256 of what beginning and end will be then. Then a bit for each block of the image,
+// in whole blocks. Then the blocks, each at its own place: the file has holes where nothing was written.
+//
+// Whoever made the file may be a stranger: the path in it is shown, and never opened. An image is named by who calls us,
+// and must be the one that the overlay was made over.
 
 import { createHash } from 'node:crypto';
 import {
@@ -18,10 +22,12 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
+import { printable } from '../printable.js';
 import { openImage, reasonOf } from './file.js';
 import { takeWriterLock } from './lock.js';
 import { syncFolder } from './new-file.js';
 import { OVERLAY_BLOCK, OverlayStorage, type WrittenBlocks } from './overlay.js';
+import { bitmapSize, OverlayBits } from './overlay-bits.js';
 import { realPath } from './path.js';
 import { readRange, type Storage } from './storage.js';
 
@@ -33,6 +39,8 @@ const HASH_AT = 24;
 const HASH_SIZE = 32;
 const PATH_LENGTH_AT = 56;
 const PATH_AT = 60;
+const COMMITTED_HASH_AT = HEADER - HASH_SIZE;
+const MAX_PATH = COMMITTED_HASH_AT - PATH_AT;
 /** Bytes of the image's beginning, and of its end, by which it is known again. */
 const KNOWN_BY = 64 << 10;
 
@@ -40,11 +48,13 @@ const State = { open: 0, committing: 1 } as const;
 
 /** What a header says. */
 export interface OverlayHeader {
-  /** Of the image. */
+  /** Of the image when the overlay was made, fit for a terminal. A stranger may have written it: not to be opened. */
   readonly path: string;
   /** Bytes of the image. */
   readonly size: number;
   readonly hash: Uint8Array;
+  /** What the hash is when all blocks are in the image. */
+  readonly committedHash: Uint8Array;
   /** Whether bringing it into the image has begun, and was cut off. */
   readonly isCommitting: boolean;
 }
@@ -60,7 +70,7 @@ export class OverlayFile implements WrittenBlocks {
   readonly path: string;
   readonly header: OverlayHeader;
   readonly #fd: number;
-  readonly #bits: Uint8Array;
+  readonly #bits: OverlayBits;
   /** Blocks whose data are written, and whose bits are not yet. */
   readonly #pending = new Set<number>();
 
@@ -68,8 +78,7 @@ export class OverlayFile implements WrittenBlocks {
     this.path = path;
     this.#fd = fd;
     this.header = header;
-    this.#bits = new Uint8Array(bitmapSize(header.size));
-    readAt(fd, this.#bits, HEADER, path);
+    this.#bits = new OverlayBits(header.size, (target, offset) => readAt(fd, target, HEADER + offset, path));
   }
 
   /** @throws PstoreError ENOENT, EACCES, EBADMSG for a file that is no overlay, EBUSY where another one writes to it */
@@ -87,13 +96,12 @@ export class OverlayFile implements WrittenBlocks {
   /** Makes a fresh one for an image. @throws PstoreError EACCES, ENOSPC; EEXIST */
   static create(path: string, image: Storage): OverlayFile {
     const fd = openDescriptor(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
-    const header = { path: realPath(image.path), size: image.size, hash: identityOf(image), isCommitting: false };
     try {
       takeWriterLock(fd, path, { mode: 'must' });
-      writeSync(fd, headerBytes(header, path), 0, HEADER, 0);
+      writeSync(fd, headerBytes(image, path), 0, HEADER, 0);
       ftruncateSync(fd, HEADER + bitmapSize(image.size) + image.size);
       fdatasyncSync(fd);
-      return new OverlayFile(path, fd, header);
+      return new OverlayFile(path, fd, readHeader(fd, path));
     } catch (error) {
       closeSync(fd);
       unlinkSync(path);
@@ -101,25 +109,46 @@ export class OverlayFile implements WrittenBlocks {
     }
   }
 
-  /** @throws PstoreError EBADMSG where it was made over another image, or that was changed since */
+  /** @throws PstoreError EBADMSG where it was made over another image, or that was changed since; EBUSY in a commit */
   check(image: Storage): void {
     const { header, path } = this;
     if (header.isCommitting) {
-      const sentence = `${path}: a commit of it was cut off; finish it first: pstorefuse overlay commit ${path}`;
+      const sentence = `${path}: a commit of it was cut off; finish it first: pstorefuse overlay commit ${path} ${image.path}`;
       throw new PstoreError('EBUSY', sentence, { path });
     }
-    const isSame = image.size === header.size && Buffer.from(identityOf(image)).equals(header.hash);
-    if (isSame) return;
-    const sentence = `${path} was made over ${header.path} of ${header.size} bytes, and ${image.path} is not the same any more`;
-    throw new PstoreError('EBADMSG', `${sentence}: what was written over it does not belong to it`, { path });
+    if (image.size !== header.size || !isEqual(identityOf(image), header.hash)) throw this.#isOfAnother(image);
   }
 
-  *numbers(): Generator<number> {
-    for (let block = 0; block * OVERLAY_BLOCK < this.header.size; block++) if (this.has(block)) yield block;
+  /**
+   * Whether a commit into this image may begin, or go on: then a part of the blocks is in it already, and it must be what
+   * it was beside them.
+   * @throws PstoreError EBADMSG where it is another image
+   */
+  checkToCommit(image: Storage): void {
+    const { header } = this;
+    if (!header.isCommitting) this.check(image);
+    else if (image.size !== header.size || !isEqual(this.#committed(image), header.committedHash)) {
+      throw this.#isOfAnother(image);
+    }
+  }
+
+  #isOfAnother(image: Storage): PstoreError {
+    const { header, path } = this;
+    const sentence = `${path} was made over ${header.path} of ${header.size} bytes, and ${image.path} is not the same, or not any more`;
+    return new PstoreError('EBADMSG', `${sentence}: what was written over it does not belong to it`, { path });
+  }
+
+  /** Tells an image with all blocks in it. */
+  #committed(image: Storage): Uint8Array {
+    return identityOf(new OverlayStorage(image, this));
+  }
+
+  numbers(): Generator<number> {
+    return this.#bits.numbers();
   }
 
   has(block: number): boolean {
-    return ((this.#bits[block >>> 3] ?? 0) & (1 << (block & 7))) !== 0;
+    return this.#bits.has(block);
   }
 
   get(block: number): Uint8Array {
@@ -131,22 +160,26 @@ export class OverlayFile implements WrittenBlocks {
 
   set(block: number, bytes: Uint8Array): void {
     this.#write(bytes, this.#place(block));
-    this.#bits[block >>> 3]! |= 1 << (block & 7);
+    this.#bits.set(block);
     this.#pending.add(block);
   }
 
   /** The blocks first, and when they are on the disk the bits that tell of them. */
   sync(): void {
     this.#flush();
-    for (const byte of new Set([...this.#pending].map((block) => block >>> 3))) {
-      this.#write(this.#bits.subarray(byte, byte + 1), HEADER + byte);
+    for (const block of this.#pending) {
+      const { bytes, offset } = this.#bits.byteOf(block);
+      this.#write(bytes, HEADER + offset);
     }
     this.#flush();
     this.#pending.clear();
   }
 
   /** From now on the image may be half of one state and half of the other, until all blocks are in it. */
-  beginCommit(): void {
+  beginCommit(image: Storage): void {
+    if (this.header.isCommitting) return;
+    this.#write(this.#committed(image), COMMITTED_HASH_AT);
+    this.#flush();
     this.#write(Uint8Array.of(State.committing), STATE_AT);
     this.#flush();
   }
@@ -157,7 +190,7 @@ export class OverlayFile implements WrittenBlocks {
   }
 
   #place(block: number): number {
-    return HEADER + this.#bits.length + block * OVERLAY_BLOCK;
+    return HEADER + this.#bits.size + block * OVERLAY_BLOCK;
   }
 
   #flush(): void {
@@ -181,16 +214,21 @@ export class OverlayFile implements WrittenBlocks {
   }
 }
 
-function bitmapSize(size: number): number {
-  return Math.ceil(Math.ceil(size / OVERLAY_BLOCK / 8) / OVERLAY_BLOCK) * OVERLAY_BLOCK;
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }
 
 function openDescriptor(path: string, flags: number): number {
+  let fd: number;
   try {
-    return openSync(path, flags, 0o600);
+    // A FIFO is not waited for.
+    fd = openSync(path, flags | constants.O_NONBLOCK, 0o600);
   } catch (error) {
     throw fromSystem(error, `the overlay ${path} cannot be opened: ${reasonOf(error)}`, { path });
   }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new PstoreError('EBADMSG', `${path} is no overlay of pstorefuse: it is no regular file`, { path });
 }
 
 function readAt(fd: number, target: Uint8Array, offset: number, path: string): number {
@@ -208,14 +246,14 @@ function readAt(fd: number, target: Uint8Array, offset: number, path: string): n
   return done;
 }
 
-function headerBytes({ path, size, hash }: OverlayHeader, overlay: string): Uint8Array {
+function headerBytes(image: Storage, overlay: string): Uint8Array {
   const bytes = new Uint8Array(HEADER);
-  const name = new TextEncoder().encode(path);
-  if (name.length > HEADER - PATH_AT) throw new PstoreError('EINVAL', `${overlay}: the path of the image is too long`);
+  const name = new TextEncoder().encode(realPath(image.path));
+  if (name.length > MAX_PATH) throw new PstoreError('EINVAL', `${overlay}: the path of the image is too long`);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
-  view.setBigUint64(SIZE_AT, BigInt(size), true);
-  bytes.set(hash, HASH_AT);
+  view.setBigUint64(SIZE_AT, BigInt(image.size), true);
+  bytes.set(identityOf(image), HASH_AT);
   view.setUint32(PATH_LENGTH_AT, name.length, true);
   bytes.set(name, PATH_AT);
   return bytes;
@@ -230,13 +268,14 @@ function readHeader(fd: number, path: string): OverlayHeader {
   const view = new DataView(bytes.buffer);
   const size = Number(view.getBigUint64(SIZE_AT, true));
   const length = view.getUint32(PATH_LENGTH_AT, true);
-  if (length > HEADER - PATH_AT) throw wrong('its header is damaged');
+  if (length > MAX_PATH) throw wrong('its header is damaged');
   // The file has its whole length from the beginning on: nothing in it decides more than it has itself.
   if (!Number.isSafeInteger(size) || fstatSync(fd).size < HEADER + bitmapSize(size) + size) throw wrong('it was cut');
   return {
-    path: new TextDecoder().decode(bytes.subarray(PATH_AT, PATH_AT + length)),
+    path: printable(bytes.subarray(PATH_AT, PATH_AT + length)),
     size,
     hash: bytes.slice(HASH_AT, HASH_AT + HASH_SIZE),
+    committedHash: bytes.slice(COMMITTED_HASH_AT),
     isCommitting: bytes[STATE_AT] === State.committing,
   };
 }
@@ -260,19 +299,17 @@ export function overlaid(image: Storage, path: string, mode: 'read' | 'must'): S
 /**
  * Brings what the overlay has into its image, reads it again, and removes the overlay. Cut off at any place it can be
  * begun anew: the overlay has everything until all of it is in the image.
+ * @param imagePath as the caller has named it: that which the overlay names may be a trap
  * @returns blocks that were written
- * @throws PstoreError EBADMSG where the image is another one; EROFS, EACCES, EIO
+ * @throws PstoreError EBADMSG where the overlay was made over another image; EROFS, EACCES, EIO
  */
-export function commitOverlay(path: string): number {
+export function commitOverlay(path: string, imagePath: string): number {
   const overlay = OverlayFile.open(path, 'must');
   try {
-    const image = openImage(overlay.header.path, { mode: 'must' });
+    const image = openImage(imagePath, { mode: 'must' });
     try {
-      if (!overlay.header.isCommitting) overlay.check(image);
-      else if (image.size !== overlay.header.size) {
-        throw new PstoreError('EBADMSG', `${image.path} has another size than when ${path} was made`, { path });
-      }
-      overlay.beginCommit();
+      overlay.checkToCommit(image);
+      overlay.beginCommit(image);
       const blocks = [...overlay.numbers()];
       for (const block of blocks) image.write(overlay.get(block), block * OVERLAY_BLOCK);
       image.sync();

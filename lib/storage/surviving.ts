@@ -9,6 +9,8 @@ import { isBrokenPlace, roomAt, type Storage } from './storage.js';
 
 /** Bytes that are tried by themselves around a place that cannot be read. */
 export const BLOCK = 4096;
+/** Places beside the first one that are tried where that cannot be read. */
+const PROBES = 64;
 
 export class SurvivingStorage implements Storage {
   readonly path: string;
@@ -84,6 +86,32 @@ export class SurvivingStorage implements Storage {
     const last = Math.floor((offset + Math.max(1, length) - 1) / BLOCK);
     for (let block = Math.floor(offset / BLOCK); block <= last; block++) if (this.#lost.has(block)) return true;
     return false;
+  }
+
+  /** Bytes of the blocks that could not be read so far. */
+  get lostBytes(): number {
+    return this.#lost.size * BLOCK;
+  }
+
+  /**
+   * Looks here and there in the medium.
+   * @throws PstoreError EIO where no place can be read: of such a medium nothing can be said
+   */
+  checkReadable(): void {
+    const block = new Uint8Array(1);
+    let first: PstoreError | undefined;
+    for (let i = 0; i <= PROBES; i++) {
+      try {
+        this.medium.read(block, Math.floor(((this.size - 1) * i) / PROBES));
+        return;
+      } catch (error) {
+        if (!(error instanceof PstoreError) || !isBrokenPlace(error)) throw error;
+        first ??= error;
+      }
+    }
+    const sentence = `${this.path} cannot be read anywhere, so nothing can be said of what is in it`;
+    const advice = 'look at the cable, the device and the kernel log, and copy what is left with ddrescue';
+    throw new PstoreError('EIO', `${sentence}; ${advice} (${first!.message})`, { path: this.path, cause: first });
   }
 
   /** The medium may have changed: blocks that could not be read are tried again. */

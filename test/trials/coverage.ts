@@ -23,26 +23,30 @@ export class Coverage {
     return this.#seen.size;
   }
 
-  /** Whether since the last call some block of lib/ has run that never ran before. */
-  hasNews(): boolean {
-    let news = false;
+  /** Blocks of lib/ that have run since the last call of this, and that are not remembered yet. */
+  news(): Set<string> {
+    const news = new Set<string>();
     this.#session.post('Profiler.takePreciseCoverage', (error, taken) => {
       if (error) throw error;
       for (const { url, functions } of taken.result) {
-        if (url.includes('/dist/lib/') && this.#add(url, functions)) news = true;
+        if (url.includes('/dist/lib/')) this.#collect(url, functions, news);
       }
     });
     return news;
   }
 
-  #add(url: string, functions: readonly FunctionCoverage[]): boolean {
-    const before = this.#seen.size;
+  /** From now on these are no news. */
+  remember(news: ReadonlySet<string>): void {
+    for (const block of news) this.#seen.add(block);
+  }
+
+  #collect(url: string, functions: readonly FunctionCoverage[], news: Set<string>): void {
     for (const { ranges } of functions) {
       for (const { startOffset, endOffset, count } of ranges) {
-        if (count > 0) this.#seen.add(`${url}:${startOffset}-${endOffset}`);
+        const block = `${url}:${startOffset}-${endOffset}`;
+        if (count > 0 && !this.#seen.has(block)) news.add(block);
       }
     }
-    return this.#seen.size > before;
   }
 
   close(): void {

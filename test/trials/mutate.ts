@@ -74,10 +74,10 @@ const DAMAGES: readonly Damage[] = [
 
 /** A damaged copy. */
 export function mutate(original: Uint8Array, random: Random): Uint8Array {
-  let bytes: Uint8Array = Uint8Array.from(original);
+  let bytes: Uint8Array = new Uint8Array(original);
   for (let count = 1 + random.below(random.oneIn(4) ? 24 : 4); count > 0; count--) {
     if (bytes.length === 0) return random.bytes(random.below(64));
-    bytes = Uint8Array.from(random.pick(DAMAGES)(bytes, random));
+    bytes = new Uint8Array(random.pick(DAMAGES)(bytes, random));
   }
   return bytes;
 }

@@ -20,7 +20,7 @@ class Recorder extends MemoryStorage {
   readonly steps: Step[] = [];
 
   override write(bytes: Uint8Array, offset: number): void {
-    this.steps.push({ offset, bytes: Uint8Array.from(bytes) });
+    this.steps.push({ offset, bytes: new Uint8Array(bytes) });
     super.write(bytes, offset);
   }
 
@@ -73,7 +73,7 @@ export function cutPower(
   random: Random,
   shuffles: number,
 ): Outcome | undefined {
-  const recorder = new Recorder(Uint8Array.from(image));
+  const recorder = new Recorder(new Uint8Array(image));
   const store = openAs(recorder, backend);
   const keys = Object.fromEntries(keysOf(store));
   if (orCode(() => change.act(store)) !== undefined) return undefined;
@@ -102,7 +102,7 @@ function keysOf(store: Pstore): [string, string][] {
 }
 
 function everything(bytes: Uint8Array, how: OpenImageOptions): Shown {
-  const store = open(Uint8Array.from(bytes), how);
+  const store = open(new Uint8Array(bytes), how);
   const shown = new Map([...store].map((record) => [record.name, orCode(() => store.read(record))]));
   store.close();
   return shown;
@@ -110,7 +110,7 @@ function everything(bytes: Uint8Array, how: OpenImageOptions): Shown {
 
 /** The medium after a cut anywhere: in a write, and with any of the writes since the last sync on it, by sectors. */
 function* states(image: Uint8Array, steps: readonly Step[], random: Random, shuffles: number): Generator<Uint8Array> {
-  const done = Uint8Array.from(image);
+  const done = new Uint8Array(image);
   let open: Exclude<Step, 'sync'>[] = [];
   for (const step of [...steps, 'sync' as const]) {
     if (step !== 'sync') {
@@ -120,7 +120,7 @@ function* states(image: Uint8Array, steps: readonly Step[], random: Random, shuf
     }
     const sectors = open.flatMap(sectorsOf);
     for (let i = 0; i < shuffles && sectors.length > 1; i++) {
-      const state = Uint8Array.from(done);
+      const state = new Uint8Array(done);
       for (const { offset, bytes } of sectors) if (random.oneIn(2)) state.set(bytes, offset);
       yield state;
     }
@@ -142,7 +142,7 @@ function withPart(
   { offset, bytes }: Exclude<Step, 'sync'>,
   length: number,
 ): Uint8Array {
-  const state = Uint8Array.from(done);
+  const state = new Uint8Array(done);
   for (const whole of open) state.set(whole.bytes, whole.offset);
   state.set(bytes.subarray(0, length), offset);
   return state;

@@ -11,7 +11,7 @@ export function must(holds: boolean, otherwise: string): asserts holds {
 }
 
 /** What names and messages must not bring to a terminal. */
-const CONTROLS = /[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+export const CONTROLS = /[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 /** A name that no shell and no script trips over. */
 const NAME = /^[^-.\s/\0-\x1f\x7f-\x9f][^/\0-\x1f\x7f-\x9f]{0,254}$/;
 
@@ -31,7 +31,7 @@ export function orCode<T>(act: () => T): T | string {
 
 /** Looks at everything in an image twice, and changes nothing. @returns what it shows; undefined where it does not open */
 export function look(bytes: Uint8Array, options: OpenImageOptions = {}): Shown | undefined {
-  const before = Uint8Array.from(bytes);
+  const before = new Uint8Array(bytes);
   const store = orCode(() => open(bytes, { name: 'image.raw', ...options }));
   if (typeof store === 'string') return undefined;
   try {

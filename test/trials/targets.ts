@@ -18,6 +18,7 @@ import { dmpstore, efivarExport, qemuJson, ubootFile, vmwareFile } from '../buil
 import { flattened } from '../builders/flattened.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { goldenImage } from '../fixture-path.js';
+import { COMMAND_TARGETS } from './command-targets.js';
 import { mutate } from './mutate.js';
 import { page } from './page.js';
 import type { Random } from './random.js';
@@ -28,7 +29,7 @@ export interface Target {
   /** Inputs to begin with. */
   seeds(): readonly Uint8Array[];
   /** Runs one input. @throws where something does not hold */
-  run(input: Uint8Array, random: Random): void;
+  run(input: Uint8Array, random: Random): void | Promise<void>;
 }
 
 const CODECS: readonly Codec[] = [zlib, deflate, lz4, lz4hc, lzo, zstd, sw842];
@@ -224,6 +225,7 @@ export const TARGETS: readonly Target[] = [
   ...wrapped,
   fuseTarget(),
   ...textTargets,
+  ...COMMAND_TARGETS,
 ];
 
 /** The next input: a seed or something that was found on the way, damaged. */

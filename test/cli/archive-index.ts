@@ -1,0 +1,86 @@
+// The index of an archive: a file that anybody may have written to.
+
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { ArchiveIndex, IndexLines, parseIndexLine } from '../../lib/cli/archive-index.js';
+import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
+
+const hash = 'ab'.repeat(32);
+const part = { name: 'dmesg-pstore_blk-0', mtimeNs: '1', sha256: hash };
+const line = { path: 'x/2021-12-31/a', size: 5, sha256: hash, label: 'pstore_blk', parts: [part] };
+
+t.test('lines, however they come in pieces', async (t) => {
+  const text = fc.string({ maxLength: 40 }).map((words) => words.replaceAll('\n', ' '));
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 20 }), text, fc.integer({ min: 1, max: 30 }), (lines, rest, length) => {
+      const bytes = Buffer.from(lines.map((one) => `${one}\n`).join('') + rest);
+      const reader = new IndexLines();
+      const piece = Buffer.alloc(length);
+      const found: string[] = [];
+      // The same buffer for each piece, as a file is read.
+      for (let at = 0; at < bytes.length; at += length) {
+        found.push(...reader.take(piece.subarray(0, bytes.copy(piece, 0, at))));
+      }
+      t.same(found, lines);
+      return reader.unfinished === Buffer.byteLength(rest);
+    }),
+  );
+});
+
+t.test('a line longer than any is passed over, and the next one is read', async (t) => {
+  const reader = new IndexLines();
+  const piece = Buffer.alloc(1 << 20, 'x');
+  for (let i = 0; i < 64; i++) t.same([...reader.take(piece)], []);
+  t.same([...reader.take(Buffer.from('\nnext\n'))], ['next']);
+  t.equal(reader.unfinished, 0);
+});
+
+t.test('what a line may be', async (t) => {
+  t.same(parseIndexLine(JSON.stringify({ ...line, title: 'more' })), line);
+  const wrong = [
+    null,
+    5,
+    [],
+    { ...line, path: 5 },
+    { ...line, path: '/etc/passwd' },
+    { ...line, path: 'a/../../b' },
+    { ...line, size: '5' },
+    { ...line, parts: [null] },
+    { ...line, parts: [{ ...part, sha256: 1 }] },
+    { ...line, parts: 'none' },
+  ];
+  for (const one of wrong) t.equal(parseIndexLine(JSON.stringify(one)), undefined, JSON.stringify(one));
+  t.equal(parseIndexLine('{"path":'), undefined);
+  fc.assert(fc.property(fc.json(), (text) => parseIndexLine(text) === undefined));
+});
+
+t.test('a line that was cut off goes; what is no index at all stays', async (t) => {
+  const folder = scratchFolder(t);
+  const path = join(folder, 'index.ndjson');
+  writeFileSync(path, `${JSON.stringify(line)}\n{"path":"x`);
+  const index = new ArchiveIndex(folder);
+  t.match(index.fileOf('pstore_blk', part), { path: line.path, size: 5, sha256: hash });
+  index.close();
+  t.equal(readFileSync(path, 'utf8'), `${JSON.stringify(line)}\n`);
+  truncateSync(path, 5 << 20);
+  t.throws(() => new ArchiveIndex(folder), { code: 'EBADMSG', message: /no index of an archive/ });
+  t.equal(statSync(path).size, 5 << 20);
+});
+
+t.test('a record whose file in the archive was changed is archived again before it is erased', async (t) => {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 's1');
+  const archive = join(folder, 'archive');
+  mkdirSync(archive);
+  const [first] = pstorefuse('archive', image, archive).stdout.split('\n');
+  const bytes = readFileSync(first!);
+  writeFileSync(first!, bytes.subarray(0, bytes.length >> 1));
+  const { status, stdout } = pstorefuse('archive', '--erase', image, archive);
+  t.equal(status, 0);
+  const [again] = stdout.split('\n');
+  t.not(again, first);
+  t.ok(readFileSync(again!).equals(bytes));
+  t.equal(pstorefuse('ls', image).stdout, '');
+});
