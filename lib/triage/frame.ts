@@ -44,7 +44,7 @@ const ARM_FRAME = new RegExp(
 
 /** Names of the register that holds the address of the faulting instruction, on each architecture. */
 const POINTER =
-  /^\s*(?:[RE]?IP(?: is at|:)? |PC is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+  /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;

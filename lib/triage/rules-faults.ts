@@ -158,7 +158,9 @@ export const FAULTS: readonly Rule[] = [
     ],
   },
   {
+    // Before Linux 4.10 it stands within a warning.
     opening: /list_(?:add|del) (?:corruption|double add)/,
+    partOf: ['warning'],
     forms: [{ kind: 'list-corruption', title: 'BUG: corrupted list in {f}', place: either(pointed, traced) }],
   },
   {
@@ -208,6 +210,11 @@ export const FAULTS: readonly Rule[] = [
     opening: /(?:Oops: )?(?:invalid opcode|undefined instruction): /,
     partOf: [],
     forms: [{ kind: 'invalid-opcode', title: 'invalid opcode in {f}', place: pointed }],
+  },
+  {
+    // arm64 with CONFIG_UBSAN_TRAP.
+    opening: /Internal error: (?:Oops - )?UBSAN: (?<what>[a-z][a-z -]{0,60}):/,
+    forms: [{ kind: 'ubsan', title: 'UBSAN: {what} in {f}', place: pointed }],
   },
   {
     opening: /Internal error: (?:Oops - BUG|BRK handler)/,

@@ -6,6 +6,7 @@ import { CHECKERS } from '../builders/crashes/checkers.js';
 import { type Case, FAULTS } from '../builders/crashes/faults.js';
 import { KASAN } from '../builders/crashes/kasan.js';
 import { LOCKS } from '../builders/crashes/locks.js';
+import { RARE } from '../builders/crashes/others.js';
 import { PANICS } from '../builders/crashes/panics.js';
 import { STALLS } from '../builders/crashes/stalls.js';
 import { STILL } from '../builders/crashes/still.js';
@@ -21,6 +22,7 @@ const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
   STILL,
   STALLS,
   WARNINGS,
+  RARE,
 };
 const ALL = Object.values(FAMILIES).flat();
 const styles = Object.keys(STYLES) as Style[];
