@@ -2,34 +2,15 @@
 
 import t from 'tap';
 import { explain } from '../../lib/triage/explain.js';
-import { CHECKERS } from '../builders/crashes/checkers.js';
-import { type Case, FAULTS } from '../builders/crashes/faults.js';
-import { KASAN } from '../builders/crashes/kasan.js';
-import { LOCKS } from '../builders/crashes/locks.js';
-import { RARE } from '../builders/crashes/others.js';
-import { PANICS } from '../builders/crashes/panics.js';
-import { STALLS } from '../builders/crashes/stalls.js';
-import { STILL } from '../builders/crashes/still.js';
-import { NONE, WARNINGS } from '../builders/crashes/warnings.js';
+import { ALL, FAMILIES } from '../builders/crashes/all.js';
+import { NONE } from '../builders/crashes/warnings.js';
 import { dressed, interleaved, STYLES, type Style } from '../builders/kernel-log.js';
 
-const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
-  FAULTS,
-  PANICS,
-  KASAN,
-  CHECKERS,
-  LOCKS,
-  STILL,
-  STALLS,
-  WARNINGS,
-  RARE,
-};
-const ALL = Object.values(FAMILIES).flat();
 const styles = Object.keys(STYLES) as Style[];
 const titles = (log: string) => explain(log).crashes.map(({ title }) => title);
 
 for (const [family, cases] of Object.entries(FAMILIES)) {
-  t.test(`${family.toLowerCase()}, with each prefix`, async (t) => {
+  t.test(`${family}, with each prefix`, async (t) => {
     for (const [title, lines] of cases) {
       for (const style of styles) t.same(titles(dressed(lines, style)), [title], `${style}: ${lines[0]}`);
     }
