@@ -90,10 +90,15 @@ function escaped(character: string): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
-/** JSON escapes only a part of the control characters by itself. @param space as JSON.stringify() takes it */
+const HARMFUL_IN_JSON = new RegExp(`[${HARMFUL}]`, 'g');
+
+/**
+ * JSON escapes only a part of the control characters by itself, and none that turns the direction of text: escaped, they
+ * are the same JSON. @param space as JSON.stringify() takes it
+ */
 export function json(value: unknown, space = 0): string {
   return JSON.stringify(value, null, space).replace(
-    /[\u007f-\u009f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+    HARMFUL_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
