@@ -11,6 +11,34 @@ export async function manualPages(version: string): Promise<Map<string, string>>
   return pages;
 }
 
+/** `.\\" COMMAND ls`: the command as a whole. `.\\" USAGE rm`: only how it is called, before text that says more. */
+const MARK = /^\.\\" (COMMAND|USAGE) ([a-z-]+)$/gm;
+
+/** The page of the whole program: its commands' options stand where its text has their marks. */
+export async function mainPage(text: string): Promise<string> {
+  const rows = new Map(commandTable(await commandsFor(undefined)).map((row) => [row.name, row]));
+  return text.replace(MARK, (mark, what: string, name: string) => {
+    const row = rows.get(name);
+    if (row === undefined) throw new Error(`there is no command ${name}, which the manual page names: ${mark}`);
+    const more = what === 'COMMAND' ? [`${roff(row.command.summary)}; see`, `.BR pstorefuse\\-${roff(name)} (1)`] : [];
+    return ['.TP', callOf(row), ...more].join('\n');
+  });
+}
+
+/** Options that all commands with a source have; the page tells of them once. */
+const SHARED: ReadonlySet<string> = new Set(['backend', 'strict', 'salvage', 'no-cap', 'o']);
+
+/** `ls [-l] [--since|-S VALUE] …` */
+function callOf({ command, options }: CommandRow): string {
+  const own = options.filter(({ names }) => !names.some((name) => SHARED.has(name)));
+  const words = own.map(({ names, takesValue }) => {
+    const called = names.map((name) => `\\fB${roff(dashed(name))}\\fR`).join('|');
+    return `[${called}${takesValue ? ' \\fIVALUE\\fR' : ''}]`;
+  });
+  const [name = '', ...operands] = command.usage.split(' ');
+  return [`\\fB${roff(name)}\\fR`, ...words, ...operands.map(roff)].join(' ');
+}
+
 /** Text of a page: no line of ours begins with a request, and dashes are those that can be copied. */
 function roff(text: string): string {
   return text

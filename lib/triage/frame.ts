@@ -32,6 +32,11 @@ const INLINE_FRAME = new RegExp(
   `^\\s*(?:(?:\\[<\\s{0,16}inline\\s{0,16}>\\]\\s{0,4}(\\? )?(${NAME}) (${SOURCE}))|(?:(\\? )?(${NAME}) (${SOURCE}) \\[inline\\]))`,
 );
 
+/** decode_stacktrace.sh: `function (file.c:12 (discriminator 1) other.c:3) module`. */
+const DECODED_FRAME = new RegExp(
+  `^\\s*(?:<[A-Z_]{2,12}> )?(\\? )?(${NAME}) \\((${SOURCE}|\\?\\?:\\?)(?: .{0,400})?\\)(?: \\[?([\\w-]{1,64})\\]?)?\\s*$`,
+);
+
 /** arm: `callee from caller+0x12/0x34`, older `[<…>] (callee) from [<…>] (caller+0x12/0x34)`. */
 const ARM_FRAME = new RegExp(
   `^\\s*(?:${ADDRESS} )?\\(?(${NAME})(?:${OFFSET})?\\)? (?:\\[([\\w-]{1,64})\\] )?from (?:${ADDRESS} )?\\(? {0,4}(?:(${NAME})${OFFSET})?\\)?(?: \\[([\\w-]{1,64})\\])?`,
@@ -39,12 +44,12 @@ const ARM_FRAME = new RegExp(
 
 /** Names of the register that holds the address of the faulting instruction, on each architecture. */
 const POINTER =
-  /^\s*(?:[RE]?IP(?: is at|:)? |PC is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+  /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
 const KERNEL_NAME = new RegExp(
-  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})${OFFSET}(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
+  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})(?:${OFFSET}| \\(${SOURCE})(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
 );
 
 /** What compilers add to the names of parts and copies of functions. */
@@ -84,6 +89,11 @@ export function parseFrames(text: string): Frame[] {
       const inner = frame(arm[1]!, { offset: arm[2], module: arm[3] });
       return arm[4] === undefined ? [inner] : [inner, frame(arm[4], { offset: arm[5], module: arm[6] })];
     }
+  }
+  const decoded = text.includes(':') && text.includes('(') ? DECODED_FRAME.exec(text) : null;
+  if (decoded) {
+    const [, doubt, symbol, source, module] = decoded;
+    return [frame(symbol!, { source: source === '??:?' ? undefined : source, module, reliable: !doubt })];
   }
   if (!text.includes('inline')) return [];
   const inline = INLINE_FRAME.exec(text);

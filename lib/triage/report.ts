@@ -1,5 +1,6 @@
 // One report in a log: its opening line, the lines after it, and the stack traces in them.
 
+import { isReporting } from './dull.js';
 import { type Frame, parseFrames, parsePointer } from './frame.js';
 import type { LogLine } from './line.js';
 
@@ -41,7 +42,7 @@ export class Report {
 
   /** The frames of the first trace that has any: the crash's own. */
   get trace(): readonly Frame[] {
-    const live = this.sections.filter((section) => section.live && section.frames.length > 0);
+    const live = this.sections.filter((section) => section.live && section.frames.length > 0 && !isInjected(section));
     return (live.find(({ frames }) => frames.some(({ ip }) => !ip)) ?? live[0])?.frames ?? [];
   }
 
@@ -64,6 +65,14 @@ export class Report {
     }
     return undefined;
   }
+}
+
+/** What injects failures shows where it did, which is no crash: mostly another task's trace in the middle of a report. */
+const INJECTED = /^should_fail(?:slab|_ex)?$/;
+
+function isInjected({ frames }: Section): boolean {
+  const own = frames.find(({ name, reliable }) => reliable && (INJECTED.test(name) || !isReporting(name)));
+  return own !== undefined && INJECTED.test(own.name);
 }
 
 function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer: Frame | 'unnamed' | undefined } {

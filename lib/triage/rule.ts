@@ -116,13 +116,31 @@ export const either =
     return undefined;
   };
 
-/** A hung task's function: the first that neither schedules nor waits. */
-const WAITING =
-  /^(?:_*schedule\w*|__sched\w*|context_switch|io_schedule\w*|preempt_schedule\w*|_cond_resched|__cond_resched|_*wait_\w+|wait_\w*|do_wait\w*|__wait_\w+|bit_wait\w*|out_of_line_wait\w*|prepare_to_wait\w*|finish_wait|__flush_work|flush_work\w*|__flush_workqueue|flush_workqueue|__cancel_work\w*|cancel_work\w*|cancel_delayed\w*|_*usleep\w*|msleep\w*|jbd2_log_wait\w*|folio_wait\w*|__folio_lock\w*|folio_lock\w*|__lock_page\w*|lock_page|_*lock_buffer|__switch_to\w*|drain_workqueue|autoremove\w*|rpc_wait\w*|kernfs_drain|kthread_stop\w*|kthread_park\w*|__synchronize_\w*|synchronize_hardirq|__lock_sock|___down\w*|__down_\w*|_*rwbase\w*|freezer_\w+|freezable_\w+|futex_wait\w*|blk_mq_freeze_queue_wait|congestion_wait|balance_dirty\w*|\w*fdatawait\w*|filemap_write_and_wait\w*|console_lock|do_read_cache_\w+|io_wait\w*|blk_execute\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter)$/;
+/** Functions that schedule or wait for something, by the words in their names. */
+const WAITING = new RegExp(
+  `^(?:${[
+    '\\w*(?:sched(?:ule|_)|wait|completion|slowlock|slowpath|synchronize_|autoremove)\\w*|\\w+_lock(?:_(?!ed)\\w+)?|_*lock_\\w+|___?down\\w*',
+    '_*rwsem_\\w+|_*rwbase\\w*|__switch_to\\w*|context_switch|_*cond_resched|_*usleep\\w*|msleep\\w*|freez\\w+_\\w+',
+    '_*flush_(?:work|workqueue|delayed_work)\\w*|_*cancel_(?:work|delayed)\\w*|drain_workqueue|rcu_barrier\\w*|kthread_(?:stop|park)\\w*|kernfs_drain',
+    'congestion_\\w+|balance_dirty\\w*|do_read_cache_\\w+|blk_execute\\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter',
+  ].join('|')})$`,
+);
 
+/** Where everybody waits who waits for the same: the victim that is seen says less than what it waits for. */
+const GATHERING: readonly (readonly [RegExp, string])[] = [
+  [/^rtnl_lock/, 'rtnl_lock'],
+  [/^synchronize_(?:s?rcu|net|sched)/, 'synchronize_rcu'],
+];
+
+/** A hung task's function: what all wait for, or else the first that neither schedules nor waits. */
 export const waiting: Place = (report, _, form) => {
   const tells = telling(form);
-  return report.trace.find(({ reliable, name }) => reliable && !WAITING.test(name) && tells(name))?.name;
+  const names = report.trace.filter(({ reliable }) => reliable).map(({ name }) => name);
+  for (const name of names) {
+    const gathering = GATHERING.find(([pattern]) => pattern.test(name));
+    if (gathering) return gathering[1];
+  }
+  return names.find((name) => !WAITING.test(name) && tells(name));
 };
 
 /** Doors that all work comes through; the function in front of one is what was called. */

@@ -2,16 +2,21 @@
 
 import { named, type Rule, traced } from './rule.js';
 
-/** A function as `%pS` prints it. */
-const FUNCTION = String.raw`(?<f>(?:<[\w:<> ,&*']{1,200}>::)?[\w.$:]{1,256})\+0x`;
+/** A function as `%pS` prints it, or as decode_stacktrace.sh writes it, with file and line. */
+const NAME = String.raw`(?:<[\w:<> ,&*']{1,200}>::)?[\w.$:]{1,256}`;
+const FUNCTION = String.raw`(?<f>${NAME})(?:\+0x| \()`;
+
+/** What a driver of USB asks for a transfer: the driver is to blame. */
+const TRANSFERS = String.raw`usb_(?:submit_urb|start_wait_urb|bulk_msg|interrupt_msg|control_msg\w*)`;
 
 /** What allocates on behalf of a caller: a leak is the caller's. */
 const ALLOCATORS =
   /^(?:create_object|radix_tree_\w+|_*(?:netdev_|napi_|dev_|nlmsg_|pskb_|skb_)?alloc_skb\w*|__netdev_alloc_\w+|skb_(?:clone|copy\w*)|sk_prot_alloc|sk_alloc|sk_clone\w*|sock_(?:w|k|r)?malloc\w*|_*alloc_netdev\w*|alloc_netdev_mqs|alloc_etherdev\w*|device_\w*create\w*groups\w*|htab_map_alloc|\w*map_alloc\w*|bpf_map_\w*alloc|\w*_alloc_inode|alloc_inode\w*|new_inode\w*|iget_locked|_*d_alloc\w*|alloc_file\w*|alloc_empty_file|seq_(?:open|create|buf)\w*|kstrto\w+|prepare_creds|_*get_empty_filp|kobject_(?:create|set_name)\w*|dev_set_name|_*usb_alloc\w+|crypto_(?:alloc|create)_\w+|_*ksize|kzfree|percpu_\w*init|pcpu_\w+|_*blk_mq_alloc\w*|bio_alloc\w*|allocate_\w+|_*vm_area_(?:alloc|dup)|mm_alloc|_*copy_creds|seq_open\w*)$/;
 
 /** What copies to user space on behalf of a caller. */
-const COPYING =
-  /^(?:instrument_\w+|copy_\w*(?:user|iter)\w*|_*copy_to_\w+|put_user\w*|simple_read_from_buffer|nla_put\w*|skb_copy_datagram_iter|_*put_cmsg\w*)$/;
+const COPYING = new RegExp(
+  String.raw`^(?:instrument_\w+|copy_\w*(?:user|iter)\w*|_*copy_to_\w+|put_user\w*|simple_read_from_buffer|nla_put\w*|skb_copy_datagram_iter|_*put_cmsg\w*|${TRANSFERS})$`,
+);
 
 export const CHECKERS: readonly Rule[] = [
   {
@@ -24,7 +29,7 @@ export const CHECKERS: readonly Rule[] = [
       {
         kind: 'kasan',
         title: 'KASAN: {what} {access} in {f}',
-        needs: [/^(?<access>Read|Write) (?:of size|at addr)/, / in (?<raw>[\w.$]+)\+0x/],
+        needs: [/^(?<access>Read|Write) (?:of size|at addr)/, / in (?<raw>[\w.$]+)(?:\+0x| \()/],
         within: 60,
         place: named,
       },
@@ -32,7 +37,7 @@ export const CHECKERS: readonly Rule[] = [
       {
         kind: 'kasan',
         title: 'KASAN: {what} in {raw}{rest}',
-        needs: [/ in (?<raw>[\w.$]+)\+0x/],
+        needs: [/ in (?<raw>[\w.$]+)(?:\+0x| \()/],
         within: 1,
         place: (_, { raw }) => raw,
       },
@@ -48,8 +53,11 @@ export const CHECKERS: readonly Rule[] = [
     forms: [{ kind: 'kmsan', title: 'KMSAN: {what} in {f}', place: traced, dull: COPYING }],
   },
   {
-    opening: new RegExp(`BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in ${FUNCTION}\\S* / (?<g>[\\w.$]+)\\+0x`),
-    forms: [{ kind: 'kcsan', title: 'KCSAN: {what} in {first} / {second}' }],
+    // `%ps`: without offsets; some logs have them all the same.
+    opening: new RegExp(
+      `BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in (?<first>${NAME})(?:\\+0x\\S+)? / (?<second>${NAME})(?:\\+0x|\\s|$)`,
+    ),
+    forms: [{ kind: 'kcsan', title: 'KCSAN: {what} in {first} / {second}', place: (_, { first }) => first }],
   },
   {
     opening: new RegExp(`BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in ${FUNCTION}`),
@@ -84,7 +92,7 @@ export const CHECKERS: readonly Rule[] = [
         kind: 'bug',
         title: 'BUG: Bad page state in {f}',
         place: traced,
-        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
+        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|free_pcp\w*|free_frozen_\w+|__free_\w+|free_tail_\w+|folio_put\w*|free_pages_\w+|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
       },
     ],
   },

@@ -20,6 +20,11 @@ const panic = (rest: string) => new RegExp(`Kernel panic - not syncing: ${rest}`
 
 const PANICS: readonly Rule[] = [
   {
+    opening: panic('(?<text>(?:kernel: |[A-Z]{5}: )?panic_on_warn set)'),
+    partOf: [],
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
+  },
+  {
     // What follows from a report that stands before it.
     opening: panic(
       '(?<text>(?:kernel: |kasan: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic|panic_on)\\b.*|hung_task: .*|softlockup: .*|[Hh]ard LOCKUP|RCU Stall.*|Machine halted.*|Oops\\b.*|BUG!|KASAN: .*|UBSAN: .*|Aiee, killing interrupt handler!|Fatal hardware error!|scheduling while atomic.*)',
@@ -43,6 +48,10 @@ const PANICS: readonly Rule[] = [
     forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
   },
   {
+    opening: panic('(?<text>kernel stack overflow)'),
+    forms: [{ kind: 'stack-overflow', title: 'kernel panic: {text}' }],
+  },
+  {
     opening: panic("Couldn't open N_TTY ldisc"),
     forms: [{ kind: 'panic', title: "kernel panic: Couldn't open N_TTY ldisc" }],
   },
@@ -52,7 +61,7 @@ const PANICS: readonly Rule[] = [
     forms: [{ kind: 'panic', title: 'kernel panic: Fatal exception' }],
   },
   {
-    opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|: |$)'),
+    opening: panic('(?<text>(?:Out of memory|System is deadlocked on memory)[\\w .:()-]{0,60}?)(?:\\.\\.\\.|$)'),
     forms: [{ kind: 'oom', title: 'kernel panic: {text}' }],
   },
   {
@@ -86,8 +95,7 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
-    opening:
-      /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|Kernel attempted to (?:read|write) user page \(0{0,8}[0-9a-f]{1,3}\)|BUG: Kernel NULL pointer dereference/,
+    opening: /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|BUG: Kernel NULL pointer dereference/,
     forms: [
       { kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed },
     ],
@@ -100,7 +108,7 @@ export const FAULTS: readonly Rule[] = [
   },
   {
     opening:
-      /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|Kernel attempted to (?:read|write|execute) |BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+      /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
@@ -110,6 +118,21 @@ export const FAULTS: readonly Rule[] = [
   {
     opening: /(?:Oops: )?divide[_ ]error: /,
     forms: [{ kind: 'divide-error', title: 'divide error in {f}', place: pointed }],
+  },
+  {
+    opening: /(?:Oops: )?stack segment: [\da-f]{4} \[#\d/,
+    forms: [{ kind: 'oops', title: 'stack segment fault in {f}', place: pointed }],
+  },
+  {
+    // The other exceptions of x86, by the names that the kernel gives them.
+    opening:
+      /(?:Oops: )?(?<what>segment not present|invalid TSS|int3|bounds|overflow|alignment check|coprocessor segment overrun|simd exception|fpu exception|control protection|virtualization exception): [\da-f]{4} \[#\d/,
+    partOf: [],
+    forms: [{ kind: 'oops', title: '{what} in {f}', place: pointed }],
+  },
+  {
+    opening: new RegExp(`CFI failure at ${FUNCTION}`),
+    forms: [{ kind: 'oops', title: 'CFI failure in {f}', place: named }],
   },
   {
     opening: /BUG: (?:stack guard page was hit|TASK stack guard page was hit|IRQ stack guard page)/,
@@ -135,7 +158,9 @@ export const FAULTS: readonly Rule[] = [
     ],
   },
   {
+    // Before Linux 4.10 it stands within a warning.
     opening: /list_(?:add|del) (?:corruption|double add)/,
+    partOf: ['warning'],
     forms: [{ kind: 'list-corruption', title: 'BUG: corrupted list in {f}', place: either(pointed, traced) }],
   },
   {
@@ -163,11 +188,18 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: either(pointed, named) }],
   },
   {
+    // mips says no more of a BUG() than that; riscv says so after the line that names the file.
+    opening: /Kernel bug detected ?\[#\d+\]|Kernel BUG \[#\d+\]/,
+    partOf: ['list-corruption', 'usercopy', 'bug'],
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
+  },
+  {
     opening: /Unhandled fault: /,
     forms: [{ kind: 'oops', title: 'Unhandled fault in {f}', place: pointed }],
   },
   {
-    opening: /Alignment trap: /,
+    // arm says so of programs, too: those go on.
+    opening: /Alignment trap: not handling /,
     forms: [{ kind: 'oops', title: 'Alignment trap in {f}', place: pointed }],
   },
   {
@@ -178,6 +210,11 @@ export const FAULTS: readonly Rule[] = [
     opening: /(?:Oops: )?(?:invalid opcode|undefined instruction): /,
     partOf: [],
     forms: [{ kind: 'invalid-opcode', title: 'invalid opcode in {f}', place: pointed }],
+  },
+  {
+    // arm64 with CONFIG_UBSAN_TRAP.
+    opening: /Internal error: (?:Oops - )?UBSAN: (?<what>[a-z][a-z -]{0,60}):/,
+    forms: [{ kind: 'ubsan', title: 'UBSAN: {what} in {f}', place: pointed }],
   },
   {
     opening: /Internal error: (?:Oops - BUG|BRK handler)/,
@@ -197,11 +234,12 @@ export const FAULTS: readonly Rule[] = [
   {
     opening:
       /(?:illegal instruction|protection exception|addressing exception|specification exception|data exception|operation exception|privileged operation|monitor event|fixpoint divide exception): \w{4} (?:ilc:\d )?\[#\d/,
+    partOf: ['bug', 'list-corruption', 'usercopy'],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
   {
     opening:
-      /Oops(?: - [\w ]{1,40})?(?::? [\da-fx]{1,18})? ?\[#\d+\]|(?:BUG: )?(?:Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
+      /Oops(?:(?::| -)? .{1,60}?)? ?\[#\d+\]|(?:BUG: )?(?:Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
     partOf: [],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },

@@ -5,11 +5,11 @@ import { either, named, type Place, type Rule, stalled, traced, tracedAfter, wai
 
 /** `at: [<…>] function+0x12/0x34`, of a held or wanted lock. */
 const AT = String.raw`\bat: (?:\[<[^>]{1,24}>\]\s{0,8})?`;
-const wanted = new RegExp(`${AT}([\\w.$]{1,256})\\+0x`);
+const wanted = new RegExp(`${AT}([\\w.$]{1,256})(?:\\+0x| \\()`);
 
 /** The locks' own functions, and what traces: who called them wanted the lock. */
 const LOCKERS =
-  /^(?:(?:_*raw_|do_raw_)?(?:spin|read|write)_\w*lock\w*|_*mutex_\w*lock\w*|ww_mutex_\w+|_*rt_mutex_\w+|_*(?:down|up)(?:_\w+)?|percpu_\w+|rwsem_\w+|lock_acquire|perf_trace\w*|trace_\w+|__might_fault|_*(?:mem|str)(?:cpy|set|dup\w*)|k\w*alloc\w*)$/;
+  /^(?:(?:_*raw_|do_raw_)?(?:spin|read|write)_\w*lock\w*|_*mutex_\w*lock\w*|ww_mutex_\w+|_*rt_mutex_\w+|_*(?:down|up)(?:_\w+)?|percpu_\w+|rwsem_\w+|lock_acquire|perf_trace\w*|trace_\w+|_*flush_(?:work|workqueue)\w*|start_flush_work|touch_w\w+_lockdep_map|drain_workqueue|destroy_workqueue|process_one_work|__might_fault|_*(?:mem|str)(?:cpy|set|dup\w*)|k\w*alloc\w*)$/;
 
 /** A lock that is wanted, then one that is held, then the trace. */
 const locked: Place = (report, groups, form) => {
@@ -21,30 +21,22 @@ const locked: Place = (report, groups, form) => {
   return traced(report, groups, form);
 };
 
-const deadlock = (title: string) => [
-  {
-    kind: 'lockdep' as const,
-    title: 'possible deadlock in {f}',
-    needs: [/ (?:is )?trying to acquire(?: lock)?:/, wanted],
-    within: 60,
-    place: locked,
-  },
-  { kind: 'lockdep' as const, title },
-];
-
 /** Lockdep prints `WARNING: x`; before Linux 4.11, it printed `[ INFO: x ]` and `[ BUG: x ]`. */
 const lockdep = (text: string) => new RegExp(`(?:\\[ )?(?<word>WARNING|INFO|BUG): ${text}`);
 
 export const LOCKS: readonly Rule[] = [
   {
-    opening: lockdep(
-      'possible (?:circular|irq lock inversion|recursive|nested) (?:locking|lock)?(?: ?dependency| ?inversion)?.{0,24}detected',
-    ),
-    forms: deadlock('{word}: possible circular locking dependency detected'),
-  },
-  {
-    opening: lockdep('possible irq lock inversion dependency detected'),
-    forms: deadlock('{word}: possible irq lock inversion dependency detected'),
+    opening: lockdep('(?<text>possible (?:circular|recursive|nested|irq lock inversion) [a-z ]{4,32}detected)'),
+    forms: [
+      {
+        kind: 'lockdep',
+        title: 'possible deadlock in {f}',
+        needs: [/ (?:trying to acquire(?: lock)?|just changed the state of lock):/, wanted],
+        within: 60,
+        place: locked,
+      },
+      { kind: 'lockdep', title: '{word}: {text}' },
+    ],
   },
   {
     opening: lockdep('\\w+-safe -> \\w+-unsafe lock order detected'),
@@ -66,9 +58,8 @@ export const LOCKS: readonly Rule[] = [
       {
         kind: 'lockdep',
         title: '{word}: suspicious RCU usage in {f}',
-        needs: [
-          /suspicious rcu_\w+\(\) usage|RCU read-side critical section!|RCU-list traversed|suspicious \w+\(?\)? usage/,
-        ],
+        needs: [/^\S{1,200}\.\w:\d{1,6} .{0,120}(?:usage|critical section|traversed|without|non-reader)/],
+        within: 20,
         place: traced,
       },
       { kind: 'lockdep', title: '{word}: suspicious RCU usage' },
@@ -132,16 +123,16 @@ export const LOCKS: readonly Rule[] = [
     forms: [{ kind: 'lockdep', title: 'BUG: {what} {how} in {f}', place: traced }],
   },
   {
-    opening: /BUG: workqueue leaked lock or atomic/,
+    opening: /BUG: workqueue leaked (?<what>lock or atomic|atomic, lock or RCU)/,
     forms: [
       {
         kind: 'lockdep',
-        title: 'BUG: workqueue leaked lock or atomic in {f}',
-        needs: [/last function: (?<f>[\w.$]+)/],
+        title: 'BUG: workqueue leaked {what} in {f}',
+        needs: [/(?:last function: |\bworkfn=)(?<f>[\w.$]+)/],
         within: 8,
         place: named,
       },
-      { kind: 'lockdep', title: 'BUG: workqueue leaked lock or atomic in {f}', place: traced },
+      { kind: 'lockdep', title: 'BUG: workqueue leaked {what} in {f}', place: traced },
     ],
   },
   { opening: /BUG: workqueue lockup/, isLine: true, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
@@ -151,7 +142,7 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening:
-      /(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
+      /(?:CPU\d+: )?(?:NMI )?[Ww]atchdog detected hard LOCKUP|CPU \d+ self-detected [Hh]ard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
     forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, traced) }],
   },
   {

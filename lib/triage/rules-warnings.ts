@@ -27,12 +27,22 @@ export const WARNINGS: readonly Rule[] = [
     forms: [{ kind: 'lockdep', title: 'WARNING: locking bug in {f}', place: traced }],
   },
   {
-    opening: at('mm/slab_common\\.c', 'kmalloc\\w*'),
+    opening: at('mm/vmalloc\\.c', '__vmalloc_node\\w*'),
+    forms: [{ kind: 'warning', title: 'WARNING: zero-size vmalloc in {f}', place: traced }],
+  },
+  {
+    opening: at('mm/[\\w/]+\\.c', '_*k\\w{0,2}alloc\\w*'),
     forms: [{ kind: 'warning', title: 'WARNING: kmalloc bug in {f}', place: traced }],
   },
   {
-    opening: at('mm/vmalloc\\.c'),
-    forms: [{ kind: 'warning', title: 'WARNING: zero-size vmalloc in {f}', place: traced }],
+    opening: at('mm/usercopy\\.c', 'usercopy_warn'),
+    forms: [
+      { kind: 'usercopy', title: 'WARNING: bad usercopy in {f}', place: traced, dull: /^(?:usercopy_|__check_)\w+$/ },
+    ],
+  },
+  {
+    opening: at('fs/proc/generic\\.c', 'proc_register'),
+    forms: [{ kind: 'warning', title: 'WARNING: proc registration bug in {f}', place: traced, dull: /^proc_\w+$/ }],
   },
   {
     opening: at('drivers/usb/core/urb\\.c', 'usb_submit_urb'),

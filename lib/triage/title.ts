@@ -30,11 +30,11 @@ const ANCHORED: readonly { readonly rule: Rule; readonly opening: RegExp }[] = R
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error/;
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|\[#\d|CFI failure/;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =
-  /INFO: lockdep is turned off|INFO: Stall ended|INFO: NMI handler|INFO: recovery required|BUG UNIX|_BUG_ON|DEBUG:|WARNING: see |note: .{0,64} exited with/;
+  /INFO: lockdep is turned off|INFO: Stall ended|INFO: NMI handler|INFO: recovery required|BUG UNIX|_BUG_ON|DEBUG:|WARNING: see |BUG: K[A-Z]+SAN: .{1,300}\[inline\]$|note: .{0,64} exited with/;
 
 export interface Opened {
   readonly rule: Rule;

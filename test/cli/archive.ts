@@ -1,17 +1,17 @@
 // archive: nothing is lost, doubled or half written, wherever it is killed; and nothing is ever written over.
 
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
-import { imageFile, PROGRAM, pstorefuse, scratchFolder } from '../mounted.js';
+import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
+import { surviveKills } from '../trials/killed-archive.js';
+import { Random } from '../trials/random.js';
 
 /** Dumps in parts, records of a partition, and records with names of 64 bits. */
 const GOLDEN = ['efi-oops3', 's3', 'erst-oops3'];
-/** Runs that are killed at any moment. */
+/** scripts/kill-archive does so a thousand times. */
 const KILLS = 16;
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -134,55 +134,11 @@ t.test('as systemd-pstore lays it out', (t) => {
   t.end();
 });
 
-/** Runs a program, and kills it some time after it has begun to write. */
-async function killed(args: readonly string[], sign: string, afterMs: number): Promise<void> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: 'ignore', env: { PATH: process.env.PATH } });
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  const limit = Date.now() + 10_000;
-  while (child.exitCode === null && !existsSync(sign) && Date.now() < limit) await sleep(1);
-  await sleep(afterMs);
-  child.kill('SIGKILL');
-  await ended;
-}
-
-/** Killed many times at any moment, then run to the end. */
-async function survive(t: typeof t0, kills: number, layout: readonly string[]): Promise<void> {
-  const folder = scratchFolder(t);
-  const images = GOLDEN.map((golden) => imageFile(folder, golden));
-  const expected = images.flatMap(recordsOf).sort();
-  for (let round = 0; round < kills; ) {
-    for (const [i, golden] of GOLDEN.entries()) writeFileSync(images[i]!, goldenImage(golden));
-    const archive = join(folder, `archive-${round}`);
-    const args = ['archive', '--erase', ...layout, ...images, archive];
-    // Some are killed more than once before one comes to its end.
-    for (let times = 1 + (round % 3); times > 0; times--, round++) await killed(args, archive, Math.random() * 60);
-    const last = pstorefuse(...args);
-    t.equal(last.status, 0, last.stderr);
-    for (const image of images) t.equal(pstorefuse('ls', image).stdout, '', 'all is erased');
-    const files = filesOf(archive);
-    t.same(
-      files.filter((file) => file.endsWith('.part')),
-      [],
-      'nothing is left behind',
-    );
-    if (layout.length > 0) {
-      const texts = files.filter((file) => !file.endsWith('dmesg.txt'));
-      const kept = texts.map((file) => `${file.split('/').at(-1)} ${sha256(readFileSync(join(archive, file)))}`);
-      t.same(kept.sort(), expected, 'each record once');
-      continue;
-    }
-    const index = indexOf(archive);
-    const kept = index.flatMap(({ parts }) => parts.map(({ name, sha256 }) => `${name} ${sha256}`));
-    t.same(kept.sort(), expected, 'each record once');
-    t.same([...index.map(({ path }) => path), 'index.ndjson'].sort(), files, 'each file once');
-    for (const { path, sha256: hash } of index) t.equal(sha256(readFileSync(join(archive, path))), hash);
+t.test('killed at any call that changes a file, nothing is lost, doubled or half written', async (t) => {
+  const random = new Random(20261127);
+  for (const [layout, kills] of [[[], KILLS] as const, [['--layout', 'systemd'], KILLS / 4] as const]) {
+    const outcome = surviveKills(join(scratchFolder(t), 'killed'), kills, random, layout);
+    t.same(outcome.wrong, []);
+    t.ok(outcome.calls > 100, 'the calls were counted');
   }
-}
-
-const t0 = t;
-
-t.test('killed at any moment, nothing is lost or doubled', async (t) => {
-  const kills = Number(process.env.KILLS ?? KILLS);
-  await survive(t as typeof t0, kills, []);
-  await survive(t as typeof t0, kills / 4, ['--layout', 'systemd']);
 });

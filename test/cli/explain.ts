@@ -45,6 +45,15 @@ t.test('for people', async (t) => {
   t.match(stdout, /^ {2}stack +board_read\+0x6\/0x20 \[board\]\n {12}board_work\.cold\+0x18\/0x23 \[board\]$/m);
 });
 
+t.test('JSON holds nothing that a terminal would obey', async (t) => {
+  const comm = 'a\u202eb\u2066c\u009bd\u200fe';
+  writeFileSync('turned.log', X86_OOPS.replaceAll('sensor poll', comm));
+  const { stdout } = await explain('--json', 'turned.log');
+  t.match(stdout, /"comm":\s?"a\\u202eb\\u2066c\\u009bd\\u200fe"/);
+  t.notMatch(Buffer.from(stdout, 'latin1').toString(), /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
+  t.equal(JSON.parse(stdout)[0].comm, comm, 'and is the same to a program');
+});
+
 t.test('the records of an image, and one of them', async (t) => {
   writeFileSync('s3.raw', goldenImage('s3'));
   const all = await crashes('s3.raw');

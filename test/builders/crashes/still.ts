@@ -1,0 +1,159 @@
+// What stands still: hung tasks, stalls and lockups of x86-64.
+
+import * as log from '../kernel-log.js';
+import type { Case } from './faults.js';
+
+const CALLERS = ['vfs_write', 'ksys_write', 'do_syscall_64', 'entry_SYSCALL_64_after_hwframe'];
+
+const hung = (frames: readonly string[]): string[] => [
+  'INFO: task poller:30 blocked for more than 143 seconds.',
+  '      Not tainted 6.1.192 #1',
+  '"echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.',
+  'task:poller          state:D stack:26328 pid:30    ppid:2      flags:0x00004000',
+  ...log.trace(['__schedule', 'schedule', ...frames]),
+];
+
+const stall = (first: string, frames: readonly string[]): string[] => [
+  first,
+  'rcu: \t1-...!: (1 GPs behind) idle=b4f/1/0x4000000000000000 softirq=12345/12346 fqs=0 ',
+  '\t(t=10502 jiffies g=17289 q=1002)',
+  'NMI backtrace for cpu 1',
+  log.cpu(),
+  'Hardware name: Acme Board/Rev 2, BIOS 1.0 01/01/2024',
+  'Call Trace:',
+  ' <IRQ>',
+  ...[
+    'dump_stack_lvl',
+    'nmi_cpu_backtrace',
+    'nmi_trigger_cpumask_backtrace',
+    'rcu_dump_cpu_stacks',
+    'rcu_sched_clock_irq',
+    'update_process_times',
+    'tick_sched_timer',
+    '__hrtimer_run_queues',
+    'hrtimer_interrupt',
+    '__sysvec_apic_timer_interrupt',
+    'sysvec_apic_timer_interrupt',
+  ].map((f) => ` ${f}+0x2c/0x1a0`),
+  ' </IRQ>',
+  ' <TASK>',
+  ' asm_sysvec_apic_timer_interrupt+0x1a/0x20',
+  `RIP: 0010:${frames[0]}+0x2c/0x1a0`,
+  'RSP: 0018:ffffc9000124dab0 EFLAGS: 00010246',
+  ...frames.slice(1).map((f) => ` ${f}+0x2c/0x1a0`),
+  ' </TASK>',
+];
+
+export const STILL: readonly Case[] = [
+  ['INFO: task hung in board_read', hung(['schedule_preempt_disabled', '__mutex_lock', 'board_read', ...CALLERS])],
+  [
+    'INFO: task hung in board_read',
+    hung(['schedule_timeout', '__wait_for_common', 'wait_for_completion', 'board_read', ...CALLERS]),
+  ],
+  ['INFO: task hung in board_read', hung(['rwsem_down_write_slowpath', 'down_write', 'board_read', ...CALLERS])],
+  [
+    'INFO: task hung in board_read',
+    hung(['io_schedule', 'folio_wait_bit_common', '__folio_lock', 'board_read', ...CALLERS]),
+  ],
+  [
+    'INFO: task hung in rtnl_lock',
+    hung(['schedule_preempt_disabled', '__mutex_lock', 'rtnl_lock', 'board_read', ...CALLERS]),
+  ],
+  [
+    'INFO: task hung in synchronize_rcu',
+    hung([
+      'schedule_timeout',
+      'wait_for_completion',
+      '__wait_rcu_gp',
+      'synchronize_rcu',
+      'synchronize_net',
+      'board_read',
+      ...CALLERS,
+    ]),
+  ],
+  [
+    'INFO: task hung in synchronize_rcu',
+    hung([
+      'schedule_timeout',
+      '__wait_for_common',
+      'wait_for_completion_state',
+      '__wait_rcu_gp',
+      'synchronize_rcu_normal',
+      'board_read',
+      ...CALLERS,
+    ]),
+  ],
+  [
+    "INFO: task can't die in board_read",
+    [
+      "INFO: task poller:30 can't die for more than 143 seconds.",
+      'task:poller          state:R  running task     stack:26328 pid:30',
+      ...log.trace(['__schedule', 'preempt_schedule_common', 'board_read', ...CALLERS]),
+    ],
+  ],
+  [
+    'INFO: rcu detected stall in board_ioctl',
+    stall('rcu: INFO: rcu_preempt self-detected stall on CPU', [
+      'board_spin',
+      'board_ioctl',
+      '__x64_sys_ioctl',
+      'do_syscall_64',
+    ]),
+  ],
+  [
+    'INFO: rcu detected stall in board_ioctl',
+    stall('rcu: INFO: rcu_sched self-detected stall on CPU', [
+      'board_spin',
+      'board_ioctl',
+      'vfs_ioctl',
+      'do_vfs_ioctl',
+      'do_syscall_64',
+    ]),
+  ],
+  [
+    'INFO: rcu detected stall in sys_board',
+    stall('rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:', ['board_spin', '__x64_sys_board', 'do_syscall_64']),
+  ],
+  [
+    'INFO: rcu detected stall in board_work',
+    stall('INFO: rcu_sched detected stalls on CPUs/tasks:', [
+      'board_spin',
+      'board_work',
+      'process_one_work',
+      'worker_thread',
+      'kthread',
+    ]),
+  ],
+  [
+    'BUG: soft lockup in board_ioctl',
+    [
+      'watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [poller:30]',
+      ...log.x86('board_spin', ['board_wait', 'board_ioctl', '__x64_sys_ioctl', 'do_syscall_64']),
+    ],
+  ],
+  [
+    'BUG: soft lockup in board_ioctl',
+    [
+      'NMI watchdog: BUG: soft lockup - CPU#1 stuck for 23s! [poller:30]',
+      ...log
+        .oldX86('board_spin', ['board_wait', 'board_ioctl', 'do_vfs_ioctl', 'SyS_ioctl', 'entry_SYSCALL_64_fastpath'])
+        .slice(0, -2),
+    ],
+  ],
+  [
+    'BUG: soft lockup in board_work',
+    [
+      'watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [kworker/1:1:30]',
+      log.cpu(),
+      'Workqueue: events board_work',
+      'pstate: 60000005 (nZCv daif -PAN -UAO -TCO -DIT -SSBS BTYPE=--)',
+      'pc : board_spin+0x2c/0x1a0',
+      'lr : board_spin+0x20/0x1a0',
+      'x29: ffff800080d3bb80 x28: ffff000003a08000',
+      'Call trace:',
+      ...['board_spin', 'board_work', 'process_one_work', 'worker_thread', 'kthread', 'ret_from_fork'].map(
+        (f) => ` ${f}+0x2c/0x1a0`,
+      ),
+    ],
+  ],
+];

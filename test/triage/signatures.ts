@@ -1,0 +1,73 @@
+// Signatures: equal for the same crash of other builds, boots and logs, and never equal for two crashes.
+
+import { existsSync, readdirSync } from 'node:fs';
+import t from 'tap';
+import { open } from '../../lib/core.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import type { Crash } from '../../lib/triage/crash.js';
+import { explainRecords } from '../../lib/triage/dump.js';
+import { explain } from '../../lib/triage/explain.js';
+import { ALL } from '../builders/crashes/all.js';
+import { dressed, STYLES, type Style } from '../builders/kernel-log.js';
+import { golden, goldenImage } from '../fixture-path.js';
+
+const only = (log: string): Crash => explain(log).crashes[0]!;
+
+t.test('no two titles share a signature', async (t) => {
+  const titles = new Map<string, string>();
+  for (const [, lines] of ALL) {
+    const { signature, title } = only(dressed(lines, 'stamped'));
+    t.equal(titles.get(signature) ?? title, title, signature);
+    titles.set(signature, title);
+  }
+});
+
+t.test('the same text with other prefixes', async (t) => {
+  for (const [title, lines] of ALL) {
+    const signatures = (Object.keys(STYLES) as Style[]).map((style) => only(dressed(lines, style)).signature);
+    t.equal(new Set(signatures).size, 1, title);
+  }
+});
+
+/** Another build and boot: offsets, addresses, release, processor, task. What the compiler adds to names, too. */
+const rebuilt = (line: string): string =>
+  line
+    .replace(/\+0x2c\/0x1a0/g, '+0x38/0x1c4')
+    .replace(
+      /\b(ffffffff81|c0|80)([\da-f]{6})\b/g,
+      (_, high: string, low: string) => `${high}${low.replace(/1/g, '7')}`,
+    )
+    .replace(/\bvfs_write\b/g, 'vfs_write.constprop.0')
+    .replace(/\b6\.1\.192\b/g, '6.1.201-rt')
+    .replace(/\bCPU: 1\b/g, 'CPU: 6')
+    .replace(/\bPID: 30\b/g, 'PID: 4711');
+
+t.test('another build, boot, processor and task', async (t) => {
+  for (const [title, lines] of ALL) {
+    const other = only(dressed(lines.map(rebuilt), 'stamped'));
+    t.equal(other.signature, only(dressed(lines, 'stamped')).signature, title);
+  }
+});
+
+t.test('images of real kernels: one signature for a crash on one architecture', async (t) => {
+  const seen = new Map<string, Set<string>>();
+  const titles = new Map<string, Set<string>>();
+  let crashes = 0;
+  for (const folder of readdirSync(golden()).filter((name) => existsSync(golden(name, 'image.raw.gz')))) {
+    const store = open(new MemoryStorage(goldenImage(folder), { path: folder }), { name: folder });
+    const records = [...store].map((record) => ({ mounted: { backend: store.backend, label: folder }, record }));
+    for (const { explanation } of explainRecords(records, {})) {
+      for (const { title, kind, architecture, signature, verdict, frames } of explanation.crashes) {
+        titles.set(signature, (titles.get(signature) ?? new Set()).add(title));
+        // A dump whose parts are missing has fewer frames than the crash had, and a panic may be shown without any.
+        if (verdict === 'partial' || (kind === 'panic' && frames.length === 0)) continue;
+        const crash = `${title} on ${architecture}`;
+        seen.set(crash, (seen.get(crash) ?? new Set()).add(signature));
+        crashes++;
+      }
+    }
+  }
+  t.ok(crashes > 50 && seen.size >= 5, `${crashes} crashes of ${seen.size} kinds`);
+  for (const [crash, signatures] of seen) t.equal(signatures.size, 1, crash);
+  for (const [signature, all] of titles) t.equal(all.size, 1, signature);
+});
