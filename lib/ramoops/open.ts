@@ -209,7 +209,7 @@ function likelihood(storage: SurvivingStorage): number {
     if (lines.length > 0) return lines[0] === 0 ? 0.8 : POSSIBLE;
     return hasInvalidBuffer(head) ? INVALID_BUFFER : likely;
   }
-  const located = locate(storage, marks, {});
+  const located = locate(storage, scanned, {});
   if (located && isProven(located)) return likely > 0 ? 1 : CERTAIN;
   return Math.max(likely, POSSIBLE);
 }
