@@ -19,11 +19,13 @@ import { type DmesgRow, ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
 import { erasedDmesg, erasedRing } from './erased.js';
 import { dmesgHeaderSize, isNanoseconds } from './format.js';
-import { type CutZone, kmsgZone } from './geometry.js';
+import { type CutZone, kmsgZone, type Zone } from './geometry.js';
 import { explainZones } from './info.js';
+import type { Mark } from './marks.js';
 import { nextByTimes } from './recovery.js';
 import type { Ring } from './ring.js';
-import { madeOfRing, passedOverDmesg, passedOverRing } from './salvage.js';
+import { madeOfRing, passedOverDmesg, passedOverRing, strayRing } from './salvage.js';
+import { strayZones } from './strays.js';
 
 /** What was found out about the source before it was opened. */
 export interface ZoneSource {
@@ -34,6 +36,8 @@ export interface ZoneSource {
   readonly symbols: SymbolTable | undefined;
   /** The zone that the end of the image cuts, after the last whole one. */
   readonly cut: CutZone | undefined;
+  /** Headers that belong to none of the zones. */
+  readonly strays: readonly Mark[];
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
   readonly guessed: (type: NewRecord['type']) => string | undefined;
   readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
@@ -58,6 +62,7 @@ export class ZonePlaces implements Places {
   readonly #source: ZoneSource;
   /** Bytes of a dmesg record's header. */
   readonly #headerSize: number;
+  readonly #strays: readonly Zone[];
 
   constructor(source: ZoneSource) {
     const { geometry, abi } = source.engine;
@@ -69,10 +74,19 @@ export class ZonePlaces implements Places {
     this.storage = source.storage;
     this.#headerSize = dmesgHeaderSize(abi);
     this.decodedLimit = LIMIT_FACTOR * geometry.kmsgSize;
-    const row = (type: FrontEnd) => ({ type, count: geometry.rings.some((zone) => zone.type === type) ? 1 : 0 });
-    // The zone that the end of the image cuts comes after the whole ones.
-    const dmesg = { type: 'dmesg', count: geometry.kmsgCount + (source.cut ? 1 : 0) };
-    this.rows = [row('console'), dmesg, row('ftrace'), row('pmsg'), row('tty')].filter(({ count }) => count > 0);
+    // The zone that the end of the image cuts comes after the whole ones, and headers that are no zone's after that.
+    const ringCount = (type: FrontEnd) => (geometry.rings.some((zone) => zone.type === type) ? 1 : 0);
+    const counts = new Map<FrontEnd, number>([
+      ['console', ringCount('console')],
+      ['dmesg', geometry.kmsgCount + (source.cut ? 1 : 0)],
+      ['ftrace', ringCount('ftrace')],
+      ['pmsg', ringCount('pmsg')],
+      ['tty', ringCount('tty')],
+    ]);
+    this.#strays = strayZones(source.strays, geometry.generation, geometry.total, counts);
+    this.rows = [...counts]
+      .map(([type, count]) => ({ type, count: count + this.#strays.filter((zone) => zone.type === type).length }))
+      .filter(({ count }) => count > 0);
     this.#warnOfRows();
   }
 
@@ -86,7 +100,13 @@ export class ZonePlaces implements Places {
 
   // ── what is shown ──
 
+  /** A header that belongs to none of the zones: no kernel shows it, but salvage does. */
+  #strayAt(type: string, id: number): Zone | undefined {
+    return this.#strays.find((zone) => zone.type === type && zone.index === id);
+  }
+
   found(type: string, id: number): Found | undefined {
+    if (this.#strayAt(type, id)) return undefined;
     if (type === 'dmesg') return this.isShown(id) ? this.#foundDmesg(id) : undefined;
     const live = this.#rings(type).filter(({ state }) => state === 'live');
     const [first] = live;
@@ -139,7 +159,8 @@ export class ZonePlaces implements Places {
   }
 
   nameOf(type: string, id: number): string {
-    const zone = type === 'dmesg' ? kmsgZone(this.engine.geometry, id) : this.#rings(type)[0]!.zone;
+    const own = () => (type === 'dmesg' ? kmsgZone(this.engine.geometry, id) : this.#rings(type)[0]!.zone);
+    const zone = this.#strayAt(type, id) ?? own();
     return `${type} zone ${id} at offset ${zone.offset}`;
   }
 
@@ -186,6 +207,12 @@ export class ZonePlaces implements Places {
   passedOver(type: string, id: number): PassedOver | undefined {
     const { storage } = this;
     const { abi, geometry } = this.engine;
+    const stray = this.#strayAt(type, id);
+    if (stray) {
+      return type === 'dmesg'
+        ? passedOverDmesg(storage, stray, geometry.dialect, abi)
+        : strayRing(storage, stray, geometry.generation, abi);
+    }
     if (type === 'dmesg') {
       const isOver = !this.isShown(id) && !this.#isErased(id);
       return isOver ? passedOverDmesg(storage, kmsgZone(geometry, id), geometry.dialect, abi) : undefined;
@@ -200,6 +227,7 @@ export class ZonePlaces implements Places {
 
   /** Of ftrace's rings a text is made, which needs their ends. */
   *erased(type: string, id: number): Generator<ErasedPlace> {
+    if (this.#strayAt(type, id)) return;
     if (type === 'dmesg') yield* erasedDmesg(this.engine, this.storage, id, (...told) => this.#lead(...told));
     else if (type !== 'ftrace') yield* erasedRing(this.#rings(type)[0]!, this.storage);
   }
@@ -317,7 +345,7 @@ export class ZonePlaces implements Places {
       if (ring.state !== 'live') freeBytes += ring.zone.size;
     }
     for (const { type } of this.rows) {
-      if (type === 'dmesg') continue;
+      if (type === 'dmesg' || this.#rings(type).length === 0) continue;
       if (this.#rings(type).some((ring) => ring.state === 'live')) records++;
       else freeSlots++;
     }

@@ -102,35 +102,3 @@ function* mismatches(detected: Detected, geometry: ZoneGeometry, given: Found['g
 export function inWords(size: number): string {
   return size % 1024 === 0 ? `${size / 1024} KiB` : `${size} bytes`;
 }
-
-/** So many offsets are told. */
-const OFFSETS_TOLD = 8;
-
-/**
- * Headers that no zone of the geometry explains: left over from a boot with other sizes, or the sizes are wrong.
- * @returns their offsets
- */
-export function straysOf({ detected, geometry, begins }: Found): readonly number[] {
-  // Where the partition seems to begin elsewhere, or the image says that other sizes fit, that is what is said.
-  if (!detected || begins !== undefined) return [];
-  const rings = new Set(geometry.rings.map(({ offset }) => offset));
-  const isDump = (offset: number) => {
-    const from = offset - geometry.kmsgOffset;
-    return geometry.kmsgSize > 0 && from >= 0 && from % geometry.kmsgSize === 0;
-  };
-  const strays = detected.marks.filter(({ signed, doubtful, type, offset }) => {
-    const isPlaced = type === 'dmesg' ? isDump(offset) : rings.has(offset);
-    return signed && !doubtful && offset % ZONE_MULTIPLE === 0 && offset < geometry.total && !isPlaced;
-  });
-  return strays.map(({ offset }) => offset);
-}
-
-export function warnOfStrays(strays: readonly number[], warnings: Warnings, path: string): void {
-  if (strays.length === 0 || warnings.list.some(({ code }) => code === 'geometry-mismatch')) return;
-  const words = strays.slice(0, OFFSETS_TOLD).map((offset) => `0x${offset.toString(16)}`);
-  const more = strays.length > OFFSETS_TOLD ? ` and ${strays.length - OFFSETS_TOLD} more` : '';
-  const count = strays.length === 1 ? '1 header of a zone belongs' : `${strays.length} headers of zones belong`;
-  const what = `${count} to none of the zones that are shown (at ${words.join(', ')}${more})`;
-  const why = 'they are left over from a boot with other sizes, or the sizes are wrong';
-  warnings.add('header-stray', `${path}: ${what}: ${why}`, strays[0]);
-}

@@ -76,7 +76,13 @@ export function foreignZone(
   );
 }
 
-export function describe(found: Found, abi: Abi, keys: SourceKeys): ZoneSource['described'] {
+/** @param notes further lines for `info` */
+export function describe(
+  found: Found,
+  abi: Abi,
+  keys: SourceKeys,
+  notes: Readonly<Record<string, string>> = {},
+): ZoneSource['described'] {
   const abiGiven = keys.has('abi');
   const isPart = found.detected?.used !== undefined && !keys.has('size');
   const { geometry } = found;
@@ -97,6 +103,7 @@ export function describe(found: Found, abi: Abi, keys: SourceKeys): ZoneSource['
       ...(found.detected?.told.how && { 'layout found': found.detected.told.how }),
       ...whyNoParameters(geometry),
       ...(geometry.kmsgSize > 0 && !abiGiven && !found.detected?.abiProven && { 'word size': WORD_SIZE_IS_GUESS }),
+      ...notes,
     },
     sourceKeys: [
       ...(isPart ? [`size=${inUnits(geometry.total)}`] : []),

@@ -8,11 +8,11 @@ import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import type { OpenContext } from '../pstore/kind.js';
 import { Records } from '../pstore/records.js';
+import { MAX_STRAYS, strayNote, warnOfStrays } from '../pstore/strays.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { ZonePlaces } from './backend.js';
-import { straysOf, warnOfStrays } from './contradictions.js';
 import { describe, foreignZone, whyGuessed } from './describe.js';
 import { type Detected, detectZones } from './detect.js';
 import { dialectsOf, type ZoneDialect } from './dialects.js';
@@ -33,6 +33,7 @@ import { type CutZone, kmsgZone, PARTITION_MULTIPLE, PSTORE_BLK_CAP, type ZoneGe
 import { givenDialect, keptBy } from './keys.js';
 import { warnOfReasons } from './reason-words.js';
 import { countHidden } from './recovery.js';
+import { straysOf } from './strays.js';
 
 /** @param seen what probeZones() found in the same storage */
 export function openZones(context: OpenContext, generation: Generation, seen?: Detected): Records<ZonePlaces> {
@@ -43,13 +44,16 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   const kept = keptBy(keys, found.geometry.dialect);
   const engine = new ZoneEngine(storage.medium, found.geometry, abi, warnings, kept);
   engine.recover();
-  warnOfStrays(straysOf(found), warnings, path);
+  const strays = straysOf(found);
+  const strayOffsets = strays.map(({ offset }) => offset);
+  // Where other sizes fit better, that is what is said, and says more.
+  if (!warnings.list.some(({ code }) => code === 'geometry-mismatch')) warnOfStrays(strayOffsets, warnings, path);
   warnOfHiddenZones(engine, storage, warnings, path);
   warnOfReasons(engine, storage, warnings);
   // What is behind a kernel's cap was never a zone's.
   const cut = storage.size < context.storage.size ? undefined : findCut(storage, found.geometry, abi);
   if (cut) warnOfCut(cut, storage, warnings);
-  const described = describe(found, abi, keys);
+  const described = describe(found, abi, keys, strayNote(strayOffsets));
   // There may be hundreds of thousands of marks, which nobody needs any more.
   const lasting: Found = { ...found, detected: found.detected && { ...found.detected, marks: [] } };
   const kallsyms = keys.text('kallsyms');
@@ -61,6 +65,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     warnings,
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     cut,
+    strays: strays.slice(0, MAX_STRAYS),
     guessed: (type) =>
       contradiction(warnings) ?? whyGuessed(type, lasting, path) ?? foreignZone(type, engine, storage, lasting),
     described,

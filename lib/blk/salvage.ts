@@ -3,6 +3,7 @@
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
 import type { PassedOver } from '../pstore/backend.js';
+import { piecesBytes } from '../pstore/content.js';
 import { timeOf } from '../pstore/record.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { reasonText, type ZoneDialect } from './dialects.js';
@@ -10,6 +11,7 @@ import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
   dmesgHeaderSize,
+  type Generation,
   isNanoseconds,
   readBufferHeader,
   readDmesgHeader,
@@ -50,6 +52,17 @@ export function passedOverRing(storage: Storage, zone: Zone, abi: Abi): PassedOv
   const from = BUFFER_HEADER_SIZE.pstore_blk;
   if (bytes.length <= from || readBufferHeader(bytes, 'pstore_blk', abi).datalen === 0) return undefined;
   return { ...withoutFacts(zone), stored: bytes.subarray(from), kind: 'text' };
+}
+
+/** What a ring's header that belongs to no zone says to be in use, oldest bytes first. @param zone ends where that does */
+export function strayRing(storage: Storage, zone: Zone, generation: Generation, abi: Abi): PassedOver | undefined {
+  const bytes = readRange(storage, zone.offset, zone.size);
+  const from = BUFFER_HEADER_SIZE[generation];
+  if (bytes.length <= from) return undefined;
+  const { start } = readBufferHeader(bytes, generation, abi);
+  const data = bytes.subarray(from);
+  const stored = start < data.length ? piecesBytes([data.subarray(start), data.subarray(0, start)]) : data;
+  return { ...withoutFacts(zone), id: zone.index, stored, kind: 'text' };
 }
 
 /** A ring or several, of which the family has made a text. */

@@ -36,6 +36,9 @@ const encoder = new TextEncoder();
 /** Tells the texts of several backends in one cache apart. */
 let instances = 0;
 
+/** Compressed records that are looked at before one is written. */
+const MAX_LOOKED_AT = 16;
+
 export class Records<P extends Places = Places> implements Backend, ShownRecords {
   readonly hasUsualNames = true;
   readonly name: string;
@@ -319,17 +322,29 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
   #write(record: NewRecord): void {
     this.#mustBeWritable('recorded');
-    const { reason, data } = record;
-    const compress = record.compress as Parameters<typeof makeDump>[4];
-    const to = this.places.write!(record, (room, takes, deflate = 'deflate') =>
-      makeDump(reason, this.#dumps + 1, data, room, compress === 'deflate' ? deflate : compress, takes),
-    );
+    const to = this.places.write!(record, (room, takes, deflate = 'deflate') => {
+      const asked = record.compress as Parameters<typeof makeDump>[4];
+      const compress = asked === 'deflate' ? this.#deflateHere(deflate) : asked;
+      return makeDump(record.reason, this.#dumps + 1, record.data, room, compress, takes);
+    });
     if (record.type === 'dmesg') this.#dumps++;
     const slot = this.#slotAt(to.type, to.id);
     if (slot !== undefined) this.#changed(slot);
     if (to.isLost) {
       throw this.#fail('EIO', 'the record could not be written and is lost when this program ends', to.offset);
     }
+  }
+
+  /** Kernels before 4.17 call zlib streams deflate, some of them with the layout of later ones: their records tell. */
+  #deflateHere(deflate: 'deflate' | 'zlib'): 'deflate' | 'zlib' {
+    let looked = 0;
+    for (let slot = 0; slot < this.slots && looked < MAX_LOOKED_AT; slot++) {
+      if (!this.#at(slot, false, (type, id) => this.places.isCompressed(type, id))) continue;
+      looked++;
+      const { compressed } = this.record(slot) ?? {};
+      if (compressed === 'zlib' || compressed === 'deflate') return compressed;
+    }
+    return deflate;
   }
 
   #repair(): ReturnType<NonNullable<Backend['repair']>> {

@@ -310,12 +310,12 @@ export class RamPlaces implements Places {
       const what = `a record of reason ${reasonName(reason)} is not kept`;
       throw this.#fail('EINVAL', `${what}: max_reason is ${maxReason}`);
     }
-    const { line } = this.geometry.dialect;
+    const { line, deflatesAsZlib } = this.geometry.dialect;
     const room = zone.zone.layout.area - writeDumpLine(timeNs, true, line).length;
     if (room <= 0) throw this.#fail('ENOSPC', `${zoneName(zone.zone)} has no room for a record`);
     // A line without a flag cannot say that the record is compressed.
     const takes = line === 'without-flag' ? () => false : mayFollowDumpLine;
-    const dump = makeDump(room, takes);
+    const dump = makeDump(room, takes, deflatesAsZlib ? 'zlib' : 'deflate');
     zone.rewrite(joined([writeDumpLine(timeNs, dump.compressed, line), dump.bytes]));
   }
 

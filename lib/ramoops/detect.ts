@@ -17,7 +17,7 @@ import {
 } from './geometry.js';
 import { findRamMarks, type RamMarks } from './marks.js';
 import type { GivenSizes } from './region-sizes.js';
-import { Search } from './search.js';
+import { BEYOND_END, type Candidate, Search } from './search.js';
 
 export interface DetectedRam {
   readonly sizes: RamSizes;
@@ -40,8 +40,13 @@ const IN_MEMORY = 16 << 20;
 export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
 const PROVEN_PARITY = 1.5;
+/** Dialects from here on are those of few devices; see dialects.ts. */
+const UNCOMMON = 1;
 /** Two equal geometries that end elsewhere: the region's size is round. */
 const NOT_ROUND = 0.1;
+
+/** What the search counts for zones that no image holds, and a look at what they hold does not. */
+const UNSEEN = 4 * BEYOND_END;
 
 interface Judged extends Fit {
   readonly sizes: RamSizes;
@@ -70,6 +75,8 @@ export class Detection {
   readonly evidence: Evidence;
   readonly #marks: RamMarks;
   readonly #isWhole: boolean;
+  /** What was found for the sizes and dialects that were asked for. */
+  readonly #known = new Map<string, readonly Judged[]>();
 
   /** @param isWhole whether the region may well end where the storage does */
   constructor(storage: Storage, marks: RamMarks, isWhole = true) {
@@ -84,15 +91,13 @@ export class Detection {
 
   detect(given: GivenSizes, dialects: readonly RamDialect[] = DIALECTS): DetectedRam | undefined {
     if (this.#marks.plain.size + this.#marks.ftrace.size === 0) return undefined;
-    const { size } = this.evidence.storage;
-    const search = new Search(this.evidence.places, size, this.#isWhole, given, dialects);
-    const judged = search
-      .candidates()
-      .flatMap(({ sizes, cost, rank }) =>
-        this.#parities(sizes, given).map((ecc) => this.#look({ ...sizes, ecc }, given, rank - cost)),
-      )
-      .filter((seen) => seen !== undefined)
-      .sort((a, b) => a.cost - b.cost || a.unlikely - b.unlikely);
+    const own = dialects.filter(({ frame }) => frame === 'header');
+    const key = keyOf(given, own);
+    let judged = this.#known.get(key);
+    if (!judged) {
+      judged = this.#narrowed(given, own) ?? this.#searched(given, own);
+      this.#known.set(key, judged);
+    }
     const best = judged[0];
     if (!best) return undefined;
     const rivals = judged.filter((other) => other.cost < best.cost + PROOF);
@@ -105,6 +110,53 @@ export class Detection {
       fitting: best.fitting,
       strays: best.strays,
     };
+  }
+
+  /** Sizes that those have which are best without any: no search is needed to find them again. */
+  #narrowed(given: GivenSizes, dialects: readonly RamDialect[]): readonly Judged[] | undefined {
+    const free = this.#known.get(keyOf({}, dialects));
+    const names = Object.keys(given) as (keyof RamSizes)[];
+    const agrees = ({ sizes }: Judged) => names.every((name) => sizes[name] === given[name]);
+    return free?.[0] && agrees(free[0]) ? free.filter(agrees) : undefined;
+  }
+
+  /** Dialects that few kernels have are only searched where the others do not explain all. */
+  #searched(given: GivenSizes, dialects: readonly RamDialect[]): readonly Judged[] {
+    const { places, storage } = this.evidence;
+    const search = new Search(places, storage.size, this.#isWhole, given);
+    const common = dialects.filter(({ unlikely }) => unlikely < UNCOMMON);
+    const judged = this.#judged(search.candidates(common), given, []);
+    const best = judged[0];
+    const rest = dialects.filter((dialect) => {
+      const least = dialect.unlikely - this.#bonus(given);
+      return dialect.unlikely >= UNCOMMON && !(best && best.misfit < PROOF && least >= best.cost + PROOF);
+    });
+    return rest.length === 0 ? judged : this.#judged(search.candidates(rest), given, judged);
+  }
+
+  /** How much parity may speak for a geometry. */
+  #bonus({ ecc }: GivenSizes): number {
+    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY : 0;
+  }
+
+  /** Those that nothing excludes, best first. Most need no look, since what is seen of them already is too much. */
+  #judged(candidates: readonly Candidate[], given: GivenSizes, before: readonly Judged[]): readonly Judged[] {
+    const judged = [...before];
+    let most = (judged[0]?.cost ?? Number.POSITIVE_INFINITY) + PROOF;
+    const bonus = this.#bonus(given);
+    for (const { sizes, cost, strayCost, rank } of candidates) {
+      const unlikely = rank - cost;
+      if (strayCost + unlikely - bonus > most) continue;
+      for (const ecc of this.#parities(sizes, given)) {
+        // What ECC may repair is not yet known to speak against a geometry.
+        const least = ecc > 0 ? strayCost + unlikely - bonus : rank - UNSEEN;
+        const seen = least > most ? undefined : this.#look({ ...sizes, ecc }, given, unlikely);
+        if (!seen) continue;
+        judged.push(seen);
+        most = Math.min(most, seen.cost + PROOF);
+      }
+    }
+    return judged.sort((a, b) => a.cost - b.cost || a.unlikely - b.unlikely);
   }
 
   /** How many zones of what was found hold a dump. */
@@ -120,6 +172,7 @@ export class Detection {
   /** ECC sizes with which the parity at the zones' ends agrees with their headers; 0 without any. */
   #parities(sizes: RamSizes, given: GivenSizes): number[] {
     if (given.ecc !== undefined) return [given.ecc];
+    if (!this.evidence.mayHaveParity) return [0];
     const zones = this.#geometry({ ...sizes, ecc: 0 });
     return zones ? this.evidence.parities(zones) : [];
   }
@@ -148,6 +201,10 @@ export class Detection {
       unlikely: fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
     };
   }
+}
+
+function keyOf(given: GivenSizes, dialects: readonly RamDialect[]): string {
+  return `${dialects.map((dialect) => DIALECTS.indexOf(dialect))} ${JSON.stringify(given)}`;
 }
 
 function inMemory(storage: Storage): Storage {

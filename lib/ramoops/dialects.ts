@@ -50,6 +50,8 @@ export interface RamDialect {
   readonly parity: ParityRule;
   /** How the first line of a dump is written: `====1.000002-C`, `====1.2-C`, or `====1.2`. */
   readonly line: 'padded' | 'unpadded' | 'without-flag';
+  /** `deflate` makes zlib streams, as all kernels before 4.17 do. */
+  readonly deflatesAsZlib: boolean;
   /** How much less likely than mainline it is, where both explain an image: 1 is a proof's worth. */
   readonly unlikely: number;
 }
@@ -69,6 +71,7 @@ export const MAINLINE: RamDialect = {
   frame: 'header',
   parity: 'data-and-parity',
   line: 'padded',
+  deflatesAsZlib: false,
   unlikely: 0,
 };
 
@@ -81,6 +84,7 @@ const PRE_4_10: RamDialect = {
   orders: ['ftrace-pmsg'],
   perCpu: false,
   line: 'unpadded',
+  deflatesAsZlib: true,
   unlikely: 0.3,
 };
 
@@ -91,6 +95,7 @@ const MEDIATEK: RamDialect = {
   rule: 'console_size is taken off twice, and as many bytes stay unused at the end',
   consoles: 'hole',
   orders: ['ftrace-pmsg'],
+  deflatesAsZlib: true,
   unlikely: 1.4,
 };
 

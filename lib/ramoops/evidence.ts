@@ -11,7 +11,7 @@ import {
   readDumpLine,
   readRamHeader,
 } from './format.js';
-import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, zoneLayout } from './geometry.js';
+import { ECC_BLOCK, type RamGeometry, type RamKind, type RamZone, ramZones, zoneLayout } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { isCodeword, MOST_PARITY, reedSolomon } from './reed-solomon.js';
@@ -25,9 +25,6 @@ const CONSOLE_IN_PMSG = 1.5;
 const FOREIGN_PARITY = 3;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
 const NEWER_STRAY = 3;
-/** Anything that is in use outside all zones; so many count. */
-const LIVE_STRAY = 0.5;
-const MAX_LIVE_STRAYS = 6;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
@@ -40,8 +37,8 @@ const BLOCKS_TRIED = 4;
 const MAX_ZONES = 2048;
 /** Zones whose parity is looked at to find its size. */
 const MAX_PARITY_ZONES = 64;
-/** Headers outside all zones that are read. */
-const MAX_STRAYS_READ = 64;
+/** Headers between which parity is looked for before any geometry is known. */
+const MIN_NEIGHBOURS = 4;
 /** One byte of parity is no proof of anything, and no use to anybody. */
 const MIN_PARITY = 2;
 /** Bytes of a zone that are looked at to tell what it holds. */
@@ -75,6 +72,9 @@ export class Evidence {
   readonly marks: RamMarks;
   readonly places: Places;
   readonly #verdicts = new Map<string, ZoneVerdict>();
+  /** What the oldest bytes of rings and dumps say, by their place and header: many zones of geometries share them. */
+  readonly #contents = new Map<string, ZoneVerdict>();
+  #mayHaveParity: boolean | undefined;
   /** For each header the parity sizes whose bytes stand before an end. */
   readonly #parities = new Map<string, readonly number[]>();
 
@@ -90,7 +90,7 @@ export class Evidence {
         return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
       },
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
-      isDump: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64)) !== undefined,
+      dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
     });
   }
 
@@ -115,25 +115,24 @@ export class Evidence {
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
-    misfit += this.places.strayCost(strays.length) + this.#strayCost(strays, newest);
+    misfit += this.#strayCost(strays, newest);
     return { misfit, unlikely, fitting, marks: offsets.length, explained: offsets.length - strays.length, strays };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {
     let [live, isNewer] = [0, false];
-    for (const offset of strays.slice(0, MAX_STRAYS_READ)) {
-      const bytes = readRange(this.storage, offset, RAM_HEADER_SIZE + ECC_BLOCK);
-      if (bytes.length < RAM_HEADER_SIZE || readRamHeader(bytes, this.marks.endian).size === 0) continue;
+    for (const offset of strays) {
+      if (!this.places.isLive(offset)) continue;
       live++;
-      const line = this.marks.plain.has(offset) ? readDumpLine(bytes.subarray(RAM_HEADER_SIZE)) : undefined;
-      if (line && line.seconds > newest) isNewer = true;
+      if ((this.places.timeOf(offset) ?? newest) > newest) isNewer = true;
     }
-    return Math.min(live, MAX_LIVE_STRAYS) * LIVE_STRAY + (isNewer ? NEWER_STRAY : 0);
+    return this.places.strayCost(strays.length, live) + (isNewer ? NEWER_STRAY : 0);
   }
 
   #verdict(zone: RamZone): ZoneVerdict {
-    const { headerParity, area } = zone.layout;
-    const key = `${zone.offset} ${zone.size} ${zone.ecc} ${zone.type} ${headerParity} ${area}`;
+    // Without ECC nothing of a zone's layout depends on the rule of parity.
+    const parity = zone.ecc > 0 ? `${zone.ecc} ${zone.layout.headerParity} ${zone.layout.area}` : '';
+    const key = `${zone.offset} ${zone.size} ${zone.type} ${parity}`;
     let verdict = this.#verdicts.get(key);
     if (!verdict) {
       verdict = this.#look(new PersistentRamZone(this.storage, zone, this.marks.endian));
@@ -160,19 +159,34 @@ export class Evidence {
     if (header.size === 0) return { misfit: overwritten + headerLost, unlikely };
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size && !cut;
     const parity = headerLost + (cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size));
-    const content = type === 'dmesg' ? this.#dump(zone, header, cut) : ringVerdict(zone, header);
+    const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
     const misfit = overwritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
     return { ...content, misfit, unlikely: unlikely + content.unlikely };
   }
 
   #dump(zone: PersistentRamZone, header: RamHeader, cut: boolean): ZoneVerdict {
-    const beginning = oldest(zone, header);
+    const seen = this.#seen(zone.zone, header);
+    if (seen.misfit === 0 || zone.zone.ecc === 0 || cut) return seen;
     // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
-    const repaired = () => zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
-    const line = readDumpLine(beginning) ?? (zone.zone.ecc > 0 && !cut ? readDumpLine(repaired()) : undefined);
-    if (line) return { misfit: 0, unlikely: 0, time: line.seconds };
-    const isUnread = this.#isLost(zone.zone.offset + zone.zone.layout.data, 2 * ECC_BLOCK);
-    return { misfit: isUnread ? 0 : WITHOUT_LINE, unlikely: 0 };
+    const repaired = zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
+    return dumpVerdict(repaired) ?? seen;
+  }
+
+  /** What a live zone holds, by its oldest bytes as they are stored. */
+  #seen(zone: RamZone, header: RamHeader): ZoneVerdict {
+    const from = zone.offset + zone.layout.data;
+    const key = `${from} ${zone.type} ${header.start} ${header.size}`;
+    let verdict = this.#contents.get(key);
+    if (!verdict) {
+      const bytes = oldest(this.storage, from, header);
+      if (zone.type !== 'dmesg') verdict = ringVerdict(zone.type, bytes, header.start < header.size);
+      else {
+        const isUnread = this.#isLost(from, 2 * ECC_BLOCK);
+        verdict = dumpVerdict(bytes) ?? { misfit: isUnread ? 0 : WITHOUT_LINE, unlikely: 0 };
+      }
+      this.#contents.set(key, verdict);
+    }
+    return verdict;
   }
 
   /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */
@@ -193,6 +207,24 @@ export class Evidence {
     return wrong / tried;
   }
 
+  /**
+   * Whether parity stands before any header's neighbour, or before the region's end. Where few headers stand, a zone may
+   * as well end elsewhere.
+   */
+  get mayHaveParity(): boolean {
+    this.#mayHaveParity ??= this.#findsParity();
+    return this.#mayHaveParity;
+  }
+
+  #findsParity(): boolean {
+    const { offsets } = this.places;
+    if (offsets.length < MIN_NEIGHBOURS) return true;
+    return offsets.slice(0, MAX_PARITY_ZONES).some((offset, i) => {
+      const size = (offsets[i + 1] ?? this.storage.size) - offset;
+      return this.#paritiesOf(offset, size, 'data-and-parity').length > 0;
+    });
+  }
+
   /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
   parities(geometry: RamGeometry): number[] {
     const votes = new Map<number, number>();
@@ -202,7 +234,8 @@ export class Evidence {
       if (zones >= MAX_PARITY_ZONES || zone.offset + zone.size > this.storage.size) break;
       if (zone.type === 'ftrace' && !onlyFtrace) continue;
       zones++;
-      for (const ecc of this.#paritiesOf(zone, geometry.dialect.parity)) votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
+      for (const ecc of this.#paritiesOf(zone.offset, zone.size, geometry.dialect.parity))
+        votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
     }
     const inOrder = [...votes].sort((a, b) => b[1] - a[1]);
     const likely = inOrder.filter(([, count]) => count * 3 >= zones);
@@ -211,7 +244,7 @@ export class Evidence {
     return tried.slice(0, 2).map(([ecc]) => ecc);
   }
 
-  #paritiesOf({ offset, size }: RamZone, rule: ParityRule): readonly number[] {
+  #paritiesOf(offset: number, size: number, rule: ParityRule): readonly number[] {
     const isPacked = rule === 'room-packed';
     const key = `${offset} ${size} ${isPacked}`;
     let found = this.#parities.get(key);
@@ -225,13 +258,16 @@ export class Evidence {
   }
 }
 
-function ringVerdict(zone: PersistentRamZone, header: RamHeader): ZoneVerdict {
-  const beginning = oldest(zone, header);
-  const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...beginning.subarray(0, 64)));
-  // A ring that has wrapped begins within a line.
-  const text = beginning.subarray(header.start < header.size ? beginning.indexOf(NEWLINE) + 1 : 0);
-  const { type } = zone.zone;
-  const isConsole = looksLikeConsole(text);
+/** @returns undefined where no line of a dump stands */
+function dumpVerdict(bytes: Uint8Array): ZoneVerdict | undefined {
+  const line = readDumpLine(bytes);
+  return line && { misfit: 0, unlikely: 0, time: line.seconds };
+}
+
+/** @param hasWrapped such a ring begins within a line */
+function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): ZoneVerdict {
+  const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...bytes.subarray(0, 64)));
+  const isConsole = looksLikeConsole(bytes.subarray(hasWrapped ? bytes.indexOf(NEWLINE) + 1 : 0));
   const misplaced = type === 'console' ? !isConsole : isConsole;
   return { misfit: isDump ? FOREIGN_LINE : 0, unlikely: misplaced ? 1 : 0 };
 }
@@ -277,12 +313,15 @@ function matchingParities(header: Uint8Array, tail: Uint8Array): number[] {
   return found;
 }
 
-/** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. */
-function oldest(zone: PersistentRamZone, header: RamHeader): Uint8Array {
-  const parts = zone
-    .extents(header)
-    .map(({ storage, offset, length }) => readRange(storage, offset, Math.min(length, LOOKED_AT)));
-  return Uint8Array.from(parts.flatMap((part) => [...part])).subarray(0, LOOKED_AT);
+/** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. @param from where its data begin */
+function oldest(storage: Storage, from: number, { start, size }: RamHeader): Uint8Array {
+  const first = readRange(storage, from + start, Math.min(size - start, LOOKED_AT));
+  if (first.length === LOOKED_AT || start === 0) return first;
+  const second = readRange(storage, from, Math.min(start, LOOKED_AT - first.length));
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
 }
 
 /** Whether most lines begin as the kernel's console prints them: `[    1.234567]` or `<6>[`. */

@@ -5,9 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { inUnits } from '../pstore/geometry.js';
 import type { OpenContext } from '../pstore/kind.js';
-import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
-import { Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import type { Evidence, Fit } from './evidence.js';
 import {
@@ -20,8 +18,7 @@ import {
 } from './geometry.js';
 import { textGeometry } from './headerless.js';
 import { GEOMETRY_KEYS, isTold, keyText, NAMES, type Name, SIZE_NAMES } from './keys.js';
-import { findRamMarks } from './marks.js';
-import { type Located, locate, type Scanned } from './region.js';
+import { detectionOf, type Located, locate, type Scanned } from './region.js';
 import type { GivenSizes } from './region-sizes.js';
 import { sramGeometry } from './sram.js';
 import type { ToldRegion } from './told.js';
@@ -69,7 +66,7 @@ export function findGeometry(context: OpenContext, scanned: Scanned, wanted: Wan
   const bound = locateBound(storage, scanned, matching);
   const fits = bound !== undefined && bound.detected.misfit < GOOD;
   const isElsewhere = fits && (bound.base > 0 || given.memSize !== undefined);
-  const free = fits ? bound : locate(storage, scanned.marks, unbound(given), matching.dialects, wanted.base);
+  const free = fits ? bound : locate(storage, scanned, unbound(given), matching.dialects, wanted.base);
   if (!free) return rounded(fresh(context, wanted, scanned, whole?.found), given, context);
   const confirmed = Object.keys(given).length === 0 ? confirmedBy(scanned, storage, matching, free) : undefined;
   if (confirmed) return confirmed;
@@ -105,22 +102,17 @@ function unusual(storage: Storage, { isSram, lines, marks }: Scanned, wanted: Wa
 }
 
 /** With the sizes that are given. Parity that was given is not believed where the image proves another one. */
-function locateBound(storage: Storage, { marks }: Scanned, { given, dialects, base }: Wanted): Located | undefined {
+function locateBound(storage: Storage, scanned: Scanned, { given, dialects, base }: Wanted): Located | undefined {
   const { ecc, ...sizes } = given;
-  const found = ecc === undefined ? undefined : locate(storage, marks, sizes, dialects, base);
+  const found = ecc === undefined ? undefined : locate(storage, scanned, sizes, dialects, base);
   const isProven = found && found.detected.misfit < GOOD && found.detected.sizes.ecc !== ecc;
-  return isProven ? found : locate(storage, marks, given, dialects, base);
+  return isProven ? found : locate(storage, scanned, given, dialects, base);
 }
 
 /** What the kernel says in its own log, where that explains the image as well as anything. */
-function confirmedBy(
-  { told, marks }: Scanned,
-  storage: Storage,
-  { dialects, base }: Wanted,
-  free: Located,
-): Found | undefined {
-  for (const { sizes } of told.regions()) {
-    const found = locate(storage, marks, sizes, dialects, base ?? (free.base > 0 ? free.base : undefined));
+function confirmedBy(scanned: Scanned, storage: Storage, { dialects, base }: Wanted, free: Located): Found | undefined {
+  for (const { sizes } of scanned.told.regions()) {
+    const found = locate(storage, scanned, sizes, dialects, base ?? (free.base > 0 ? free.base : undefined));
     if (!found || found.detected.misfit > Math.max(free.detected.misfit, GOOD / 2)) continue;
     return { ...detected(found, storage.path), how: `by headers, and ${wordsOf(sizes)} in its own log` };
   }
@@ -145,16 +137,14 @@ function rounded(found: Found, given: GivenSizes, { warnings, path }: OpenContex
 /** The geometry when all of it is given: no search is needed when it fits. */
 function asGiven(
   storage: Storage,
-  { marks }: Scanned,
+  scanned: Scanned,
   { given, dialects, base = 0 }: Wanted,
   path: string,
 ): { found: Found; fit: Fit; parity: number } | undefined {
   if (SIZE_NAMES.some((name) => given[name] === undefined) || given.ecc === undefined) return undefined;
   if (given.ftraceSize! > 0 && given.cpus === undefined) return undefined;
   const size = Math.min(storage.size - base, given.memSize ?? storage.size - base);
-  const part = size === storage.size ? storage : new SliceStorage(storage, base, size);
-  const own = part === storage ? marks : findRamMarks(part, marks.endian);
-  const { evidence } = new Detection(part, own);
+  const { evidence, endian } = detectionOf(storage, scanned, base, base + size);
   const sizes = { ...NO_RAM_ZONES, memSize: size, ...given };
   const candidates = geometriesOf(sizes, given, dialects, path).map((geometry) => ({
     geometry,
@@ -165,7 +155,7 @@ function asGiven(
   const costOf = ({ geometry: { dialect }, fit }: (typeof candidates)[number]) =>
     fit.misfit + dialect.unlikely + (isOdd(dialect) ? ODD_CPUS : 0);
   const { geometry, fit } = candidates.reduce((one, other) => (costOf(other) < costOf(one) ? other : one));
-  const found = { confidence: CERTAIN, certain: new Set(ALL_KINDS), endian: marks.endian, how: AS_GIVEN };
+  const found = { confidence: CERTAIN, certain: new Set(ALL_KINDS), endian, how: AS_GIVEN };
   const placed = layOutRam(geometry, path, base);
   return { found: { ...found, geometry: placed }, fit, parity: parityOf(evidence, geometry) };
 }

@@ -10,6 +10,7 @@ import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { maxReasonOf } from '../pstore/max-reason.js';
 import { Records } from '../pstore/records.js';
+import { strayNote, warnOfStrays } from '../pstore/strays.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { ramAnywhere } from './anywhere.js';
@@ -58,7 +59,7 @@ function open(context: OpenContext): Records {
   const described = describe(found, keys);
   const source = sourceText('ramoops', path, keys, described.sourceKeys);
   sayWhere(context, scanned, found, source);
-  const strays = warnOfStrays(context, scanned, found);
+  const strays = findStrays(context, scanned, found);
   const kallsyms = keys.text('kallsyms');
   const compress = keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto';
   const places = new RamPlaces({
@@ -143,33 +144,15 @@ function isCertain(storage: Storage, { told, marks }: Scanned, { geometry, how }
   return zones >= PROVING_ZONES && live > 0 && missing === 0;
 }
 
-/** So many offsets are told. */
-const OFFSETS_TOLD = 8;
-
 /** Headers that the zones do not explain are never silent. */
-function warnOfStrays(
-  { path, warnings, keys }: OpenContext,
-  { marks }: Scanned,
-  { geometry }: Found,
-): readonly number[] {
+function findStrays({ path, warnings, keys }: OpenContext, { marks }: Scanned, { geometry }: Found): readonly number[] {
   if (geometry.dialect.frame !== 'header') return [];
   // Where a region was given, what stands outside of it is nothing of it.
   const end = keys.has(GEOMETRY_KEYS.memSize) ? geometry.base + geometry.memSize : Number.POSITIVE_INFINITY;
   const begins = new Set(Array.from(ramZones(geometry), ({ offset }) => offset));
   const strays = straysOf(marks, begins).filter((offset) => offset < end);
-  if (strays.length === 0) return strays;
-  const count = strays.length === 1 ? '1 header of a zone belongs' : `${strays.length} headers of zones belong`;
-  const what = `${count} to none of the zones that are shown (at ${offsetsText(strays)})`;
-  const why = 'they are left over from a boot with other sizes, or the sizes are wrong';
-  warnings.add('header-stray', `${path}: ${what}: ${why}; salvage shows what they hold`, strays[0]);
+  warnOfStrays(strays, warnings, path);
   return strays;
-}
-
-function offsetsText(offsets: readonly number[]): string {
-  const words = offsets.slice(0, OFFSETS_TOLD).map((offset) => `0x${offset.toString(16)}`);
-  return offsets.length > OFFSETS_TOLD
-    ? `${words.join(', ')} and ${offsets.length - OFFSETS_TOLD} more`
-    : words.join(', ');
 }
 
 function notesOf({ geometry, how }: Found, strays: readonly number[]): Record<string, string> {
@@ -177,7 +160,7 @@ function notesOf({ geometry, how }: Found, strays: readonly number[]): Record<st
   return {
     'sizes found': how,
     layout: `${dialect.name} (${dialect.kernels}): ${dialect.rule}`,
-    ...(strays.length > 0 && { 'other headers': strays.map((offset) => `0x${offset.toString(16)}`).join(', ') }),
+    ...strayNote(strays),
   };
 }
 
@@ -210,7 +193,7 @@ function likelihood(storage: SurvivingStorage): number {
     if (lines.length > 0) return lines[0] === 0 ? 0.8 : POSSIBLE;
     return hasInvalidBuffer(head) ? INVALID_BUFFER : likely;
   }
-  const located = locate(storage, marks, {});
+  const located = locate(storage, scanned, {});
   if (located && isProven(located)) return likely > 0 ? 1 : CERTAIN;
   return Math.max(likely, POSSIBLE);
 }

@@ -15,22 +15,28 @@ export const DAMAGED = 0.3;
 export const OVERTOP = 4;
 /** A zone in whose data a header stands: that one was written later, so the zone is of an earlier boot. */
 export const OVERWRITTEN = 3;
-/** Any headers that belong to no zone: the region was used otherwise before; and each of them; and each with data. */
+/** Any headers that belong to no zone: the region was used otherwise before; and each of them. */
 const STRAYS = 2;
 const STRAY = 0.04;
 /** More do not count: a finer geometry leaves many. */
 const MAX_STRAYS = 60;
+/** Anything that is in use outside all zones; so many count. */
+const LIVE_STRAY = 0.5;
+const MAX_LIVE_STRAYS = 6;
 
 /** A dump zone without the line of a dump, and a ring with one. */
 export const WITHOUT_LINE = 2.5;
 export const FOREIGN_LINE = 3;
 
 interface Mark {
-  /** Whether the line of a dump begins its data; unknown where ECC may have to repair it first. */
-  readonly isDump: boolean;
+  /** The seconds in the line of a dump that begins its data; unknown where ECC may have to repair it first. */
+  readonly time: bigint | undefined;
   readonly ftrace: boolean;
   readonly damaged: boolean;
+  /** Bytes of data, where the header is no damaged one. */
   readonly size: number;
+  /** Whether it says to hold anything, damaged or not. */
+  readonly live: boolean;
   /** Whether another header stands in its data. */
   readonly overwritten: boolean;
 }
@@ -43,8 +49,19 @@ export interface HeaderFacts {
   isBlank(offset: number): boolean;
   /** Whether it is in a block that cannot be read. */
   isLost(offset: number): boolean;
-  /** Whether the line of a dump begins its data. */
-  isDump(offset: number): boolean;
+  /** The seconds in the line of a dump, where one begins its data. */
+  dumpTime(offset: number): bigint | undefined;
+}
+
+/** What the headers say of some zones. */
+export interface Run {
+  /** How much speaks against them. */
+  readonly cost: number;
+  /** Zones with a header, and how many of these hold something. */
+  readonly matched: number;
+  readonly live: number;
+  /** Zones that surely lack their header. */
+  readonly missing: number;
 }
 
 /** The headers of a region, by their places. */
@@ -53,21 +70,22 @@ export class Places {
   /** All places, ascending. */
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
-  readonly #isBlank: (offset: number) => boolean;
-  readonly #isLost: (offset: number) => boolean;
-  readonly #isDump: (offset: number) => boolean;
+  readonly #facts: HeaderFacts;
+  /** How many of the first headers hold something: none of the first 0, and so on. */
+  readonly #liveBefore: readonly number[];
   /** What the absence of a header costs, where that was looked up. */
   readonly #absences = new Map<number, number>();
 
-  constructor(marks: RamMarks, { sizeOf, isBlank, isLost, isDump }: HeaderFacts) {
+  constructor(marks: RamMarks, facts: HeaderFacts) {
     const { plain, ftrace, damaged, damagedFtrace } = marks;
     const sound = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
     const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
-      const size = isDamaged ? 0 : sizeOf(offset);
+      const said = facts.sizeOf(offset);
+      const size = isDamaged ? 0 : said;
       const next = sound[upperBound(sound, offset)];
       const overwritten = next !== undefined && next < offset + RAM_HEADER_SIZE + size;
-      const dump = size > 0 && !isFtrace && isDump(offset);
-      this.#marks.set(offset, { ftrace: isFtrace, damaged: isDamaged, size, overwritten, isDump: dump });
+      const time = size > 0 && !isFtrace ? facts.dumpTime(offset) : undefined;
+      this.#marks.set(offset, { ftrace: isFtrace, damaged: isDamaged, size, live: said > 0, overwritten, time });
     };
     for (const offset of damaged) add(offset, false, true);
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
@@ -75,9 +93,9 @@ export class Places {
     for (const offset of ftrace.keys()) add(offset, true, false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
-    this.#isBlank = isBlank;
-    this.#isLost = isLost;
-    this.#isDump = isDump;
+    this.#facts = facts;
+    let live = 0;
+    this.#liveBefore = [0, ...this.offsets.map((offset) => (live += this.#marks.get(offset)!.live ? 1 : 0))];
   }
 
   get count(): number {
@@ -91,7 +109,7 @@ export class Places {
 
   /** Whether a header stands here, or may stand here unread. */
   mayBegin(offset: number): boolean {
-    return this.#marks.has(offset) || this.#isLost(offset);
+    return this.#marks.has(offset) || this.#facts.isLost(offset);
   }
 
   has(kind: RamKind, offset: number): boolean {
@@ -100,7 +118,7 @@ export class Places {
 
   /** Whether a zone here would surely lack its header. */
   lacks(kind: RamKind, offset: number): boolean {
-    return !this.has(kind, offset) && !this.#isLost(offset);
+    return !this.has(kind, offset) && !this.#facts.isLost(offset);
   }
 
   /** Bytes of the zone that begins here which its header says to be in use. */
@@ -113,7 +131,7 @@ export class Places {
     const mark = this.#at(kind, offset);
     if (!mark) return this.#absent(kind, offset);
     if (mark.damaged) return DAMAGED;
-    const line = kind !== 'dmesg' && mark.isDump ? FOREIGN_LINE : 0;
+    const line = kind !== 'dmesg' && mark.time !== undefined ? FOREIGN_LINE : 0;
     return line + (mark.size > zoneSize - RAM_HEADER_SIZE ? OVERTOP : 0) + (mark.overwritten ? OVERWRITTEN : 0);
   }
 
@@ -129,9 +147,9 @@ export class Places {
 
   /** A header that cannot be read speaks for nothing and against nothing. */
   #costOfAbsence(offset: number): number {
-    if (this.#isLost(offset)) return 0;
-    if (this.#isDump(offset)) return DAMAGED;
-    return this.#isBlank(offset) ? BLANK : MISSING;
+    if (this.#facts.isLost(offset)) return 0;
+    if (this.#facts.dumpTime(offset) !== undefined) return DAMAGED;
+    return this.#facts.isBlank(offset) ? BLANK : MISSING;
   }
 
   /** Whether a header stands in the data of the zone that begins here. */
@@ -140,24 +158,51 @@ export class Places {
   }
 
   /** The same of several zones, one after the other. */
-  run(
-    kind: RamKind,
-    from: number,
-    zoneSize: number,
-    count: number,
-  ): { cost: number; matched: number; missing: number } {
-    let [cost, matched, missing] = [0, 0, 0];
+  run(kind: RamKind, from: number, zoneSize: number, count: number): Run {
+    let [cost, matched, missing, live] = [0, 0, 0, 0];
     for (let i = 0; i < count && cost < 100; i++) {
       const at = from + i * zoneSize;
       cost += this.costOf(kind, at, zoneSize);
-      if (this.has(kind, at)) matched++;
-      else if (this.lacks(kind, at)) missing++;
+      const mark = this.#at(kind, at);
+      if (mark) {
+        matched++;
+        if (mark.live) live++;
+      } else if (this.lacks(kind, at)) missing++;
     }
-    return { cost, matched, missing };
+    return { cost, matched, missing, live };
   }
 
-  strayCost(strays: number): number {
-    return strays <= 0 ? 0 : STRAYS + STRAY * Math.min(strays, MAX_STRAYS);
+  /**
+   * How much the headers outside of all zones will speak at least against a geometry that is made up to `at`.
+   * @param most zones that may still follow
+   */
+  leastStrayCost(at: number, matched: number, live: number, most: number): number {
+    const before = upperBound(this.offsets, at - 1);
+    const liveBefore = this.#liveBefore[before]!;
+    const strays = before - matched + Math.max(0, this.count - before - most);
+    const liveStrays = liveBefore - live + Math.max(0, this.liveCount - liveBefore - most);
+    return this.strayCost(strays, liveStrays);
+  }
+
+  /** How many headers hold something. */
+  get liveCount(): number {
+    return this.#liveBefore.at(-1)!;
+  }
+
+  /** @param live how many of the strays hold something */
+  strayCost(strays: number, live: number): number {
+    if (strays <= 0) return 0;
+    return STRAYS + STRAY * Math.min(strays, MAX_STRAYS) + LIVE_STRAY * Math.min(Math.max(0, live), MAX_LIVE_STRAYS);
+  }
+
+  /** Whether a header, which may be damaged, says that its zone holds something. */
+  isLive(offset: number): boolean {
+    return this.#marks.get(offset)?.live === true;
+  }
+
+  /** The seconds of a dump whose line stands after a header that is sound. */
+  timeOf(offset: number): bigint | undefined {
+    return this.#marks.get(offset)?.time;
   }
 
   /** Distances from a place to the next headers. */

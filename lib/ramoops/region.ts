@@ -39,7 +39,12 @@ export interface Scanned {
   readonly lines: readonly number[];
   readonly told: Told;
   readonly isSram: boolean;
+  /** What was found in parts of the file, by the part: several questions are asked of one. The latest few. */
+  readonly detections: Map<string, Detection>;
 }
+
+/** Parts of a file of which what was found is kept: a part may have 16 MiB. */
+const MAX_DETECTIONS = 4;
 
 /** A region in a file. */
 export interface Located {
@@ -65,7 +70,7 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   }
   const found = marks.result();
   addCompressed(told, storage, found);
-  return { marks: found, lines, told, isSram: isSram(storage) };
+  return { marks: found, lines, told, isSram: isSram(storage), detections: new Map() };
 }
 
 /** Headers that are looked at for a compressed dump, and such dumps whose texts are looked through. */
@@ -104,21 +109,22 @@ function* linesIn(bytes: Uint8Array, base: number): Generator<number> {
  */
 export function locate(
   storage: Storage,
-  marks: RamMarks,
+  scanned: Scanned,
   given: GivenSizes,
   dialects: readonly RamDialect[] = DIALECTS,
   wanted?: number,
 ): Located | undefined {
+  const { marks } = scanned;
   const offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
   if (offsets.length === 0) return undefined;
-  const whole = wanted === undefined || wanted === 0 ? look(storage, marks, offsets, 0, given, dialects) : undefined;
+  const whole = wanted === undefined || wanted === 0 ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
   if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(whole, offsets.length))) return whole;
   let best = whole;
   let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
   const beginnings = wanted === undefined ? [...beginningsOf(offsets)] : [wanted];
   for (const base of beginnings) {
-    const found = look(storage, marks, offsets, base, given, dialects);
+    const found = look(storage, scanned, offsets, base, given, dialects);
     if (!found) continue;
     const own = found.detected.misfit + ELSEWHERE - Math.min(found.detected.fitting, 8) * 0.01;
     if (own < cost && found.detected.fitting > 0) [best, cost] = [found, own];
@@ -146,20 +152,32 @@ function* beginningsOf(offsets: readonly number[]): Generator<number> {
 
 function look(
   storage: Storage,
-  marks: RamMarks,
+  scanned: Scanned,
   offsets: readonly number[],
   base: number,
   given: GivenSizes,
   dialects: readonly RamDialect[],
 ): Located | undefined {
-  const end = endOfWindow(storage, offsets, base, given);
-  const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
-  const own = storage.size <= SMALL ? shifted(marks, base, end) : findRamMarks(part, marks.endian);
-  const detection = new Detection(part, own, end === storage.size);
+  const detection = detectionOf(storage, scanned, base, endOfWindow(storage, offsets, base, given));
   const detected = detection.detect(given, dialects);
   if (!detected) return undefined;
   const dumps = detection.dumps(detected);
   return { base, detection, detected, dumps };
+}
+
+/** What is found in a part of a file. */
+export function detectionOf(storage: Storage, { marks, detections }: Scanned, base: number, end: number): Detection {
+  const key = `${base} ${end}`;
+  let detection = detections.get(key);
+  if (!detection) {
+    const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
+    const own = storage.size <= SMALL ? shifted(marks, base, end) : findRamMarks(part, marks.endian);
+    detection = new Detection(part, own, end === storage.size);
+    detections.set(key, detection);
+    const [oldest] = detections.keys();
+    if (detections.size > MAX_DETECTIONS) detections.delete(oldest!);
+  }
+  return detection;
 }
 
 /** Where the headers end that may belong to a region which begins here. */

@@ -1,13 +1,12 @@
 // Headers that belong to none of a region's zones, as zones of their own: what they hold is shown by salvage.
 
 import type { Abi } from '../pstore/abi.js';
+import { MAX_STRAYS } from '../pstore/strays.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { looksLikeConsole } from './evidence.js';
 import { RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import type { RamKind, RamZone } from './geometry.js';
 
-/** More are not shown: a finer geometry leaves many, and nearly all are empty. */
-const MAX_STRAYS = 256;
 const LOOKED_AT = 4096;
 
 /**
