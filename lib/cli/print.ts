@@ -3,7 +3,10 @@
 import { constants, openSync, readlinkSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fromSystem } from '../errors.js';
+import { printableLine } from '../printable.js';
 import { reasonOf } from '../storage/file.js';
+
+export { printableLine as printable, printableText } from '../printable.js';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -53,7 +56,7 @@ export function print(what: string | Uint8Array): void {
 
 /** One sentence on standard error, with our name in front: one line, whatever stands in the names that it tells. */
 export function complain(sentence: string): void {
-  relay(Buffer.from(`pstorefuse: ${printable(sentence)}\n`));
+  relay(Buffer.from(`pstorefuse: ${printableLine(sentence)}\n`));
 }
 
 /** Bytes to standard error as they are. Nobody reading them is no reason to stop. */
@@ -67,27 +70,6 @@ export function relay(bytes: Uint8Array): void {
 
 export function isTerminal(): boolean {
   return isatty(STDOUT);
-}
-
-/** What must not reach a terminal from an image: escape sequences, and what turns the direction of the text after it. */
-const HARMFUL = '\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
-const HARMFUL_IN_LINE = new RegExp(`[\\u0000-\\u001f${HARMFUL}]`, 'g');
-const HARMFUL_IN_TEXT = new RegExp(`[\\u0000-\\u0008\\u000b-\\u001f${HARMFUL}]`, 'g');
-
-/** One line, which holds nothing that a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(HARMFUL_IN_LINE, escaped);
-}
-
-/** The same for texts of many lines, which come in pieces: lines and tabs stay. */
-export function printableText(): (bytes: Uint8Array) => string {
-  const decoder = new TextDecoder();
-  return (bytes) => decoder.decode(bytes, { stream: true }).replace(HARMFUL_IN_TEXT, escaped);
-}
-
-function escaped(character: string): string {
-  const code = character.charCodeAt(0);
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
 /** JSON escapes only a part of the control characters by itself. @param space as JSON.stringify() takes it */
