@@ -1,0 +1,23 @@
+// What a viewer's page and its worker tell each other.
+
+/** To the worker. */
+export type Request =
+  | { readonly do: 'open'; readonly files: readonly File[] }
+  | { readonly do: 'body'; readonly id: string; readonly ticket: number }
+  | { readonly do: 'bytes'; readonly id: string; readonly ticket: number }
+  | { readonly do: 'search'; readonly words: readonly string[]; readonly ticket: number };
+
+/** To the page. */
+export type Reply =
+  | { readonly told: 'progress'; readonly text: string; readonly done: number }
+  /** Markup that was made by html`` from what the images hold. */
+  | {
+      readonly told: 'opened';
+      readonly overview: string;
+      readonly chunks: readonly string[];
+      readonly failed: readonly string[];
+    }
+  | { readonly told: 'body'; readonly ticket: number; readonly markup: string }
+  | { readonly told: 'bytes'; readonly ticket: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly told: 'found'; readonly ticket: number; readonly ids: readonly string[]; readonly isEnd: boolean }
+  | { readonly told: 'failed'; readonly ticket: number; readonly message: string };
