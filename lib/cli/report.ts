@@ -87,7 +87,7 @@ function pageOf(opened: Opened, args: Arguments): Generator<string> {
   const ids = new PageIds();
   const dumps = new Map<string, PageDump>();
   for (const [i, source] of sources.entries()) {
-    const prefix = sources.length > 1 ? `${source.mounted.label}/` : '';
+    const prefix = sources.length > 1 ? `${source.mounted.backend.path}/` : '';
     for (const each of pageDumps(source, i, ids, prefix)) dumps.set(each.row.id, each);
   }
   const images = sources.map(pageImage);

@@ -25,7 +25,7 @@ const STEPS = [
   [365 * DAY, 'a year'],
 ] as const;
 
-const MOST_BARS = 60;
+const MOST_BARS = 120;
 /** Fewer are not wider. */
 const LEAST_BARS = 30;
 /** A machine whose clock was never set counts from 1970 on. */

@@ -19,7 +19,7 @@ export function rowMarkup(row: PageRow, image: PageImage, isOne: boolean, body: 
   const ms = timeNs === null ? '' : String(timeNs / 1_000_000n);
   const others = parts.length > 1 ? parts.map((part) => part.name).join(' ') : '';
   return html`<details class="r ${look}" id="${id}" data-ms="${ms}" data-group="${crash?.signature}" data-image="${row.image}" data-names="${others}">
-<summary><time>${timeNs === null ? '–' : timeText(timeNs)}</time><b class="what">${what}</b><span class="title">${title || html`<i>${untitled(row)}</i>`}</span><span class="name">${name}</span>${!isOne && html`<span class="of">${image.label}</span>`}<span class="size">${sizeText(size)}</span></summary>
+<summary><time>${timeNs === null ? '–' : timeText(timeNs)}</time><b class="what">${what}</b><span class="title">${title || html`<i>${untitled(row)}</i>`}</span><span class="where"><span class="name">${name}</span>${!isOne && html` <span class="of">${image.path}</span>`}</span><span class="size">${sizeText(size)}</span></summary>
 <div class="body">${body}</div></details>
 `;
 }
@@ -37,7 +37,7 @@ export function bodyMarkup(row: PageRow, image: PageImage, text: PageText, canSa
   const data = text.exact !== null && html`<script type="text/plain" class="exact">${base64(text.exact)}</script>`;
   const line = text.isBinary || text.remark !== null ? undefined : crash?.line;
   const marked = text.isBinary ? html`${text.shown}` : markedText(text.shown, line);
-  return html`<p class="verdict ${verdict}"><b>${verdict}</b> ${reasons.join(' ')}</p>
+  return html`<p class="verdict ${verdict}">Verdict: <b>${verdict}</b> ${reasons.length > 0 ? reasons.join(' ') : 'Nothing speaks against this text.'}</p>
 <dl>${factLines(row, image)}</dl>${stack(crash?.frames ?? [])}
 <p class="do"><a href="#${encodeURIComponent(id)}">Link to this record</a> ${(canSave || text.remark === null || text.exact !== null) && SAVE} <button type="button" class="script" data-do="copy">Copy as text</button> <span class="said" role="status"></span></p>
 ${text.remark !== null && html`<p class="note">${text.remark} <code>pstorefuse cat ${row.state === 'erased' && '--erased '}${image.path} ${name}</code> prints all.</p>`}

@@ -19,6 +19,8 @@ interface Chunk {
   shown: number;
 }
 
+/** Pixels of text that are shown above a crash. */
+const CONTEXT_PIXELS = 60;
 /** Pixels of a closed row, to guess how long a chunk is that is not in sight. */
 const ROW_PIXELS = 35;
 
@@ -60,7 +62,7 @@ export class RecordList {
       this.follow();
     });
     addEventListener('hashchange', () => this.follow());
-    root.addEventListener('toggle', () => this.#mark(), true);
+    root.addEventListener('toggle', ({ target }) => this.#opened(target as HTMLElement), true);
     this.follow();
   }
 
@@ -176,6 +178,14 @@ export class RecordList {
     if (this.#asked.kind === 'group') this.#filter.textContent = `${this.#asked.signature} ✕`;
     if (this.#asked.kind === 'span') this.#filter.textContent = `since ${dayOf(this.#asked.from)} ✕`;
     this.#filter.setAttribute('aria-label', `${this.#filter.textContent}: show all`);
+  }
+
+  /** A long text is shown from its crash on: what was before that stands above. */
+  #opened(row: HTMLElement): void {
+    this.#mark();
+    const text = row.querySelector('pre');
+    const crash = text?.querySelector<HTMLElement>('.c');
+    if (text && crash && text.scrollTop === 0) text.scrollTop = crash.offsetTop - text.offsetTop - CONTEXT_PIXELS;
   }
 
   /** Marks what was searched for in the records that are open. */
