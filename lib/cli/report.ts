@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
-import { type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../page/collect.js';
+import { explainedRow, type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../page/collect.js';
 import type { PageImage, PageRow } from '../page/data.js';
 import { documentPieces } from '../page/document.js';
 import { html, type Markup } from '../page/html.js';
@@ -88,7 +88,7 @@ function pageOf(opened: Opened, args: Arguments): Generator<string> {
   const dumps = new Map<string, PageDump>();
   for (const [i, source] of sources.entries()) {
     const prefix = sources.length > 1 ? `${source.mounted.backend.path}/` : '';
-    for (const each of pageDumps(source, i, ids, prefix)) dumps.set(each.row.id, each);
+    for (const each of pageDumps(source, i, ids, prefix)) dumps.set(each.row.id, explained(each));
   }
   const images = sources.map(pageImage);
   const rows = newestFirst(Array.from(dumps.values(), ({ row }) => row));
@@ -114,6 +114,16 @@ function* mainOf(
   yield before;
   yield* chunksMarkup(rows, images, body);
   yield after;
+}
+
+/** One that cannot be read is shown as it is: its place says why. */
+function explained(each: PageDump): PageDump {
+  try {
+    return { ...each, row: explainedRow(each) };
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
+    return each;
+  }
 }
 
 /** A record that cannot be read says so in its place, and the others are there. */

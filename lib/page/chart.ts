@@ -99,7 +99,7 @@ function barOf(bar: Bar, { x, most, step }: { x: number; most: number; step: num
   });
   const until = bar.from + step;
   const told = `${timeText(BigInt(Math.floor(bar.from)) * 1_000_000n)} UTC: ${counted(sumOf(bar), 'crash', 'crashes')}`;
-  return html`<a href="#from=${bar.from}&to=${until}" aria-label="${told}"><title>${told}</title>${pieces}</a>`;
+  return html`<a href="#from=${bar.from}&to=${until}"><title>${told}</title>${pieces}</a>`;
 }
 
 const round = (value: number) => Math.round(value * 100) / 100;

@@ -9,7 +9,6 @@ import type { Crash } from '../triage/crash.js';
 import { type Dump, dumpsOf, explainDump, isLog, type KeptRecord, nameOf } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { moduleOf, severityOf, whatOf } from '../triage/severity.js';
-import type { Verdict } from '../triage/verdict.js';
 import type { PageImage, PagePart, PageRow, PageZone } from './data.js';
 
 /** An open source, and what only who opened it knows. */
@@ -63,7 +62,7 @@ export class PageIds {
 }
 
 /**
- * The dumps of a source, the erased ones behind the others. Reads and explains one after the other.
+ * The dumps of a source, the erased ones behind the others, as rows that are not explained yet.
  * @param image its number in the page
  * @param prefix before the ids, where the page has several sources
  */
@@ -92,12 +91,10 @@ interface Place {
   readonly base: number;
 }
 
+/** A row without what only the text of a log tells: that takes longer than all else. */
 function rowOf(dump: Dump, { id, image, base }: Place): PageRow {
   const { record } = dump.parts[0].kept;
-  const explained = isLog(record) ? explainDump(dump) : undefined;
-  const crash = explained && writer(explained.explanation, explained.reason ?? undefined);
   const parts = dump.parts.map(({ kept }) => partOf(kept.record, base));
-  const from = crash ?? explained?.explanation;
   return {
     id,
     image,
@@ -106,18 +103,41 @@ function rowOf(dump: Dump, { id, image, base }: Place): PageRow {
     type: printableLine(record.type),
     state: record.state,
     what: printableLine(whatOf(dump)),
-    severity: severityOf(dump, crash),
-    title: printableLine(titleOf(record, crash)),
+    severity: severityOf(dump, undefined),
+    title: printableLine(titleOf(record, undefined)),
     timeNs: record.mtimeNs,
     count: record.count,
     size: parts.reduce((sum, { size }) => sum + size, 0),
-    isLog: explained !== undefined,
+    isLog: isLog(record),
+    isExplained: !isLog(record),
+    crash: undefined,
+    module: '',
+    kernel: null,
+    machine: null,
+    hardware: null,
+    verdict: 'ok',
+    reasons: record.ecc === null ? [] : [`Error correction: ${printableLine(record.ecc)}.`],
+  };
+}
+
+/** The row with what its text tells. @throws PstoreError EIO */
+export function explainedRow({ row, dump }: PageDump): PageRow {
+  if (row.isExplained) return row;
+  const { explanation, reason } = explainDump(dump);
+  const crash = writer(explanation, reason ?? undefined);
+  const { kernel, machine, hardware, verdict, reasons } = crash ?? explanation;
+  return {
+    ...row,
+    severity: severityOf(dump, crash),
+    title: printableLine(titleOf(dump.parts[0].kept.record, crash)),
+    isExplained: true,
     crash,
     module: moduleOf(crash),
-    kernel: from?.kernel ?? null,
-    machine: from?.machine ?? null,
-    hardware: from?.hardware ?? null,
-    ...verdictOf(record, from),
+    kernel,
+    machine,
+    hardware,
+    verdict,
+    reasons: reasons.map(printableLine),
   };
 }
 
@@ -129,12 +149,4 @@ function titleOf({ title, state }: PstoreRecord, crash: Crash | undefined): stri
   if (crash) return crash.title;
   if (title !== null) return title;
   return state === 'undecodable' ? 'cannot be decompressed' : '';
-}
-
-function verdictOf(
-  { ecc }: PstoreRecord,
-  judged: { readonly verdict: Verdict; readonly reasons: readonly string[] } | undefined,
-): Pick<PageRow, 'verdict' | 'reasons'> {
-  if (judged) return { verdict: judged.verdict, reasons: judged.reasons.map(printableLine) };
-  return { verdict: 'ok', reasons: ecc === null ? [] : [`Error correction: ${printableLine(ecc)}.`] };
 }

@@ -50,6 +50,8 @@ export interface PageRow {
   readonly count: number | null;
   readonly size: number;
   readonly isLog: boolean;
+  /** Whether the text of a log was looked into. */
+  readonly isExplained: boolean;
   readonly crash: Crash | undefined;
   readonly module: string;
   readonly kernel: string | null;

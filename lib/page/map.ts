@@ -123,7 +123,7 @@ function shape({ look, words, row, isNext }: Drawn, from: number, to: number): M
   const inside = html`<title>${words}</title>${pieces}`;
   // The table has the same zones for who walks with the keyboard.
   if (row === undefined) return html`<g>${inside}</g>`;
-  return html`<a href="#${encodeURIComponent(row.id)}" tabindex="-1" aria-label="${words}">${inside}</a>`;
+  return html`<a href="#${encodeURIComponent(row.id)}" tabindex="-1">${inside}</a>`;
 }
 
 const round = (value: number) => Math.round(value * 100) / 100;

@@ -24,7 +24,8 @@ export function rowMarkup(row: PageRow, image: PageImage, isOne: boolean, body: 
 `;
 }
 
-function untitled({ state, isLog }: PageRow): string {
+function untitled({ state, isLog, isExplained }: PageRow): string {
+  if (!isExplained) return '…';
   if (state === 'erased') return 'erased';
   return isLog ? 'no crash' : '';
 }

@@ -2,8 +2,11 @@
 
 import type { RecordList } from './list.js';
 
-export function watchKeys(list: RecordList): void {
+/** @param listOf the list that is there now */
+export function watchKeys(listOf: () => RecordList | undefined): void {
   addEventListener('keydown', (event) => {
+    const list = listOf();
+    if (!list) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target as HTMLElement;
     const isTyping = target instanceof HTMLInputElement;

@@ -8,9 +8,9 @@ interface Row {
   readonly element: HTMLDetailsElement;
   readonly chunk: Chunk;
   readonly ms: number | undefined;
-  readonly group: string;
+  group: string;
   /** Its line, in lower case. */
-  readonly line: string;
+  line: string;
   isShown: boolean;
 }
 
@@ -26,6 +26,7 @@ const ROW_PIXELS = 35;
 
 export class RecordList {
   readonly rows: readonly Row[];
+  readonly #end = new AbortController();
   readonly #byId: ReadonlyMap<string, Row>;
   readonly #search: TextSearch;
   readonly #input: HTMLInputElement;
@@ -61,7 +62,7 @@ export class RecordList {
       history.pushState(null, '', '#records');
       this.follow();
     });
-    addEventListener('hashchange', () => this.follow());
+    addEventListener('hashchange', () => this.follow(), { signal: this.#end.signal });
     root.addEventListener('toggle', ({ target }) => this.#opened(target as HTMLElement), true);
     this.follow();
   }
@@ -78,6 +79,27 @@ export class RecordList {
     this.#asked = wanted;
     this.#apply();
     if (isNarrowed) document.getElementById('records')?.scrollIntoView();
+  }
+
+  /** Another list takes its place. */
+  end(): void {
+    this.#end.abort();
+    this.#running.abort();
+  }
+
+  /** Takes rows of which more is known now. @param markup each as it would be now, closed */
+  update(markup: readonly string[]): void {
+    const made = document.createElement('template');
+    made.innerHTML = markup.join('');
+    for (const fresh of made.content.querySelectorAll<HTMLDetailsElement>('.r')) {
+      const row = this.#byId.get(fresh.id);
+      if (!row) continue;
+      row.element.className = fresh.className;
+      row.element.dataset.group = fresh.dataset.group;
+      row.element.firstElementChild!.replaceChildren(...fresh.firstElementChild!.childNodes);
+      Object.assign(row, factsOf(row.element));
+    }
+    this.#apply();
   }
 
   /** Shows all records again. */
@@ -203,8 +225,13 @@ function rowsOf(element: HTMLElement): Row[] {
   const rows = Array.from(element.children) as HTMLDetailsElement[];
   const chunk: Chunk = { element, shown: rows.length };
   return rows.map((row) => {
-    const { ms = '', group = '', names = '' } = row.dataset;
-    const line = `${row.firstElementChild?.textContent ?? ''} ${group} ${names}`.toLowerCase();
-    return { element: row, chunk, ms: ms === '' ? undefined : Number(ms), group, line, isShown: true };
+    const { ms = '' } = row.dataset;
+    return { element: row, chunk, ms: ms === '' ? undefined : Number(ms), ...factsOf(row), isShown: true };
   });
+}
+
+/** What may change when more is known. */
+function factsOf(row: HTMLElement): Pick<Row, 'group' | 'line'> {
+  const { group = '', names = '' } = row.dataset;
+  return { group, line: `${row.firstElementChild?.textContent ?? ''} ${group} ${names}`.toLowerCase() };
 }

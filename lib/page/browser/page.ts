@@ -18,7 +18,7 @@ function start(): void {
   const records = document.getElementById('records');
   if (!records) return;
   const list = new RecordList(records);
-  watchKeys(list);
+  watchKeys(() => list);
   watchActs(records);
 }
 

@@ -4,11 +4,11 @@ import { PstoreError } from '../../errors.js';
 import { TextCache } from '../../pstore/cache.js';
 import { openStorage } from '../../source/open-storage.js';
 import { dumpChunks } from '../../triage/dump.js';
-import { type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../collect.js';
-import type { PageImage } from '../data.js';
+import { explainedRow, type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../collect.js';
+import type { PageImage, PageRow } from '../data.js';
 import { chunksMarkup, newestFirst, recordsMarkup } from '../listing.js';
 import { overviewMarkup } from '../render.js';
-import { bodyMarkup } from '../rows.js';
+import { bodyMarkup, rowMarkup } from '../rows.js';
 import { pageText } from '../text.js';
 import { fileStorage } from './file-storage.js';
 import type { Reply } from './messages.js';
@@ -23,7 +23,9 @@ const SLICE_MS = 20;
 
 export class Reader {
   readonly #post: (reply: Reply) => void;
+  #sources: PageSource[] = [];
   #images: PageImage[] = [];
+  /** In the order of the page. */
   #dumps = new Map<string, PageDump>();
   /** Of the search that runs. */
   #ticket = -1;
@@ -33,51 +35,74 @@ export class Reader {
     this.#post = post;
   }
 
+  /** Shows what there is at once, and what the logs tell when it is found. */
   async open(files: readonly File[]): Promise<void> {
     const failed: string[] = [];
-    const sources: PageSource[] = [];
     for (const file of files) {
       try {
-        sources.push(await openFile(file, labelOf(file, sources)));
+        this.#sources.push(await openFile(file, labelOf(file, this.#sources)));
       } catch (error) {
         failed.push(sentence(file.name, error));
       }
     }
-    this.#images = sources.map(pageImage);
-    const ids = new PageIds();
-    const dumps: PageDump[] = [];
-    let told = performance.now();
-    for (const [i, source] of sources.entries()) {
-      const prefix = sources.length > 1 ? `${source.mounted.label}/` : '';
-      try {
-        for (const dump of pageDumps(source, i, ids, prefix)) {
-          dumps.push(dump);
-          if (performance.now() - told < TELL_MS) continue;
-          told = performance.now();
-          const { path } = source.mounted.backend;
-          this.#post({ told: 'progress', text: `${path}: ${dumps.length} records`, done: 0 });
-        }
-      } catch (error) {
-        failed.push(sentence(source.mounted.backend.path, error));
-      }
-    }
-    this.#show(sources, dumps, failed);
+    this.#images = this.#sources.map(pageImage);
+    const dumps = new Map(Array.from(this.#collect(failed), (dump) => [dump.row.id, dump]));
+    const rows = newestFirst(Array.from(dumps.values(), ({ row }) => row));
+    this.#dumps = new Map(rows.map(({ id }) => [id, dumps.get(id)!]));
+    const records = this.#sources.length === 0 ? [] : recordsMarkup(rows.length).map(({ text }) => text);
+    const chunks = Array.from(chunksMarkup(rows, this.#images), ({ text }) => text);
+    this.#post({ told: 'opened', overview: this.#overview(), records: records.join(''), chunks, failed });
+    await this.#explain();
   }
 
-  #show(sources: readonly PageSource[], dumps: readonly PageDump[], failed: readonly string[]): void {
-    if (sources.length === 0) {
-      this.#post({ told: 'opened', overview: '', chunks: [], failed });
-      return;
+  *#collect(failed: string[]): Generator<PageDump> {
+    const ids = new PageIds();
+    let told = performance.now();
+    let count = 0;
+    for (const [i, source] of this.#sources.entries()) {
+      const { path } = source.mounted.backend;
+      const prefix = this.#sources.length > 1 ? `${source.mounted.label}/` : '';
+      try {
+        for (const dump of pageDumps(source, i, ids, prefix)) {
+          yield dump;
+          count++;
+          if (performance.now() - told < TELL_MS) continue;
+          told = performance.now();
+          this.#post({ told: 'progress', text: `${path}: ${count} records` });
+        }
+      } catch (error) {
+        failed.push(sentence(path, error));
+      }
     }
-    const rows = newestFirst(dumps.map(({ row }) => row));
-    this.#dumps = new Map(dumps.map((dump) => [dump.row.id, dump]));
-    const warnings = sources.map(({ mounted }) => mounted.backend.warnings.list.map(({ message }) => message));
-    const content = { images: this.#images, rows, warnings };
-    const overview = `${overviewMarkup(content).text}${recordsMarkup(rows.length)
-      .map(({ text }) => text)
-      .join('')}`;
-    const chunks = Array.from(chunksMarkup(rows, this.#images), ({ text }) => text);
-    this.#post({ told: 'opened', overview, chunks, failed });
+  }
+
+  async #explain(): Promise<void> {
+    let lines: string[] = [];
+    let left = this.#dumps.size;
+    let until = performance.now() + TELL_MS;
+    for (const [id, each] of this.#dumps) {
+      left--;
+      if (!each.row.isExplained) lines.push(this.#explainOne(id, each));
+      if (performance.now() < until && left > 0) continue;
+      this.#post({ told: 'rows', rows: lines, left });
+      lines = [];
+      await pause();
+      until = performance.now() + TELL_MS;
+    }
+    this.#post({ told: 'overview', overview: this.#overview() });
+  }
+
+  #explainOne(id: string, each: PageDump): string {
+    const row = explained(each);
+    this.#dumps.set(id, { ...each, row });
+    return rowMarkup(row, this.#images[row.image]!, this.#images.length === 1).text;
+  }
+
+  #overview(): string {
+    if (this.#sources.length === 0) return '';
+    const rows = Array.from(this.#dumps.values(), ({ row }) => row);
+    const warnings = this.#sources.map(({ mounted }) => mounted.backend.warnings.list.map(({ message }) => message));
+    return overviewMarkup({ images: this.#images, rows, warnings }).text;
   }
 
   #dump(id: string): PageDump {
@@ -87,7 +112,10 @@ export class Reader {
   }
 
   body(id: string): string {
-    const { dump, row } = this.#dump(id);
+    const each = this.#dump(id);
+    const { dump } = each;
+    // Somebody wants to see it before it is its turn.
+    const row = each.row.isExplained ? each.row : explained(each);
     return bodyMarkup(row, this.#images[row.image]!, pageText(dump), true).text;
   }
 
@@ -130,6 +158,16 @@ export class Reader {
     const text = `${head}\n${textIn(dump)}`.toLowerCase();
     this.#texts.set(id, text);
     return text;
+  }
+}
+
+/** One that cannot be read stays as it is: who opens it is told. */
+function explained(each: PageDump): PageRow {
+  try {
+    return explainedRow(each);
+  } catch (error) {
+    if (error instanceof PstoreError) return { ...each.row, isExplained: true };
+    throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import type { TextSearch } from './text-search.js';
 
 export function startViewer(core: HTMLElement): void {
   const viewer = new Viewer(core);
+  watchKeys(() => viewer.list);
   const drop = document.getElementById('drop')!;
   const choose = document.getElementById('choose') as HTMLInputElement;
   choose.addEventListener('change', () => viewer.open(Array.from(choose.files ?? [])));
@@ -23,7 +24,7 @@ export function startViewer(core: HTMLElement): void {
   });
 }
 
-type Answered = Exclude<Reply, { readonly told: 'progress' | 'opened' | 'found' | 'failed' }>;
+type Answered = Extract<Reply, { readonly told: 'body' | 'bytes' }>;
 
 interface Waiting {
   resolve(reply: Answered): void;
@@ -36,11 +37,16 @@ class Viewer {
   readonly #progress = document.getElementById('progress') as HTMLProgressElement;
   readonly #content = document.getElementById('content')!;
   #worker: Worker | undefined;
+  #list: RecordList | undefined;
   #script: string | undefined;
   #ticket = 0;
   readonly #waiting = new Map<number, Waiting>();
   #found: ((ids: readonly string[], isEnd: boolean) => void) | undefined;
   #foundTicket = -1;
+
+  get list(): RecordList | undefined {
+    return this.#list;
+  }
 
   constructor(core: HTMLElement) {
     this.#core = core;
@@ -50,11 +56,12 @@ class Viewer {
   async open(files: readonly File[]): Promise<void> {
     if (files.length === 0) return;
     this.#worker?.terminate();
+    this.#list?.end();
+    this.#list = undefined;
     this.#waiting.clear();
     this.#content.replaceChildren();
     this.#say(`Reading ${files.map(({ name }) => name).join(', ')} …`);
     this.#progress.hidden = false;
-    this.#progress.removeAttribute('value');
     try {
       this.#script ??= URL.createObjectURL(await scriptOf(this.#core));
       this.#worker = new Worker(this.#script);
@@ -82,8 +89,9 @@ class Viewer {
   #hear(reply: Reply): void {
     if (reply.told === 'progress') {
       this.#say(reply.text);
-      if (reply.done > 0) this.#progress.value = reply.done;
     } else if (reply.told === 'opened') this.#show(reply);
+    else if (reply.told === 'rows') this.#list?.update(reply.rows);
+    else if (reply.told === 'overview') document.getElementById('overview')!.innerHTML = reply.overview;
     else if (reply.told === 'found') {
       if (reply.ticket === this.#foundTicket) this.#found?.(reply.ids, reply.isEnd);
     } else {
@@ -94,23 +102,19 @@ class Viewer {
     }
   }
 
-  #show({ overview, chunks, failed }: Extract<Reply, { readonly told: 'opened' }>): void {
+  #show({ overview, records, chunks, failed }: Extract<Reply, { readonly told: 'opened' }>): void {
     this.#progress.hidden = true;
     this.#say('');
-    if (chunks.length === 0 && overview === '') {
-      this.#fail(failed);
-      return;
-    }
-    document.getElementById('drop')!.classList.add('small');
-    // Both are made by the templates of html.ts, which escape whatever an image says.
-    this.#content.innerHTML = overview;
-    const records = document.getElementById('records')!;
-    for (const chunk of chunks) records.insertAdjacentHTML('beforeend', chunk);
     this.#tell(failed);
-    records.addEventListener('toggle', (event) => this.#toggled(event.target as HTMLDetailsElement), true);
-    const list = new RecordList(records, this.#search);
-    watchKeys(list);
-    watchActs(records, async (id) => {
+    if (records === '') return;
+    document.getElementById('drop')!.classList.add('small');
+    // All of it is made by the templates of html.ts, which escape whatever an image says.
+    this.#content.innerHTML = `<div id="overview">${overview}</div>${records}`;
+    const root = document.getElementById('records')!;
+    for (const chunk of chunks) root.insertAdjacentHTML('beforeend', chunk);
+    root.addEventListener('toggle', (event) => this.#toggled(event.target as HTMLDetailsElement), true);
+    this.#list = new RecordList(root, this.#search);
+    watchActs(root, async (id) => {
       const reply = await this.#ask({ do: 'bytes', id });
       return reply.told === 'bytes' ? reply.bytes : new Uint8Array(0);
     });
