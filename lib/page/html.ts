@@ -11,9 +11,16 @@ export class Markup {
 
 type Value = Markup | readonly Markup[] | string | number | null | undefined | false;
 
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
 /** In text, and in attributes between double quotes. */
 function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"]/g, (character) => ENTITIES[character]!);
+}
+
+/** Text of an element, in as few characters as it can be. */
+export function textMarkup(text: string): Markup {
+  return new Markup(text.replaceAll('&', '&amp;').replaceAll('<', '&lt;'));
 }
 
 /** Attributes are always written between double quotes. */

@@ -18,7 +18,10 @@ export function recordsMarkup(count: number): [before: Markup, after: Markup] {
   return [html`<section id="records" aria-labelledby="h-records">${listHead(count)}`, new Markup('</section>')];
 }
 
-/** @param bodyOf what is in a row; without it the page's script asks for it when it is opened */
+/**
+ * @param bodyOf what is in a row; without it the page's script asks for it when it is opened. To a browser with scripts it
+ * is one text until then: ten thousand bodies as elements would take it many seconds.
+ */
 export function* chunksMarkup(
   rows: readonly PageRow[],
   images: readonly PageImage[],
@@ -28,7 +31,7 @@ export function* chunksMarkup(
   for (let at = 0; at < rows.length; at += ROWS_IN_CHUNK) {
     yield new Markup('<div class="chunk">\n');
     for (const row of rows.slice(at, at + ROWS_IN_CHUNK)) {
-      yield rowMarkup(row, images[row.image]!, isOne, bodyOf?.(row));
+      yield rowMarkup(row, images[row.image]!, isOne, bodyOf && html`<noscript>${bodyOf(row)}</noscript>`);
     }
     yield new Markup('</div>\n');
   }

@@ -2,7 +2,7 @@
 
 import { parseFrames, parsePointer } from '../triage/frame.js';
 import { type LogLine, parseLine } from '../triage/line.js';
-import { html, Markup } from './html.js';
+import { html, Markup, textMarkup } from './html.js';
 
 /** Classes of lines, in the order in which they win: crash, trace, error (0 to 3), warning (4), debug (7), head. */
 type Mark = 'c' | 't' | 'e' | 'w' | 'd' | 'h' | '';
@@ -35,7 +35,8 @@ export function markedText(text: string, crashLine: number | undefined): Markup 
 }
 
 function spanOf(text: string, mark: Mark): string {
-  return (mark === '' ? html`${text}` : html`<span class="${mark}">${text}</span>`).text;
+  const markup = textMarkup(text);
+  return (mark === '' ? markup : html`<span class="${mark}">${markup}</span>`).text;
 }
 
 function markOf(raw: string, isCrash: boolean): Mark {

@@ -1,8 +1,9 @@
 // The records of a page: a line for each, which opens to its facts and its text.
 
+import { printableLine } from '../printable.js';
 import type { Frame } from '../triage/frame.js';
 import type { PageImage, PageRow, PageText } from './data.js';
-import { html, Markup, NOTHING } from './html.js';
+import { html, Markup, NOTHING, textMarkup } from './html.js';
 import { markedText } from './marked-text.js';
 import { counted, sizeText, timeText } from './words.js';
 
@@ -37,18 +38,19 @@ export function bodyMarkup(row: PageRow, image: PageImage, text: PageText, canSa
   const { verdict, reasons, id, name, crash } = row;
   const data = text.exact !== null && html`<script type="text/plain" class="exact">${base64(text.exact)}</script>`;
   const line = text.isBinary || text.remark !== null ? undefined : crash?.line;
-  const marked = text.isBinary ? html`${text.shown}` : markedText(text.shown, line);
+  const marked = text.isBinary ? textMarkup(text.shown) : markedText(text.shown, line);
   return html`<p class="verdict ${verdict}">Verdict: <b>${verdict}</b> ${reasons.length > 0 ? reasons.join(' ') : 'Nothing speaks against this text.'}</p>
-<dl>${factLines(row, image)}</dl>${stack(crash?.frames ?? [])}
-<p class="do"><a href="#${encodeURIComponent(id)}">Link to this record</a> ${(canSave || text.remark === null || text.exact !== null) && SAVE} <button type="button" class="script" data-do="copy">Copy as text</button> <span class="said" role="status"></span></p>
+<dl>${factLines(row)}</dl>${stack(crash?.frames ?? [])}
+<p class="do"${canSave || text.remark === null || text.exact !== null ? SAVED : NOTHING}><a href="#${encodeURIComponent(id)}">Link to this record</a></p>
 ${text.remark !== null && html`<p class="note">${text.remark} <code>pstorefuse cat ${row.state === 'erased' && '--erased '}${image.path} ${name}</code> prints all.</p>`}
 <pre tabindex="0" aria-label="Text of ${name}">
 ${marked}</pre>${data}`;
 }
 
-const SAVE = html`<button type="button" class="script" data-do="save">Save</button>`;
+/** For the page's script, which makes the buttons. */
+const SAVED = html` data-save`;
 
-function factLines(row: PageRow, image: PageImage): Markup[] {
+function factLines(row: PageRow): Markup[] {
   const { crash, parts, timeNs, count, state } = row;
   const taint = crash?.taint;
   const lines: Line[] = [
@@ -62,8 +64,7 @@ function factLines(row: PageRow, image: PageImage): Markup[] {
     ['wall clock', crash?.wall],
     ['written', timeNs !== null && `${timeText(timeNs)} UTC`],
     ['counter', count === null ? null : String(count)],
-    ['state', state],
-    ['image', image.path],
+    ['state', state === 'live' ? null : state],
     ['stored', storedWords(row)],
   ];
   const shown = lines.filter((line): line is [string, Markup | string] => Boolean(line[1]));
@@ -85,14 +86,15 @@ function storedWords({ parts, size }: PageRow): string {
   return `${counted(size, 'byte')}${at}${how ? `, ${how}` : ''}`;
 }
 
+/** One text: thousands of rows with an element for each frame would take a browser long. */
 function stack(frames: readonly Frame[]): Markup {
   if (frames.length === 0) return NOTHING;
   const shown = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
-    const rest = `${offset === undefined ? '' : `+${offset}`}${module === undefined ? '' : ` [${module}]`}${source ? ` ${source}` : ''}`;
-    return html`<li><b>${symbol}</b>${rest}</li>`;
+    const place = offset === undefined ? '' : `+${offset}`;
+    return printableLine(`${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source ? ` ${source}` : ''}`);
   });
-  const more = frames.length > MOST_FRAMES && html`<li>… and ${frames.length - MOST_FRAMES} more</li>`;
-  return html`<ol class="stack" aria-label="Call trace">${shown}${more}</ol>`;
+  if (frames.length > MOST_FRAMES) shown.push(`… and ${frames.length - MOST_FRAMES} more`);
+  return html`<div class="stack" role="group" aria-label="Call trace">${shown.join('\n')}</div>`;
 }
 
 /** Pieces of three bytes end without padding. */

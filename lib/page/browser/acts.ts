@@ -4,6 +4,7 @@
 export type BytesOf = (id: string) => Promise<Uint8Array<ArrayBuffer>>;
 
 export function watchActs(root: HTMLElement, bytesOf?: BytesOf): void {
+  root.addEventListener('toggle', ({ target }) => addButtons(target as HTMLElement), true);
   root.addEventListener('click', (event) => {
     const button = (event.target as Element).closest<HTMLElement>('[data-do]');
     const row = button?.closest<HTMLDetailsElement>('.r');
@@ -15,6 +16,25 @@ export function watchActs(root: HTMLElement, bytesOf?: BytesOf): void {
       (error: unknown) => say(said, String((error as Error).message ?? error)),
     );
   });
+}
+
+/** The buttons of a record that was opened: thousands of others do not need any. */
+function addButtons(row: HTMLElement): void {
+  const place = row.querySelector<HTMLElement>('.do');
+  if (!place || place.querySelector('button')) return;
+  if (place.dataset.save !== undefined) place.append(button('save', 'Save'));
+  const said = document.createElement('span');
+  said.className = 'said';
+  said.setAttribute('role', 'status');
+  place.append(button('copy', 'Copy as text'), said);
+}
+
+function button(act: string, text: string): HTMLButtonElement {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.dataset.do = act;
+  made.textContent = text;
+  return made;
 }
 
 function say(place: HTMLElement | null, text: string): void {

@@ -38,12 +38,14 @@ export class RecordList {
   #found = new Set<string>();
   #running = new AbortController();
   #isSearching = false;
+  #shown: number;
   #kind = '';
   #asked: Asked = { kind: 'nothing' };
 
   /** @param search of a page that does not have the texts itself */
   constructor(root: HTMLElement, search?: TextSearch) {
     this.rows = Array.from(root.querySelectorAll<HTMLElement>('.chunk')).flatMap(rowsOf);
+    this.#shown = this.rows.length;
     this.#byId = new Map(this.rows.map((row) => [row.element.id, row]));
     this.#search = search ?? new PageTexts(this.rows.map(({ element }) => element)).search;
     this.#input = root.querySelector('#search')!;
@@ -108,7 +110,9 @@ export class RecordList {
     this.#kind = '';
     this.#asked = { kind: 'nothing' };
     this.#pressed();
-    this.#typed();
+    this.#running.abort();
+    this.#running = new AbortController();
+    this.#look(this.#running.signal);
   }
 
   focusSearch(): void {
@@ -137,9 +141,19 @@ export class RecordList {
     }
   }
 
+  /** What was typed is seen before anything else is done. */
   #typed(): void {
     this.#running.abort();
     this.#running = new AbortController();
+    const { signal } = this.#running;
+    requestAnimationFrame(() => {
+      setTimeout(() => {
+        if (!signal.aborted) this.#look(signal);
+      });
+    });
+  }
+
+  #look(signal: AbortSignal): void {
     this.#words = this.#input.value
       .toLowerCase()
       .split(/\s+/)
@@ -148,14 +162,14 @@ export class RecordList {
     this.#isSearching = this.#words.length > 0;
     this.#apply();
     this.#mark();
-    if (this.#isSearching) void this.#searchTexts(this.#running.signal);
+    if (this.#isSearching) void this.#searchTexts(signal);
   }
 
   async #searchTexts(signal: AbortSignal): Promise<void> {
     const take = (ids: readonly string[]) => {
       if (signal.aborted || ids.length === 0) return;
       for (const id of ids) this.#found.add(id);
-      this.#apply();
+      this.#apply(ids.flatMap((id) => this.#byId.get(id) ?? []));
     };
     await this.#search(this.#words, take, signal);
     if (signal.aborted) return;
@@ -171,14 +185,16 @@ export class RecordList {
     return this.#found.has(element.id) || this.#words.every((word) => line.includes(word));
   }
 
-  #apply(): void {
+  /** @param rows those that may have to be shown or hidden now */
+  #apply(rows: readonly Row[] = this.rows): void {
     const changed = new Set<Chunk>();
-    for (const row of this.rows) {
+    for (const row of rows) {
       const isShown = this.#isWanted(row);
       if (isShown === row.isShown) continue;
       row.isShown = isShown;
       row.element.hidden = !isShown;
       row.chunk.shown += isShown ? 1 : -1;
+      this.#shown += isShown ? 1 : -1;
       changed.add(row.chunk);
     }
     for (const { element, shown } of changed) {
@@ -189,7 +205,7 @@ export class RecordList {
   }
 
   #tell(): void {
-    const shown = this.rows.reduce((sum, { isShown }) => sum + Number(isShown), 0);
+    const shown = this.#shown;
     const all = this.rows.length;
     const many = (n: number) => `${n.toLocaleString('en-US')} ${n === 1 ? 'record' : 'records'}`;
     const searching = this.#isSearching ? ', searching texts …' : '';

@@ -1,6 +1,7 @@
 // The script of a page, in the report as well as in the viewer: what is there is readable without it.
 
 import { watchActs } from './acts.js';
+import { watchBodies } from './bodies.js';
 import { watchKeys } from './keys.js';
 import { RecordList } from './list.js';
 import { startTheme } from './theme.js';
@@ -17,6 +18,7 @@ function start(): void {
   }
   const records = document.getElementById('records');
   if (!records) return;
+  watchBodies(records);
   const list = new RecordList(records);
   watchKeys(() => list);
   watchActs(records);

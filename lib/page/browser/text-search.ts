@@ -1,5 +1,7 @@
 // Searching the texts of records: a little at a time, so that typing never waits for it.
 
+import { bodyOf } from './bodies.js';
+
 /** Gives those of the records whose texts have each word in them or in their lines. */
 export type TextSearch = (
   words: readonly string[],
@@ -39,14 +41,21 @@ export class PageTexts {
   #textOf(i: number): string {
     let text = this.#texts[i];
     if (text === undefined) {
-      const parts = this.#rows[i]!.querySelectorAll('summary, dl, pre');
-      text = Array.from(parts, (part) => part.textContent)
-        .join('\n')
-        .toLowerCase();
+      const row = this.#rows[i]!;
+      text = `${row.firstElementChild?.textContent}
+${plain(bodyOf(row))}`.toLowerCase();
       this.#texts[i] = text;
     }
     return text;
   }
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&amp;': '&' };
+
+/** What a person reads of markup. */
+function plain(markup: string): string {
+  const text = markup.replace(/<script[^>]*>[^<]*<\/script>|<[^>]*>/g, '');
+  return text.includes('&') ? text.replace(/&(?:lt|gt|quot|amp);/g, (entity) => ENTITIES[entity]!) : text;
 }
 
 /** Lets the page handle what has come in the meantime. */
