@@ -19,7 +19,8 @@ const ORDER: readonly (readonly string[])[] = [
   ['source'],
   ['tree', 'triage'],
   ['core.ts'],
-  ['mount', 'cli', 'page', 'index.ts'],
+  ['page'],
+  ['mount', 'cli', 'index.ts'],
 ];
 
 /** The rooms that are named above; every other folder of lib/ is a family. */

@@ -36,7 +36,8 @@ export function compareFile(path: string, { size, sha256 }: Omit<Content, 'chunk
 
 const CHUNK = 1 << 20;
 
-function* fileChunks(path: string): Generator<Uint8Array> {
+/** The bytes of a file. @throws PstoreError ENOENT, EACCES, EIO */
+export function* fileChunks(path: string): Generator<Uint8Array> {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);

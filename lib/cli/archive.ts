@@ -11,6 +11,7 @@ import {
   dumpsOf,
   explainDump,
   isLog,
+  nameOf,
   recordChunks,
 } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
@@ -19,7 +20,6 @@ import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
 import { jsonCrash } from './explain.js';
-import { nameOf } from './ls-table.js';
 import { complain, OutputClosed, print, printable } from './print.js';
 
 const LAYOUTS = ['pstorefuse', 'systemd'] as const;

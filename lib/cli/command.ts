@@ -59,6 +59,11 @@ export class Arguments {
     return (Array.isArray(value) ? value : [value]).map(String);
   }
 
+  /** All but one option. */
+  without(name: string): Arguments {
+    return new Arguments({ ...this.#values, [name]: undefined });
+  }
+
   flag(name: string): boolean {
     const value = this.#values[name];
     return Array.isArray(value) ? value.at(-1) === true : value === true;
@@ -67,9 +72,14 @@ export class Arguments {
 
 /** The options that every command with a SOURCE has. */
 export function sourceOptions(yargs: Argv): Argv {
+  const described = 'keys of the source: kmsg_size=64K,ecc=16';
+  return openingOptions(yargs.option('o', { type: 'string', requiresArg: true, describe: described }));
+}
+
+/** The same without `-o`, where that means something else: keys then stand behind each SOURCE. */
+export function openingOptions(yargs: Argv): Argv {
   const backends = KINDS.map(({ name }) => name).join(', ');
   return yargs
-    .option('o', { type: 'string', requiresArg: true, describe: 'keys of the source: kmsg_size=64K,ecc=16' })
     .option('backend', { type: 'string', requiresArg: true, describe: 'only these, in this order: a,b or all' })
     .option('strict', {
       type: 'boolean',

@@ -12,6 +12,8 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   explain: async () => (await import('./explain.js')).explain,
   archive: async () => (await import('./archive.js')).archive,
   export: async () => (await import('./export.js')).exportCommand,
+  report: async () => (await import('./report.js')).report,
+  verify: async () => (await import('./verify.js')).verify,
   watch: async () => (await import('./watch.js')).watch,
   completion: async () => (await import('./completion.js')).completionCommand(() => commandsFor(undefined)),
   rm: async () => (await import('./rm.js')).rm,

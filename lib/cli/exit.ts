@@ -5,6 +5,7 @@ export const EXIT = {
   OK: 0,
   PARTLY: 1,
   USAGE: 64,
+  DATA: 65,
   NO_INPUT: 66,
   UNAVAILABLE: 69,
   SOFTWARE: 70,

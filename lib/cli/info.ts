@@ -1,15 +1,14 @@
 // pstorefuse info: everything that is known of a source and its zones, and why a zone is not shown.
 
 import { PstoreError } from '../errors.js';
-import { abiName } from '../pstore/abi.js';
-import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
-import { inUnits } from '../pstore/geometry.js';
+import type { BackendInfo } from '../pstore/backend.js';
+import { infoFacts } from '../pstore/info-facts.js';
 import { sourceText } from '../pstore/keys.js';
-import { dumpsOf, isLog } from '../triage/dump.js';
+import { zoneRuns } from '../pstore/zone-runs.js';
+import { crashOf, dumpsOf, isLog, nameOf } from '../triage/dump.js';
 import { type Command, EXIT, listRecords, type Opened, openAll, sourceOptions, warn } from './command.js';
 import { besideLabel } from './fold.js';
 import { hashesOf, hashLines, jsonHashes } from './info-hash.js';
-import { crashOf, nameOf } from './ls-table.js';
 import { json, print, printable } from './print.js';
 import { terminalColumns } from './table.js';
 
@@ -135,25 +134,9 @@ function* titleLines(mounted: Mounted): Generator<readonly [string, ...string[]]
 function* infoLines(mounted: Mounted): Generator<readonly [string, ...string[]]> {
   const { backend } = mounted;
   const found = backend.info();
-  const { machine, ...details } = found.details;
   const words = (label: string, text: string): readonly [string, ...string[]] => [label, ...text.split(' ')];
   yield* fileLines(mounted);
-  yield words('backend', `${backend.name}, format ${found.format}`);
-  if (found.abi) {
-    const { endian, wordBits, align } = found.abi;
-    const name = machine === undefined ? '' : `${machine}, `;
-    const abi = `${endian}-endian, ${wordBits} bits, 64-bit integers aligned to ${align} (abi=${abiName(found.abi)})`;
-    yield words('machine', `${name}${abi}`);
-  }
-  for (const [key, value] of Object.entries(found.geometry)) {
-    yield words(key, geometryText(key, value, found.confidence[key]));
-  }
-  if (found.counters) {
-    const { oops, panic, oom } = found.counters;
-    yield words('counters', `oops ${oops}, panic ${panic}${oom === undefined ? '' : `, OOM ${oom}`}`);
-  }
-  if (found.nextZone !== null) yield ['next zone', String(found.nextZone)];
-  for (const [label, text] of Object.entries(details)) yield words(label, text);
+  for (const [label, text] of infoFacts(backend.name, found)) yield words(label, text);
   yield* titleLines(mounted);
   yield ['source', sourceOf(mounted, found)];
   if (found.kernelParameters.length > 0) yield ['kernel parameters', ...found.kernelParameters];
@@ -170,61 +153,13 @@ function* fileLines({ source }: Mounted): Generator<readonly [string, ...string[
   yield ['part', ...`${to - from} bytes from offset ${from} on`.split(' ')];
 }
 
-/** Keys whose values are bytes; others count something. */
-const IN_BYTES = /_(size|offset)$/;
-
-function geometryText(key: string, value: number | string, confidence: number | undefined): string {
-  const units = typeof value === 'number' && value >= 1024 && IN_BYTES.test(key) ? inUnits(value) : String(value);
-  const exact = units === String(value) ? units : `${value} (${units})`;
-  if (confidence === undefined || confidence >= 1) return exact;
-  return `${exact}, ${confidence > 0.5 ? 'very likely' : 'a guess'}`;
-}
-
-/** A run of zones that has one line. */
-interface ZoneRun {
-  readonly first: ZoneInfo;
-  readonly last: ZoneInfo;
-  /** Bytes of all of them. */
-  readonly size: number;
-  readonly reason: string | null;
-}
-
-/** Zones with a record, each of which has its own line. */
-const WITH_RECORD: ReadonlySet<string> = new Set(['live', 'undecodable', 'ecc-damaged']);
-/** Zones that are folded whatever the reason says of each. */
-const WITHOUT_ZONE: ReadonlySet<string> = new Set(['unused', 'bad-signature']);
-
-/** A line for each zone, or for a run of zones without a record of which the same is to be said. */
-function* runsOf(zones: Iterable<ZoneInfo>, all: boolean): Generator<ZoneRun> {
-  let run: ZoneRun | undefined;
-  for (const zone of zones) {
-    if (run && !all && isAlike(run, zone)) {
-      run = { ...run, last: zone, size: run.size + zone.size, reason: reasonOfBoth(run, zone) };
-    } else {
-      if (run) yield run;
-      run = { first: zone, last: zone, size: zone.size, reason: zone.reason };
-    }
-  }
-  if (run) yield run;
-}
-
-function isAlike({ first, reason }: ZoneRun, zone: ZoneInfo): boolean {
-  if (first.type !== zone.type || first.state !== zone.state || WITH_RECORD.has(zone.state)) return false;
-  return reason === zone.reason || WITHOUT_ZONE.has(zone.state);
-}
-
-function reasonOfBoth({ first, reason }: ZoneRun, zone: ZoneInfo): string | null {
-  if (reason === zone.reason) return reason;
-  return zone.state === 'unused' ? null : `the first ${first.reason}`;
-}
-
 function printZones({ backend, source }: Mounted, all: boolean, columns: number): void {
   const { from, to } = source.identity;
   const digits = Math.max(6, String(to).length);
   const row = (type: string, index: string, offset: string, size: string) =>
     `  ${type.padEnd(8)}${index.padStart(7)}  ${offset.padStart(digits)}  ${size.padStart(digits)}  `;
   print(`${row('zone', 'index', 'offset', 'size')}state\n`);
-  for (const { first, last, size, reason } of runsOf(backend.info().zones, all)) {
+  for (const { first, last, size, reason } of zoneRuns(backend.info().zones, all)) {
     const index = first === last ? `${first.index}` : `${first.index}-${last.index}`;
     const label = row(printable(first.type), index, String(from + first.offset), String(size));
     const words = [reason === null ? first.state : `${first.state}:`, ...(reason?.split(' ') ?? [])];

@@ -1,12 +1,10 @@
 // The tables of ls: a line for each dump, or for each signature.
 
-import { JOINED_SUFFIX } from '../pstore/joined.js';
 import type { Crash } from '../triage/crash.js';
-import { type Dump, dumpChunks, dumpOfOne, dumpsOf, explainDump, isLog } from '../triage/dump.js';
-import { writer } from '../triage/explain.js';
+import { crashOf, type Dump, dumpChunks, dumpOfOne, dumpsOf, isLog, nameOf } from '../triage/dump.js';
 import { type Group, Groups } from '../triage/groups.js';
-import type { Kind } from '../triage/rule.js';
-import { type Paint, painter, type Style } from './color.js';
+import { isHarmless, moduleOf, severityOf, whatOf } from '../triage/severity.js';
+import { type Paint, painter } from './color.js';
 import type { Listed } from './command.js';
 import { json, print, printable } from './print.js';
 import { type Match, matchesIn, ordered, type Selection } from './select.js';
@@ -27,14 +25,6 @@ export interface Row {
 }
 
 const recordOf = (dump: Dump<Listed>) => dump.parts[0].kept.record;
-
-/** The crash that wrote a dump, where it holds a log with one. */
-export function crashOf(dump: Dump): Crash | undefined {
-  const { record } = dump.parts[0].kept;
-  if (!isLog(record)) return undefined;
-  const { explanation, reason } = explainDump(dump);
-  return writer(explanation, reason ?? undefined);
-}
 
 /** Dumps with the pattern in them, sorted and cut: what is not shown is not explained. */
 function rowsOf(dumps: readonly Dump<Listed>[], selection: Selection): Row[] {
@@ -80,13 +70,13 @@ export function columnsOf(clock: Clock, paint: Paint, several: boolean): Column<
     {
       head: 'WHAT',
       cell: ({ dump }) => whatOf(dump),
-      paint: (text, { dump, crash }) => paint(text, styleOf(dump, crash)),
+      paint: (text, { dump, crash }) => paint(text, severityOf(dump, crash)),
     },
     {
       head: 'TITLE',
       below: 1,
       cell: titleText,
-      paint: (text, { dump, crash }) => paint(text, crash && styleOf(dump, crash)),
+      paint: (text, { dump, crash }) => paint(text, crash && severityOf(dump, crash)),
     },
     { head: 'MODULE', below: 1, cell: ({ crash }) => moduleOf(crash) },
     { head: 'COUNT', isRight: true, cell: ({ dump }) => String(recordOf(dump).count ?? '') },
@@ -97,27 +87,11 @@ export function columnsOf(clock: Clock, paint: Paint, several: boolean): Column<
   return columns;
 }
 
-function whatOf(dump: Dump): string {
-  const { type, reason } = dump.parts[0].kept.record;
-  return type === 'dmesg' && reason !== null ? reason : type;
-}
-
 function titleText({ dump, crash }: Row): string {
   if (crash) return crash.title;
   const { title, state } = recordOf(dump);
   if (title !== null) return title;
   return state === 'undecodable' ? 'cannot be decompressed' : '';
-}
-
-/** Module of the function that the title names. */
-export function moduleOf(crash: Crash | undefined): string {
-  return crash?.frames.find(({ name }) => name === crash.function)?.module ?? '';
-}
-
-/** The name that `cat` takes for the whole dump. */
-export function nameOf(dump: Dump): string {
-  const last = dump.parts.at(-1)!.kept.record.name;
-  return dump.isJoined ? last.replace(/(?:\.enc\.z)?(?:\.salvaged)?$/, JOINED_SUFFIX) : last;
 }
 
 function sizeOf({ parts }: Dump): number {
@@ -133,16 +107,6 @@ function sizeText(bytes: number): string {
 }
 
 const timeText = (ns: bigint | null, clock: Clock): string => (ns === null ? '-' : clockText(ns, clock));
-
-/** After these the kernel goes on as before. */
-const HARMLESS: ReadonlySet<Kind> = new Set(['warning', 'lockdep', 'ubsan', 'kcsan', 'leak', 'atomic-sleep']);
-
-function styleOf(dump: Dump, crash: Crash | undefined): Style | undefined {
-  const { reason, type } = dump.parts[0].kept.record;
-  if (crash?.panicked || (type === 'dmesg' && reason === 'Panic')) return 'critical';
-  if (crash) return HARMLESS.has(crash.kind) ? 'warning' : 'error';
-  return type === 'dmesg' && reason === 'Oops' ? 'error' : undefined;
-}
 
 /** The words that were found, in colour. */
 function marked(text: string, pattern: RegExp, paint: Paint): string {
@@ -183,7 +147,7 @@ function groupColumns(clock: Clock, paint: Paint): Column<Group>[] {
       head: 'TITLES',
       below: 1,
       cell: ({ titles }) => titles.join('; '),
-      paint: (text, { kind }) => paint(text, kind !== null && HARMLESS.has(kind as Kind) ? 'warning' : 'error'),
+      paint: (text, { kind }) => paint(text, isHarmless(kind) ? 'warning' : 'error'),
     },
   ];
 }

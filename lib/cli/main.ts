@@ -34,6 +34,8 @@ export const COMMAND_NAMES = [
   'explain',
   'archive',
   'export',
+  'report',
+  'verify',
   'watch',
   'completion',
   'rm',

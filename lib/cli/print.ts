@@ -3,7 +3,10 @@
 import { constants, fstatSync, openSync, readlinkSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fromSystem } from '../errors.js';
+import { printableJson, printableLine } from '../printable.js';
 import { reasonOf } from '../storage/file.js';
+
+export { printableLine as printable, printableText } from '../printable.js';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -53,7 +56,7 @@ export function print(what: string | Uint8Array): void {
 
 /** One sentence on standard error, with our name in front: one line, whatever stands in the names that it tells. */
 export function complain(sentence: string): void {
-  relay(Buffer.from(`pstorefuse: ${printable(sentence)}\n`));
+  relay(Buffer.from(`pstorefuse: ${printableLine(sentence)}\n`));
 }
 
 /** Bytes to standard error as they are. Nobody reading them is no reason to stop. */
@@ -70,36 +73,7 @@ export function isTerminal(): boolean {
   return fstatSync(STDOUT).isCharacterDevice() && isatty(STDOUT);
 }
 
-/** What must not reach a terminal from an image: escape sequences, and what turns the direction of the text after it. */
-const HARMFUL = '\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
-/** A byte of a path that is no UTF-8: see raw-paths.ts. */
-const NO_TEXT = '(?<![\\ud800-\\udbff])[\\udc80-\\udcff]';
-const HARMFUL_IN_LINE = new RegExp(`[\\u0000-\\u001f${HARMFUL}]|${NO_TEXT}`, 'g');
-const HARMFUL_IN_TEXT = new RegExp(`[\\u0000-\\u0008\\u000b-\\u001f${HARMFUL}]`, 'g');
-
-/** One line, which holds nothing that a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(HARMFUL_IN_LINE, escaped);
-}
-
-/** The same for texts of many lines, which come in pieces: lines and tabs stay. */
-export function printableText(): (bytes: Uint8Array) => string {
-  const decoder = new TextDecoder();
-  return (bytes) => decoder.decode(bytes, { stream: true }).replace(HARMFUL_IN_TEXT, escaped);
-}
-
-function escaped(character: string): string {
-  const unit = character.charCodeAt(0);
-  const code = unit >= 0xdc80 && unit <= 0xdcff ? unit - 0xdc00 : unit;
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-}
-
-const HARMFUL_IN_JSON = new RegExp(`[${HARMFUL}]`, 'g');
-
-/** JSON by itself escapes only a part of what a terminal obeys. @param space as JSON.stringify() takes it */
+/** JSON that a terminal can be shown. @param space as JSON.stringify() takes it */
 export function json(value: unknown, space = 0): string {
-  return JSON.stringify(value, null, space).replace(
-    HARMFUL_IN_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return printableJson(JSON.stringify(value, null, space));
 }

@@ -3,7 +3,9 @@
 
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
 import { parseHeadLine } from '../pstore/head-line.js';
-import { Explainer, type ExplainOptions, type Explanation } from './explain.js';
+import { JOINED_SUFFIX } from '../pstore/joined.js';
+import type { Crash } from './crash.js';
+import { Explainer, type ExplainOptions, type Explanation, writer } from './explain.js';
 import { groupParts, joinParts, type PartFacts } from './parts.js';
 import type { Observation, RecordFacts } from './verdict.js';
 
@@ -145,6 +147,20 @@ export function explainDump(dump: Dump, options: ExplainOptions = {}): Explained
     time: timeOf(record),
     explanation: explainer.end(),
   };
+}
+
+/** The crash that wrote a dump, where it holds a log with one. */
+export function crashOf(dump: Dump): Crash | undefined {
+  const { record } = dump.parts[0].kept;
+  if (!isLog(record)) return undefined;
+  const { explanation, reason } = explainDump(dump);
+  return writer(explanation, reason ?? undefined);
+}
+
+/** The name that `cat` takes for the whole dump. */
+export function nameOf(dump: Dump): string {
+  const last = dump.parts.at(-1)!.kept.record.name;
+  return dump.isJoined ? last.replace(/(?:\.enc\.z)?(?:\.salvaged)?$/, JOINED_SUFFIX) : last;
 }
 
 /** One record by itself, as a dump. */
