@@ -1,6 +1,7 @@
 // What an image says, made fit for a terminal or a page: what cannot be printed is written as \xNN or \uNNNN.
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Made at first use: a start snapshot cannot hold one. */
+let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 /** Controls, formats such as those that turn the direction of text, lone surrogates, line and paragraph separators. */
 let unprintable: RegExp | undefined;
@@ -39,6 +40,7 @@ function isPlain(byte: number): boolean {
 function character(sequence: Uint8Array): string | undefined {
   let text: string;
   try {
+    decoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     text = decoder.decode(sequence);
   } catch {
     return undefined;

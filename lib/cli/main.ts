@@ -1,6 +1,6 @@
 // The command line: which command it is. What it does not need is not loaded: a mount must not wait for it.
 
-import { startMount } from '../mount/launch.js';
+import { type Script, startMount } from '../mount/launch.js';
 import { completePath } from '../mount/programs.js';
 import type { Command } from './command.js';
 import { EXIT } from './exit.js';
@@ -19,7 +19,7 @@ export interface Installation {
   /** package.json, which has our version. */
   readonly packageFile: string;
   /** Our shell script, which makes mounts. */
-  readonly script: string;
+  readonly script: Script;
   /** By which name we were called. */
   readonly name: string;
   /** Loads all commands but mount. */

@@ -175,6 +175,10 @@ function argumentsOf(values: Readonly<Record<string, unknown>>, called: Called):
   return new Arguments(Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(value)])));
 }
 
+/** Set where a bundle has it built in. */
+declare const PSTOREFUSE_VERSION: string | undefined;
+
 function version(packageFile: string): string {
+  if (typeof PSTOREFUSE_VERSION !== 'undefined') return PSTOREFUSE_VERSION;
   return (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
 }

@@ -4,7 +4,7 @@ import { guidBytes } from '../guid.js';
 
 /** Vendor GUID of the crash variables (include/linux/efi.h, LINUX_EFI_CRASH_GUID). */
 export const CRASH_GUID = 'cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0';
-export const CRASH_GUID_BYTES = guidBytes(CRASH_GUID);
+export const CRASH_GUID_BYTES: Uint8Array = guidBytes(CRASH_GUID);
 
 /** A name taken apart as drivers/firmware/efi/efi-pstore.c does (efi_pstore_read_func). */
 export interface DumpName {

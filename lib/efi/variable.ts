@@ -35,7 +35,8 @@ export interface EfiVariable {
 /** Longest name, in bytes with its NUL, that is taken for one: firmware accepts a few hundred. */
 export const MAX_NAME_SIZE = 2048;
 
-const decoder = new TextDecoder('utf-16le');
+/** Made at first use: a start snapshot cannot hold one. */
+let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 /**
  * A name of UTF-16LE that ends with NUL.
@@ -43,6 +44,7 @@ const decoder = new TextDecoder('utf-16le');
  */
 export function readName(bytes: Uint8Array): string | undefined {
   if (bytes.length < 4 || bytes.length % 2 !== 0 || bytes.length > MAX_NAME_SIZE) return undefined;
+  decoder ??= new TextDecoder('utf-16le');
   const name = decoder.decode(bytes);
   return name.indexOf('\0') === name.length - 1 ? name.slice(0, -1) : undefined;
 }

@@ -6,7 +6,7 @@ import { occurrences } from '../storage/occurrences.js';
 import { readRange, type Storage } from '../storage/storage.js';
 
 /** EFI_SYSTEM_NV_DATA_FV_GUID: the volume holds variables, not files. */
-export const NV_DATA_GUID = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
+export const NV_DATA_GUID: Uint8Array = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
 const SIGNATURE = new Uint8Array([0x5f, 0x46, 0x56, 0x48]);
 export const VOLUME_TYPE_AT = 16;
 const LENGTH_AT = 32;

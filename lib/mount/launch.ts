@@ -23,15 +23,24 @@ export const Variable = {
   STARTER: 'PSTOREFUSE_STARTER',
   /** Set where somebody waits at READY_FD. */
   WAITING: 'PSTOREFUSE_WAITING',
+  /** The text of bin/pstorefuse, where it is not a file: as an argument it would fill the list of processes. */
+  SCRIPT: 'PSTOREFUSE_SCRIPT',
 } as const;
+
+const EVALUATE = `script=$${Variable.SCRIPT}; unset ${Variable.SCRIPT}; eval "$script"`;
+
+/** The script bin/pstorefuse: a path, or its text and where it would stand. */
+export type Script = string | { readonly text: string; readonly path: string };
 
 /**
  * For who starts us as `node pstorefuse.js`: hands a mount to the script bin/pstorefuse.
  * @param name by which we were called
  * @returns the exit status of the command
  */
-export function startMount(script: string, name: string, args: readonly string[]): Promise<number> {
-  const child = spawn('/bin/sh', [script, ...args], {
+export function startMount(script: Script, name: string, args: readonly string[]): Promise<number> {
+  const [shell, text] =
+    typeof script === 'string' ? [[script], undefined] : [['-c', EVALUATE, script.path], script.text];
+  const child = spawn('/bin/sh', [...shell, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ignore', 'pipe'],
     env: {
       ...environment(),
@@ -39,6 +48,7 @@ export function startMount(script: string, name: string, args: readonly string[]
       [Variable.NAME]: name,
       [Variable.PARENT]: String(process.ppid),
       [Variable.STARTER]: '1',
+      [Variable.SCRIPT]: text,
     },
   });
   for (const signal of SIGNALS) process.on(signal, () => child.kill('SIGTERM'));

@@ -64,7 +64,7 @@ export function firmwareError(firmware: Firmware, tag: bigint, status: FirmwareS
 export class Spool {
   readonly firmware: Firmware;
   /** The buffer of all fetches: dumps are fetched in turns, never at once. */
-  readonly buffer = new Uint8Array(FETCH);
+  readonly buffer: Uint8Array = new Uint8Array(FETCH);
   readonly #makeScratch: () => Scratch;
   readonly #complain: (sentence: string) => void;
   readonly #dumps = new Set<SpooledDump>();

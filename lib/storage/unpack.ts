@@ -23,7 +23,7 @@ interface Packing {
 }
 
 /** Node itself, as a program that unpacks gzip. */
-const NODE_GUNZIP =
+export const NODE_GUNZIP =
   'const z=require("zlib").createGunzip();process.stdin.pipe(z).pipe(process.stdout);z.on("error",()=>process.exit(1))';
 
 const PACKINGS: readonly Packing[] = [
@@ -31,10 +31,13 @@ const PACKINGS: readonly Packing[] = [
     name: 'gzip',
     // RFC 1952, 2.3.1: ID1, ID2, CM 8, and FLG without its reserved bits.
     magic: /^1f8b08[01]/,
-    programs: [
-      ['gzip', '-dc'],
-      [process.execPath, '-e', NODE_GUNZIP],
-    ],
+    // Asked for when it is wanted: where a snapshot of us is started, Node stands somewhere else than where it was made.
+    get programs(): readonly [string, ...string[]][] {
+      return [
+        ['gzip', '-dc'],
+        [process.execPath, '-e', NODE_GUNZIP],
+      ];
+    },
     advice: 'gunzip',
   },
   { name: 'xz', magic: /^fd377a585a00/, programs: [['xz', '-dc', '-T1']], advice: 'unxz' },
