@@ -92,8 +92,5 @@ const HARMFUL_IN_JSON = new RegExp(`[${HARMFUL}]`, 'g');
 
 /** JSON by itself escapes only a part of what a terminal obeys; escaped, it is the same JSON. */
 export function printableJson(text: string): string {
-  return text.replace(
-    HARMFUL_IN_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replace(HARMFUL_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

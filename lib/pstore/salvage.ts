@@ -28,76 +28,33 @@ interface Known {
   readonly salvaged: Omit<Salvaged, 'text'> | undefined;
 }
 
-let instances = 0;
-
 /**
  * Shows in the slot of each place what a kernel passes over there. After these slots come as many again, for what can be
  * salvaged beside the record that a place shows.
  * @param inner a backend that never has more slots than at first
  */
 export function withSalvage(inner: Backend, cache: TextCache = new TextCache()): Backend {
-  const count = inner.slots;
-  const known = new Map<number, Known>();
-  const prefix = `salvage:${instances++}:`;
-  const placeOf = (slot: number) => (slot < count ? slot : slot - count);
-  const keyOf = (slot: number) => `${prefix}${slot}:${inner.generation(placeOf(slot))}`;
-
-  /** Finds what is salvaged in the place of a record, or beside one. */
-  const find = (slot: number, shown: PstoreRecord | undefined): Salvaged | undefined => {
-    if (shown?.state === 'undecodable') return beginningOf(inner, shown);
-    const passed = inner.passedOver?.(placeOf(slot));
-    return passed && salvage(inner, passed);
-  };
-
-  const look = (slot: number): Known['salvaged'] => {
-    const shown = inner.record(placeOf(slot));
-    if (slot < count === (shown !== undefined)) return undefined;
-    const generation = inner.generation(placeOf(slot));
-    const before = known.get(slot);
-    if (before?.generation === generation) return before.salvaged;
-    const found = find(slot, shown);
-    if (found) cache.set(keyOf(slot), found.text);
-    const salvaged = found && { record: found.record, refusal: found.refusal };
-    known.set(slot, { generation, salvaged });
-    return salvaged;
-  };
-
-  const record = (slot: number): PstoreRecord | undefined => {
-    const shown = slot < count ? inner.record(slot) : undefined;
-    if (shown) return shown;
-    const salvaged = slot >= 0 && slot < 2 * count ? look(slot) : undefined;
-    return salvaged && { ...salvaged.record, slot };
-  };
-
-  const slotNamed = (name: string): number | undefined => {
-    const plain = inner.find(name);
-    if (plain !== undefined || !name.endsWith(SUFFIX)) return plain;
-    const parsed = parseRecordName(inner.name, name);
-    const place = parsed && (inner.slotOf?.(parsed.type, parsed.id) ?? inner.find(name.slice(0, -SUFFIX.length)));
-    if (place === undefined) return undefined;
-    return [place, place + count].find((slot) => record(slot)?.name === name);
-  };
-
+  const slots = new SalvageSlots(inner, cache);
   return {
     name: inner.name,
     path: inner.path,
     ...(inner.hasUsualNames && { hasUsualNames: true }),
     warnings: inner.warnings,
-    slots: 2 * count,
+    slots: slots.count,
     get writable() {
       return inner.writable;
     },
-    record,
-    find: slotNamed,
-    generation: (slot) => inner.generation(placeOf(slot)),
+    record: (slot) => slots.record(slot),
+    find: (name) => slots.named(name),
+    generation: (slot) => slots.generation(slot),
     open: (slot) => {
-      if (slot < count && inner.record(slot)) return inner.open(slot);
-      const text = look(slot) && (cache.get(keyOf(slot)) ?? find(slot, inner.record(placeOf(slot)))?.text);
+      if (slots.shown(slot)) return inner.open(slot);
+      const text = slots.text(slot);
       if (text) return new PiecesContent([text]);
       throw new PstoreError('ENOENT', `${inner.path}: there is no record in slot ${slot}`, { path: inner.path });
     },
     erase: (slot) => {
-      const salvaged = inner.writable && !(slot < count && inner.record(slot)) ? look(slot) : undefined;
+      const salvaged = inner.writable && !slots.shown(slot) ? slots.salvaged(slot) : undefined;
       if (!salvaged) return inner.erase(slot);
       const { name, offset } = salvaged.record;
       throw new PstoreError('EPERM', `${name} ${salvaged.refusal}`, { path: inner.path, offset });
@@ -110,6 +67,88 @@ export function withSalvage(inner: Backend, cache: TextCache = new TextCache()):
     info: () => inner.info(),
     close: () => inner.close(),
   };
+}
+
+let instances = 0;
+
+/** The slots of a backend, and as many again: what is salvaged in each, found once for each generation. */
+class SalvageSlots {
+  readonly #inner: Backend;
+  readonly #cache: TextCache;
+  /** Slots of the backend itself. */
+  readonly #own: number;
+  readonly #known = new Map<number, Known>();
+  readonly #prefix = `salvage:${instances++}:`;
+
+  constructor(inner: Backend, cache: TextCache) {
+    this.#inner = inner;
+    this.#cache = cache;
+    this.#own = inner.slots;
+  }
+
+  get count(): number {
+    return 2 * this.#own;
+  }
+
+  #placeOf(slot: number): number {
+    return slot < this.#own ? slot : slot - this.#own;
+  }
+
+  generation(slot: number): number {
+    return this.#inner.generation(this.#placeOf(slot));
+  }
+
+  #keyOf(slot: number): string {
+    return `${this.#prefix}${slot}:${this.generation(slot)}`;
+  }
+
+  /** What the backend itself shows in a slot. */
+  shown(slot: number): PstoreRecord | undefined {
+    return slot < this.#own ? this.#inner.record(slot) : undefined;
+  }
+
+  record(slot: number): PstoreRecord | undefined {
+    const shown = this.shown(slot);
+    if (shown) return shown;
+    const salvaged = slot >= 0 && slot < this.count ? this.salvaged(slot) : undefined;
+    return salvaged && { ...salvaged.record, slot };
+  }
+
+  named(name: string): number | undefined {
+    const inner = this.#inner;
+    const plain = inner.find(name);
+    if (plain !== undefined || !name.endsWith(SUFFIX)) return plain;
+    const parsed = parseRecordName(inner.name, name);
+    const place = parsed && (inner.slotOf?.(parsed.type, parsed.id) ?? inner.find(name.slice(0, -SUFFIX.length)));
+    if (place === undefined) return undefined;
+    return [place, place + this.#own].find((slot) => this.record(slot)?.name === name);
+  }
+
+  salvaged(slot: number): Known['salvaged'] {
+    const shown = this.#inner.record(this.#placeOf(slot));
+    if (slot < this.#own === (shown !== undefined)) return undefined;
+    const generation = this.generation(slot);
+    const before = this.#known.get(slot);
+    if (before?.generation === generation) return before.salvaged;
+    const found = this.#find(slot, shown);
+    if (found) this.#cache.set(this.#keyOf(slot), found.text);
+    const salvaged = found && { record: found.record, refusal: found.refusal };
+    this.#known.set(slot, { generation, salvaged });
+    return salvaged;
+  }
+
+  text(slot: number): Uint8Array | undefined {
+    if (!this.salvaged(slot)) return undefined;
+    const cached = this.#cache.get(this.#keyOf(slot));
+    return cached ?? this.#find(slot, this.#inner.record(this.#placeOf(slot)))?.text;
+  }
+
+  /** Finds what is salvaged in the place of a record, or beside one. */
+  #find(slot: number, shown: PstoreRecord | undefined): Salvaged | undefined {
+    if (shown?.state === 'undecodable') return beginningOf(this.#inner, shown);
+    const passed = this.#inner.passedOver?.(this.#placeOf(slot));
+    return passed && salvage(this.#inner, passed);
+  }
 }
 
 /** What a person can read of a place that a kernel passes over; undefined where there is hardly any text. */
