@@ -3,6 +3,7 @@
 import type { Abi } from '../pstore/abi.js';
 import { NANOSECONDS } from '../pstore/record.js';
 import { Reason, reasonName } from '../pstore/record-type.js';
+import type { Storage } from '../storage/storage.js';
 import { reasonText, type ZoneDialect } from './dialects.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -23,8 +24,6 @@ export interface DmesgDump {
   readonly timeNs: bigint;
   readonly compressed: boolean;
   readonly bytes: Uint8Array;
-  /** Which part of a dump it is; only part 1 is taken. Default 1. */
-  readonly part?: number;
 }
 
 /** What decides whether a dump is kept. */
@@ -33,6 +32,18 @@ export interface Kept {
   maxReason?: number;
   /** Whether oopses are stored at all; default true. */
   dumpOops?: boolean;
+}
+
+export interface EngineOptions extends Kept {
+  /** The path that works in a panic; null where the device has none. Default: the storage itself. */
+  panic?: Storage | null;
+}
+
+export interface Written {
+  /** Index of the dmesg zone. */
+  readonly zone: number;
+  /** False while the record is only held in memory, because the storage is not there. */
+  readonly flushed: boolean;
 }
 
 /** @returns why a dump of this reason is not kept, or undefined where it is */

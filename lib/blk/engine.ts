@@ -10,7 +10,16 @@ import { cutWhileInUse, isHoldable, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { reasonText } from './dialects.js';
 import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
-import { type Counted, Counters, type DmesgDump, dumpHeader, type Kept, whyNotKept, zoneBuffer } from './dump.js';
+import {
+  type Counted,
+  Counters,
+  type DmesgDump,
+  dumpHeader,
+  type EngineOptions,
+  type Written,
+  whyNotKept,
+  zoneBuffer,
+} from './dump.js';
 import { FlushMode, flush } from './flush.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -25,18 +34,6 @@ import {
 import { kmsgZone, type Zone, type ZoneGeometry } from './geometry.js';
 import { followsTimes, type Recovered, recoverDmesg } from './recovery.js';
 import { Ring } from './ring.js';
-
-export interface EngineOptions extends Kept {
-  /** The path that works in a panic; null where the device has none. Default: the storage itself. */
-  panic?: Storage | null;
-}
-
-export interface Written {
-  /** Index of the dmesg zone. */
-  readonly zone: number;
-  /** False while the record is only held in memory, because the storage is not there. */
-  readonly flushed: boolean;
-}
 
 export class ZoneEngine {
   readonly geometry: ZoneGeometry;
@@ -192,7 +189,7 @@ export class ZoneEngine {
   /**
    * Stores a dump in the ring's next zone. Where mainline's storage calls a zone broken, the next one is tried; each try
    * takes a counter.
-   * @throws PstoreError ENOSPC for another part than the first, or where there are no dmesg zones; EINVAL for a reason
+   * @throws PstoreError ENOSPC where there are no dmesg zones; EINVAL for a reason
    *   that is not kept; EPERM for a panic without a path that works in one; EBUSY when all zones are broken; EROFS
    */
   write(dump: DmesgDump): Written {
@@ -240,8 +237,7 @@ export class ZoneEngine {
     flush(storage, kmsgZone(this.geometry, index), { mode: FlushMode.All, bytes });
   }
 
-  #checkAcceptable({ part = 1, reason }: DmesgDump): void {
-    if (part !== 1) throw this.#error('ENOSPC', `part ${part} of a dump is not kept, only part 1`);
+  #checkAcceptable({ reason }: DmesgDump): void {
     if (this.geometry.kmsgCount === 0)
       throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
     const why = whyNotKept(this.geometry.dialect, reason, this.#options);

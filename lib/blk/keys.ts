@@ -26,6 +26,7 @@ export const ZONE_KEYS = [
   'abi',
   'max_reason',
   'dump_oops',
+  'panic_path',
   'kallsyms',
   'no_cap',
 ] as const;
@@ -64,6 +65,11 @@ export function keptBy(keys: SourceKeys, { keeps }: ZoneDialect): Kept {
     ...(maxReason !== undefined && { maxReason }),
     dumpOops: keys.has('dump_oops') ? keys.flag('dump_oops') : true,
   };
+}
+
+/** Whether the device can be written in a panic; a kernel asks its driver, and without a way stores no panic. */
+export function hasPanicPath(keys: SourceKeys): boolean {
+  return keys.choice('panic_path', ['device', 'none']) !== 'none';
 }
 
 /** `kmsg_size=64K` */

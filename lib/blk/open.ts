@@ -30,7 +30,7 @@ import {
 } from './format.js';
 import type { Found } from './found.js';
 import { type CutZone, kmsgZone, PARTITION_MULTIPLE, PSTORE_BLK_CAP, type ZoneGeometry } from './geometry.js';
-import { givenDialect, keptBy } from './keys.js';
+import { givenDialect, hasPanicPath, keptBy } from './keys.js';
 import { warnOfReasons } from './reason-words.js';
 import { countHidden } from './recovery.js';
 import { straysOf } from './strays.js';
@@ -42,7 +42,8 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   const found = findGeometry(context, storage, generation, storage === context.storage ? seen : undefined);
   const abi = keys.abi() ?? found.detected?.abi ?? DEFAULT_ABI;
   const kept = keptBy(keys, found.geometry.dialect);
-  const engine = new ZoneEngine(storage.medium, found.geometry, abi, warnings, kept);
+  const panic = hasPanicPath(keys) ? storage.medium : null;
+  const engine = new ZoneEngine(storage.medium, found.geometry, abi, warnings, { ...kept, panic });
   engine.recover();
   const strays = straysOf(found);
   const strayOffsets = strays.map(({ offset }) => offset);

@@ -34,7 +34,12 @@ export const record: Command = {
         requiresArg: true,
         describe: `${STORED.join(', ')}; default deflate (dmesg)`,
       })
-      .option('time', { type: 'string', requiresArg: true, describe: 'ISO time of the record; default now (dmesg)' }),
+      .option('time', { type: 'string', requiresArg: true, describe: 'ISO time of the record; default now (dmesg)' })
+      .option('part', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'which part of a dump it is: kernels keep only part 1 (dmesg)',
+      }),
   run: (args) => {
     const type = args.choice('type', TYPES) ?? 'dmesg';
     const fixed = type === 'dmesg' ? dmesgOptions(args) : ringOptions(args);
@@ -96,7 +101,7 @@ function keptOf(text: Buffer, log: Buffer): number | undefined {
   return undefined;
 }
 
-type Fixed = Pick<NewRecord, 'reason' | 'timeNs' | 'compress'>;
+type Fixed = Pick<NewRecord, 'reason' | 'timeNs' | 'compress' | 'part'>;
 
 function dmesgOptions(args: Arguments): Fixed {
   const name = args.text('reason');
@@ -109,11 +114,19 @@ function dmesgOptions(args: Arguments): Fixed {
     reason,
     timeNs: time === undefined ? nowNs() : parseTime(time),
     compress: args.choice('compress', STORED) ?? 'deflate',
+    part: partOf(args.text('part')),
   };
 }
 
+/** @throws PstoreError EINVAL */
+function partOf(text = '1'): number {
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw new PstoreError('EINVAL', `--part ${text}: give the number of the part, from 1`);
+  return Number(text);
+}
+
 function ringOptions(args: Arguments): Fixed {
-  for (const name of ['reason', 'time', 'compress']) {
+  for (const name of ['reason', 'time', 'compress', 'part']) {
     if (args.text(name) !== undefined) throw new PstoreError('EINVAL', `--${name} goes with --type dmesg only`);
   }
   return { reason: 0, timeNs: 0n, compress: 'none' };

@@ -131,6 +131,8 @@ export interface NewRecord {
   readonly timeNs: bigint;
   /** `none` or an algorithm; dmesg only. */
   readonly compress: string;
+  /** Which part of its dump it is, from 1 at the end of the log: no ring keeps another one. Default 1; dmesg only. */
+  readonly part?: number;
   /** The log's text (dmesg), or the bytes to append (rings). */
   readonly data: Uint8Array;
   /** CPU whose ring is written; ftrace only. */

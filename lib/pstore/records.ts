@@ -322,6 +322,8 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
   #write(record: NewRecord): void {
     this.#mustBeWritable('recorded');
+    const { part = 1 } = record;
+    if (part !== 1) throw this.#fail('ENOSPC', `part ${part} of a dump is not kept, only part 1`);
     const to = this.places.write!(record, (room, takes, deflate = 'deflate') => {
       const asked = record.compress as Parameters<typeof makeDump>[4];
       const compress = asked === 'deflate' ? this.#deflateHere(deflate) : asked;

@@ -430,6 +430,24 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   t.match(await good(t, 'cat ring.raw dmesg-pstore_blk-1'), /^Panic#\d+ Part1\nfirst line of the log\n/);
 });
 
+t.test('what a kernel refuses is refused', async (t) => {
+  await good(t, 'format refused.raw --size 48K --kmsg-size 16K');
+  const before = readFileSync('refused.raw');
+  const refusals: [string, RegExp][] = [
+    ['record refused.raw --reason oops --part 2', /part 2 of a dump is not kept, only part 1/],
+    ['record refused.raw --reason oops --part 0', /--part 0: give the number of the part, from 1/],
+    ['record refused.raw,panic_path=none --reason panic', /the device has no path that works then/],
+    ['record refused.raw,panic_path=some --reason oops', /panic_path=some.*device, none/],
+  ];
+  for (const [line, stderr] of refusals) {
+    const result = await pstorefuse(line, { input: 'text\n' });
+    t.match(result.stderr, stderr, line);
+    t.not(result.status, 0, line);
+  }
+  t.same(readFileSync('refused.raw'), before, 'not a byte is written');
+  await good(t, 'record refused.raw,panic_path=none --reason oops --part 1', { input: 'text\n' });
+});
+
 t.test('record writes nothing where nothing comes', async (t) => {
   await good(t, 'format nothing.raw --size 64K --kmsg-size 16K --force');
   const before = readFileSync('nothing.raw');
