@@ -6,13 +6,19 @@ import { changesOf, cutPower } from '../test/trials/power-cut.js';
 import { Random } from '../test/trials/random.js';
 
 const { values: options } = parseArgs({
-  options: { seed: { type: 'string', default: '1' }, shuffles: { type: 'string', default: '64' } },
+  options: {
+    seed: { type: 'string', default: '1' },
+    shuffles: { type: 'string', default: '64' },
+    /** Families; all without it. */
+    kind: { type: 'string', multiple: true },
+  },
 });
 
 const random = new Random(Number(options.seed));
 let [states, wrong] = [0, 0];
 process.stdout.write(`${'change'.padEnd(56)} states    old    new  other  wrong\n`);
 for (const { kind, name, bytes } of SPECIMENS) {
+  if (options.kind?.includes(kind) === false) continue;
   const image = bytes();
   for (const change of changesOf(image, kind)) {
     const outcome = cutPower(image, kind, change, random, Number(options.shuffles));

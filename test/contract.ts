@@ -280,6 +280,17 @@ for (const specimen of SPECIMENS) {
     }
   });
 
+  t.test(`${title}: a medium that is cut to nothing before the first look gives no other bytes`, async (t) => {
+    const whole = readAll(open(specimen.bytes(), { backend: specimen.kind }));
+    const medium = new FaultyStorage(new MemoryStorage(specimen.bytes(), { path: 'image.raw' }));
+    const store = open(medium, { backend: specimen.kind, name: 'image.raw' });
+    medium.end = 0;
+    for (const record of store) {
+      const read = readOne(store, record);
+      t.ok(read === 'EIO' || isSame(read, whole.get(record.name)), `${record.name}: ${typeof read}`);
+    }
+  });
+
   t.test(`${title}: no damage brings a name that a terminal or a shell trips over`, async () => {
     const bytes = specimen.bytes();
     fc.assert(

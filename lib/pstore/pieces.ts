@@ -2,6 +2,7 @@
 
 import { decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
+import { cutWhileInUse } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import type {
   Backend,
@@ -224,8 +225,8 @@ export class PieceBackend<P extends Piece> implements Backend {
 
   #look(piece: P): Known {
     try {
-      if (!piece.isCompressed) return knownOf(piece, piece.size, piece.read(HEAD), null);
-      const stored = piece.read(piece.size);
+      if (!piece.isCompressed) return knownOf(piece, piece.size, this.#stored(piece, HEAD), null);
+      const stored = this.#stored(piece);
       const decoded = decode(stored);
       if (!decoded) return { ...knownOf(piece, stored.length, new Uint8Array(0), null), isUndecodable: true };
       this.#options.cache.set(this.#cacheKey(piece), decoded.text);
@@ -247,10 +248,17 @@ export class PieceBackend<P extends Piece> implements Backend {
     this.warnings.add('record-hidden', `${this.path}: ${what}: ${kernel}`, offset);
   }
 
+  /** The first bytes of a piece. @throws PstoreError EIO where the medium ends before them: it was whole when it was scanned */
+  #stored(piece: P, length = piece.size): Uint8Array {
+    const bytes = piece.read(length);
+    if (bytes.length < Math.min(length, piece.size)) throw cutWhileInUse(this, piece.offset + bytes.length);
+    return bytes;
+  }
+
   #bytes(piece: P): Uint8Array {
     const cached = this.#options.cache.get(this.#cacheKey(piece));
     if (cached) return cached;
-    const stored = piece.read(piece.size);
+    const stored = this.#stored(piece);
     return (piece.isCompressed ? decode(stored)?.text : undefined) ?? stored;
   }
 

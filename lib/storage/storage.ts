@@ -46,7 +46,7 @@ export function isHoldable(error: unknown): error is PstoreError {
 }
 
 /** Of a place that was inside the medium when it was opened, and is no more. */
-export function cutWhileInUse({ path }: Storage, offset: number): PstoreError {
+export function cutWhileInUse({ path }: Pick<Storage, 'path'>, offset: number): PstoreError {
   return new PstoreError('EIO', `${path} was cut while in use: offset ${offset} is behind its end`, { path, offset });
 }
 

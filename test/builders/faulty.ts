@@ -7,8 +7,8 @@ import type { Storage } from '../../lib/storage/storage.js';
 export interface BrokenRange {
   readonly offset: number;
   readonly length: number;
-  /** EIO as a disk says it, or ENOMSG as a flash driver does ("try the next zone"). */
-  readonly code: 'EIO' | 'ENOMSG';
+  /** EIO as a disk says it, ENOMSG as a flash driver does ("try the next zone"), or what a file system says of all of it. */
+  readonly code: 'EIO' | 'ENOMSG' | 'ENOSPC' | 'EROFS';
   /** What fails there; default both. */
   readonly on?: 'read' | 'write';
 }
@@ -100,7 +100,7 @@ export class FaultyStorage implements Storage {
     if (range) throw this.#error(range.code, `${what === 'read' ? 'reading' : 'writing'} fails`, range.offset);
   }
 
-  #error(code: 'EIO' | 'ENOMSG' | 'EAGAIN', what: string, offset: number): PstoreError {
+  #error(code: BrokenRange['code'] | 'EAGAIN', what: string, offset: number): PstoreError {
     return new PstoreError(code, `${this.path}: ${what} at offset ${offset}`, { path: this.path, offset });
   }
 }

@@ -115,7 +115,7 @@ const commandLine: Target = {
 /** What commands print of an image is what the library gives of it. */
 const commandOutput: Target = {
   name: 'command-output',
-  seeds: () => SPECIMENS.map(({ bytes }) => bytes()).filter(({ length }) => length <= 256 << 10),
+  seeds: () => SPECIMENS.map(({ bytes }) => bytes()).filter(({ length }) => length <= 64 << 10),
   run: async (input) => {
     const image = scratchFile('image.raw');
     writeFileSync(image, input);
