@@ -78,7 +78,8 @@ async function make(): Promise<void> {
     writeFileSync(assets[name], await executableBundle(join('bin', file), version));
   }
   const koffi = koffiFolder(arch);
-  assets['koffi.node'] = join(koffi, `linux_${arch}`, 'koffi.node');
+  const made = readdirSync(koffi).find((name) => name.startsWith('linux_'))!;
+  assets['koffi.node'] = join(koffi, made, 'koffi.node');
   assets.LICENCES = join(work, 'LICENCES');
   writeFileSync(assets.LICENCES, await licences(nodeVersion, koffi));
   const config = {
