@@ -33,6 +33,8 @@ export class ArchiveIndex {
   readonly #path: string;
   /** By what tells a record: in which file it is. */
   readonly #files = new Map<string, string>();
+  /** By label and name: the newest file of a record. */
+  readonly #newest = new Map<string, string>();
 
   /**
    * Opens, and locks, the index of an archive.
@@ -62,6 +64,11 @@ export class ArchiveIndex {
     return this.#files.get(keyOf(label, part));
   }
 
+  /** The file of the last record of that name, whatever was in it. */
+  newestOf(label: string, name: string): string | undefined {
+    return this.#newest.get(`${label}/${name}`);
+  }
+
   /** Adds a line, and brings it to the medium. */
   add(line: IndexLine): void {
     try {
@@ -78,7 +85,10 @@ export class ArchiveIndex {
   }
 
   #remember({ label, parts, path }: IndexLine): void {
-    for (const part of parts) this.#files.set(keyOf(label, part), path);
+    for (const part of parts) {
+      this.#files.set(keyOf(label, part), path);
+      this.#newest.set(`${label}/${part.name}`, path);
+    }
   }
 
   /** What stands after the last newline was cut off when its writer was stopped: its file will get a line again. */
