@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, lstatSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
+import type { PstoreRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
 import { makeFolders, removeLeftBehind, syncFolder, writeNewFile } from '../storage/new-file.js';
 
@@ -32,6 +33,41 @@ export function compareFile(path: string, { size, sha256 }: Omit<Content, 'chunk
   if (!stats) return 'absent';
   if (!stats.isFile() || stats.size !== size) return 'other';
   return contentOf(() => fileChunks(path)).sha256 === sha256 ? 'same' : 'other';
+}
+
+/** Each processor has its own zone, and a record of all of them is shown. */
+export function isOfZones({ type }: PstoreRecord): boolean {
+  return type === 'ftrace';
+}
+
+/** A larger file is not compared line by line: what is like it is archived beside it. */
+const MAX_COMPARED = 256 << 20;
+
+/**
+ * Whether each line of a content stands in a file, in the same order. A record that is made of several zones is erased zone
+ * by zone: what an interrupted run has left of it is in the archive already.
+ */
+export function isWithin(path: string, content: Content): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile() || content.size === 0 || stats.size <= content.size || stats.size > MAX_COMPARED) return false;
+  const whole = linesOf(fileChunks(path));
+  for (const line of linesOf(content.chunks())) {
+    let found = whole.next();
+    while (!found.done && found.value !== line) found = whole.next();
+    if (found.done) return false;
+  }
+  return true;
+}
+
+function* linesOf(chunks: Iterable<Uint8Array>): Generator<string> {
+  const decoder = new TextDecoder('latin1');
+  let rest = '';
+  for (const bytes of chunks) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }
 
 const CHUNK = 1 << 20;

@@ -92,6 +92,8 @@ export class ArchiveIndex {
   readonly #path: string;
   /** By what tells a record: in which file it is. */
   readonly #files = new Map<string, ArchivedFile>();
+  /** By label and name: the newest file of a record. */
+  readonly #newest = new Map<string, string>();
 
   /**
    * Opens, and locks, the index of an archive.
@@ -121,6 +123,11 @@ export class ArchiveIndex {
     return this.#files.get(keyOf(label, part));
   }
 
+  /** The file of the last record of that name, whatever was in it. */
+  newestOf(label: string, name: string): string | undefined {
+    return this.#newest.get(`${label}/${name}`);
+  }
+
   /** Adds a line, and brings it to the medium. */
   add(line: IndexLine): void {
     try {
@@ -137,7 +144,10 @@ export class ArchiveIndex {
   }
 
   #remember({ label, parts, path, size, sha256 }: IndexLine): void {
-    for (const part of parts) this.#files.set(keyOf(label, part), { path, size, sha256 });
+    for (const part of parts) {
+      this.#files.set(keyOf(label, part), { path, size, sha256 });
+      this.#newest.set(`${label}/${part.name}`, path);
+    }
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type Dump, type DumpPart, recordChunks } from '../triage/dump.js';
-import { type ArchiveFiles, type Content, compareFile, contentOf } from './archive-files.js';
+import { type ArchiveFiles, type Content, compareFile, contentOf, isOfZones, isWithin } from './archive-files.js';
 import type { Listed } from './command.js';
 
 /** Records that are parts of dumps: a number of ten digits for the second, of three for the count, and the part. */
@@ -15,6 +15,8 @@ const WHOLE = 'dmesg.txt';
 interface Planned {
   readonly name: string;
   readonly content: Content;
+  /** What an interrupted run has left of it is no record of its own. */
+  readonly isOfZones?: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ interface Planned {
  */
 export function archiveAsSystemd(dump: Dump<Listed>, folder: string, files: ArchiveFiles | undefined): string[] {
   const records = dump.parts.map(({ kept }) => {
-    return { name: kept.record.name, content: contentOf(() => recordChunks(kept)) };
+    const content = contentOf(() => recordChunks(kept));
+    return { name: kept.record.name, content, isOfZones: isOfZones(kept.record) };
   });
   const group = groupFolder(dump);
   return group === undefined
@@ -63,9 +66,14 @@ function* numbered(path: string): Generator<string> {
   for (let n = 1; ; n++) yield `${path}.${n}`;
 }
 
-function writeRecord({ name, content }: Planned, folder: string, files: ArchiveFiles | undefined): string[] {
+function writeRecord(
+  { name, content, isOfZones: zones }: Planned,
+  folder: string,
+  files: ArchiveFiles | undefined,
+): string[] {
   for (const path of numbered(join(folder, name))) {
     const found = compareFile(path, content);
+    if (found === 'other' && zones && isWithin(path, content)) return [];
     if (found === 'other') continue;
     files?.ensure(path, content);
     return found === 'same' ? [] : [path];

@@ -15,7 +15,7 @@ import {
   recordChunks,
 } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
-import { ArchiveFiles, compareFile, contentOf } from './archive-files.js';
+import { ArchiveFiles, compareFile, contentOf, isOfZones, isWithin } from './archive-files.js';
 import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
@@ -125,7 +125,7 @@ class ArchiveRun {
     const parts = dump.parts.map((part) => ({ part, facts: partFacts(part) }));
     // An interrupted run may have erased a few parts of a dump that it had archived: the others are there, too.
     const missing = parts.filter(({ facts }) => !this.#has(index?.fileOf(label, facts)));
-    if (missing.length === 0) return;
+    if (missing.length === 0 || this.#isRest(dump)) return;
     const rest = missing.length === parts.length ? dump : dumpOfParts(missing.map(({ part }) => part));
     this.#write(
       rest,
@@ -136,6 +136,20 @@ class ArchiveRun {
   /** A file that somebody has removed, or changed, does not hold its record any more. */
   #has(file: ArchivedFile | undefined): boolean {
     return file !== undefined && compareFile(join(this.#options.folder, file.path), file) === 'same';
+  }
+
+  /** Of a record of several zones, an interrupted run may have erased some: the archive has all of it. */
+  #isRest({ parts: [{ kept }] }: Dump<Listed>): boolean {
+    const { folder, index } = this.#options;
+    if (!isOfZones(kept.record)) return false;
+    const path = index?.newestOf(kept.mounted.label, kept.record.name);
+    return (
+      path !== undefined &&
+      isWithin(
+        join(folder, path),
+        contentOf(() => recordChunks(kept)),
+      )
+    );
   }
 
   #write(dump: Dump<Listed>, parts: readonly PartFacts[]): void {

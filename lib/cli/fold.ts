@@ -1,6 +1,6 @@
 // Lines that fit a terminal, cut between words.
 
-import { printable } from './print.js';
+import { printable, wrapped } from './print.js';
 
 /** A label, and the words of its value beside it; below it, where one of them does not fit there. */
 export function besideLabel(label: string, words: readonly string[], columns: number): string[] {
@@ -10,15 +10,9 @@ export function besideLabel(label: string, words: readonly string[], columns: nu
   return beside.map((line, i) => `${i === 0 ? label : ' '.repeat(label.length)}${line}`);
 }
 
-/** Words in lines of so many columns. A longer word is not broken: it may be there to be copied. */
+/** Words of an image or of ours, in lines of so many columns. */
 export function folded(words: readonly string[], columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of words.map(printable)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
+  return wrapped(words.map(printable), columns);
 }
 
 /** A help text, of which no line is longer, if a word is not: a long one goes on where the text of its column begins. */

@@ -54,9 +54,28 @@ export function print(what: string | Uint8Array): void {
   writeAll(STDOUT, typeof what === 'string' ? Buffer.from(what) : what);
 }
 
-/** One sentence on standard error, with our name in front: one line, whatever stands in the names that it tells. */
+/**
+ * One sentence on standard error, with our name in front: one line, whatever stands in the names that it tells. A terminal
+ * gets it folded between words.
+ */
 export function complain(sentence: string): void {
-  relay(Buffer.from(`pstorefuse: ${printableLine(sentence)}\n`));
+  const line = `pstorefuse: ${printableLine(sentence)}`;
+  const lines = isTerminal(STDERR) ? wrapped(line.split(' '), Math.max(MIN_COLUMNS, process.stderr.columns || 80)) : [line];
+  relay(Buffer.from(`${lines.join('\n')}\n`));
+}
+
+/** A narrower terminal folds lines by itself. */
+const MIN_COLUMNS = 20;
+
+/** Words in lines of so many columns. A longer word is not broken: it may be there to be copied. */
+export function wrapped(words: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** Bytes to standard error as they are. Nobody reading them is no reason to stop. */
@@ -68,9 +87,18 @@ export function relay(bytes: Uint8Array): void {
   }
 }
 
-export function isTerminal(): boolean {
+function isDevice(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice();
+  } catch {
+    // It was closed by who started us.
+    return false;
+  }
+}
+
+export function isTerminal(fd = STDOUT): boolean {
   // To ask Node loads its sockets: a pipe or a file is told without.
-  return fstatSync(STDOUT).isCharacterDevice() && isatty(STDOUT);
+  return isDevice(fd) && isatty(fd);
 }
 
 /** JSON that a terminal can be shown. @param space as JSON.stringify() takes it */

@@ -16,7 +16,8 @@ import { explainRecords } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { Warnings } from '../warnings.js';
 import { type Command, EXIT, type Listed, listRecords } from './command.js';
-import { complain, json, print, printable } from './print.js';
+import { folded } from './fold.js';
+import { complain, isTerminal, json, print, printable } from './print.js';
 import { bytesText, ScanProgress } from './scan-progress.js';
 import { clockText } from './when.js';
 
@@ -164,12 +165,21 @@ function printRegion(region: Shown): void {
   const { kind, offset, size, sure, source, records, newest, problem } = region;
   const length = size === null ? 'up to where it ends' : bytesText(size);
   print(`0x${offset.toString(16).padStart(8, '0')}  ${kind.name}, ${length}, confidence ${rounded(sure)}\n`);
-  if (problem !== null) print(`    cannot be opened: ${printable(problem)}\n`);
-  else print(`    ${records === 0 ? 'no record' : records === 1 ? '1 record' : `${records} records`}\n`);
+  if (problem !== null) printFolded(`cannot be opened: ${problem}`);
+  else printFolded(records === 0 ? 'no record' : records === 1 ? '1 record' : `${records} records`);
   for (const { name, time, title } of newest) {
-    print(`    ${name}${time === null ? '' : ` of ${time}`}: ${printable(title ?? 'no crash is told of in it')}\n`);
+    printFolded(`${name}${time === null ? '' : ` of ${time}`}: ${title ?? 'no crash is told of in it'}`);
   }
   print(`    pstorefuse ls ${shellWord(printable(source))}\n`);
+}
+
+const INDENT = '    ';
+
+/** What a terminal is too narrow for goes on in the next line, a little further in. */
+function printFolded(text: string): void {
+  const columns = isTerminal() ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+  const lines = folded(text.split(' '), columns - 2 * INDENT.length);
+  print(`${lines.map((line, i) => `${INDENT}${i === 0 ? '' : INDENT}${line}`).join('\n')}\n`);
 }
 
 /** As a shell takes it. */

@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { PstoreError } from '../errors.js';
 import { refuseMountOptions } from '../mount/options.js';
 import { crashOf, type Dump, dumpChunks, dumpsOf, explainDump, isLog, timeOf } from '../triage/dump.js';
@@ -16,6 +17,7 @@ import { Table } from './table.js';
 import { type Seen, WatchedSource } from './watched.js';
 
 const DEFAULT_SECONDS = 1;
+const STDERR = 2;
 
 export const watch: Command = {
   usage: 'watch <source..>',
@@ -51,6 +53,8 @@ export const watch: Command = {
     const output = new Output(args, sources.length > 1);
     const stopped = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.abort());
+    // Whoever sees nothing would not know that it works.
+    if (isatty(STDERR)) complain(`watching ${args.list('source').join(' ')}: new records are told; Ctrl-C ends it`);
     while (!stopped.signal.aborted && !output.isDone) {
       for (const source of sources) {
         if (!output.isDone) source.look((seen) => output.show(seen), complain);

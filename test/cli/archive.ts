@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
-import { surviveKills } from '../trials/killed-archive.js';
+import { surviveKills, surviveLateKills } from '../trials/killed-archive.js';
 import { Random } from '../trials/random.js';
 
 /** Dumps in parts, records of a partition, and records with names of 64 bits. */
 const GOLDEN = ['efi-oops3', 's3', 'erst-oops3'];
 /** scripts/kill-archive does so a thousand times. */
-const KILLS = 16;
+const KILLS = 8;
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -140,5 +140,12 @@ t.test('killed at any call that changes a file, nothing is lost, doubled or half
     const outcome = surviveKills(join(scratchFolder(t), 'killed'), kills, random, layout);
     t.same(outcome.wrong, []);
     t.ok(outcome.calls > 100, 'the calls were counted');
+  }
+});
+
+t.test('a record of several zones, of which some are erased, is not archived twice', async (t) => {
+  // The zones of two processors are one ftrace record, and erased one after the other.
+  for (const layout of [[], ['--layout', 'systemd']]) {
+    t.same(surviveLateKills(join(scratchFolder(t), 'late'), 's3', 5, layout), [], layout.join(' '));
   }
 });

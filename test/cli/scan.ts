@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { bytesText, ScanProgress } from '../../lib/cli/scan-progress.js';
 import { goldenImage } from '../fixture-path.js';
-import { pstorefuse, scratchFolder } from '../mounted.js';
+import { call, PROGRAM, pstorefuse, scratchFolder } from '../mounted.js';
 
 interface Region {
   readonly backend: string;
@@ -52,6 +52,34 @@ t.test('where nothing is found it is said, and ls names scan', async (t) => {
   t.match(pstorefuse('ls', path), { status: 65, stderr: /pstorefuse scan .*zeros\.img looks for images anywhere/ });
   t.match(pstorefuse('scan', `ramoops:${path}`), { status: 64, stderr: /leave out ramoops:/ });
   t.match(pstorefuse('scan', `${path},kmsg_size=64K`), { status: 64, stderr: /no use for the key kmsg_size/ });
+});
+
+t.test('on a terminal, lines are folded between words, and so is what is said on standard error', async (t) => {
+  const folder = scratchFolder(t);
+  const flash = join(folder, 'flash.bin');
+  const zeros = join(folder, 'zeros.bin');
+  writeFileSync(flash, Buffer.concat([new Uint8Array(1 << 20), goldenImage('s3')]));
+  writeFileSync(zeros, new Uint8Array(1 << 20));
+  const scan = `'${process.execPath}' '${PROGRAM}' scan`;
+  const command = `cd '${folder}'; stty cols 60; ${scan} flash.bin; ${scan} zeros.bin`;
+  const { status, stdout } = await call('script', ['-q', '-e', '-c', command, '/dev/null']);
+  t.equal(status, 0, stdout);
+  // Progress is written over in its line.
+  const lines = stdout.split('\r\n').map((line) => line.split('\x1b[K').at(-1)!);
+  const isCalled = (line: string) => line.includes('pstorefuse ls');
+  t.same(
+    lines.filter((line) => line.length > 60 && !isCalled(line)),
+    [],
+  );
+  t.match(
+    lines.find((line) => line.includes('NULL pointer dereference')),
+    /^ {8}/,
+    'it goes on further in',
+  );
+  t.ok(
+    lines.some((line) => line.startsWith('pstorefuse: zeros.bin: no crash log')),
+    'the words are all there',
+  );
 });
 
 t.test('progress is told on a terminal, not more often than it can be read', async (t) => {

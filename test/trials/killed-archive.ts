@@ -79,6 +79,33 @@ export function surviveKills(folder: string, kills: number, random: Random, layo
   return { kills, calls, wrong };
 }
 
+/** One image, and a kill at each of the last calls, in which its last records are erased. @returns what was wrong */
+export function surviveLateKills(
+  folder: string,
+  golden: string,
+  late: number,
+  layout: readonly string[] = [],
+): string[] {
+  mkdirSync(folder, { recursive: true });
+  const [image, target, count] = [join(folder, 'image.raw'), join(folder, 'archive'), join(folder, 'count')];
+  const bytes = goldenImage(golden);
+  const expected = recordsOf(bytes, image).sort();
+  const args = [...layout, image, target];
+  const wrong: string[] = [];
+  writeFileSync(image, bytes);
+  archive(args, undefined, count);
+  const calls = Number(readFileSync(count, 'utf8'));
+  for (let at = calls; at > calls - late; at--) {
+    rmSync(target, { recursive: true, force: true });
+    writeFileSync(image, bytes);
+    if (!archive(args, { at, how: 'before' }).killed) wrong.push(`was not killed before ${at}`);
+    const last = archive(args);
+    const faults = last.ok ? faultsOf(target, [{ path: image }], expected, layout) : [last.said];
+    wrong.push(...faults.map((fault) => `killed before ${at}: ${fault}`));
+  }
+  return wrong;
+}
+
 function faultsOf(
   target: string,
   images: readonly { path: string }[],
