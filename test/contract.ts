@@ -51,7 +51,9 @@ function placesOf(store: Pstore): Map<string, { from: number; to: number }> {
         ? zones.filter(({ type }) => type === 'ftrace')
         : zones.filter((one) => one.offset <= offset && offset < one.offset + one.size);
       const ends = from.map((zone) => zone.offset + zone.size);
-      return [name, { from: offset, to: Math.max(offset + BLOCK, ...ends) }] as const;
+      // A page with two records has one header, before both.
+      const begins = from.map((zone) => zone.offset);
+      return [name, { from: Math.min(offset, ...begins), to: Math.max(offset + BLOCK, ...ends) }] as const;
     }),
   );
 }
@@ -190,6 +192,31 @@ for (const specimen of SPECIMENS) {
     }
   });
 
+  t.test(`${title}: grown, it lists what it listed, or says that something is different`, async (t) => {
+    const bytes = specimen.bytes();
+    const before = readAll(open(bytes));
+    for (const [fill, added] of [
+      [0, BLOCK],
+      [0xff, 16 * BLOCK],
+    ] as const) {
+      const grown = new Uint8Array(bytes.length + added).fill(fill);
+      grown.set(bytes);
+      for (const way of bothWays(specimen, grown)) {
+        try {
+          const store = way();
+          const after = readAll(store);
+          const isAsBefore =
+            after.size === before.size && [...before].every(([name, read]) => isSame(after.get(name), read));
+          t.ok(isAsBefore || store.warnings.length > 0, `${added} bytes of ${fill}`);
+          store.close();
+        } catch (error) {
+          if (!(error instanceof PstoreError)) throw error;
+          t.match(error.message, /image\.raw/, 'it names the image');
+        }
+      }
+    }
+  });
+
   t.test(`${title}: erased, erased again, and erased by another in the meantime`, async (t) => {
     const bytes = specimen.bytes();
     const store = open(bytes, { write: true });
@@ -291,7 +318,7 @@ for (const specimen of SPECIMENS) {
     }
   });
 
-  t.test(`${title}: no damage brings a name that a terminal or a shell trips over`, async () => {
+  t.test(`${title}: no damage brings a name or a warning that a terminal or a shell trips over`, async () => {
     const bytes = specimen.bytes();
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 40 }), (damages) => {
@@ -299,7 +326,10 @@ for (const specimen of SPECIMENS) {
         for (const [at, value] of damages) damaged[at] = value;
         try {
           const store = open(damaged, { backend: specimen.kind });
-          return [...store].every(({ name }) => /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/.test(name));
+          const isNamed = [...store].every(({ name }) =>
+            /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/.test(name),
+          );
+          return isNamed && store.warnings.every(({ message }) => !/[\x00-\x1f\x7f-\x9f]/.test(message));
         } catch (error) {
           if (error instanceof PstoreError) return true;
           throw error;

@@ -38,6 +38,8 @@ export interface ZoneSource {
   readonly cut: CutZone | undefined;
   /** Headers that belong to none of the zones. */
   readonly strays: readonly Mark[];
+  /** Why the dialect is a guess, which only matters when a dump is written. */
+  readonly openDialect: string | undefined;
   /** Why a write to this kind of zone would be a guess, or undefined where it is not. */
   readonly guessed: (type: NewRecord['type']) => string | undefined;
   readonly described: Pick<BackendInfo, 'geometry' | 'confidence' | 'kernelParameters' | 'sourceKeys' | 'details'>;
@@ -296,7 +298,10 @@ export class ZonePlaces implements Places {
     if (type !== 'dmesg') {
       return { type, id: 0, isLost: !this.engine.writeRing(type, record.data, record.cpu ?? 0) };
     }
-    const { deflatesAsZlib } = this.engine.geometry.dialect;
+    const { deflatesAsZlib, name } = this.engine.geometry.dialect;
+    if (this.#source.openDialect !== undefined) {
+      this.warnings.add('geometry-guess', `${this.path}: written as ${name}: ${this.#source.openDialect}`);
+    }
     const made = dump(this.engine.dmesgRoom, undefined, deflatesAsZlib ? 'zlib' : 'deflate');
     const { zone, flushed } = this.engine.write({ reason, timeNs, ...made });
     this.#warnOfReplaced(zone);

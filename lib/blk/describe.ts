@@ -8,7 +8,7 @@ import type { SourceKeys } from '../pstore/keys.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { ZoneSource } from './backend.js';
 import { notAtBeginning } from './contradictions.js';
-import { isDmesgFirst } from './dialects.js';
+import { dialectsOf, isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
@@ -100,7 +100,7 @@ export function describe(
     details: {
       'sizes found': howFound(found),
       layout: `${dialect.name} (${dialect.kernels}): ${dialect.rule}`,
-      ...(found.detected?.told.how && { 'layout found': found.detected.told.how }),
+      ...layoutFound(found),
       ...whyNoParameters(geometry),
       ...(geometry.kmsgSize > 0 && !abiGiven && !found.detected?.abiProven && { 'word size': WORD_SIZE_IS_GUESS }),
       ...notes,
@@ -114,6 +114,18 @@ export function describe(
       ...(dialect.isCapped && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),
   };
+}
+
+function layoutFound({ detected }: Found): Record<string, string> {
+  if (detected?.told.isOpen) return { 'layout found': `a guess: ${nothingTells(detected.told.dialect)}` };
+  return detected?.told.how ? { 'layout found': detected.told.how } : {};
+}
+
+/** Of an image without dumps and rings; their reasons and places would tell. */
+export function nothingTells(dialect: ZoneDialect): string {
+  const others = dialectsOf(dialect.generation).filter((other) => other !== dialect);
+  const kernels = others.map((other) => `${other.kernels} (dialect=${other.name})`).join(' and ');
+  return `nothing in it tells it from an image of ${kernels}; give dialect= before a record is written`;
 }
 
 /** Whether a size says something of this geometry. */

@@ -70,7 +70,7 @@ export function detectZones(storage: Storage, known: Known = {}): Detected | und
   const { abi, proven, alignProven, wordBitsProven } = detectAbi(storage, dmesg, generation, endian);
   const given = known.sizes ?? {};
   const told = known.dialect
-    ? { dialect: known.dialect, how: 'given', isWeak: false }
+    ? { dialect: known.dialect, how: 'given', isWeak: false, isOpen: false }
     : tellDialect(generation, { marks: own, dmesg, storage, abi, given });
   const evidence: ZoneEvidence = {
     told,

@@ -13,7 +13,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { ZonePlaces } from './backend.js';
-import { describe, foreignZone, whyGuessed } from './describe.js';
+import { describe, foreignZone, nothingTells, whyGuessed } from './describe.js';
 import { type Detected, detectZones } from './detect.js';
 import { dialectsOf, type ZoneDialect } from './dialects.js';
 import { ZoneState } from './dmesg-table.js';
@@ -67,6 +67,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
     cut,
     strays: strays.slice(0, MAX_STRAYS),
+    openDialect: found.detected?.told.isOpen ? nothingTells(found.geometry.dialect) : undefined,
     guessed: (type) =>
       contradiction(warnings) ?? whyGuessed(type, lasting, path) ?? foreignZone(type, engine, storage, lasting),
     described,

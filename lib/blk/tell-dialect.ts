@@ -14,6 +14,8 @@ export interface ToldDialect {
   readonly how: string | undefined;
   /** Whether one damaged header could have told it wrongly. */
   readonly isWeak: boolean;
+  /** Whether nothing in the image speaks for it and against another: no dump, and no ring. */
+  readonly isOpen: boolean;
 }
 
 export interface DialectEvidence {
@@ -35,7 +37,7 @@ const CLEAR = 2;
 export function tellDialect(generation: Generation, evidence: DialectEvidence): ToldDialect {
   const candidates = dialectsOf(generation).filter((dialect) => hasGivenZones(dialect, evidence.given));
   const [first] = candidates.length > 0 ? candidates : dialectsOf(generation);
-  if (candidates.length < 2) return { dialect: first!, how: undefined, isWeak: false };
+  if (candidates.length < 2) return { dialect: first!, how: undefined, isWeak: false, isOpen: false };
   const reasons = reasonsOf(evidence, generation);
   const judged = candidates.map((dialect) => {
     const wrongReasons = reasons.filter(({ number, word }) => reasonText(dialect, number) !== word).length;
@@ -54,6 +56,7 @@ export function tellDialect(generation: Generation, evidence: DialectEvidence): 
   return {
     dialect: best.dialect,
     how: how.length > 0 ? how.join(', and ') : undefined,
+    isOpen: rival === best.against,
     isWeak:
       best.dialect !== first &&
       rival - best.against < CLEAR &&

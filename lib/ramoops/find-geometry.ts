@@ -264,7 +264,10 @@ function mismatch(free: Located, given: GivenSizes, found: Found, better: Found)
 const zonesOf = ({ geometry }: Found): number => geometry.runs.reduce((sum, run) => sum + run.count, 0);
 
 function warnOfGuess(found: Found, warnings: OpenContext['warnings'], path: string): void {
-  const guessed = NAMES.filter((name) => found.confidence[name] < 1 && isTold(name, found.geometry));
+  // That there is no boot log is told nowhere, but where there may be one, the dumps have other numbers.
+  const guessed = NAMES.filter(
+    (name) => found.confidence[name] < 1 && (name === 'bootLogSize' || isTold(name, found.geometry)),
+  );
   if (guessed.length === 0) return;
   const words = guessed.map((name) => keyText(name, found.geometry)).join(', ');
   const what = guessed.length === 1 ? 'is only a guess' : 'are only guesses';

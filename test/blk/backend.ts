@@ -641,7 +641,7 @@ t.test('parameters of pstore_blk are told where it has such sizes: multiples of 
     told(sizes).kernelParameters,
     parameters.map((one) => `pstore_blk.${one}`),
   );
-  const details = ['sizes found', 'layout'];
+  const details = ['sizes found', 'layout', 'layout found'];
   t.same(Object.keys(told({ kmsg_size: '8K' }).details), [...details, 'word size'], 'no record tells it');
   t.same(Object.keys(told({ kmsg_size: '8K', abi: 'i386' }).details), details);
   t.end();

@@ -217,3 +217,26 @@ t.test('a record that is older than the newest is replaced by the next: said', a
   ]);
   t.equal(openAs(image, {})!.info().nextZone, 2, 'as it is then');
 });
+
+t.test('a fresh image without rings may be of either: said when it is written to', async (t) => {
+  const image = new Uint8Array(256 * K);
+  const keys = { kmsg_size: '64K', pmsg_size: '0' };
+  pstoreBlk.format!(new MemoryStorage(image, { path: 'image' }), SourceKeys.of({ ...keys, dialect: 'vendor' }));
+  const listed = openAs(image.slice(), keys)!;
+  t.same(
+    listed.warnings.list.map(({ code }) => code),
+    [],
+    'an empty listing is right for both',
+  );
+  t.match(listed.info().details['layout found'], /^a guess: .*\(dialect=vendor\); give dialect= before/);
+  const writer = openAs(image.slice(), keys, true)!;
+  writer.write!(dump(Reason.Oops, 10));
+  t.match(writer.warnings.list[0], { code: 'geometry-guess', message: /written as mainline: .*dialect=vendor/ });
+  for (const dialect of ['vendor', 'mainline']) {
+    const own = image.slice();
+    const sure = openAs(own, { ...keys, dialect }, true)!;
+    sure.write!(dump(Reason.Oops, 10));
+    t.same(sure.warnings.list, [], `${dialect} was given`);
+    t.notMatch(openAs(own, keys)!.info().details['layout found'] ?? '', /guess/, 'its dump tells');
+  }
+});

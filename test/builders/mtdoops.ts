@@ -116,3 +116,33 @@ export class MtdDevice {
     return page;
   }
 }
+
+/** Records of Android's binary log: a header with NULs, then priority, tag and message. */
+export function userLog(count: number): Buffer {
+  const records = Array.from({ length: count }, (_, i) => {
+    const message = Buffer.from(`\x04Store\0shelf ${i} moved ${i * 7} boxes\0`);
+    const head = Buffer.alloc(18);
+    head.write('l', 0);
+    head.writeUInt16LE(head.length + message.length, 1);
+    head.writeUInt16LE(1000, 3);
+    head.writeUInt32LE(1_600_000_000 + i, 10);
+    return Buffer.concat([head, message]);
+  });
+  return Buffer.concat(records);
+}
+
+/** A device of phones' kernels: a second text, the log of user space, follows the kernel's in each page. */
+export function secondTextImage(): Uint8Array {
+  const [pages, recordSize] = [8, 16384];
+  const image = new Uint8Array(pages * recordSize).fill(0xff);
+  for (let page = 0; page < pages; page++) {
+    const heading = '\n```\n#### LOG TYPE:LAST LOGCAT\n#####2024-01-02 03:04:05\t\n```c\t\n';
+    const text = Buffer.concat([Buffer.from(logText(6000, page + 1) + heading), userLog(40 + page)]);
+    const time = 1_700_000_000_000_000_000n + BigInt(page);
+    image.set(
+      pageBytes({ seq: page + 1, text, time, tail: new Uint8Array(0) }, recordSize, 'little'),
+      page * recordSize,
+    );
+  }
+  return image;
+}

@@ -3,6 +3,7 @@
 import { goldenImage } from '../fixture-path.js';
 import { BLK_MAKERS } from './blk-dialects.js';
 import { buildFadump } from './fadump.js';
+import { secondTextImage } from './mtdoops.js';
 import { dice } from './ramoops-dialects.js';
 
 export interface Specimen {
@@ -38,6 +39,7 @@ export const SPECIMENS: readonly Specimen[] = [
     header: 0,
   },
   golden('mtdoops', 'mtdoops-1'),
+  { kind: 'mtdoops', name: 'a second text in each page', bytes: secondTextImage, header: 0 },
   golden('vmcoredd', 'vmcoredd-1', 'vmcore-head.raw', 4096),
   golden('efi', 'efi-rec4096', 'image.raw', 4096),
   golden('efi', 'efi-oops3', 'image.raw', 4096),

@@ -14,7 +14,7 @@ import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { asShown } from '../builders/as-shown.js';
 import { howSure } from '../builders/how-sure.js';
-import { type BuiltPage, logText, MtdDevice, pageBytes } from '../builders/mtdoops.js';
+import { type BuiltPage, logText, MtdDevice, pageBytes, userLog } from '../builders/mtdoops.js';
 import { golden, goldenImage } from '../fixture-path.js';
 
 type Keys = Record<string, string | number | boolean>;
@@ -292,20 +292,6 @@ t.test('where the text ends', async (t) => {
   t.match(reasons[3], /no NUL ends the text/);
   t.match(reasons[4], /the newest record; no NUL/);
 });
-
-/** Records of Android's binary log: a header with NULs, then priority, tag and message. */
-function userLog(count: number): Buffer {
-  const records = Array.from({ length: count }, (_, i) => {
-    const message = Buffer.from(`\x04Store\0shelf ${i} moved ${i * 7} boxes\0`);
-    const head = Buffer.alloc(18);
-    head.write('l', 0);
-    head.writeUInt16LE(head.length + message.length, 1);
-    head.writeUInt16LE(1000, 3);
-    head.writeUInt32LE(1_600_000_000 + i, 10);
-    return Buffer.concat([head, message]);
-  });
-  return Buffer.concat(records);
-}
 
 /** The text and the second text as one record's text: what the first NUL divides, the page's builder does not know. */
 function withSecond(seq: number, log: string, heading: string, second: Uint8Array): BuiltPage {
