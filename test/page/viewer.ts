@@ -47,7 +47,8 @@ t.test('an image of each family', options, async (t) => {
         title: string | null;
       }[];
       for (const { names, title } of titles) {
-        if (title === null) continue;
+        // An image that is nearly all log is a text to explain.
+        if (title === null || names.length === 0) continue;
         const row = rows.find((each) => !each.isErased && each.names.includes(names[0]!));
         t.equal(row?.title, title, `title of ${names[0]}`);
       }
