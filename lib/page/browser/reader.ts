@@ -53,6 +53,7 @@ export class Reader {
     const markup = Array.from(records, ({ text }) => text).join('');
     this.#post({ told: 'opened', overview: this.#overview(), records: markup, failed });
     await this.#explain();
+    if (this.#sources.length > 0) this.#post({ told: 'overview', overview: this.#overview() });
   }
 
   *#collect(failed: string[]): Generator<PageDump> {
@@ -89,7 +90,6 @@ export class Reader {
       await pause();
       until = performance.now() + TELL_MS;
     }
-    this.#post({ told: 'overview', overview: this.#overview() });
   }
 
   #explainOne(id: string, each: PageDump): string {
