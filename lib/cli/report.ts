@@ -6,7 +6,7 @@ import { explainedRow, type PageDump, PageIds, type PageSource, pageDumps, pageI
 import type { PageImage, PageRow } from '../page/data.js';
 import { documentPieces } from '../page/document.js';
 import { html, type Markup } from '../page/html.js';
-import { chunksMarkup, newestFirst, recordsMarkup } from '../page/listing.js';
+import { listMarkup, newestFirst } from '../page/listing.js';
 import { overviewMarkup } from '../page/render.js';
 import { bodyMarkup } from '../page/rows.js';
 import { pageText } from '../page/text.js';
@@ -109,11 +109,8 @@ function* mainOf(
   warnings: readonly (readonly string[])[],
   body: (row: PageRow) => Markup,
 ): Generator<Markup> {
-  const [before, after] = recordsMarkup(rows.length);
   yield overviewMarkup({ images, rows, warnings });
-  yield before;
-  yield* chunksMarkup(rows, images, body);
-  yield after;
+  yield* listMarkup(rows, images, body);
 }
 
 /** One that cannot be read is shown as it is: its place says why. */

@@ -54,8 +54,9 @@ export class PageIds {
 
   /** @param place as `dmesg-ramoops-0` */
   take(place: string): string {
-    let id = `r/${place}`;
-    for (let n = 2; this.#taken.has(id); n++) id = `r/${place}~${n}`;
+    const wished = `r/${printableLine(place)}`;
+    let id = wished;
+    for (let n = 2; this.#taken.has(id); n++) id = `${wished}~${n}`;
     this.#taken.add(id);
     return id;
   }

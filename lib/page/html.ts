@@ -1,4 +1,7 @@
-// HTML that no text can break out of: whatever is put into a template is escaped, unless it is markup itself.
+// HTML that no text can break out of: whatever is put into a template is escaped, unless it is markup itself, and what
+// turns the direction of text is written out.
+
+import { printableLines } from '../printable.js';
 
 export class Markup {
   readonly text: string;
@@ -15,7 +18,7 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 /** In text, and in attributes between double quotes. */
 function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ENTITIES[character]!);
+  return printableLines(text).replace(/[&<>"]/g, (character) => ENTITIES[character]!);
 }
 
 /** Text of an element, in as few characters as it can be. */

@@ -13,21 +13,18 @@ export function newestFirst(rows: readonly PageRow[]): PageRow[] {
   });
 }
 
-/** What stands before and behind the rows. */
-export function recordsMarkup(count: number): [before: Markup, after: Markup] {
-  return [html`<section id="records" aria-labelledby="h-records">${listHead(count)}`, new Markup('</section>')];
-}
-
 /**
  * @param bodyOf what is in a row; without it the page's script asks for it when it is opened. To a browser with scripts it
  * is one text until then: ten thousand bodies as elements would take it many seconds.
  */
-export function* chunksMarkup(
+export function* listMarkup(
   rows: readonly PageRow[],
   images: readonly PageImage[],
   bodyOf?: (row: PageRow) => Markup,
 ): Generator<Markup> {
   const isOne = images.length === 1;
+  yield new Markup('<section id="records" aria-labelledby="h-records">');
+  yield listHead(rows.length);
   for (let at = 0; at < rows.length; at += ROWS_IN_CHUNK) {
     yield new Markup('<div class="chunk">\n');
     for (const row of rows.slice(at, at + ROWS_IN_CHUNK)) {
@@ -35,4 +32,5 @@ export function* chunksMarkup(
     }
     yield new Markup('</div>\n');
   }
+  yield new Markup('</section>');
 }

@@ -18,7 +18,7 @@ export function rowMarkup(row: PageRow, image: PageImage, isOne: boolean, body: 
   const { id, severity, state, title, timeNs, what, name, size, crash, parts } = row;
   const look = [severity ?? 'calm', state === 'live' ? '' : state].filter((word) => word !== '').join(' ');
   const ms = timeNs === null ? '' : String(timeNs / 1_000_000n);
-  const others = parts.length > 1 ? parts.map((part) => part.name).join(' ') : '';
+  const others = parts[0]?.name !== name ? parts.map((part) => part.name).join(' ') : '';
   return html`<details class="r ${look}" id="${id}" data-ms="${ms}" data-group="${crash?.signature}" data-image="${row.image}" data-names="${others}">
 <summary><time>${timeNs === null ? '–' : timeText(timeNs)}</time><b class="what">${what}</b><span class="title">${title || html`<i>${untitled(row)}</i>`}</span><span class="where"><span class="name">${name}</span>${!isOne && html` <span class="of">${image.path}</span>`}</span><span class="size">${sizeText(size)}</span></summary>
 <div class="body">${body}</div></details>

@@ -14,7 +14,6 @@ export type Reply =
       readonly told: 'opened';
       readonly overview: string;
       readonly records: string;
-      readonly chunks: readonly string[];
       readonly failed: readonly string[];
     }
   /** Rows again, when more is known of them. */

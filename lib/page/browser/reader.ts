@@ -6,7 +6,7 @@ import { openStorage } from '../../source/open-storage.js';
 import { dumpChunks } from '../../triage/dump.js';
 import { explainedRow, type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../collect.js';
 import type { PageImage, PageRow } from '../data.js';
-import { chunksMarkup, newestFirst, recordsMarkup } from '../listing.js';
+import { listMarkup, newestFirst } from '../listing.js';
 import { overviewMarkup } from '../render.js';
 import { bodyMarkup, rowMarkup } from '../rows.js';
 import { pageText } from '../text.js';
@@ -49,10 +49,11 @@ export class Reader {
     const dumps = new Map(Array.from(this.#collect(failed), (dump) => [dump.row.id, dump]));
     const rows = newestFirst(Array.from(dumps.values(), ({ row }) => row));
     this.#dumps = new Map(rows.map(({ id }) => [id, dumps.get(id)!]));
-    const records = this.#sources.length === 0 ? [] : recordsMarkup(rows.length).map(({ text }) => text);
-    const chunks = Array.from(chunksMarkup(rows, this.#images), ({ text }) => text);
-    this.#post({ told: 'opened', overview: this.#overview(), records: records.join(''), chunks, failed });
+    const records = this.#sources.length === 0 ? [] : listMarkup(rows, this.#images);
+    const markup = Array.from(records, ({ text }) => text).join('');
+    this.#post({ told: 'opened', overview: this.#overview(), records: markup, failed });
     await this.#explain();
+    if (this.#sources.length > 0) this.#post({ told: 'overview', overview: this.#overview() });
   }
 
   *#collect(failed: string[]): Generator<PageDump> {
@@ -89,7 +90,6 @@ export class Reader {
       await pause();
       until = performance.now() + TELL_MS;
     }
-    this.#post({ told: 'overview', overview: this.#overview() });
   }
 
   #explainOne(id: string, each: PageDump): string {

@@ -60,6 +60,7 @@ class Viewer {
     this.#list = undefined;
     this.#waiting.clear();
     this.#content.replaceChildren();
+    delete this.#content.dataset.state;
     this.#say(`Reading ${files.map(({ name }) => name).join(', ')} …`);
     this.#progress.hidden = false;
     try {
@@ -91,7 +92,7 @@ class Viewer {
       this.#say(reply.text);
     } else if (reply.told === 'opened') this.#show(reply);
     else if (reply.told === 'rows') this.#list?.update(reply.rows);
-    else if (reply.told === 'overview') document.getElementById('overview')!.innerHTML = reply.overview;
+    else if (reply.told === 'overview') this.#complete(reply.overview);
     else if (reply.told === 'found') {
       if (reply.ticket === this.#foundTicket) this.#found?.(reply.ids, reply.isEnd);
     } else {
@@ -102,7 +103,7 @@ class Viewer {
     }
   }
 
-  #show({ overview, records, chunks, failed }: Extract<Reply, { readonly told: 'opened' }>): void {
+  #show({ overview, records, failed }: Extract<Reply, { readonly told: 'opened' }>): void {
     this.#progress.hidden = true;
     this.#say('');
     this.#tell(failed);
@@ -111,13 +112,18 @@ class Viewer {
     // All of it is made by the templates of html.ts, which escape whatever an image says.
     this.#content.innerHTML = `<div id="overview">${overview}</div>${records}`;
     const root = document.getElementById('records')!;
-    for (const chunk of chunks) root.insertAdjacentHTML('beforeend', chunk);
     root.addEventListener('toggle', (event) => this.#toggled(event.target as HTMLDetailsElement), true);
     this.#list = new RecordList(root, this.#search);
     watchActs(root, async (id) => {
       const reply = await this.#ask({ do: 'bytes', id });
       return reply.told === 'bytes' ? reply.bytes : new Uint8Array(0);
     });
+  }
+
+  /** All that the logs tell is known. */
+  #complete(overview: string): void {
+    document.getElementById('overview')!.innerHTML = overview;
+    this.#content.dataset.state = 'complete';
   }
 
   /** The text of a record is read when somebody wants to see it. */
