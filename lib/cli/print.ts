@@ -60,7 +60,9 @@ export function print(what: string | Uint8Array): void {
  */
 export function complain(sentence: string): void {
   const line = `pstorefuse: ${printableLine(sentence)}`;
-  const lines = isTerminal(STDERR) ? wrapped(line.split(' '), Math.max(MIN_COLUMNS, process.stderr.columns || 80)) : [line];
+  const lines = isTerminal(STDERR)
+    ? wrapped(line.split(' '), Math.max(MIN_COLUMNS, process.stderr.columns || 80))
+    : [line];
   relay(Buffer.from(`${lines.join('\n')}\n`));
 }
 
