@@ -49,11 +49,11 @@ t.test('it has what runs, and nothing that only we need', async (t) => {
   );
 });
 
-t.test('its package.json tells people where to go, and asks npm for nothing but koffi', async (t) => {
+t.test('its package.json tells people where to go, and asks npm for nothing that must be there', async (t) => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
   for (const field of ['repository', 'bugs', 'author', 'funding', 'homepage']) t.ok(manifest[field], field);
   t.equal(manifest.dependencies, undefined);
-  t.same(Object.keys(manifest.optionalDependencies as object), ['koffi']);
+  t.same(Object.keys(manifest.optionalDependencies as object), ['fuse-native', 'koffi']);
   for (const page of manifest.man as string[]) t.ok(paths.includes(page), page);
 });
 
