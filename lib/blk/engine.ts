@@ -121,7 +121,7 @@ export class ZoneEngine {
     this.#counters = found.counters;
     this.#warnings.addAll(warnings);
     for (const [index, buffer] of held) this.#move(index, buffer);
-    for (const ring of this.rings) this.#flushRing(ring, storage);
+    for (const ring of this.rings) tried(() => ring.flushHeld(storage));
   }
 
   /** Takes over what recovery found in each zone. */
@@ -238,30 +238,25 @@ export class ZoneEngine {
   }
 
   #checkAcceptable({ reason }: DmesgDump): void {
-    if (this.geometry.kmsgCount === 0)
-      throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
-    const why = whyNotKept(this.geometry.dialect, reason, this.#options);
+    const { kmsgCount, dialect } = this.geometry;
+    if (kmsgCount === 0) throw this.#error('ENOSPC', 'there are no dmesg zones; give kmsg_size= where there are');
+    const why = whyNotKept(dialect, reason, this.#options);
     if (why !== undefined) throw this.#error('EINVAL', why);
   }
 
   /** The path that works now: from the first panic on it is the panic path only. */
   get #path(): Storage {
     if (!this.#onPanic) return this.#storage;
-    if (!this.#panicStorage)
-      throw this.#error('EPERM', 'a panic has begun, and the device has no path that works then');
-    return this.#panicStorage;
+    if (this.#panicStorage) return this.#panicStorage;
+    throw this.#error('EPERM', 'a panic has begun, and the device has no path that works then');
   }
 
   /** In a panic, what was not recovered by then is recovered first. */
   #writePath(): Storage {
     const storage = this.#path;
     if (this.#onPanic && !this.#recovered) {
-      try {
-        this.#recoverFrom(storage);
-      } catch (error) {
-        // The record is held, then: better than to write over another one.
-        if (!(error instanceof PstoreError)) throw error;
-      }
+      // Else the record is held: better than to write over another one.
+      tried(() => this.#recoverFrom(storage));
     }
     return storage;
   }
@@ -279,14 +274,12 @@ export class ZoneEngine {
     if (this.#recovered) {
       const storage = this.#path;
       for (const [index, buffer] of this.#dirty) {
-        try {
+        tried(() => {
           this.#flushAll(storage, index, buffer);
           this.#dirty.delete(index);
-        } catch (error) {
-          if (!(error instanceof PstoreError)) throw error;
-        }
+        });
       }
-      for (const ring of this.rings) this.#flushRing(ring, storage);
+      for (const ring of this.rings) tried(() => ring.flushHeld(storage));
     }
     return this.#dirty.size + this.rings.filter((ring) => ring.dirty).length;
   }
@@ -308,15 +301,6 @@ export class ZoneEngine {
       if (!isHoldable(error)) throw error;
     }
     return !ring.dirty;
-  }
-
-  /** Tries to bring what a ring holds to the medium; what does not get there is held on, or lost where it never can. */
-  #flushRing(ring: Ring, storage: Storage): void {
-    try {
-      ring.flushHeld(storage);
-    } catch (error) {
-      if (!(error instanceof PstoreError)) throw error;
-    }
   }
 
   // ── erasing ──
@@ -400,5 +384,14 @@ export class ZoneEngine {
 
   #error(code: ErrorCode, what: string): PstoreError {
     return new PstoreError(code, `${this.#storage.path}: ${what}`, { path: this.#storage.path });
+  }
+}
+
+/** What fails is tried again later, or is held. */
+function tried(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof PstoreError)) throw error;
   }
 }

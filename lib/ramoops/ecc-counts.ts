@@ -1,4 +1,4 @@
-// How much the ECC of a zone has repaired, and how much it could not, in numbers and in the kernel's words.
+// What the ECC of a zone has repaired, and what it could not: byte by byte, in numbers and in the kernel's words.
 
 /** What the ECC of a zone found. */
 export interface EccCounts {
@@ -9,6 +9,26 @@ export interface EccCounts {
 }
 
 export const NO_ERRORS: EccCounts = { corrected: 0, lost: 0 };
+
+/** A byte that repair() changed. */
+export interface RepairedByte {
+  /** In the region. */
+  readonly offset: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Bytes of the region in blocks with more wrong bytes than ECC can repair; blocks side by side are one range. */
+export interface LostRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What repair() did, and what it could not do. */
+export interface ZoneRepair {
+  readonly changes: RepairedByte[];
+  readonly lost: LostRange[];
+}
 
 export function total(a: EccCounts, b: EccCounts): EccCounts {
   return { corrected: a.corrected + b.corrected, lost: a.lost + b.lost };

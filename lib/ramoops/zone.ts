@@ -5,7 +5,7 @@ import type { Abi } from '../pstore/abi.js';
 import { Extent } from '../storage/extent.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
-import { type EccCounts, NO_ERRORS } from './ecc-counts.js';
+import { type EccCounts, type LostRange, NO_ERRORS, type ZoneRepair } from './ecc-counts.js';
 import {
   ftraceVersionCode,
   isDumpLine,
@@ -35,26 +35,6 @@ export interface CheckedHeader extends RamHeader {
 }
 
 const NOTHING: CheckedHeader = { sig: 0, start: 0, size: 0, state: 'bad-signature', ecc: NO_ERRORS };
-
-/** A byte that repair() changed. */
-export interface RepairedByte {
-  /** In the region. */
-  readonly offset: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Bytes of the region in blocks with more wrong bytes than ECC can repair; blocks side by side are one range. */
-export interface LostRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** What repair() did, and what it could not do. */
-export interface ZoneRepair {
-  readonly changes: RepairedByte[];
-  readonly lost: LostRange[];
-}
 
 /** ECC blocks that are read at once. */
 const CHUNK_BLOCKS = 512;
