@@ -109,7 +109,7 @@ export function describe(
       ...(isPart ? [`size=${inUnits(geometry.total)}`] : []),
       // What stands in front of zones at such a place is none of theirs.
       ...shown.filter((name) => name === 'kmsgSize' || !found.isShifted).map((name) => sizeText(name, geometry)),
-      ...dialectKeys(dialect),
+      ...(found.detected?.told.isOpen ? [`dialect=${dialect.name}`] : dialectKeys(dialect)),
       ...(abiGiven ? [`abi=${abiName(abi)}`] : []),
       ...(dialect.isCapped && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),

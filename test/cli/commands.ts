@@ -412,7 +412,7 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   await good(t, 'format ring.raw --size 48K --kmsg-size 16K');
   const log = 'first line of the log\nsecond line\n';
   t.equal(
-    await good(t, 'record ring.raw --reason oops --compress none --time 2021-09-14T09:39:05.25Z', { input: log }),
+    await good(t, 'record ring.raw,dialect=mainline --reason oops --compress none --time 2021-09-14T09:39:05.25Z', { input: log }),
     '',
   );
   t.equal(await good(t, 'cat ring.raw dmesg-pstore_blk-0'), `Oops: Total 1 times\nOops#1 Part1\n${log}`);
@@ -445,7 +445,7 @@ t.test('what a kernel refuses is refused', async (t) => {
     t.not(result.status, 0, line);
   }
   t.same(readFileSync('refused.raw'), before, 'not a byte is written');
-  await good(t, 'record refused.raw,panic_path=none --reason oops --part 1', { input: 'text\n' });
+  await good(t, 'record refused.raw,panic_path=none,dialect=mainline --reason oops --part 1', { input: 'text\n' });
 });
 
 t.test('record writes nothing where nothing comes', async (t) => {
@@ -464,7 +464,7 @@ t.test('record says how much of a long log is kept', async (t) => {
   await pstorefuse(`format deep.mem --backend ramoops --size 64K -o ${zones}`);
   const log = Array.from({ length: 20_000 }, (_, n) => `line ${n} ${Math.sin(n)}\n`).join('');
   for (const [image, name] of [
-    ['deep.raw', 'pstore_blk'],
+    ['deep.raw,dialect=mainline', 'pstore_blk'],
     [`ramoops:deep.mem,${zones}`, 'ramoops'],
   ] as const) {
     for (const [id, compress] of ['none', 'deflate'].entries()) {
