@@ -2,12 +2,10 @@
 
 import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
-import { recordChunks } from '../triage/dump.js';
 import { colorOption, isColored } from './color.js';
 import type { Listed } from './command.js';
 import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
 import { erasedOf } from './erased.js';
-import { printGroups, printTable } from './ls-table.js';
 import { isTerminal, json, print, printable } from './print.js';
 import {
   clockOf,
@@ -56,7 +54,7 @@ export const ls: Command = {
         type: 'boolean',
         describe: 'crashes by signature: how many, first and last, on how many images',
       }),
-  run: (args) => {
+  run: async (args) => {
     const selection = selectionOf(args);
     const look = { clock: clockOf(args), colored: isColored(args) };
     const opened = openAll(args, args.list('source'), 'read');
@@ -66,10 +64,13 @@ export const ls: Command = {
       const records = selected(listRecords(mounted), args);
       const several = opened.mounted.length > 1;
       const format = args.flag('json') ? 'json' : args.flag('ndjson') ? 'ndjson' : undefined;
-      if (args.flag('group')) printGroups(records, selection, look, format);
-      else if (format) printObjects(found(records, args), format);
-      else if (wantsTable(args)) printTable(records, selection, look, { several, all: args.flag('all') });
-      else printNames(found(records, args), several, args);
+      // What understands texts is not loaded for a list of names.
+      const table = () => import('./ls-table.js');
+      if (args.flag('group')) (await table()).printGroups(records, selection, look, format);
+      else if (format) printObjects(await found(records, args), format);
+      else if (wantsTable(args))
+        (await table()).printTable(records, selection, look, { several, all: args.flag('all') });
+      else printNames(await found(records, args), several, args);
     } finally {
       opened.close();
     }
@@ -99,16 +100,20 @@ interface Found extends Listed {
 }
 
 /** Those with the pattern in them, in the order of the mount; in that of time where it matters which ones are shown. */
-function found(records: Iterable<Listed>, args: Arguments): Iterable<Found> {
+async function found(records: Iterable<Listed>, args: Arguments): Promise<Iterable<Found>> {
   const selection = selectionOf(args);
   const { pattern, most, oldestFirst } = selection;
-  const matching = pattern ? searched(records, pattern) : records;
+  const matching = pattern ? searched(records, pattern, (await import('../triage/dump.js')).recordChunks) : records;
   return most === undefined && !oldestFirst ? matching : ordered(selection, [...matching], ({ record }) => record);
 }
 
-function* searched(records: Iterable<Listed>, pattern: RegExp): Generator<Found> {
+function* searched(
+  records: Iterable<Listed>,
+  pattern: RegExp,
+  chunksOf: (listed: Listed) => Iterable<Uint8Array>,
+): Generator<Found> {
   for (const each of records) {
-    const matches = each.record.state === 'undecodable' ? [] : matchesIn(pattern, recordChunks(each));
+    const matches = each.record.state === 'undecodable' ? [] : matchesIn(pattern, chunksOf(each));
     if (matches.length > 0) yield { ...each, matches };
   }
 }

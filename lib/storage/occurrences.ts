@@ -7,7 +7,7 @@ import type { Storage } from './storage.js';
  * What is read at a time, into the same bytes: few enough that they stay near the processor, and that nobody keeps them
  * of a large image, where that takes twice the time of reading them.
  */
-const CHUNK = 32 << 10;
+const CHUNK = 64 << 10;
 
 /** What is searched for stands some ten times in an image: one that is full of it is not looked through. */
 const MAX_PLACES = 16_384;

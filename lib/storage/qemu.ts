@@ -65,7 +65,13 @@ function isOpenIn(machines: readonly string[], dev: number, ino: number): boolea
 
 /** Whether a machine of QEMU has the file open now. */
 export function isHeldByQemu(fd: number): boolean {
-  return isHeld(fd, runningMachines);
+  const { dev, ino } = fstatSync(fd);
+  try {
+    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino) || isOpenIn(runningMachines(), dev, ino);
+  } catch {
+    // Without /proc nobody can tell.
+    return false;
+  }
 }
 
 /** Who reads many images does not look for machines again before this time is over. */
@@ -81,19 +87,17 @@ function rememberedMachines(): readonly string[] {
 }
 
 /**
- * The same for who only reads: what is read may change.
- * @param isMemory whether the image may be open without a lock: then each process is looked at, which takes its time
+ * The same for who only reads: what is read may change. Locks are asked for where there are machines at all: for the first
+ * one that asks, the kernel brings them together for ten milliseconds.
+ * @param isMemory whether the image may be open without a lock
  */
 export function isUsedByQemu(fd: number, isMemory: boolean): boolean {
-  return isHeld(fd, isMemory ? rememberedMachines : () => []);
-}
-
-function isHeld(fd: number, machines: () => readonly string[]): boolean {
   const { dev, ino } = fstatSync(fd);
   try {
-    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino) || isOpenIn(machines(), dev, ino);
+    const machines = rememberedMachines();
+    if (machines.length === 0) return false;
+    return hasQemuLock(readFileSync('/proc/locks', 'latin1'), dev, ino) || (isMemory && isOpenIn(machines, dev, ino));
   } catch {
-    // Without /proc nobody can tell.
     return false;
   }
 }

@@ -412,7 +412,9 @@ t.test('record writes through the ring, and what it wrote is shown', async (t) =
   await good(t, 'format ring.raw --size 48K --kmsg-size 16K');
   const log = 'first line of the log\nsecond line\n';
   t.equal(
-    await good(t, 'record ring.raw,dialect=mainline --reason oops --compress none --time 2021-09-14T09:39:05.25Z', { input: log }),
+    await good(t, 'record ring.raw,dialect=mainline --reason oops --compress none --time 2021-09-14T09:39:05.25Z', {
+      input: log,
+    }),
     '',
   );
   t.equal(await good(t, 'cat ring.raw dmesg-pstore_blk-0'), `Oops: Total 1 times\nOops#1 Part1\n${log}`);
