@@ -5,6 +5,9 @@ import { load } from '../lib/cli/bytecode.js';
 import { passRawPaths, rawArguments } from '../lib/cli/raw-paths.js';
 
 const place = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const { exports, keep } = load<typeof import('./pstorefuse-serving.js')>(place('pstorefuse-serving.js'));
+const { exports, keep } = load<typeof import('./pstorefuse-commands.js')>(place('pstorefuse-commands.js'), 'server');
 passRawPaths();
-exports.serverMain(rawArguments(process.argv.slice(2)), place('../../package.json'), keep).then(process.exit);
+exports
+  .server()
+  .then(({ serverMain }) => serverMain(rawArguments(process.argv.slice(2)), place('../../package.json'), keep))
+  .then(process.exit);

@@ -15,7 +15,7 @@ const installation = {
   script: place('pstorefuse'),
   name: process.argv[1] ?? '',
   commands: () => {
-    loaded = load<Commands>(place('pstorefuse-commands.js'));
+    loaded = load<Commands>(place('pstorefuse-commands.js'), 'commands');
     return loaded.exports;
   },
 };

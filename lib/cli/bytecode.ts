@@ -39,12 +39,15 @@ interface CompileCache {
   flushCompileCache?(): void;
 }
 
-/** Runs a bundle, a CommonJS module without `import()`. */
-export function load<T extends object>(path: string): Loaded<T> {
+/**
+ * Runs a bundle, a CommonJS module without `import()`.
+ * @param use what it is loaded for: the bytecode is of what has run, which is another part for each use
+ */
+export function load<T extends object>(path: string, use: string): Loaded<T> {
   const folder = cacheFolder();
   const { enableCompileCache, flushCompileCache } = module as unknown as CompileCache;
   const require = createRequire(path);
-  if (enableCompileCache === undefined && folder !== undefined) return new OwnBytecode(path, folder).run(require);
+  if (enableCompileCache === undefined && folder !== undefined) return new OwnBytecode(path, folder, use).run(require);
   if (folder !== undefined) enableCompileCache?.(folder);
   return { exports: require(path) as T, keep: () => flushCompileCache?.() };
 }
@@ -94,9 +97,9 @@ class OwnBytecode {
   /** V8 makes other bytecode with other flags. */
   readonly #key: Buffer;
 
-  constructor(path: string, folder: string) {
+  constructor(path: string, folder: string, use: string) {
     this.#path = path;
-    this.#file = join(folder, `${basename(path)}.${process.version}-${process.arch}`);
+    this.#file = join(folder, `${basename(path)}.${use}.${process.version}-${process.arch}`);
     this.#source = readFileSync(path);
     const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
     this.#key = Buffer.from(`${process.version} ${process.versions.v8} ${process.arch} ${nodeFile()} ${flags}\n`);
