@@ -55,6 +55,7 @@ export type CommandName = (typeof COMMAND_NAMES)[number];
 /** @param argv the arguments behind our name. @returns the exit status */
 export async function main(argv: readonly string[], installation: Installation): Promise<number> {
   completePath();
+  if (!isNewEnough()) return EXIT.UNAVAILABLE;
   if (!hasDirectory()) return EXIT.NO_INPUT;
   const name = argv[0];
   const before = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
@@ -65,6 +66,16 @@ export async function main(argv: readonly string[], installation: Installation):
     return await runCommand(words, await commandsFor(words[0]), installation.packageFile);
   }
   return await startMount(installation.script, installation.name, argv);
+}
+
+const OLDEST_NODE = 20;
+
+/** An older Node lacks functions that we call: it is said, instead of a bug that is none. */
+export function isNewEnough(): boolean {
+  const { node } = process.versions;
+  if (Number.parseInt(node, 10) >= OLDEST_NODE) return true;
+  complain(`Node ${OLDEST_NODE} or later is needed, this is ${node}; PSTOREFUSE_NODE=PATH names another one`);
+  return false;
 }
 
 /** Without a current directory no relative path can be found, and some libraries do not even load: it is said. */

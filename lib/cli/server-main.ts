@@ -2,7 +2,7 @@
 
 import { tellStarter } from '../mount/launch.js';
 import { EXIT } from './exit.js';
-import { hasDirectory } from './main.js';
+import { hasDirectory, isNewEnough } from './main.js';
 import { mountCommand } from './mount.js';
 import { helperArguments, helperStatus, isMountHelper } from './mount-call.js';
 import { runCommand } from './parse.js';
@@ -18,7 +18,8 @@ const CLEAN_UP = '--clean-up';
 export async function serverMain(argv: readonly string[], packageFile: string, onIdle: () => void): Promise<number> {
   const statusOf = isMountHelper() ? helperStatus : (status: number) => status;
   const onReady = (status: number) => tellStarter(statusOf(status));
-  const status = hasDirectory() ? await run(argv, packageFile, { onReady, onIdle }) : EXIT.NO_INPUT;
+  let status: number = EXIT.UNAVAILABLE;
+  if (isNewEnough()) status = hasDirectory() ? await run(argv, packageFile, { onReady, onIdle }) : EXIT.NO_INPUT;
   onReady(status);
   return statusOf(status);
 }

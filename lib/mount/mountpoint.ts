@@ -176,7 +176,11 @@ export function unmount(mountPoint: string, { lazy = false } = {}): void {
     encoding: 'utf8',
   });
   if (result.status === 0) return;
-  const said = (result.stderr ?? String(result.error)).trim().split('\n')[0] ?? '';
+  if (result.error) {
+    const install = `install the package ${command[0] === 'umount' ? 'mount' : 'fuse3'}`;
+    throw new PstoreError('ENODEV', `${command[0]} is needed to unmount and cannot be started; ${install}`);
+  }
+  const said = (result.stderr ?? '').trim().split('\n')[0] ?? '';
   const busy = /busy/i.test(said);
   throw new PstoreError(
     busy ? 'EBUSY' : 'EPERM',
