@@ -321,12 +321,11 @@ t.test('nothing to find, and too much of it', async (t) => {
   const many = new Uint8Array(1 << 20);
   const view = new DataView(many.buffer);
   for (let at = 0; at + 12 <= many.length; at += 14) view.setUint32(at, 0x43474244, true);
-  const began = performance.now();
-  detect(many);
+  // Without a bound of the search, the time that a test has would run out here.
+  t.doesNotThrow(() => detect(many));
   for (let at = 0; at + 12 <= many.length; at += 16)
     view.setUint32(at, 0x43474244 ^ (at % 3 === 0 ? 0x60100 : 0), true);
-  detect(many);
-  t.ok(performance.now() - began < 20_000, `${performance.now() - began} ms`);
+  t.doesNotThrow(() => detect(many));
 });
 
 t.test('console lines', async (t) => {
