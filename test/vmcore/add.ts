@@ -474,9 +474,7 @@ t.test('a vmcore of 100 GiB is planned from its headers', (t) => {
     sync() {},
     close() {},
   };
-  const started = performance.now();
   const plan = addDeviceDump(storage, 'new', 3 * 2 ** 30);
-  t.ok(performance.now() - started < 500);
   t.equal(plan.size, size + 3 * 2 ** 30 + 4096);
   t.ok(bytesRead < 16384, `${bytesRead} bytes read`);
   t.ok(plan.runs.length < 20);

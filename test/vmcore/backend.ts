@@ -611,14 +611,11 @@ t.test('a sparse vmcore of 100 GiB with dumps of 2 GiB lists at once', (t) => {
     for (let i = 0; i < count; i++) writeSync(fd, head, 0, 64, 4096 + i * each);
     writeSync(fd, prstatus(LE64), 0, null, 4096 + count * each);
     const storage = new SparseStorage(fd, size);
-    const started = performance.now();
     const backend = open(storage);
     const listed = records(backend);
-    const took = performance.now() - started;
     t.equal(listed.length, count);
     t.ok(listed.every((record) => record.size === each - 64 && record.title === 'huge'));
     t.ok(storage.bytesRead < 64 << 10, `${storage.bytesRead} bytes read`);
-    t.ok(took < 500, `${took.toFixed(1)} ms`);
     const end = new Uint8Array(16);
     t.equal(backend.open(45).read(end, each - 64 - 8), 8, 'the end of the last dump');
     t.same(codes(backend), []);
@@ -679,13 +676,10 @@ t.test('a million notes, a third of them device dumps', (t) => {
   const storage = new CountingStorage(
     concat(elfHeaders(LE64, [{ type: 4, offset: 120, filesz: notes.length }]), notes),
   );
-  const started = performance.now();
   const backend = open(storage);
-  const took = performance.now() - started;
   t.equal(backend.slots, times);
   t.match(backend.record(times - 1), { size: 4, name: `device-vmcoredd-${times - 1}` });
   t.ok(storage.reads < 2000, `${storage.reads} reads`);
-  t.ok(took < 10_000, `${took.toFixed(0)} ms`);
   let zones = 0;
   for (const _ of backend.info().zones) zones++;
   t.equal(zones, 4097, 'so many are listed, and how many more there are');
