@@ -22,11 +22,44 @@ export interface Titled {
 const RULES: readonly Rule[] = [...CHECKERS, ...LOCKS, ...FAULTS, ...WARNINGS, ...OTHERS];
 
 /** What the kernel's subsystems write in front: `watchdog: BUG: soft lockup`, `rcu: INFO: …`, `syzkaller login: `. */
-const LEAD = String.raw`(?:\*\* \d+ printk messages dropped \*\*\s*)?(?:(?:NMI )?watchdog: |rcu: |kernel: |kmemleak: |mce: |traps: |[\w.-]{1,32} login: ?|kasan: GPF could be caused by NULL-ptr deref or user memory access|segment-related |\[\s?)?`;
-const ANCHORED: readonly { readonly rule: Rule; readonly opening: RegExp }[] = RULES.map((rule) => ({
-  rule,
-  opening: new RegExp(`^\\s{0,4}${LEAD}(?:${rule.opening.source})`, rule.opening.flags),
-}));
+const LEAD =
+  /^\s{0,4}(?:\*\* \d+ printk messages dropped \*\*\s*)?(?:(?:NMI )?watchdog: |rcu: |kernel: |kmemleak: |mce: |traps: |[\w.-]{1,32} login: ?|kasan: GPF could be caused by NULL-ptr deref or user memory access|segment-related |\[\s?)?/;
+
+interface Opening {
+  readonly rule: Rule;
+  /** What every text of the pattern begins with: most patterns are never compiled. */
+  readonly words: string;
+  sticky?: RegExp;
+}
+
+const OPENINGS: readonly Opening[] = RULES.map((rule) => ({ rule, words: beginning(rule.opening) }));
+
+/** The literal words that a pattern begins with: none where it takes turns at its top, or minds no case. */
+function beginning({ source, ignoreCase }: RegExp): string {
+  const words = /^[\w ,:'-]*/.exec(source)![0];
+  const rest = source.slice(words.length);
+  if (ignoreCase || takesTurns(rest)) return '';
+  return /^[?*{]/.test(rest) ? words.slice(0, -1) : words;
+}
+
+function takesTurns(source: string): boolean {
+  let depth = 0;
+  for (const [sign] of source.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[()|]/g)) {
+    if (sign === '(') depth++;
+    else if (sign === ')') depth--;
+    else if (sign === '|' && depth === 0) return true;
+  }
+  return false;
+}
+
+/** What an opening says of a text, from one place on. */
+function matched(opening: Opening, text: string, at: number): RegExpExecArray | null {
+  if (!text.startsWith(opening.words, at)) return null;
+  const { source, flags } = opening.rule.opening;
+  opening.sticky ??= new RegExp(source, `${flags}y`);
+  opening.sticky.lastIndex = at;
+  return opening.sticky.exec(text);
+}
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
@@ -44,8 +77,11 @@ export interface Opened {
 /** The rule whose opening a line is. */
 export function openingOf({ text }: LogLine): Opened | undefined {
   if (!HINT.test(text) || LOOKALIKES.test(text)) return undefined;
-  for (const { rule, opening } of ANCHORED) {
-    const match = opening.exec(text);
+  // A word of the lead may be the opening's own.
+  const [begin, led] = [/^\s{0,4}/.exec(text)![0].length, LEAD.exec(text)![0].length];
+  for (const opening of OPENINGS) {
+    const match = matched(opening, text, led) ?? (begin < led ? matched(opening, text, begin) : null);
+    const { rule } = opening;
     if (match) return rule.forms.length === 0 ? undefined : { rule, groups: { ...match.groups } };
   }
   return undefined;
