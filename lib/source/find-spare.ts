@@ -38,6 +38,10 @@ const MANY = 8;
 /** How far they are looked for: where pstore/zone's largest partition ends. */
 const SEARCHED = 128 << 20;
 const CHUNK = 1 << 20;
+/** So much is read at once of pages: where a shape does not fit, the first ones tell. */
+const SURVEYED = 1 << 17;
+/** So many wrong pages, and more than half of those seen, end it: not even a bad block at the beginning has them. */
+const HOPELESS = 64;
 
 /**
  * The shape of a dump's pages; undefined for a file that has no spare bytes in it. Almost every image is told by its
@@ -85,7 +89,7 @@ function fits(storage: Storage, shape: PageShape): boolean {
 /** Goes through the pages until enough of them were seen that hold something, or the first ones speak against it. */
 function surveyPages(storage: Storage, shape: PageShape): Seen {
   const stride = shape.data + shape.spare;
-  const perChunk = Math.max(1, Math.floor(CHUNK / stride));
+  const perChunk = Math.max(1, Math.floor(SURVEYED / stride));
   const seen: Seen = { pages: 0, wrong: 0, telling: 0 };
   const end = Math.min(storage.size, SEARCHED);
   for (let at = 0; at + stride <= end && seen.pages < ENOUGH; at += perChunk * stride) {
@@ -94,7 +98,7 @@ function surveyPages(storage: Storage, shape: PageShape): Seen {
       const data = bytes.subarray(page, page + shape.data);
       lookAt(data, bytes.subarray(page + shape.data, page + stride), seen);
     }
-    if (seen.wrong > Math.max(1, seen.pages / TOLERANCE)) break;
+    if (seen.wrong > HOPELESS && seen.wrong > seen.pages / 2) break;
   }
   return seen;
 }
