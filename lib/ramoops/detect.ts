@@ -40,6 +40,8 @@ const IN_MEMORY = 16 << 20;
 export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
 const PROVEN_PARITY = 1.5;
+/** How sure sizes are where not all was tried. */
+const HALF_SEARCHED = 0.5;
 /** Dialects from here on are those of few devices; see dialects.ts. */
 const UNCOMMON = 1;
 /** Two equal geometries that end elsewhere: the region's size is round. */
@@ -77,6 +79,8 @@ export class Detection {
   readonly #isWhole: boolean;
   /** What was found for the sizes and dialects that were asked for. */
   readonly #known = new Map<string, readonly Judged[]>();
+  /** Of these the search ended before all was tried. */
+  readonly #cutShort = new Set<string>();
 
   /** @param isWhole whether the region may well end where the storage does */
   constructor(storage: Storage, marks: RamMarks, isWhole = true) {
@@ -104,7 +108,7 @@ export class Detection {
     return {
       sizes: best.sizes,
       endian: this.#marks.endian,
-      confidence: confidenceIn(best, rivals, given),
+      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) ? HALF_SEARCHED : 1),
       certain: certainKinds(best, rivals),
       misfit: best.misfit,
       fitting: best.fitting,
@@ -126,6 +130,7 @@ export class Detection {
     const search = new Search(places, storage.size, this.#isWhole, given);
     const common = dialects.filter(({ unlikely }) => unlikely < UNCOMMON);
     const judged = this.#judged(search.candidates(common), given, []);
+    if (search.isCutShort) this.#cutShort.add(keyOf(given, dialects));
     const best = judged[0];
     const rest = dialects.filter((dialect) => {
       const least = dialect.unlikely - this.#bonus(given);
@@ -217,14 +222,20 @@ function inMemory(storage: Storage): Storage {
 const runsText = ({ geometry }: Judged): string =>
   geometry.runs.map(({ type, offset, count, zoneSize }) => `${type} ${offset} ${count} ${zoneSize}`).join();
 
-function confidenceIn(best: Judged, rivals: readonly Judged[], given: GivenSizes): Record<keyof RamSizes, number> {
+/** @param most for what was not given */
+function confidenceIn(
+  best: Judged,
+  rivals: readonly Judged[],
+  given: GivenSizes,
+  most: number,
+): Record<keyof RamSizes, number> {
   // The same zones by another way of coming to them are no rival.
   const own = runsText(best);
   const others = rivals.filter((rival) => runsText(rival) !== own || rival.geometry.ecc !== best.geometry.ecc);
   const one = (key: keyof RamSizes): number => {
     if (given[key] !== undefined) return 1;
     const values = new Set([best, ...others].map((rival) => rival.sizes[key]));
-    return 1 / values.size;
+    return Math.min(most, 1 / values.size);
   };
   const keys = Object.keys(best.sizes) as (keyof RamSizes)[];
   return Object.fromEntries(keys.map((key) => [key, one(key)])) as Record<keyof RamSizes, number>;

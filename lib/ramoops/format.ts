@@ -50,12 +50,19 @@ const SRAM_LOG = 48;
 const SRAM_LOG_START = 52;
 const SRAM_LOG_SIZE = 56;
 const SRAM_LOG_ROOM = 60;
+/** Places and sizes of the boot loaders' logs, and where the kernel's own words begin. */
+const SRAM_PLACES = [4, 8, 12, 16, 20, 24, 44] as const;
 
 /** @param bytes at least SRAM_HEADER_SIZE bytes */
 export function readSramHeader(
   bytes: Uint8Array,
   endian: Abi['endian'],
-): RamHeader & { readonly whole: number; readonly log: number; readonly room: number } {
+): RamHeader & {
+  readonly whole: number;
+  readonly log: number;
+  readonly room: number;
+  readonly others: readonly number[];
+} {
   const fields = new Fields(bytes, endian);
   return {
     sig: fields.u32(SIG),
@@ -64,6 +71,7 @@ export function readSramHeader(
     whole: fields.u32(SRAM_BUFFER_SIZE),
     log: fields.u32(SRAM_LOG),
     room: fields.u32(SRAM_LOG_ROOM),
+    others: SRAM_PLACES.map((place) => fields.u32(place)),
   };
 }
 

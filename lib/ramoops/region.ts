@@ -3,6 +3,7 @@
 import { findBytes } from '#platform';
 import { decodeRecord } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
+import { plausibleText } from '../pstore/plausible-text.js';
 import { SliceStorage } from '../storage/slice.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { type DetectedRam, Detection } from './detect.js';
@@ -26,6 +27,8 @@ const ELSEWHERE = 1.5;
 const GOOD = 1;
 /** As much as a single header that is missing speaks against one; see places.ts. */
 const ONE_MISSING = 4.5;
+/** Bytes that tell a text. */
+const FIRST_TEXT = 256;
 const CHUNK = 1 << 20;
 /** What precedes a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
 const LINE = new TextEncoder().encode('====');
@@ -119,7 +122,7 @@ export function locate(
   if (offsets.length === 0) return undefined;
   const whole = wanted === undefined || wanted === 0 ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
-  if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(whole, offsets.length))) return whole;
+  if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, whole, offsets.length))) return whole;
   let best = whole;
   let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
   const beginnings = wanted === undefined ? [...beginningsOf(offsets)] : [wanted];
@@ -134,8 +137,16 @@ export function locate(
 }
 
 /** Whether a region at the beginning explains all headers, but lacks its first one: that was lost, its zones keep their numbers. */
-function lacksOne({ detected }: Located, headers: number): boolean {
-  return detected.strays.length === 0 && headers > 1 && detected.misfit <= ONE_MISSING;
+function lacksOne(storage: Storage, { detected }: Located, headers: number): boolean {
+  const isOne = detected.strays.length === 0 && headers > 1 && detected.misfit <= ONE_MISSING;
+  return isOne && mayHoldZone(storage);
+}
+
+/** Whether the bytes behind a first header that is lost may be a zone's: unused ones, or a text. */
+function mayHoldZone(storage: Storage): boolean {
+  const bytes = readRange(storage, RAM_HEADER_SIZE, FIRST_TEXT);
+  const isUnused = bytes.every((byte) => byte === bytes[0]);
+  return isUnused || plausibleText(bytes).length > bytes.length / 2 || readDumpLine(bytes) !== undefined;
 }
 
 /** The first headers of groups of headers that lie close together, the largest groups first. */

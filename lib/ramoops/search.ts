@@ -90,6 +90,8 @@ export class Search {
   #cap = Number.POSITIVE_INFINITY;
   #steps = 0;
   readonly #maxSteps: number;
+  /** Whether any search ended before all was tried: what was found may not be the best. */
+  isCutShort = false;
   /** Zones of a chain that may lack a header, beside one of eight of the dump zones. */
   #missing = 0;
 
@@ -116,6 +118,11 @@ export class Search {
     return this.#kept;
   }
 
+  get #isTired(): boolean {
+    if (this.#steps > this.#maxSteps) this.isCutShort = true;
+    return this.#steps > this.#maxSteps;
+  }
+
   get #limit(): number {
     return Math.min(this.#cap, this.#best + (this.#best < GOOD ? MARGIN : WIDE_MARGIN));
   }
@@ -124,7 +131,6 @@ export class Search {
     for (const dialect of dialects) {
       if (dialect.singleRing) this.#singleRing(dialect);
       else for (const order of this.#orders(dialect)) this.#chains(dialect, order);
-      this.#steps = 0;
     }
   }
 
@@ -151,6 +157,7 @@ export class Search {
   }
 
   #chains(dialect: RamDialect, order: RamOrder): void {
+    this.#steps = 0;
     for (const bootLog of this.#bootLogs(dialect)) {
       for (const dumps of this.#dumps(dialect, bootLog)) {
         const end = bootLog.at + dumps.count * dumps.zoneSize;
@@ -158,7 +165,7 @@ export class Search {
         const kinds: readonly RamKind[] =
           order === 'ftrace-pmsg' ? ['console', 'ftrace', 'pmsg'] : ['console', 'pmsg', 'tty', 'ftrace'];
         this.#tails(dialect, order, dumps, chain, kinds);
-        if (this.#steps > this.#maxSteps) return;
+        if (this.#isTired) return;
       }
     }
   }
@@ -200,7 +207,7 @@ export class Search {
     yield { ...bootLog, chain: { sizes: {}, at, cost, matched, live, budget } };
     if (this.#given.recordSize === 0) return;
     for (const zoneSize of this.#sizes.strides(dialect, at)) {
-      if (this.#steps > this.#maxSteps) return;
+      if (this.#isTired) return;
       let run: Run = { cost, matched, live, missing: 0 };
       const all: Run[] = [];
       for (let count = 1; at + (count - 1) * zoneSize < this.#size; count++) {
@@ -225,7 +232,8 @@ export class Search {
 
   /** Goes on with each kind that follows, or without it. */
   #tails(dialect: RamDialect, order: RamOrder, dumps: Dumps, chain: Chain, kinds: readonly RamKind[]): void {
-    if (++this.#steps > this.#maxSteps) return;
+    this.#steps++;
+    if (this.#isTired) return;
     const { at, matched, live } = chain;
     const strayCost = this.#places.leastStrayCost(at, matched, live, this.#mostZones(kinds));
     if (chain.cost + strayCost > this.#limit) return;
@@ -258,6 +266,7 @@ export class Search {
     const count = kind === 'console' && dialect.consoles === 'two' ? 2 : 1;
     if (own === undefined && this.#isNowhere(chain.at)) return;
     for (const size of own === undefined ? this.#sizes.sizesAt(dialect, chain.at) : [own]) {
+      if (this.#isTired) return;
       const next = this.#extended(chain, kind, size, count, most);
       if (next) yield { ...next, sizes: { ...chain.sizes, [name]: size } };
     }
@@ -269,6 +278,7 @@ export class Search {
     const seen = new Set<string>();
     for (const [ftraceSize, count] of this.#sizes.ftraceChoices(dialect, own, chain.at)) {
       if (cpus !== undefined && dialect.perCpu && count !== cpus) continue;
+      if (this.#isTired) return;
       const key = `${ftraceSize} ${count}`;
       const zoneSize = ftraceZoneSize(ftraceSize, count);
       if (seen.has(key) || zoneSize <= RAM_HEADER_SIZE) continue;
@@ -295,8 +305,8 @@ export class Search {
     if (at > (this.#given.memSize ?? Number.POSITIVE_INFINITY)) return undefined;
     const beyond = chain.at + RAM_HEADER_SIZE > this.#size;
     if (beyond) return { ...chain, at, cost: chain.cost + BEYOND_END };
-    this.#steps += count;
     const run = this.#places.run(kind, chain.at, zoneSize, count);
+    this.#steps += run.matched + run.missing;
     const budget = chain.budget - run.missing;
     if (budget < (count > 3 ? -1 : 0) || (run.matched === 0 && count > 1)) return undefined;
     const [cost, matched, live] = [chain.cost + run.cost, chain.matched + run.matched, chain.live + run.live];

@@ -7,6 +7,8 @@ import { DIALECTS } from './dialects.js';
 import { RAM_SIGNATURE, readSramHeader, SRAM_HEADER_SIZE } from './format.js';
 import { NO_RAM_ZONES, type RamGeometry } from './geometry.js';
 
+/** Such memory has some 64 KiB; later ones have a part of DRAM behind it. */
+const MOST_SRAM = 1 << 24;
 const ENDIAN: Abi['endian'] = 'little';
 
 function headerOf(storage: Storage): ReturnType<typeof readSramHeader> | undefined {
@@ -17,10 +19,11 @@ function headerOf(storage: Storage): ReturnType<typeof readSramHeader> | undefin
 export function sramHeaderIn(bytes: Uint8Array): ReturnType<typeof readSramHeader> | undefined {
   if (bytes.length < SRAM_HEADER_SIZE) return undefined;
   const header = readSramHeader(bytes, ENDIAN);
-  const { sig, start, size, whole, log, room } = header;
+  const { sig, start, size, whole, log, room, others } = header;
   const fits = log >= SRAM_HEADER_SIZE && room > 0 && log + room <= whole && start <= room && size <= room;
-  // Of a region of ramoops these words are a text, or zeros.
-  return sig === RAM_SIGNATURE && whole >= SRAM_HEADER_SIZE && fits ? header : undefined;
+  // Of a region of ramoops these words are a text, zeros, or a packed record: that may be any bytes.
+  const isPlace = (word: number) => word <= whole;
+  return sig === RAM_SIGNATURE && whole <= MOST_SRAM && fits && others.every(isPlace) ? header : undefined;
 }
 
 export function isSram(storage: Storage): boolean {

@@ -2,6 +2,7 @@
 
 import { MAINLINE, type RamDialect } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
+import { roundDownToPowerOfTwo } from './geometry.js';
 import { MIN_ZONE } from './likelihood.js';
 import type { Places } from './places.js';
 import { type GivenSizes, roundUp } from './region-sizes.js';
@@ -91,7 +92,7 @@ export class ZoneSizes {
     return this.#powers.filter((size) => {
       if (size < used) return false;
       const end = at + size;
-      const isEnd = this.#places.mayBegin(end) || end >= this.#size || this.#isNearEnd(dialect, end);
+      const isEnd = this.#places.mayBegin(end) || end >= this.#size || this.#isNearEnd(dialect, end) || isRound(end);
       return isEnd || (size >= PAGE && ++loose <= LOOSE_ENDS);
     });
   }
@@ -100,6 +101,12 @@ export class ZoneSizes {
   #isNearEnd(dialect: RamDialect, end: number): boolean {
     return end <= this.#whole && (dialect !== MAINLINE || this.#whole - end < MIN_ZONE);
   }
+}
+
+/** Whether a region that ends here, or after what a division leaves, has a size as most regions have. */
+function isRound(end: number): boolean {
+  const pages = roundUp(end, PAGE);
+  return roundDownToPowerOfTwo(pages) === pages;
 }
 
 function powersOfTwo(most: number): number[] {
