@@ -40,8 +40,9 @@ const IN_MEMORY = 16 << 20;
 export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
 const PROVEN_PARITY = 1.5;
-/** How sure sizes are where not all was tried. */
-const HALF_SEARCHED = 0.5;
+/** How sure sizes are where not all was tried, or a zone holds what belongs to another kind. */
+const DOUBTED = 0.5;
+const DOUBTFUL: ReadonlySet<keyof RamSizes> = new Set(['recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize']);
 /** Dialects from here on are those of few devices; see dialects.ts. */
 const UNCOMMON = 1;
 /** Two equal geometries that end elsewhere: the region's size is round. */
@@ -108,7 +109,7 @@ export class Detection {
     return {
       sizes: best.sizes,
       endian: this.#marks.endian,
-      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) ? HALF_SEARCHED : 1),
+      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) || best.hasStrangePmsg ? DOUBTED : 1),
       certain: certainKinds(best, rivals),
       misfit: best.misfit,
       fitting: best.fitting,
@@ -235,7 +236,7 @@ function confidenceIn(
   const one = (key: keyof RamSizes): number => {
     if (given[key] !== undefined) return 1;
     const values = new Set([best, ...others].map((rival) => rival.sizes[key]));
-    return Math.min(most, 1 / values.size);
+    return Math.min(DOUBTFUL.has(key) ? most : 1, 1 / values.size);
   };
   const keys = Object.keys(best.sizes) as (keyof RamSizes)[];
   return Object.fromEntries(keys.map((key) => [key, one(key)])) as Record<keyof RamSizes, number>;

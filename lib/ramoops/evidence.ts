@@ -57,6 +57,8 @@ export interface Fit {
   readonly marks: number;
   readonly explained: number;
   readonly strays: readonly number[];
+  /** Whether a pmsg zone holds a console's lines although there is a console: the sizes may be those of another boot. */
+  readonly hasStrangePmsg: boolean;
 }
 
 interface ZoneVerdict {
@@ -101,6 +103,7 @@ export class Evidence {
   fit(geometry: RamGeometry): Fit {
     let [misfit, fitting, unlikely, looked] = [0, 0, 0, 0];
     let newest = -1n;
+    let hasStrangePmsg = false;
     const begins = new Set<number>();
     const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
@@ -110,13 +113,17 @@ export class Evidence {
       misfit += verdict.misfit;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
-      if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) misfit += CONSOLE_IN_PMSG;
+      if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
+        misfit += CONSOLE_IN_PMSG;
+        hasStrangePmsg = true;
+      }
       if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     misfit += this.#strayCost(strays, newest);
-    return { misfit, unlikely, fitting, marks: offsets.length, explained: offsets.length - strays.length, strays };
+    const explained = offsets.length - strays.length;
+    return { misfit, unlikely, fitting, marks: offsets.length, explained, strays, hasStrangePmsg };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {
