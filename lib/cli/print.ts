@@ -89,9 +89,13 @@ export function relay(bytes: Uint8Array): void {
   }
 }
 
+/** Of such numbers are /dev/null and its like (include/uapi/linux/major.h, MEM_MAJOR), and no terminal. */
+const MEMORY_DEVICE = 1;
+
 function isDevice(fd: number): boolean {
   try {
-    return fstatSync(fd).isCharacterDevice();
+    const file = fstatSync(fd);
+    return file.isCharacterDevice() && file.rdev >> 8 !== MEMORY_DEVICE;
   } catch {
     // It was closed by who started us.
     return false;

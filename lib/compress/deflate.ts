@@ -31,6 +31,17 @@ export function deflateRaw(input: Uint8Array): Uint8Array {
   return native ? native.deflateRaw(input, WINDOW_BITS) : deflateFixed(input, WINDOW_BITS);
 }
 
+const ownStart = decoders((input, out) => inflate(input, 0, out)).beginning;
+
+/** Pieces above this are left to our own decoder: it stops at the limit. */
+const NATIVE_START = 1024;
+
+/** The machine's decoder gives nothing of a damaged stream; ours stops at the damage. */
+function beginning(input: Uint8Array, limit: number): Uint8Array {
+  const all = input.length <= NATIVE_START ? native?.inflateRawStart(input) : undefined;
+  return all ? all.subarray(0, limit) : ownStart(input, limit);
+}
+
 /** A stored block without text, not the last one (RFC 1951, 3.2.4): all that inflates goes on after it. */
 const EMPTY_BLOCK = [0x00, 0x00, 0x00, 0xff, 0xff];
 
@@ -38,8 +49,7 @@ export const deflate: Codec = {
   name: 'deflate',
   trailing: 'ignored',
   decompress: inflateRaw,
-  // The machine's decoder gives all that its input makes, or nothing; ours stops at the damage.
-  beginning: decoders((input, out) => inflate(input, 0, out)).beginning,
+  beginning,
   compress: deflateRaw,
   beginOtherwise: (stream) => Uint8Array.from([...EMPTY_BLOCK, ...stream]),
 };

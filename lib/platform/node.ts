@@ -30,6 +30,13 @@ export const native: NativeDeflate | undefined = {
       return undefined;
     }
   },
+  inflateRawStart(input) {
+    try {
+      return zlib().inflateRawSync(input, { finishFlush: zlib().constants.Z_SYNC_FLUSH });
+    } catch {
+      return undefined;
+    }
+  },
   deflateRaw: (input, windowBits) => zlib().deflateRawSync(input, { windowBits, memLevel: 8 }),
 };
 

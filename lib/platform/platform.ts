@@ -10,6 +10,12 @@ export interface NativeDeflate {
    */
   inflateRaw(input: Uint8Array, limit: number): { output: Uint8Array; used: number } | undefined;
 
+  /**
+   * What a piece of raw deflate gives up to its end. All of it is made: the piece is to be a small one.
+   * @returns undefined where it is damaged
+   */
+  inflateRawStart(input: Uint8Array): Uint8Array | undefined;
+
   /** Raw deflate. @param windowBits 9 to 15: base 2 logarithm of the largest distance */
   deflateRaw(input: Uint8Array, windowBits: number): Uint8Array;
 }

@@ -7,9 +7,11 @@ import { roomAt, type Storage } from './storage.js';
 const PAGE = 64 << 10;
 /**
  * A medium up to this size is read in whole pages. Of a larger one only what is asked for, and long reads are kept in its
- * beginning only: a search through all of it would push out each page before the next family looks at it.
+ * beginning only: a search through all of it would push out each page before the next family looks at it, and memory
+ * that is never looked at again costs more than reading.
  */
 const SMALL = 16 << 20;
+const BEGINNING = 1 << 20;
 /** Pages that are kept: as many as a small medium has. */
 const MAX_PAGES = SMALL / PAGE;
 
@@ -46,7 +48,7 @@ export class ReadAheadStorage implements Storage {
     const first = Math.floor(offset / PAGE);
     const last = Math.floor((offset + wanted - 1) / PAGE);
     const isLong = last - first >= MAX_PAGES / 2;
-    const fetches = !isLong && (this.size <= SMALL || (wanted >= PAGE && offset + wanted <= SMALL));
+    const fetches = !isLong && (this.size <= SMALL || (wanted >= PAGE && offset + wanted <= BEGINNING));
     if (!this.#has(first, last) && !(fetches && this.#fetch(first, last))) return this.#below.read(target, offset);
     return this.#copy(target.subarray(0, wanted), offset);
   }
