@@ -9,7 +9,7 @@ import t from 'tap';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 /** Of what is downloaded. */
-const MAX_PACKED = 1_200_000;
+const MAX_PACKED = 1_000_000;
 
 interface Packed {
   readonly filename: string;
