@@ -18,8 +18,9 @@ export const OVERWRITTEN = 3;
 /** Any headers that belong to no zone: the region was used otherwise before; and each of them. */
 const STRAYS = 2;
 const STRAY = 0.04;
-/** More do not count: a finer geometry leaves many. */
+/** More hardly count: a finer geometry leaves many. */
 const MAX_STRAYS = 60;
+const FURTHER_STRAY = 0.001;
 /** Anything that is in use outside all zones; so many count. */
 const LIVE_STRAY = 0.5;
 const MAX_LIVE_STRAYS = 6;
@@ -192,7 +193,13 @@ export class Places {
   /** @param live how many of the strays hold something */
   strayCost(strays: number, live: number): number {
     if (strays <= 0) return 0;
-    return STRAYS + STRAY * Math.min(strays, MAX_STRAYS) + LIVE_STRAY * Math.min(Math.max(0, live), MAX_LIVE_STRAYS);
+    const further = FURTHER_STRAY * Math.max(0, strays - MAX_STRAYS);
+    return (
+      STRAYS +
+      STRAY * Math.min(strays, MAX_STRAYS) +
+      further +
+      LIVE_STRAY * Math.min(Math.max(0, live), MAX_LIVE_STRAYS)
+    );
   }
 
   /** Whether a header, which may be damaged, says that its zone holds something. */

@@ -1,7 +1,7 @@
 // Geometries that explain the places of the headers in a region: chains of zones, each of which begins where the one
 // before it ends.
 
-import type { RamDialect, RamOrder } from './dialects.js';
+import { DIALECTS, type RamDialect, type RamOrder } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import {
   dmesgRoom,
@@ -85,14 +85,13 @@ export class Search {
   /** Bytes of the region, where they are known or likely. */
   readonly #whole: number;
   readonly #sizes: ZoneSizes;
-  #kept: Candidate[] = [];
+  #kept = new Map<string, Candidate>();
   #best = Number.POSITIVE_INFINITY;
   #cap = Number.POSITIVE_INFINITY;
   #steps = 0;
   readonly #maxSteps: number;
   /** Whether any search ended before all was tried: what was found may not be the best. */
   isCutShort = false;
-  /** Zones of a chain that may lack a header, beside one of eight of the dump zones. */
   #missing = 0;
 
   constructor(places: Places, size: number, isWhole: boolean, given: GivenSizes) {
@@ -106,16 +105,23 @@ export class Search {
 
   /** Those that a closer look is worth, best first; what other dialects led to before is a measure for these. */
   candidates(dialects: readonly RamDialect[]): readonly Candidate[] {
-    for (const cap of CAPS) {
+    this.#kept.clear();
+    this.#deepen(dialects, 0, CAPS);
+    // A kernel signs all of its zones: one that lacks its header is only looked for where headers are left over, too.
+    if (this.#best >= GOOD) this.#deepen(dialects, 1, CAPS.slice(1));
+    this.#prune();
+    return [...this.#kept.values()];
+  }
+
+  /** @param missing zones of a chain that may lack a header, beside one of eight of the dump zones */
+  #deepen(dialects: readonly RamDialect[], missing: number, caps: readonly number[]): void {
+    this.#missing = missing;
+    this.#sizes.allowsMissing = missing > 0;
+    for (const cap of caps) {
       this.#cap = cap;
-      this.#missing = cap === CAPS[0] ? 0 : 1;
-      this.#sizes.allowsMissing = this.#missing > 0;
-      this.#kept = [];
       this.#search(dialects);
       if (this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= cap) break;
     }
-    this.#prune();
-    return this.#kept;
   }
 
   get #isTired(): boolean {
@@ -224,6 +230,7 @@ export class Search {
       }
       // The longest run leaves the fewest headers unexplained: it comes first, so that shorter ones need not be tried.
       for (let count = all.length; count > 0; count--) {
+        if (!isDivision(dialect, count, zoneSize, this.#given.recordSize)) continue;
         const { missing, ...found } = all[count - 1]!;
         yield { ...bootLog, count, zoneSize, chain: { sizes: {}, at, ...found, budget: missing > 0 ? 0 : budget } };
       }
@@ -291,6 +298,7 @@ export class Search {
   /** Whether a zone that begins here costs too much already, whatever its size is. */
   #isTooUnlikely(kind: RamKind, { at, cost }: Chain): boolean {
     const isInImage = at + RAM_HEADER_SIZE <= this.#size;
+    if (isInImage && this.#missing === 0 && this.#places.lacks(kind, at)) return true;
     return isInImage && cost + this.#places.costOf(kind, at, Number.POSITIVE_INFINITY) > this.#limit;
   }
 
@@ -345,14 +353,28 @@ export class Search {
     this.#best = Math.min(this.#best, cost);
     const odd = dialect.roundsSizes ? 0 : oddness(sizes);
     const rank = cost + dialect.unlikely + odd + endCost(sizes, this.#size, this.#whole);
-    this.#kept.push({ sizes, cost, strayCost, rank });
-    if (this.#kept.length >= 4 * MAX_KEPT) this.#prune();
+    this.#kept.set(keyOf(sizes), { sizes, cost, strayCost, rank });
+    if (this.#kept.size >= 4 * MAX_KEPT) this.#prune();
   }
 
   #prune(): void {
-    this.#kept = this.#kept
-      .filter(({ cost }) => cost <= this.#limit)
-      .sort((a, b) => a.rank - b.rank)
+    const best = [...this.#kept]
+      .filter(([, { cost }]) => cost <= this.#limit)
+      .sort(([, a], [, b]) => a.rank - b.rank)
       .slice(0, this.#places.count > MANY_MARKS ? FEW_KEPT : MAX_KEPT);
+    this.#kept = new Map(best);
   }
+}
+
+/** Whether a kernel that shares what is left among its dump zones would come to these: few numbers of zones are left. */
+function isDivision(dialect: RamDialect, count: number, zoneSize: number, given: number | undefined): boolean {
+  if (dialect.remainder !== 'shared' || !dialect.roundsSizes) return true;
+  return recordSizeFor(dialect, count * zoneSize, count, zoneSize, given) !== undefined;
+}
+
+/** The same geometry is come to in several ways. */
+function keyOf({ dialect, order, memSize, recordSize, bootLogSize, bootLogCount, ...rings }: RamSizes): string {
+  const { consoleSize, ftraceSize, cpus, pmsgSize, ttySize } = rings;
+  const zones = [memSize, recordSize, bootLogSize, bootLogCount, consoleSize, ftraceSize, cpus, pmsgSize, ttySize];
+  return `${DIALECTS.indexOf(dialect)} ${order} ${zones.join(' ')}`;
 }

@@ -13,6 +13,8 @@ const PAGE = 4096;
 const LOOSE_ENDS = 3;
 /** Marks after a zone's beginning that are tried as the next zone's beginning, where sizes are not rounded. */
 export const NEXT_MARKS = 12;
+/** The same for dump zones of which none lacks its header: each wrong size ends with its second zone. */
+const MORE_MARKS = 512;
 
 export class ZoneSizes {
   readonly #places: Places;
@@ -43,7 +45,8 @@ export class ZoneSizes {
   strides(dialect: RamDialect, at: number): Iterable<number> {
     const strides = new Set<number>();
     if (dialect.remainder === 'shared') {
-      for (const size of this.#places.after(at, NEXT_MARKS)) strides.add(size);
+      const next = this.allowsMissing ? NEXT_MARKS : MORE_MARKS;
+      for (const size of this.#places.after(at, next)) strides.add(size);
       for (const size of this.#places.distances()) strides.add(size);
     }
     for (const size of this.#powers) strides.add(size);

@@ -192,6 +192,7 @@ function fill(
   shape: Shape,
   sizes: Sizes,
   zones: readonly Zone[],
+  began = 1_600_000_000,
 ): { bytes: Uint8Array; files: Map<string, Uint8Array> } {
   const bytes = new Uint8Array(sizes.mem);
   const files = new Map<string, Uint8Array>();
@@ -204,7 +205,7 @@ function fill(
     const show = (text: Uint8Array) => files.set(name, Buffer.concat([text, notice]));
     if (zone.type === 'dmesg' && zone.id < dumps) {
       const compressed = roll(2) === 0;
-      const line = Buffer.from(shape.line(1_600_000_000 + zone.id * 60, roll(1_000_000), compressed));
+      const line = Buffer.from(shape.line(began + zone.id * 60, roll(1_000_000), compressed));
       const room = area - line.length;
       let text = Buffer.concat([
         Buffer.from(`Oops#${zone.id + 1} Part1\n`),
@@ -346,7 +347,7 @@ function regeometry(roll: Roll): Dialectal {
   const before = usualSizes(roll, false);
   const now = { ...usualSizes(roll, false), mem: before.mem, ecc: 0 };
   if (now.mem - now.console - now.ftrace - now.pmsg < now.record) return regeometry(roll);
-  const old = fill(roll, NEW, { ...before, ecc: 0 }, layOut(NEW, before)).bytes;
+  const old = fill(roll, NEW, { ...before, ecc: 0 }, layOut(NEW, before), 1_500_000_000).bytes;
   const zones = layOut(NEW, now);
   const { bytes, files } = fill(roll, NEW, now, zones);
   for (const { offset } of zones) {

@@ -47,7 +47,7 @@ const seed = Number(process.env.RAMOOPS_SEED ?? 7);
 const only = process.env.RAMOOPS_DIALECT;
 
 /** Of every image: headers of an older boot leave several geometries that explain a region as well. */
-const FOUND = { usual: 0.9, regeometry: 0.5 };
+const FOUND = { usual: 0.9, regeometry: 0.75 };
 
 for (const [name, make] of Object.entries(MAKERS)) {
   if (only !== undefined && name !== only) continue;
