@@ -795,6 +795,24 @@ t.test('a small cache, and a record that changes under an open file', async (t) 
   throws(t, 'EIO', /changed while it was in use/, () => contentBytes(content));
 });
 
+t.test(
+  'one dump without headers that fills its record (Linux 2.6.35 to 3.4): the record is as large as its text',
+  async (t) => {
+    const line = '====1300000000.45\n';
+    const lines = '<4>[   12.345678] a line of the log\n'.repeat(500);
+    for (const recordSize of [4096, 8192, 16384]) {
+      const whole = line + lines.slice(0, recordSize - line.length);
+      for (const rest of [undefined, 0, 0xff]) {
+        const image = new Uint8Array(rest === undefined ? recordSize : 4 * recordSize).fill(rest ?? 0);
+        image.set(ascii(whole));
+        const backend = open(image);
+        t.same(names(backend), ['dmesg-ramoops-0']);
+        t.equal(text(backend, 'dmesg-ramoops-0'), whole.slice(line.length), `${recordSize}, then ${rest}`);
+      }
+    }
+  },
+);
+
 t.test('space', async (t) => {
   const region = new Region(SIZES);
   region.dump(0, '====1.000000-D\n', ascii('x'));
