@@ -3,26 +3,26 @@
 import { type Anywhere, type Region, type SeenHeader, wordInBothOrders } from '../pstore/anywhere.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import {
+  beginsAsText,
   MTDOOPS_HEADER_MAX,
   MTDOOPS_MAGIC_V1,
   MTDOOPS_MAGIC_V2,
   MTDOOPS_MAX_DEVICE,
   MTDOOPS_MAX_RECORD,
   MTDOOPS_PAGE_MULTIPLE,
+  MTDOOPS_TEXT_BEGIN,
   mtdoopsEndian,
   readMtdoopsHeader,
 } from './format.js';
 import { findRecordSize, mtdoopsMarks } from './geometry.js';
 
-/** Bytes of a record's text that are looked at: a log begins with letters. */
-const TEXT = 16;
 /** struct mtdoops_hdr has the magic after seq. */
 const MAGIC_AT = 4;
 const SEQ_TOP = 0xffffff00;
 
 export const mtdoopsAnywhere: Anywhere = {
   words: [...wordInBothOrders(MTDOOPS_MAGIC_V1, MAGIC_AT), ...wordInBothOrders(MTDOOPS_MAGIC_V2, MAGIC_AT)],
-  headerSize: MTDOOPS_HEADER_MAX + TEXT,
+  headerSize: MTDOOPS_HEADER_MAX + MTDOOPS_TEXT_BEGIN,
   reach: MTDOOPS_MAX_RECORD / 4,
   most: MTDOOPS_MAX_DEVICE,
   headerAt,
@@ -33,12 +33,8 @@ function headerAt(bytes: Uint8Array): SeenHeader | undefined {
   const endian = mtdoopsEndian(bytes);
   const header = endian && readMtdoopsHeader(bytes, endian);
   if (header?.state !== 'record' || header.seq >= SEQ_TOP) return undefined;
-  const text = bytes.subarray(header.textOffset, header.textOffset + TEXT);
-  return text.length === TEXT && text.every(isOfText) ? { sort: endian!, length: MTDOOPS_PAGE_MULTIPLE } : undefined;
-}
-
-function isOfText(byte: number): boolean {
-  return byte === 9 || byte === 10 || byte === 13 || (byte >= 0x20 && byte !== 0x7f && byte !== 0xff);
+  const text = bytes.subarray(header.textOffset, header.textOffset + MTDOOPS_TEXT_BEGIN);
+  return beginsAsText(text) ? { sort: endian!, length: MTDOOPS_PAGE_MULTIPLE } : undefined;
 }
 
 function regionIn(storage: SurvivingStorage, sort: string): Region | undefined {

@@ -208,3 +208,15 @@ export const PAGE_STATES = [
 ] as const satisfies readonly (MtdoopsHeaderState | 'truncated')[];
 
 export type PageState = (typeof PAGE_STATES)[number];
+
+/** Bytes of a record's text that tell whether it is one. */
+export const MTDOOPS_TEXT_BEGIN = 16;
+
+/** Whether a log may begin so: with letters. @param bytes the first MTDOOPS_TEXT_BEGIN bytes after the header */
+export function beginsAsText(bytes: Uint8Array): boolean {
+  return bytes.length === MTDOOPS_TEXT_BEGIN && bytes.every(isOfText);
+}
+
+function isOfText(byte: number): boolean {
+  return byte === 9 || byte === 10 || byte === 13 || (byte >= 0x20 && byte !== 0x7f && byte !== 0xff);
+}

@@ -6,11 +6,11 @@ import { type Abi, abiName } from '../pstore/abi.js';
 import { parseNumber, type SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { Records } from '../pstore/records.js';
-import type { Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { mtdoopsAnywhere } from './anywhere.js';
 import { PagePlaces } from './backend.js';
-import { MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE } from './format.js';
+import { beginsAsText, MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE, MTDOOPS_TEXT_BEGIN } from './format.js';
 import {
   type FoundRecordSize,
   findRecordSize,
@@ -36,14 +36,19 @@ export const mtdoops: BackendKind = {
 
 /** As many headers are no accident. */
 const PROBE_ENOUGH = 3;
+/** One header without a text after it is an accident in a file of another kind, or a damaged record of this one. */
+const ACCIDENT = 0.15;
 
 function probeMtdoops(storage: SurvivingStorage): Finding<OpenContext> | undefined {
   let found = 0;
-  for (const _ of mtdoopsMarks(storage, searchEnd(storage))) {
+  let withText = 0;
+  for (const { offset, textOffset } of mtdoopsMarks(storage, searchEnd(storage))) {
     found++;
+    if (beginsAsText(readRange(storage, offset + textOffset, MTDOOPS_TEXT_BEGIN))) withText++;
     if (found === PROBE_ENOUGH) break;
   }
-  return found === 0 ? undefined : { sure: 0.6 + 0.1 * found, open: openMtdoops };
+  if (found === 0) return undefined;
+  return { sure: found === 1 && withText === 0 ? ACCIDENT : 0.6 + 0.1 * found, open: openMtdoops };
 }
 
 function openMtdoops(context: OpenContext): Records {

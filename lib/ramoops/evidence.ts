@@ -13,7 +13,7 @@ import {
 } from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamKind, type RamZone, ramZones, zoneLayout } from './geometry.js';
 import type { RamMarks } from './marks.js';
-import { FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
+import { BLANK, FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { isCodeword, MOST_PARITY, reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
 
@@ -49,6 +49,8 @@ const NEWLINE = 10;
 export interface Fit {
   /** How much speaks against it: see places.ts, and above. */
   readonly misfit: number;
+  /** The part of it that is of zones where nothing was ever written. */
+  readonly blank: number;
   /** Between equals the lower one is likelier. */
   readonly unlikely: number;
   /** Zones of which nothing speaks against. */
@@ -101,7 +103,7 @@ export class Evidence {
   }
 
   fit(geometry: RamGeometry): Fit {
-    let [misfit, fitting, unlikely, looked] = [0, 0, 0, 0];
+    let [misfit, blank, fitting, unlikely, looked] = [0, 0, 0, 0, 0];
     let newest = -1n;
     let hasStrangePmsg = false;
     const begins = new Set<number>();
@@ -111,6 +113,7 @@ export class Evidence {
       begins.add(zone.offset);
       const verdict = this.#verdict(zone);
       misfit += verdict.misfit;
+      if (verdict.misfit === BLANK) blank += BLANK;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
       if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
@@ -123,7 +126,7 @@ export class Evidence {
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     misfit += this.#strayCost(strays, newest);
     const explained = offsets.length - strays.length;
-    return { misfit, unlikely, fitting, marks: offsets.length, explained, strays, hasStrangePmsg };
+    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, hasStrangePmsg };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {

@@ -36,10 +36,16 @@ function recordSizeOf(storage: Storage, base: number, places: readonly number[],
   let size = MAX_RECORD;
   for (const place of places) while (place % size !== 0) size /= 2;
   if (places.length > 0) return Math.min(size, roundDownToPowerOfTwo(memSize));
-  const text = readRange(storage, base, MAX_RECORD).indexOf(0);
+  const text = textLength(readRange(storage, base, Math.min(MAX_RECORD, memSize)));
   let least = DEFAULT_RECORD;
   while (least < text && least * 2 <= memSize) least *= 2;
   return least;
+}
+
+/** A dump that fills its record has no NUL after it: it ends where the bytes do, or where erased flash begins (0xFF). */
+function textLength(bytes: Uint8Array): number {
+  const end = bytes.findIndex((byte) => byte === 0 || byte === 0xff);
+  return end < 0 ? bytes.length : end;
 }
 
 /** Whether two dumps stand side by side: then a smaller record cannot be, as a larger one cannot. */

@@ -159,6 +159,9 @@ t.test('probe: sure of its own, and of nothing else', async (t) => {
   for (const folder of ['s1', 's3', 'r1', 'v1', 'be-s2']) {
     t.equal(howSure(mtdoops, new MemoryStorage(goldenImage(folder))), 0, folder);
   }
+  const accident = image(65536, { 5: record(9) });
+  accident.set([0x91, 0x02, 0x00, 0xc4], 5 * 4096 + 16);
+  t.equal(howSure(mtdoops, new MemoryStorage(accident)), 0.15, 'a header without a text is no device by itself');
   for (const size of [0, 1, 15, 16, 4095, 4096]) t.equal(howSure(mtdoops, new MemoryStorage(new Uint8Array(size))), 0);
 });
 

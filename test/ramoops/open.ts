@@ -795,6 +795,38 @@ t.test('a small cache, and a record that changes under an open file', async (t) 
   throws(t, 'EIO', /changed while it was in use/, () => contentBytes(content));
 });
 
+t.test(
+  'one dump without headers that fills its record (Linux 2.6.35 to 3.4): the record is as large as its text',
+  async (t) => {
+    const line = '====1300000000.45\n';
+    const lines = '<4>[   12.345678] a line of the log\n'.repeat(500);
+    for (const recordSize of [4096, 8192, 16384]) {
+      const whole = line + lines.slice(0, recordSize - line.length);
+      for (const rest of [undefined, 0, 0xff]) {
+        const image = new Uint8Array(rest === undefined ? recordSize : 4 * recordSize).fill(rest ?? 0);
+        image.set(ascii(whole));
+        const backend = open(image);
+        t.same(names(backend), ['dmesg-ramoops-0']);
+        t.equal(text(backend, 'dmesg-ramoops-0'), whole.slice(line.length), `${recordSize}, then ${rest}`);
+      }
+    }
+  },
+);
+
+t.test('a boot loader signed only the zones that it used: their number tells no dialect', async (t) => {
+  const image = new Uint8Array(1024 * K);
+  const put = (offset: number, data: string) => {
+    new Uint32Array(image.buffer, offset, 3).set([0x43474244, data.length, data.length]);
+    image.set(ascii(data), offset + 12);
+  };
+  put(0, '====1700000000.000045-D\nOops#1 Part1\n<4>[    1.000000] it broke here\n');
+  put(0xd0000, '[    1.000000] a line of the console\n');
+  put(0xe0000, 'a line of user space\n');
+  const sizes = { record_size: '16K', console_size: '64K', ftrace_size: 0, pmsg_size: '128K', ecc: 0 };
+  const backend = open(image, sizes);
+  t.same(names(backend), ['console-ramoops-0', 'dmesg-ramoops-0', 'pmsg-ramoops-0']);
+});
+
 t.test('space', async (t) => {
   const region = new Region(SIZES);
   region.dump(0, '====1.000000-D\n', ascii('x'));
