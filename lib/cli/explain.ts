@@ -39,7 +39,7 @@ export const explain: Command = {
     checkVmlinux(args.text('vmlinux'));
     const output = args.flag('json') ? new JsonOutput(args) : new PeopleOutput(args);
     const options = { most: args.flag('all') ? MOST_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
-    if (place === '-' || isText(place)) {
+    if (isText(place)) {
       for (const text of [place, ...names]) {
         output.push(text === '-' ? explainStdin(options) : await explainFile(text, options));
       }

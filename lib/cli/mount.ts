@@ -44,7 +44,7 @@ export function mountCommand(hooks = NO_HOOKS): Command {
         .option('d', { alias: 'debug', type: 'boolean', describe: 'the same, and say what is done' })
         .option('s', { type: 'boolean', describe: 'accepted, as by other FUSE programs' })
         .option('transport', { type: 'string', requiresArg: true, describe: TRANSPORTS.join(', ') })
-        .epilogue(`Options of the mount, behind -o too: ${MOUNT_OPTIONS.join(', ')}.`),
+        .epilogue(`Options of the mount, which may also stand after -o: ${MOUNT_OPTIONS.join(', ')}.`),
     run: (args) => runServer(args, hooks),
   };
 }
@@ -84,7 +84,7 @@ function alone(word: string): string {
   const form = 'pstorefuse SOURCE... MOUNTPOINT';
   const { path } = parseSource(word);
   if (isMissing(path)) return noCommand(word);
-  return `${word} is taken for a source, and the mount point behind it is missing: ${form}`;
+  return `${word} is taken for a source, and the mount point after it is missing: ${form}`;
 }
 
 function noCommand(word: string): string {

@@ -30,7 +30,9 @@ export const overlay: Command = {
   ],
   build: (yargs) => yargs,
   run: (args) => {
-    const action = args.choice('action', ACTIONS)!;
+    const action = ACTIONS.find((known) => known === args.text('action'));
+    if (action === undefined)
+      throw new PstoreError('EINVAL', `overlay ${args.text('action')}: known are ${ACTIONS.join(', ')}`);
     const path = args.text('overlay')!;
     const image = args.text('image');
     if (action === 'status') printStatus(path, image);

@@ -55,6 +55,12 @@ function isUnknown(word: string, options: readonly string[]): boolean {
   return (dashes === '--' ? [name] : [...name]).some((one) => !options.includes(one));
 }
 
+/** Whether it is a short option with its value, as `-n5` is. */
+function holdsValue(word: string, { options, flags }: Called): boolean {
+  const [, name] = /^-([^-])./.exec(word) ?? [];
+  return name !== undefined && options.includes(name) && !flags.includes(name);
+}
+
 /**
  * Parses the arguments and runs the command.
  * @param packageFile path of package.json, which has our version
@@ -91,7 +97,7 @@ export async function runCommand(
 const WORDS: Readonly<Record<string, string | { one: string; other: string }>> = {
   'Not enough non-option arguments: got %s, need at least %s': both('there are not enough arguments (%s of %s)'),
   'Unknown argument: %s': both('there is no place for %s'),
-  'Not enough arguments following: %s': 'a value is missing behind -%s',
+  'Not enough arguments following: %s': 'a value is missing after -%s',
 };
 
 function both(text: string): { one: string; other: string } {
@@ -143,6 +149,9 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
       },
       async (values) => {
         checkFlags(words, called!);
+        // yargs hands an unknown option on as an argument, and makes `true` of it where a single one is wanted.
+        const unknown = words.find((word) => isUnknown(word, called!.options) && !holdsValue(word, called!));
+        if (unknown !== undefined) throw new UnknownOption(unknown, called!);
         status = await command.run(argumentsOf(values, called!));
       },
     );

@@ -3,12 +3,15 @@
 import { read, readSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
+import { takeAhead } from '../storage/stdin-ahead.js';
 
 const STDIN = 0;
 const CHUNK = 64 << 10;
 
 /** Gives what has come so far, again and again, until the end. @throws PstoreError EIO */
 export function* stdinChunks(): Generator<Uint8Array> {
+  const ahead = takeAhead();
+  if (ahead.length > 0) yield ahead;
   const buffer = new Uint8Array(CHUNK);
   for (;;) {
     let got: number;

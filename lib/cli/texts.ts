@@ -1,7 +1,9 @@
 // Texts that are no records: standard input and files.
 
 import { createReadStream, statSync } from 'node:fs';
-import { openImage } from '../storage/file.js';
+import { fromSystem } from '../errors.js';
+import { openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { peekStdin } from '../storage/stdin-ahead.js';
 import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, unpack } from '../storage/unpack.js';
 import type { Explained } from '../triage/dump.js';
@@ -17,10 +19,14 @@ export function explainStdin(options: ExplainOptions): Explained {
   return { path: '-', names: [], reason: null, time: null, explanation: explainBytes(stdinChunks(), options) };
 }
 
-/** Whether a path is a file of text, and no image: what waits, as a FIFO does, is a text. */
+/**
+ * Whether what a path names is text, and no image: what waits, as a FIFO does, is a text.
+ * @param path of a file, or `-` for standard input, which is read again by whoever takes it
+ */
 export function isText(path: string): boolean {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined || stats.isDirectory()) return false;
+  if (path === '-') return isTextOnStdin();
+  // Says what is wrong with a path in the words that a source has for it.
+  if (!isStream(path) && sourceKind(path) === 'folder') return false;
   if (isStream(path)) return true;
   try {
     const file = openUnpacked(path);
@@ -51,9 +57,24 @@ function openUnpacked(path: string): Storage {
   return unpack(path, packed, new Warnings());
 }
 
+/** Nothing at all is a text, too, of which it is said that it is empty. */
+function isTextOnStdin(): boolean {
+  try {
+    const sample = peekStdin(TEXT_SAMPLE);
+    return sample.length === 0 || isLogText(sample);
+  } catch (error) {
+    throw fromSystem(error, `standard input cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+/** What cannot be looked at is no stream; who opens it says why. */
 function isStream(path: string): boolean {
-  const stats = statSync(path);
-  return stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
+  try {
+    const stats = statSync(path);
+    return stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
+  } catch {
+    return false;
+  }
 }
 
 export async function explainFile(path: string, options: ExplainOptions): Promise<Explained> {
@@ -64,7 +85,11 @@ export async function explainFile(path: string, options: ExplainOptions): Promis
 async function explainStream(path: string, options: ExplainOptions): Promise<Explanation> {
   const explainer = new Explainer(options);
   const decoder = new TextDecoder();
-  for await (const bytes of createReadStream(path)) explainer.push(decoder.decode(bytes as Buffer, { stream: true }));
+  try {
+    for await (const bytes of createReadStream(path)) explainer.push(decoder.decode(bytes as Buffer, { stream: true }));
+  } catch (error) {
+    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
+  }
   explainer.push(decoder.decode());
   return explainer.end();
 }

@@ -3,7 +3,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join, normalize, relative } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { openImage, reasonOf } from '../storage/file.js';
+import { openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { type Content, contentOf, fileChunks } from './archive-files.js';
 import { INDEX_NAME, type IndexLine } from './archive-index.js';
 import { type Command, EXIT } from './command.js';
@@ -61,7 +61,10 @@ function summary(same: number, wrong: number): string {
 
 function readIndex(folder: string): { sha256: string; lines: readonly Line[] } {
   const path = join(folder, INDEX_NAME);
-  if (!lstatSync(path, { throwIfNoEntry: false })) {
+  if (sourceKind(folder) !== 'folder') {
+    throw new PstoreError('ENOTDIR', `${folder} is a file; give the folder that archive wrote`, { path: folder });
+  }
+  if (!isThere(path)) {
     const why = 'an archive of another layout, or no archive at all';
     throw new PstoreError(
       'ENOENT',
@@ -76,6 +79,15 @@ function readIndex(folder: string): { sha256: string; lines: readonly Line[] } {
     return { sha256: sha256OfStorage(file), lines: linesOf(fileChunks(path)) };
   } finally {
     file.close();
+  }
+}
+
+/** @throws PstoreError EACCES for what may not be looked at */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw fromSystem(error, `${path} cannot be looked at: ${reasonOf(error)}`, { path });
   }
 }
 

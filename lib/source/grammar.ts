@@ -83,7 +83,7 @@ function splitKey(part: string, text: string): readonly [string, string] {
   const at = part.indexOf('=');
   const key = at < 0 ? part : part.slice(0, at);
   if (key === '')
-    throw new PstoreError('EINVAL', `${text}: a key is missing behind a comma (a comma in a path is written ,,)`);
+    throw new PstoreError('EINVAL', `${text}: a key is missing after a comma (a comma in a path is written ,,)`);
   return [key, at < 0 ? '' : part.slice(at + 1)];
 }
 

@@ -26,7 +26,7 @@ export function sourceKind(path: string): 'file' | 'block' | 'folder' {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      const why = code === 'ENOTDIR' ? `: ${fileInPath(path)} is a file, no folder` : '';
+      const why = code === 'ENOTDIR' ? `: ${fileInPath(path)} is a file, not a folder` : '';
       throw new PstoreError('ENOENT', `${path}: there is no such file${why}`, { path, cause: error });
     }
     throw fromSystem(error, `${path} cannot be looked at: ${reasonOf(error)}`, { path });

@@ -3,11 +3,12 @@
 // so that neither memory nor the disk pays for them.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage, reasonOf } from './file.js';
 import { openScratch } from './scratch.js';
+import { readWaiting, takeAhead } from './stdin-ahead.js';
 import type { Storage } from './storage.js';
 
 interface Packing {
@@ -195,7 +196,7 @@ export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
   try {
     const input = path === null ? 0 : openSync(path, constants.O_RDONLY);
     try {
-      copySparsely(input, scratch);
+      copySparsely(input, scratch, path === null ? takeAhead() : new Uint8Array(0));
     } finally {
       if (path !== null) closeSync(input);
     }
@@ -211,34 +212,23 @@ export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
   }
 }
 
-function copySparsely(input: number, output: number): void {
+/** @param first bytes of the input that were read before */
+function copySparsely(input: number, output: number, first: Uint8Array): void {
   const buffer = new Uint8Array(CHUNK);
   let total = 0;
-  for (let got = readWaiting(input, buffer); got > 0; got = readWaiting(input, buffer)) {
-    for (let at = 0; at < got; at += BLOCK) {
-      const block = buffer.subarray(at, Math.min(got, at + BLOCK));
+  const put = (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length; at += BLOCK) {
+      const block = bytes.subarray(at, at + BLOCK);
       if (block.some((byte) => byte !== 0)) writeWhole(output, block, total + at);
     }
-    total += got;
-  }
+    total += bytes.length;
+  };
+  put(first);
+  for (let got = readWaiting(input, buffer); got > 0; got = readWaiting(input, buffer)) put(buffer.subarray(0, got));
   ftruncateSync(output, total);
 }
 
 /** Writing to a nearly full disk may write a part. */
 function writeWhole(output: number, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(output, bytes, done, bytes.length - done, at + done);
-}
-
-/** A pipe that somebody has made non-blocking has nothing for a moment. @returns 0 at the end */
-function readWaiting(input: number, buffer: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(input, buffer, 0, buffer.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
-import { pstorefuseBeside } from '../mounted.js';
+import { PROGRAM, pstorefuseBeside } from '../mounted.js';
 import { KASAN, X86_OOPS } from '../triage/logs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-explain-'));
@@ -52,6 +52,21 @@ t.test('JSON holds nothing that a terminal would obey', async (t) => {
   t.match(stdout, /"comm":\s?"a\\u202eb\\u2066c\\u009bd\\u200fe"/);
   t.notMatch(Buffer.from(stdout, 'latin1').toString(), /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
   t.equal(JSON.parse(stdout)[0].comm, comm, 'and is the same to a program');
+});
+
+t.test('standard input: an image is opened, a text is read as one, and no byte of either is lost', (t) => {
+  const { bytes, text } = { bytes: goldenImage('s3'), text: KASAN.repeat(100) + X86_OOPS };
+  const piped = (input: Uint8Array | string, ...args: string[]) =>
+    JSON.parse(execFileSync(process.execPath, [PROGRAM, 'explain', '--json', ...args], { input, encoding: 'utf8' }));
+  writeFileSync('piped.raw', bytes);
+  const file = execFileSync(process.execPath, [PROGRAM, 'explain', '--json', 'piped.raw'], { encoding: 'utf8' });
+  const same = JSON.parse(file).map((crash: object) => ({ ...crash, path: 'standard input' }));
+  t.ok(same.length > 0 && same[0].title);
+  t.same(piped(bytes, '-'), same);
+  t.same(piped(gzipSync(bytes), '-'), same);
+  t.match(piped(text), [{ path: '-', kind: 'null-deref', crashes: 101 }]);
+  t.match(piped(''), [{ title: null, reasons: ['The text is empty.'] }]);
+  t.end();
 });
 
 t.test('the records of an image, and one of them', async (t) => {

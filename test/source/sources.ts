@@ -114,8 +114,8 @@ t.test('what is no SOURCE', (t) => {
   const cases: [string, RegExp][] = [
     ['', /path of an image is missing/],
     ['blkoops:', /path of an image is missing/],
-    ['s1.raw,', /a key is missing behind a comma/],
-    ['s1.raw,=1', /a key is missing behind a comma/],
+    ['s1.raw,', /a key is missing after a comma/],
+    ['s1.raw,=1', /a key is missing after a comma/],
     ['s1.raw,foo=1', /unknown key "foo"; man pstorefuse lists the keys/],
     ['s1.raw,recordsize=64K', /unknown key "recordsize"; did you mean record_size\?$/],
     ['s1.raw,dmseg_size=64K', /unknown key "dmseg_size"; did you mean dmesg_size\?$/],

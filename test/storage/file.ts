@@ -26,7 +26,7 @@ t.test('what a path is', async (t) => {
   t.equal(sourceKind(folder), 'folder');
   const table: [string, string, RegExp][] = [
     [join(folder, 'absent'), 'ENOENT', /there is no such file$/],
-    [join(path, 'below'), 'ENOENT', /there is no such file: .*image0\.raw is a file, no folder$/],
+    [join(path, 'below'), 'ENOENT', /there is no such file: .*image0\.raw is a file, not a folder$/],
     [join(folder, 'dangling'), 'ENOENT', /there is no such file$/],
     [fifo, 'ENXIO', /is a FIFO, not a regular file or a block device$/],
     ['/dev/null', 'ENXIO', /is a character device, .*; copy it into a file first \(dd, nanddump\)$/],

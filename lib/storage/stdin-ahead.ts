@@ -1,0 +1,40 @@
+// Standard input, looked at before it is known who reads it: what was read ahead comes again, first.
+
+import { readSync } from 'node:fs';
+
+const STDIN = 0;
+
+let ahead: Uint8Array = new Uint8Array(0);
+
+/**
+ * The first bytes of standard input, which the next reader gets again.
+ * @param most so many bytes; there are fewer only where it ends before
+ */
+export function peekStdin(most: number): Uint8Array {
+  const sample = new Uint8Array(most);
+  let have = 0;
+  for (let got = -1; got !== 0 && have < most; have += got) got = readWaiting(STDIN, sample.subarray(have));
+  ahead = sample.slice(0, have);
+  return ahead;
+}
+
+/** What was read ahead, once: who reads standard input begins with it. */
+export function takeAhead(): Uint8Array {
+  const taken = ahead;
+  ahead = new Uint8Array(0);
+  return taken;
+}
+
+/** A pipe that somebody has made non-blocking has nothing for a moment. @returns 0 at the end */
+export function readWaiting(input: number, buffer: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(input, buffer, 0, buffer.length, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
