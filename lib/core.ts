@@ -6,7 +6,7 @@ import { TextCache } from './pstore/cache.js';
 import { contentBytes } from './pstore/content.js';
 import { SourceKeys } from './pstore/keys.js';
 import { isSourceKey, type SourceSpec, unknownBackend, unknownKey } from './source/grammar.js';
-import { KINDS, kindNamed } from './source/kinds.js';
+import { kindNamed } from './source/kinds.js';
 import { openStorage } from './source/open-storage.js';
 import { recognise as recogniseKind } from './source/recognise.js';
 import { MemoryStorage } from './storage/memory.js';
@@ -187,9 +187,6 @@ export function recognise(image: Uint8Array | Storage, options: OpenImageOptions
     throw error;
   }
 }
-
-/** Names of all backends that an image can be of. */
-export const BACKENDS: readonly string[] = KINDS.filter(({ source }) => source === 'file').map(({ name }) => name);
 
 function imageOf(image: Uint8Array | Storage, options: OpenImageOptions): { storage: Storage; spec: SourceSpec } {
   // Bytes of another window are no instance of this one's Uint8Array.

@@ -119,7 +119,7 @@ function* searched(
 }
 
 /** One record as `ls --json` gives it. */
-export function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
+function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
   const { name, type, id, id64, size, mtimeNs, reason, count, compressed, state, offset, title } = record;
   return {
     name,

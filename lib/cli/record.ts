@@ -133,7 +133,7 @@ function ringOptions(args: Arguments): Fixed {
 }
 
 /** ISO 8601 with up to nine decimals, or @SECONDS[.decimals]; without a zone it is UTC. @throws PstoreError EINVAL */
-export function parseTime(text: string): bigint {
+function parseTime(text: string): bigint {
   const seconds = /^@(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
   if (seconds) return BigInt(seconds[1]!) * 1_000_000_000n + fraction(seconds[2]);
   const iso = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?$/.exec(

@@ -86,7 +86,7 @@ export class BackwardBits {
  * Builds a table from how many of its states each symbol has; −1 stands for a symbol that is rarer than one state (it
  * gets one of the last). The counts must add up to 2^log, −1 counting as 1.
  */
-export function fseTable(counts: readonly number[], log: number): FseTable {
+function fseTable(counts: readonly number[], log: number): FseTable {
   const size = 1 << log;
   const symbols = new Uint8Array(size);
   let high = size;

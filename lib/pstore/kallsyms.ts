@@ -40,11 +40,6 @@ export class Kallsyms {
     this.#ranges = kernelRanges(kernel);
   }
 
-  /** Number of symbols. */
-  get size(): number {
-    return this.#modules.reduce((sum, section) => sum + section.names.length, this.#kernel.names.length);
-  }
-
   /**
    * The symbol that an address lies in, as kallsyms_lookup() finds it: the first of those with the highest address that
    * is not above it.

@@ -40,7 +40,7 @@ const NOTHING: CheckedHeader = { sig: 0, start: 0, size: 0, state: 'bad-signatur
 const CHUNK_BLOCKS = 512;
 
 /** Version code with which a fresh ftrace zone is signed: Linux 6.1.192. A kernel of another version takes it for unused. */
-export const FTRACE_VERSION = 0x601c0;
+const FTRACE_VERSION = 0x601c0;
 
 export class PersistentRamZone {
   readonly zone: RamZone;

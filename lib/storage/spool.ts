@@ -255,14 +255,6 @@ export class SpooledDump {
     return least;
   }
 
-  /** Whether the spool has every byte. */
-  get isWhole(): boolean {
-    if (this.#size === undefined) return false;
-    let bytes = 0;
-    for (const { length } of this.chunks.values()) bytes += length;
-    return bytes === this.#size;
-  }
-
   #moveReader(reader: object, chunk: number): void {
     const before = this.#readers.get(reader);
     const turned = before !== undefined && chunk !== before.chunk;

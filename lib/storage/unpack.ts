@@ -14,8 +14,6 @@ interface Packing {
   readonly name: string;
   /** How a file begins, in hexadecimal digits; a dot stands for any digit. */
   readonly magic: RegExp;
-  /** Bytes that the magic stands after. */
-  readonly at?: number;
   /** Programs that unpack it from standard input to standard output; the first that is installed is taken. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** What a person types. */

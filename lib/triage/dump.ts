@@ -117,7 +117,7 @@ function wholeText({ kept }: DumpPart): string {
 }
 
 /** Numbers of the parts that a dump lacks. */
-export function missingParts({ parts, isJoined }: Dump): readonly number[] {
+function missingParts({ parts, isJoined }: Dump): readonly number[] {
   return isJoined ? joinParts(parts.map(headLine)).missing : [];
 }
 

@@ -6,7 +6,7 @@ import type { Kind } from './rule.js';
 import { type Opened, openingOf } from './title.js';
 
 /** No more lines of a report are kept: no kernel prints as many before the trace that tells what went wrong. */
-export const MAX_REPORT_LINES = 1000;
+const MAX_REPORT_LINES = 1000;
 
 /** So many reports of several tasks and CPUs can stand in a log at the same time. */
 const MAX_OPEN = 4;
