@@ -1,6 +1,7 @@
 // The backend fadump: the crash info header of firmware-assisted dump in a powerpc machine's reserved memory, decoded;
 // and the ELF core header that belongs to it, when the memory map is given.
 
+import { hexText } from '../bytes.js';
 import { hasElfMagic } from '../elf.js';
 import { PstoreError } from '../errors.js';
 import {
@@ -151,9 +152,7 @@ class FadumpBackend implements Backend {
   }
 
   #corrupted(first: Uint8Array): PstoreError {
-    const found = Array.from(first.subarray(0, FADUMP_MAGIC_SIZE), (byte) => byte.toString(16).padStart(2, '0')).join(
-      ' ',
-    );
+    const found = hexText(first.subarray(0, FADUMP_MAGIC_SIZE));
     const cleared = /^[0 ]{23}$/.test(found) ? ' or was invalidated' : '';
     const searched = Math.min(this.#storage.size, SEARCH_PAGES * SEARCH_STEP);
     return new PstoreError(

@@ -1,5 +1,6 @@
 // ftrace records: their encodings on different machines, the merging of all CPUs' rings, and the text of a record.
 
+import { isBlank } from '../bytes.js';
 import { type Abi, Fields } from './abi.js';
 import { joined } from './content.js';
 
@@ -308,9 +309,4 @@ export function oldStartCut(
     before = ts;
   }
   return data.subarray(0, end);
-}
-
-/** Never written: all 0 or all 0xFF. */
-function isBlank(record: Uint8Array): boolean {
-  return (record[0] === 0 || record[0] === 0xff) && record.every((byte) => byte === record[0]);
 }

@@ -1,5 +1,6 @@
 // One zone of a persistent RAM region: its header and data verified by ECC, unwrapped, written, erased and repaired.
 
+import { isBlank } from '../bytes.js';
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { Extent } from '../storage/extent.js';
@@ -338,8 +339,7 @@ export class PersistentRamZone {
 
   /** Whether nothing was ever written where the header is. */
   #isBlank(): boolean {
-    const head = readRange(this.#storage.medium, this.zone.offset, RAM_HEADER_SIZE);
-    return head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
+    return isBlank(readRange(this.#storage.medium, this.zone.offset, RAM_HEADER_SIZE));
   }
 
   #repairCodeword(
