@@ -3,12 +3,13 @@
 // so that neither memory nor the disk pays for them.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage, reasonOf } from './file.js';
 import { openScratch } from './scratch.js';
 import type { Storage } from './storage.js';
+import { readWaiting } from './waiting.js';
 
 interface Packing {
   readonly name: string;
@@ -225,18 +226,4 @@ function copySparsely(input: number, output: number): void {
 /** Writing to a nearly full disk may write a part. */
 function writeWhole(output: number, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(output, bytes, done, bytes.length - done, at + done);
-}
-
-/** A pipe that somebody has made non-blocking has nothing for a moment. @returns 0 at the end */
-function readWaiting(input: number, buffer: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(input, buffer, 0, buffer.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
 }
