@@ -7,6 +7,7 @@ import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { efiAnywhere } from './anywhere.js';
@@ -124,9 +125,6 @@ const MAX_RECORD_SIZE = 16 << 20;
 const MIN_RESERVE = 5120;
 /** Header, name and alignment of one more dump. */
 const RECORD_OVERHEAD = 128;
-const NANOSECONDS = 1_000_000_000n;
-/** The year 9999: a later time is damage. */
-const MAX_SECONDS = 253_402_300_799n;
 
 class DumpStore implements PieceStore<DumpPiece> {
   readonly name: string;
@@ -170,7 +168,7 @@ class DumpStore implements PieceStore<DumpPiece> {
       type: parsed?.type ?? 'unknown',
       id: parsed?.id ?? 0n,
       name: parsed ? `${parsed.type}-${this.name}-${parsed.id}` : fileNameOf(variable.name),
-      mtimeNs: timeOf(parsed),
+      mtimeNs: timeOfSeconds(parsed?.seconds ?? 0n),
       count: parsed?.count ?? null,
       part: parsed?.part ?? null,
       isCompressed: parsed?.compressed ?? false,
@@ -310,11 +308,6 @@ function stateOf({ variable, isStray }: FoundDump, parsed: DumpName | undefined)
   return variable.state === 'live' && !isStray && parsed ? 'live' : 'salvaged';
 }
 
-function timeOf(parsed: DumpName | undefined): bigint | null {
-  const seconds = parsed?.seconds ?? 0n;
-  return seconds > 0n && seconds <= MAX_SECONDS ? seconds * NANOSECONDS : null;
-}
-
 /** What a name that fits no form may be called in a folder: no slash, no control, not too long. */
 function fileNameOf(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9._+=@-]/g, '_').slice(0, MAX_FILE_NAME);
@@ -350,6 +343,6 @@ function remarkOf(
       ? `its name has a type that no kernel knows: ${printableName(variable.name)}`
       : undefined,
     size > recordSize ? `larger than a kernel with record_size=${recordSize} shows` : undefined,
-  ].filter((remark) => remark !== undefined);
-  return remarks.length === 0 ? null : remarks.join('; ');
+  ];
+  return remarks.filter((remark) => remark !== undefined).join('; ') || null;
 }

@@ -7,6 +7,7 @@ import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { erstAnywhere } from './anywhere.js';
@@ -96,9 +97,6 @@ interface RecordPiece extends Piece {
   readonly found: FoundRecord;
 }
 
-const NANOSECONDS = 1_000_000_000n;
-/** The year 9999: a later time is damage. */
-const MAX_SECONDS = 253_402_300_799n;
 /** Room for struct mce, and what later kernels may add to it. */
 const MAX_MCE = 256;
 /** What QEMU fills the rest of a slot with. */
@@ -238,7 +236,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
     type,
     id,
     name: `${type}-${NAME}-${id}`,
-    mtimeNs: seconds > 0n && seconds <= MAX_SECONDS ? seconds * NANOSECONDS : null,
+    mtimeNs: timeOfSeconds(seconds),
     count: null,
     part: null,
     isCompressed: header?.isCompressed ?? false,
@@ -278,6 +276,5 @@ function remarkOf(found: FoundRecord, isWhole: boolean, check: string | undefine
     if (header.id !== id) remarks.push(`it says of itself that its id is ${header.id}`);
     if (header.seconds === null && header.type !== 'mce') remarks.push('it does not say that it has a time');
   }
-  const said = remarks.filter((remark) => remark !== undefined);
-  return said.length === 0 ? null : said.join('; ');
+  return remarks.filter((remark) => remark !== undefined).join('; ') || null;
 }
