@@ -5,7 +5,7 @@ import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { Backend, NewRecord } from '../pstore/backend.js';
-import { contentBytes } from '../pstore/content.js';
+import { recordBytes } from '../pstore/content.js';
 import { reasonNumber } from '../pstore/record-type.js';
 import { type Arguments, type Command, EXIT, openAll, sourceOptions, writerOf } from './command.js';
 import { complain } from './print.js';
@@ -77,17 +77,12 @@ function generations(backend: Backend): number[] {
 function sayWhatIsKept(backend: Backend, before: readonly number[], log: Uint8Array, total: number): void {
   const slot = generations(backend).findIndex((generation, i) => generation !== before[i]);
   if (slot < 0 || !backend.record(slot)) return;
-  const content = backend.open(slot);
-  try {
-    const kept = keptOf(Buffer.from(contentBytes(content)), Buffer.from(log));
-    if (kept === undefined || kept === total) return;
-    complain(`${backend.path}: the last ${kept} of ${total} bytes are kept: the record has no room for more`);
-  } finally {
-    content.close?.();
-  }
+  const kept = keptOf(Buffer.from(recordBytes(backend, slot)), Buffer.from(log));
+  if (kept === undefined || kept === total) return;
+  complain(`${backend.path}: the last ${kept} of ${total} bytes are kept: the record has no room for more`);
 }
 
-/** Lines that stand in front of the log in a record, and the notice of ECC behind it, have fewer bytes. */
+/** Lines that stand in front of the log in a record, and the notice of ECC after it, have fewer bytes. */
 const MOST_LINES = 200;
 
 /** Bytes of the log's end that stand in a record's text; undefined where none is found. */
