@@ -4,9 +4,10 @@ import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
 import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, FilesContext, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -24,14 +25,21 @@ const FORMAT = 'efi';
 /** What file names have: since Linux 6.2 (commit 893c5f1de620), and before. */
 const BACKEND_NAMES = ['efi_pstore', 'efi'] as const;
 
+/** A larger file is no flash image: it is looked at only where somebody says that it is one. */
+const MAX_PROBED = 2 * MAX_FLASH;
+
 export const efi: BackendKind = {
   name: FORMAT,
   summary: 'EFI variables: flash images of virtual machines and boards, efivarfs and copies of it',
   keys: ['backend_name', 'record_size'],
   source: 'file',
   isAskedFirst: true,
-  probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
-  open: openFile,
+  ...probeAndOpen({
+    recognise,
+    open: openPlace,
+    maxProbed: MAX_PROBED,
+    refusal: 'no store of EFI variables is found in it, and it is no saved variable',
+  }),
   anywhere: efiAnywhere,
   folder: {
     probe: probeFolder,
@@ -39,18 +47,8 @@ export const efi: BackendKind = {
   },
 };
 
-/** A larger file is no flash image: it is looked at only where somebody says that it is one. */
-const MAX_PROBED = 2 * MAX_FLASH;
-
-interface Recognised {
-  /** 0 … 1 */
-  readonly sure: number;
-  /** @throws PstoreError ENOTSUP for a store that is known but not read */
-  place(): VariablePlace;
-}
-
 /** What a file is, told once for recognising and for opening. */
-function recognise(storage: SurvivingStorage, most: number): Recognised | undefined {
+function recognise(storage: SurvivingStorage, most: number): Recognised<VariablePlace> | undefined {
   const vmware = readVmware(storage);
   if (vmware) return { sure: 1, place: () => new VmwareFile(storage, vmware) };
   const stores = storage.size <= most ? findStores(storage) : [];
@@ -62,7 +60,7 @@ function recognise(storage: SurvivingStorage, most: number): Recognised | undefi
 }
 
 /** A board's image without a store where edk2 has it, and what else is known by sight. */
-function recogniseUnread(storage: SurvivingStorage): Recognised | undefined {
+function recogniseUnread(storage: SurvivingStorage): Recognised<VariablePlace> | undefined {
   const end = Math.min(storage.size, MAX_FLASH);
   const what = knownUnread(storage, end);
   if (what === undefined) return undefined;
@@ -80,25 +78,6 @@ function recogniseUnread(storage: SurvivingStorage): Recognised | undefined {
     });
   };
   return { sure: 0.1, place: refuse };
-}
-
-function findingOf(found: Recognised | undefined): Finding<OpenContext> | undefined {
-  return found && { sure: found.sure, open: (context) => openFound(context, found) };
-}
-
-function openFound(context: OpenContext, found: Recognised): Backend {
-  return openPlace(found.place(), context, context.storage.writable);
-}
-
-function openFile(context: OpenContext): Backend {
-  const { storage, path } = context;
-  const found = recognise(storage, Number.POSITIVE_INFINITY);
-  if (!found) {
-    throw new PstoreError('EBADMSG', `${path}: no store of EFI variables is found in it, and it is no saved variable`, {
-      path,
-    });
-  }
-  return openFound(context, found);
 }
 
 function openFolder({ folder, ...context }: FilesContext): Backend {
@@ -316,7 +295,7 @@ function fileNameOf(name: string): string {
 
 const MAX_FILE_NAME = 128;
 
-/** As many bytes as the data have, or as are wanted. */
+/** The first `wanted` bytes of the data, or all where it has fewer. */
 function readData({ variable: { data } }: FoundDump, wanted: number): Uint8Array {
   const length = Math.min(wanted, data.length);
   return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes(data.first(length));

@@ -1,12 +1,12 @@
 // The backend erst: records that Linux keeps behind ACPI's error record serialization table.
 
-import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
 import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -27,6 +27,9 @@ import {
 
 const NAME = 'erst';
 
+/** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
+const MAX_PROBED = 4 << 20;
+
 export const erst: BackendKind = {
   name: NAME,
   summary: "ACPI ERST: the file of QEMU's acpi-erst device, and CPER records",
@@ -34,8 +37,12 @@ export const erst: BackendKind = {
   source: 'file',
   isMemory: true,
   isAskedFirst: true,
-  probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
-  open: openFile,
+  ...probeAndOpen({
+    recognise,
+    open: openPlace,
+    maxProbed: MAX_PROBED,
+    refusal: "it neither begins with ERSTSTOR, as QEMU's file, nor holds CPER records",
+  }),
   anywhere: erstAnywhere,
   folder: {
     probe: probeFolder,
@@ -43,46 +50,13 @@ export const erst: BackendKind = {
   },
 };
 
-/** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
-const MAX_PROBED = 4 << 20;
-
-interface Recognised {
-  /** 0 … 1 */
-  readonly sure: number;
-  place(): RecordPlace;
-}
-
 /** What a file is, told once for recognising and for opening. */
-function recognise(storage: SurvivingStorage, most: number): Recognised | undefined {
+function recognise(storage: SurvivingStorage, most: number): Recognised<RecordPlace> | undefined {
   const header = readErstHeader(storage);
   if (header) return { sure: 1, place: () => new QemuFile(storage, header) };
   if (storage.size > most) return undefined;
   const first = bareRecords(storage).next().value;
   return first ? { sure: first.offset === 0 ? 0.9 : 0.6, place: () => new BareFile(storage) } : undefined;
-}
-
-function findingOf(found: Recognised | undefined): Finding<OpenContext> | undefined {
-  return found && { sure: found.sure, open: (context) => openFound(context, found) };
-}
-
-function openFound(context: OpenContext, found: Recognised): Backend {
-  return openPlace(found.place(), context, context.storage.writable);
-}
-
-function openFile(context: OpenContext): Backend {
-  const { storage, path } = context;
-  const found = recognise(storage, Number.POSITIVE_INFINITY);
-  if (!found) {
-    throw new PstoreError(
-      'EBADMSG',
-      `${path}: it neither begins with ERSTSTOR, as QEMU's file, nor holds CPER records`,
-      {
-        path,
-        offset: 0,
-      },
-    );
-  }
-  return openFound(context, found);
 }
 
 type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
