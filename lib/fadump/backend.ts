@@ -14,6 +14,7 @@ import {
 } from '../pstore/backend.js';
 import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import { NO_DETAILS } from '../pstore/record.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import { fadumpAnywhere } from './anywhere.js';
@@ -212,14 +213,9 @@ class FadumpBackend implements Backend {
       id: 0,
       name: `${TYPES[slot]}-${NAME}-0`,
       size: bytes.length,
-      mtimeNs: null,
-      reason: null,
-      count: null,
-      compressed: null,
+      ...NO_DETAILS,
       state: 'live',
       offset: this.#offset,
-      title: null,
-      ecc: null,
     };
   }
 
