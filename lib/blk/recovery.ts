@@ -111,10 +111,10 @@ export function nextByTimes(table: DmesgTable): number {
   return next;
 }
 
-/** How far it is counted what blkoops would not see: behind it may be very many zones that were never used. */
+/** Records that blkoops would not see are counted up to this offset: very many unused zones may follow it. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 
-/** Records behind the zone at which blkoops stops looking. */
+/** Records after the zone at which blkoops stops looking. */
 export function countHidden(storage: Storage, geometry: ZoneGeometry, abi: Abi, stop: number): number {
   const headers = new HeaderReader(storage, geometry, abi);
   let hidden = 0;

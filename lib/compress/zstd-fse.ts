@@ -129,7 +129,7 @@ export function readFseTable(
   const log = (u8(input, from) & 15) + MIN_LOG;
   if (from >= end || log > maxLog) return undefined;
   let bit = 4;
-  // Up to 16 bits, lowest first; behind the end they count as 0, and `bit` tells.
+  // Up to 16 bits, lowest first; after the end they count as 0, and `bit` tells.
   const peek = (count: number): number => {
     return (u24(input, from + (bit >> 3)) >> (bit & 7)) & ((1 << count) - 1);
   };

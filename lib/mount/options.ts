@@ -203,7 +203,7 @@ export function parseBackends(text: string, separator: ',' | ':'): string[] | nu
 }
 
 /**
- * @param texts what stood behind each `-o`
+ * @param texts what stood after each `-o`
  * @throws PstoreError EINVAL for an option that nobody knows
  */
 export function parseMountOptions(texts: readonly string[]): MountOptions {

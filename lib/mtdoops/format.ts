@@ -118,7 +118,7 @@ export function isNewerSeq(seq: number, newest: number): boolean {
   return seq < 0xc0000000 || (seq > 0xc0000000 && newest > 0x80000000);
 }
 
-/** The number behind `seq`: 0xFFFFFFFF is left out, because it is what erased flash reads as. */
+/** The number after `seq`: 0xFFFFFFFF is left out, because it is what erased flash reads as. */
 export function nextSeq(seq: number): number {
   const next = (seq + 1) >>> 0;
   return next === BLANK ? 0 : next;
@@ -149,7 +149,7 @@ export interface NextPage {
 }
 
 /**
- * Where the kernel writes next: the page behind the newest, or, when that is in use, the next start of an erase block
+ * Where the kernel writes next: the page after the newest, or, when that is in use, the next start of an erase block
  * that is not bad.
  * @param newest the newest record's page, or null where there is none
  * @param isUsed whether a page is anything but blank

@@ -34,7 +34,7 @@ export const mtdoops: BackendKind = {
   anywhere: mtdoopsAnywhere,
 };
 
-/** As many headers are no accident. */
+/** This many headers are no accident. */
 const PROBE_ENOUGH = 3;
 
 function probeMtdoops(storage: SurvivingStorage): Finding<OpenContext> | undefined {

@@ -6,7 +6,7 @@ import { type Dump, dumpChunks } from '../triage/dump.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import type { PageText } from './data.js';
 
-/** So many bytes are shown at most: what crashed stands at the end. */
+/** Of a longer text these many bytes of its beginning and its end are shown: what crashed stands at the end. */
 const FIRST_SHOWN = 64 << 10;
 const LAST_SHOWN = 960 << 10;
 /** Of bytes that are no text. */

@@ -60,7 +60,7 @@ export class Kallsyms {
 }
 
 /**
- * @param text lines `ADDRESS TYPE NAME`, a module in brackets behind the name; other lines are passed over
+ * @param text lines `ADDRESS TYPE NAME`, a module in brackets after the name; other lines are passed over
  * @throws PstoreError EINVAL when no line is such a line, or all addresses are 0 (kernel.kptr_restrict)
  */
 export function parseKallsyms(text: Uint8Array, path = 'kallsyms'): Kallsyms {
