@@ -30,3 +30,14 @@ export function firstOther(bytes: Uint8Array, value: number): number {
   for (let at = 0; at < bytes.length; at++) if (bytes[at] !== value) return at;
   return -1;
 }
+
+/** Whether they are what was never written: zeros, or 0xFF as erased flash has it. No bytes are blank, too. */
+export function isBlank(bytes: Uint8Array): boolean {
+  const [first = 0] = bytes;
+  return (first === 0 || first === 0xff) && firstOther(bytes, first) < 0;
+}
+
+/** `4a 1f 00`. */
+export function hexText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+}

@@ -3,10 +3,10 @@
 import { PstoreError } from './errors.js';
 import type { Backend, BackendInfo, PstoreRecord } from './pstore/backend.js';
 import { TextCache } from './pstore/cache.js';
-import { contentBytes } from './pstore/content.js';
+import { recordBytes } from './pstore/content.js';
 import { SourceKeys } from './pstore/keys.js';
 import { isSourceKey, type SourceSpec, unknownBackend, unknownKey } from './source/grammar.js';
-import { KINDS, kindNamed } from './source/kinds.js';
+import { kindNamed } from './source/kinds.js';
 import { openStorage } from './source/open-storage.js';
 import { recognise as recogniseKind } from './source/recognise.js';
 import { MemoryStorage } from './storage/memory.js';
@@ -114,12 +114,7 @@ export class Pstore implements Iterable<PstoreRecord> {
    * @throws PstoreError ENOENT where there is none of this name; EIO where the medium does not give it
    */
   read(record: PstoreRecord | string): Uint8Array {
-    const content = this.backend.open(this.#slotOf(record));
-    try {
-      return contentBytes(content);
-    } finally {
-      content.close?.();
-    }
+    return recordBytes(this.backend, this.#slotOf(record));
   }
 
   /** Erases a record in the image, durably. @throws PstoreError EROFS without `write`; ENOENT, EPERM, EIO */
@@ -187,9 +182,6 @@ export function recognise(image: Uint8Array | Storage, options: OpenImageOptions
     throw error;
   }
 }
-
-/** Names of all backends that an image can be of. */
-export const BACKENDS: readonly string[] = KINDS.filter(({ source }) => source === 'file').map(({ name }) => name);
 
 function imageOf(image: Uint8Array | Storage, options: OpenImageOptions): { storage: Storage; spec: SourceSpec } {
   // Bytes of another window are no instance of this one's Uint8Array.

@@ -42,6 +42,7 @@ const NODE_HALVES = new Set([
   'storage/qemu.ts',
   'storage/scratch.ts',
   'storage/unpack.ts',
+  'storage/waiting.ts',
 ]);
 const NODE_ROOMS = new Set(['mount', 'cli']);
 

@@ -1,6 +1,7 @@
 // What is said of a partition: for `info`, for a kernel's command line, for a SOURCE that opens it again; and why a write
 // would be a guess.
 
+import { isBlank } from '../bytes.js';
 import { type Abi, abiName } from '../pstore/abi.js';
 import type { NewRecord } from '../pstore/backend.js';
 import { inUnits, PROVEN } from '../pstore/geometry.js';
@@ -68,8 +69,7 @@ export function foreignZone(
   const { nextZone, geometry, dmesg } = engine;
   const { offset } = kmsgZone(geometry, nextZone);
   const head = readRange(storage, offset, BUFFER_HEADER_SIZE[geometry.generation]);
-  const isBlank = head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
-  if (isBlank || dmesg.state(nextZone) !== ZoneState.Unsigned) return undefined;
+  if (isBlank(head) || dmesg.state(nextZone) !== ZoneState.Unsigned) return undefined;
   return (
     `at offset ${offset}, where the next record would go, stands something that is no zone; ` +
     'give offset= and size= where the partition is a part of a larger file, or kmsg_size= as the kernel had it'

@@ -47,7 +47,7 @@ export interface Known {
   readonly generation?: Generation;
   readonly dialect?: ZoneDialect;
   readonly sizes?: Partial<ZoneSizes>;
-  /** Headers that begin behind this offset are not looked for. */
+  /** Headers that begin after this offset are not looked for. */
   readonly until?: number;
 }
 
@@ -169,7 +169,7 @@ function distanceOf([first, second]: readonly Mark[]): number {
   return first && second ? second.offset - first.offset : 0;
 }
 
-/** So many places are looked at for a ring beyond what is searched. */
+/** At most this many places after what is searched are looked at for a ring. */
 const MAX_PLACES = 1 << 16;
 
 /** The ring after the dmesg zones of a large partition: only where a zone would begin is it looked for. */

@@ -47,7 +47,7 @@ export interface ZoneDialect {
 }
 
 /** pstore/blk as posted in January 2019: fs/pstore/blkzone.c of RFC v5. */
-export const RFC5: ZoneDialect = {
+const RFC5: ZoneDialect = {
   name: 'rfc5',
   kernels: 'pstore/blk as posted in January 2019',
   rule: 'buffer headers of 8 bytes; dmesg zones only',
@@ -70,7 +70,7 @@ export const RFC5: ZoneDialect = {
 };
 
 /** fs/pstore/blkzone.c and blkoops.c of OpenIPC/linux@8c2c6b15 (4.9); its include/linux/kmsg_dump.h has the reasons. */
-export const VENDOR: ZoneDialect = {
+const VENDOR: ZoneDialect = {
   ...RFC5,
   name: 'vendor',
   kernels: "vendors' trees of Linux 4.9 (Allwinner Tina, OpenIPC)",

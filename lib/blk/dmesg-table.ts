@@ -29,7 +29,8 @@ export interface DmesgRow {
   readonly nanoseconds: bigint;
 }
 
-const EMPTY: Omit<DmesgRow, 'state'> = {
+/** A zone without a header, or whose header tells nothing. */
+export const NO_ROW: Omit<DmesgRow, 'state'> = {
   datalen: 0,
   counter: 0,
   reason: 0,
@@ -112,7 +113,7 @@ export class DmesgTable {
 
   /** Sets a state that has no header with it. */
   setState(index: number, state: ZoneState): boolean {
-    return this.set(index, { state, ...EMPTY });
+    return this.set(index, { state, ...NO_ROW });
   }
 
   setErased(index: number): void {

@@ -93,7 +93,7 @@ export class ZoneEngine {
     return BUFFER_HEADER_SIZE[this.geometry.generation];
   }
 
-  /** Bytes that a dmesg record may have behind its header. */
+  /** Bytes that a dmesg record may have after its header. */
   get dmesgRoom(): number {
     return this.geometry.kmsgSize - this.#bufferHeaderSize - dmesgHeaderSize(this.abi);
   }
@@ -176,7 +176,7 @@ export class ZoneEngine {
     }
   }
 
-  /** Where a dmesg zone's data stands, `length` bytes from `from` on, counted behind the buffer header. */
+  /** Where a dmesg zone's data stands, `length` bytes from `from` on, counted after the buffer header. */
   data(index: number, from: number, length: number): Piece {
     const held = this.#dirty.get(index);
     const start = this.#bufferHeaderSize + from;

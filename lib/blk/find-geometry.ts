@@ -39,7 +39,7 @@ export function findGeometry(
     throw noSignature(path, generation);
   }
   refuseNoZones(detected, sizes, path);
-  // The partition's size, cut to whole pages: what is behind the last whole one can only be salvaged.
+  // The partition's size, cut to whole pages: what is after the last whole one can only be salvaged.
   const total = detected?.used ?? Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
   const kmsgOffset = areRingsGiven(given) || isDmesgFirst(dialect) ? undefined : detected?.kmsgOffset;
   const geometry = withWholeZones(layOut(dialect, total, sizes, path, kmsgOffset), storage.size);

@@ -30,7 +30,7 @@ export type Flush =
 
 /**
  * Writes, and returns when it is on the medium.
- * @param what pieces count from the first byte behind the buffer header
+ * @param what pieces count from the first byte after the buffer header
  * @throws PstoreError EROFS, EIO, ENOSPC; ENOMSG where this zone is broken; EAGAIN where the medium is not there
  */
 export function flush(storage: Storage, zone: Zone, what: Flush): void {

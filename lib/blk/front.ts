@@ -163,7 +163,7 @@ function place(
     end += sizes[name];
   }
   const behind = placeFtrace(ftrace, end, kmsgOffset, total, given);
-  // Without a header behind it, nothing tells what the rest is.
+  // Without a header after it, nothing tells what the rest is.
   const isTold = kmsgOffset !== undefined || end >= total;
   const certainFtrace = ftrace ? ftrace.certain : certain && isTold && behind.ftraceSize === 0;
   const last = certainFtrace || given.ftraceSize !== undefined ? PROVEN : GUESS;

@@ -1,5 +1,6 @@
 // What `info` says of each zone of blkoops and pstore_blk: its state, and why it is not shown.
 
+import { hexText, isBlank } from '../bytes.js';
 import type { ZoneInfo } from '../pstore/backend.js';
 import type { ShownRecords } from '../pstore/places.js';
 import { readRange, type Storage } from '../storage/storage.js';
@@ -85,10 +86,8 @@ const UNREADABLE: Explained = {
 function unsigned(places: ExplainedZones, zone: Zone): Explained {
   const head = readRange(places.storage, zone.offset, 12);
   if (head.length === 0) return UNREADABLE;
-  if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) {
-    return { state: 'unused', reason: null };
-  }
-  const hex = [...head.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  if (isBlank(head)) return { state: 'unused', reason: null };
+  const hex = hexText(head.subarray(0, 4));
   return { state: 'bad-signature', reason: `begins with the bytes ${hex}: a kernel takes it for never used` };
 }
 

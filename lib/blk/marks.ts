@@ -30,7 +30,7 @@ export interface Mark {
   readonly start: number;
   /** A dmesg zone that has a buffer header and nothing else: our own format makes such, a kernel never does. */
   readonly formatted: boolean;
-  /** Signed as a dmesg zone, but with nothing of a record's header behind it: a ring's signature may be damaged so. */
+  /** Signed as a dmesg zone, but with nothing of a record's header after it: a ring's signature may be damaged so. */
   readonly doubtful: boolean;
 }
 
@@ -39,7 +39,7 @@ const TYPES = new Map<number, FrontEnd>(
   (['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const).map((type) => [RECORD_TYPE_NUMBERS[type], type]),
 );
 const CHUNK = 1 << 20;
-/** Bytes behind a mark that are needed to judge it. */
+/** Bytes after a mark that are needed to judge it. */
 const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;
 /** The magic, and the three bytes that all front-ends' signatures share (the lowest one has the type), as they stand. */
 const PATTERNS = (['little', 'big'] as const).map((endian) => ({
@@ -55,7 +55,7 @@ const BYTES_PER_MARK = 256;
 const MOST_LOST_BITS = 8;
 
 /**
- * @param until marks that begin behind this offset are not looked for
+ * @param until marks that begin after this offset are not looked for
  * @returns in the order of their offsets
  */
 export function findMarks(storage: Storage, until: number): Mark[] {
@@ -75,7 +75,7 @@ export function findMarks(storage: Storage, until: number): Mark[] {
   return [...marks.values()].sort((a, b) => a.offset - b.offset);
 }
 
-/** Calls `found` where a signature stands, or a dmesg magic behind a header of either generation. */
+/** Calls `found` where a signature stands, or a dmesg magic after a header of either generation. */
 function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => void): void {
   for (const { endian, signature, signatureAt, magic } of PATTERNS) {
     for (let at = findBytes(chunk, signature, 0); at >= 0; at = findBytes(chunk, signature, at + 1)) {
@@ -134,7 +134,7 @@ const MOST_COUNTED = 1 << 24;
 const LATEST_SECONDS = 1n << 34n;
 
 /**
- * Whether all that stands behind a header's magic is what a kernel writes, on any machine: enough to know a record by
+ * Whether all that stands after a header's magic is what a kernel writes, on any machine: enough to know a record by
  * where the signature or the magic is lost as a whole.
  */
 function isRecordHeader(view: DataView, at: number, endian: 'little' | 'big'): boolean {

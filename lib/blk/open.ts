@@ -51,7 +51,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   if (!warnings.list.some(({ code }) => code === 'geometry-mismatch')) warnOfStrays(strayOffsets, warnings, path);
   warnOfHiddenZones(engine, storage, warnings, path);
   warnOfReasons(engine, storage, warnings);
-  // What is behind a kernel's cap was never a zone's.
+  // What is after a kernel's cap was never a zone's.
   const cut = storage.size < context.storage.size ? undefined : findCut(storage, found.geometry, abi);
   if (cut) warnOfCut(cut, storage, warnings);
   const described = describe(found, abi, keys, strayNote(strayOffsets));
@@ -102,7 +102,7 @@ function dialectOf({ keys, storage }: OpenContext, generation: Generation): Zone
   return givenDialect(keys, generation) ?? seen() ?? dialectsOf(generation)[0]!;
 }
 
-/** The zone behind the last whole one, when its header says that there was one. */
+/** The zone after the last whole one, when its header says that there was one. */
 function findCut(storage: Storage, geometry: ZoneGeometry, abi: Abi): CutZone | undefined {
   if (geometry.kmsgSize === 0) return undefined;
   const zone = kmsgZone(geometry, geometry.kmsgCount);
@@ -121,7 +121,7 @@ function warnOfCut({ zone }: CutZone, { path, size }: Storage, warnings: Warning
   warnings.add('zone-truncated', sentence, zone.offset);
 }
 
-/** blkoops stops at the first zone without a signature: what stands behind it is not shown, but not passed over in silence. */
+/** blkoops stops at the first zone without a signature: what stands after it is not shown, but not passed over in silence. */
 function warnOfHiddenZones(engine: ZoneEngine, storage: Storage, warnings: Warnings, path: string): void {
   const { geometry, abi, dmesg, nextZone } = engine;
   const isStop =

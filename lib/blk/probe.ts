@@ -45,7 +45,7 @@ function isSure(detected: Detected | undefined): boolean {
 }
 
 /**
- * Zones that were formatted and never written: all of them, with 0xFF behind their headers. Empty zones of ramoops have
+ * Zones that were formatted and never written: all of them, with 0xFF after their headers. Empty zones of ramoops have
  * the same signature, but are of several sizes, or have held something.
  */
 function isFormatted(storage: Storage, { marks, sizes, kmsgOffset, generation }: Detected): boolean {

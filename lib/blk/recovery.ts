@@ -5,7 +5,7 @@ import type { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
-import { type DmesgRow, DmesgTable, ZoneState } from './dmesg-table.js';
+import { type DmesgRow, DmesgTable, NO_ROW, ZoneState } from './dmesg-table.js';
 import { Counters } from './dump.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -111,10 +111,10 @@ export function nextByTimes(table: DmesgTable): number {
   return next;
 }
 
-/** How far it is counted what blkoops would not see: behind it may be very many zones that were never used. */
+/** Records that blkoops would not see are counted up to this offset: very many unused zones may follow it. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 
-/** Records behind the zone at which blkoops stops looking. */
+/** Records after the zone at which blkoops stops looking. */
 export function countHidden(storage: Storage, geometry: ZoneGeometry, abi: Abi, stop: number): number {
   const headers = new HeaderReader(storage, geometry, abi);
   let hidden = 0;
@@ -128,15 +128,6 @@ interface Problem {
   readonly code: 'zone-overtop' | 'zone-invalid' | 'zone-truncated';
   readonly what: string;
 }
-
-const NO_HEADER: Omit<DmesgRow, 'state'> = {
-  datalen: 0,
-  counter: 0,
-  reason: 0,
-  compressed: 0,
-  seconds: 0n,
-  nanoseconds: 0n,
-};
 
 function skipped(row: DmesgRow, code: Problem['code'], what: string): { row: DmesgRow; problem: Problem } {
   return { row, problem: { code, what } };
@@ -175,14 +166,14 @@ class HeaderReader {
   row(index: number): { row: DmesgRow; problem: Problem | undefined } {
     const bytes = this.#bytes(index);
     if (bytes.length < this.#wanted) {
-      const row = { ...NO_HEADER, state: ZoneState.Unreadable };
+      const row = { ...NO_ROW, state: ZoneState.Unreadable };
       return skipped(row, 'zone-truncated', 'cannot be read: the image ends here, or the place is broken');
     }
     const buffer = readBufferHeader(bytes, this.#geometry.generation, this.#abi);
     const { datalen } = buffer;
     const signature = zoneSignature('dmesg');
     if (buffer.sig !== signature) {
-      const row = { ...NO_HEADER, state: ZoneState.Unsigned };
+      const row = { ...NO_ROW, state: ZoneState.Unsigned };
       const isRecord =
         datalen > 0 && readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi).magic === DMESG_MAGIC;
       if (!isRecord) return { row, problem: undefined };
@@ -191,13 +182,13 @@ class HeaderReader {
     }
     const area = this.#geometry.kmsgSize - this.#bufferSize;
     if (datalen > area) {
-      const row = { ...NO_HEADER, state: ZoneState.Overtop, datalen };
+      const row = { ...NO_ROW, state: ZoneState.Overtop, datalen };
       return skipped(row, 'zone-overtop', `says that it holds ${datalen} bytes, but has room for ${area}`);
     }
     const header = readDmesgHeader(bytes.subarray(this.#bufferSize), this.#abi);
     const { magic } = header;
     if (magic !== DMESG_MAGIC) {
-      const row = { ...NO_HEADER, state: ZoneState.Invalid, datalen };
+      const row = { ...NO_ROW, state: ZoneState.Invalid, datalen };
       if (datalen === 0) return { row, problem: undefined };
       const found = `has the magic ${wordText(magic)} where ${wordText(DMESG_MAGIC)} should be`;
       return skipped(row, 'zone-invalid', found);

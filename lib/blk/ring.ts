@@ -124,7 +124,7 @@ export class Ring {
     return this.wrapped ? [part(this.start, this.datalen), part(0, this.start)] : [part(0, this.datalen)];
   }
 
-  /** Keeps bytes in memory, behind those that are kept already: the last of them that fit. */
+  /** Keeps bytes in memory, after those that are kept already: the last of them that fit. */
   hold(bytes: Uint8Array): void {
     const all = new Uint8Array(this.#held.length + bytes.length);
     all.set(this.#held);

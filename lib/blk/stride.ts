@@ -231,7 +231,7 @@ export function usualPart(bytes: number, needed = ZONE_MULTIPLE): number {
 const FILL_CHUNK = 64 << 10;
 
 /**
- * Mainline writes a zone as a whole, zeros behind the data: the zone ends where they do, when something else was there
+ * Mainline writes a zone as a whole, zeros after the data: the zone ends where they do, when something else was there
  * before.
  * @param most bytes that a zone can have: zeros beyond are not looked at
  */

@@ -30,7 +30,7 @@ export interface DialectEvidence {
 
 /** Dumps whose texts are looked at. */
 const MAX_DUMPS = 16;
-/** So many contradictions more, and one damaged header makes no difference. */
+/** A lead of this many contradictions is clear: a single damaged header makes no such difference. */
 const CLEAR = 2;
 
 /** Of dialects that as much speaks against, the likeliest. */

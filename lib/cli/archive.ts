@@ -192,7 +192,7 @@ class ArchiveRun {
   }
 }
 
-/** So many digits of the hash are enough to tell texts of one name and second apart. */
+/** This many digits of the hash are enough to tell texts of the same name and second apart. */
 const HASH_DIGITS = 8;
 
 type PartFacts = ReturnType<typeof partFacts>;

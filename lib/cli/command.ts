@@ -76,7 +76,7 @@ export function sourceOptions(yargs: Argv): Argv {
   return openingOptions(yargs.option('o', { type: 'string', requiresArg: true, describe: described }));
 }
 
-/** The same without `-o`, where that means something else: keys then stand behind each SOURCE. */
+/** The same without `-o`, where that means something else: keys then stand after each SOURCE. */
 export function openingOptions(yargs: Argv): Argv {
   const backends = KINDS.map(({ name }) => name).join(', ');
   return yargs

@@ -1,5 +1,6 @@
 // The option --dry-run: a command does all that it does, but over a copy in memory, and says what it would have written.
 
+import { hexText } from '../bytes.js';
 import type { Change } from '../storage/overlay.js';
 import { OverlayStorage } from '../storage/overlay.js';
 import type { Storage } from '../storage/storage.js';
@@ -34,9 +35,5 @@ export class DryRun {
 /** `offset 65540: 4a 1f -> 00 00`. */
 export function changeText({ offset, from, to }: Change): string {
   const more = to.length > SHOWN ? ` … (${to.length} bytes)` : '';
-  return `offset ${offset}: ${hex(from)} -> ${hex(to)}${more}`;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes.subarray(0, SHOWN), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  return `offset ${offset}: ${hexText(from.subarray(0, SHOWN))} -> ${hexText(to.subarray(0, SHOWN))}${more}`;
 }

@@ -2,7 +2,7 @@
 
 import type { Crash } from '../triage/crash.js';
 import { dumpOfOne, type Explained, explainDump, explainRecords } from '../triage/dump.js';
-import { writer } from '../triage/explain.js';
+import { type ExplainOptions, writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
 import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
 import { besideLabel } from './fold.js';
@@ -37,7 +37,10 @@ export const explain: Command = {
   run: async (args) => {
     const [place = '-', ...names] = [...args.list('source'), ...args.list('name')];
     checkVmlinux(args.text('vmlinux'));
-    const output = args.flag('json') ? new JsonOutput(args) : new PeopleOutput(args);
+    const lines = new SourceLines(args);
+    const shown = args.flag('json') ? new JsonOutput() : new PeopleOutput();
+    const push = (explained: Explained) => shown.push(explained, lines.add(asked(explained, args)));
+    const output = { push, end: () => shown.end() };
     const options = { most: args.flag('all') ? MOST_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
     if (isText(place)) {
       for (const text of [place, ...names]) {
@@ -46,31 +49,22 @@ export const explain: Command = {
       output.end();
       return EXIT.OK;
     }
-    return explainSource(
-      args,
-      place,
-      names,
-      (explained) => output.push(explained),
-      options,
-      () => output.end(),
-    );
+    return explainSource(args, [place, ...names], output, options);
   },
 };
 
 function explainSource(
   args: Arguments,
-  place: string,
-  names: readonly string[],
-  push: (explained: Explained) => void,
-  options: { readonly most: number; readonly first: boolean },
-  end: () => void,
+  [place, ...names]: readonly [string, ...string[]],
+  output: { push(explained: Explained): void; end(): void },
+  options: ExplainOptions,
 ): number {
   const opened = openAll(args, [place], 'read');
   try {
     if (names.length === 0)
-      for (const explained of explainRecords(listRecords(opened.mounted), options)) push(explained);
-    for (const name of names) push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
-    end();
+      for (const explained of explainRecords(listRecords(opened.mounted), options)) output.push(explained);
+    for (const name of names) output.push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
+    output.end();
   } finally {
     opened.close();
   }
@@ -104,17 +98,9 @@ class SourceLines {
 }
 
 class JsonOutput {
-  readonly #args: Arguments;
-  readonly #lines: SourceLines;
   #separator = '[\n';
 
-  constructor(args: Arguments) {
-    this.#args = args;
-    this.#lines = new SourceLines(args);
-  }
-
-  push(explained: Explained): void {
-    const crashes = this.#lines.add(asked(explained, this.#args));
+  push(explained: Explained, crashes: readonly Crash[]): void {
     for (const crash of crashes.length === 0 ? [undefined] : crashes) {
       print(this.#separator + json(jsonCrash(explained, crash)));
       this.#separator = ',\n';
@@ -165,17 +151,9 @@ function jsonFrame({ name, symbol, offset, module, source }: Frame): object {
 }
 
 class PeopleOutput {
-  readonly #args: Arguments;
-  readonly #lines: SourceLines;
   #separator = '';
 
-  constructor(args: Arguments) {
-    this.#args = args;
-    this.#lines = new SourceLines(args);
-  }
-
-  push(explained: Explained): void {
-    const crashes = this.#lines.add(asked(explained, this.#args));
+  push(explained: Explained, crashes: readonly Crash[]): void {
     if (crashes.length === 0) this.#print(noCrash(explained));
     for (const crash of crashes) this.#print(paragraph(explained, crash, crashes.length));
   }

@@ -18,7 +18,7 @@ export interface PoolOptions {
 
 /** Images that a thread has at a time: one to go on with when it is done with the other. */
 const AHEAD = 2;
-/** So many images for each thread may be done before the one that all wait for. */
+/** For each thread, how many images may be finished ahead of the one whose output comes next. */
 const WINDOW = 16;
 
 interface Thread {
@@ -123,7 +123,7 @@ export class ExportPool {
 
   /**
    * A thread that dies, as for want of memory, takes one image with it; the others go to a thread that
-   * has nothing to do: behind a later image, which waits for them to be written, they would wait for ever.
+   * has nothing to do: after a later image, which waits for them to be written, they would wait for ever.
    */
   #bury(thread: Thread, error: Error): void {
     this.#threads.splice(this.#threads.indexOf(thread), 1);

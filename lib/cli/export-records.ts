@@ -37,7 +37,7 @@ export interface ImageResult {
   readonly warnings: readonly string[];
 }
 
-/** A longer record is no text, and an object that holds it would fill the memory of whoever reads it. */
+/** Bytes. A longer record is no text, and an object that holds it would fill the memory of whoever reads it. */
 const MAX_TEXT = 64 << 20;
 /** Warnings of an image in each of its objects. */
 const MOST_WARNINGS = 10;

@@ -1,9 +1,10 @@
 // What info --hash adds: SHA-256 of the file, and of each record.
 
 import { PstoreError } from '../errors.js';
+import { recordPieces } from '../pstore/content.js';
 import { isPipe } from '../source/files.js';
 import { type Listed, listRecords, type Opened } from './command.js';
-import { sha256OfContent, sha256OfFile } from './hash.js';
+import { sha256Of, sha256OfFile } from './hash.js';
 import { complain } from './print.js';
 
 export interface Hashes {
@@ -18,7 +19,7 @@ export function hashesOf(mounted: Opened['mounted'][number]): Hashes {
   const isFile = kind.source === 'file' && !isPipe(spec.path);
   const image = isFile ? tried(() => sha256OfFile(spec.path)) : null;
   const records = Array.from(listRecords([mounted]), ({ record, mounted: { backend } }: Listed) => {
-    return [record.name, tried(() => sha256OfContent(backend.open(record.slot)))] as const;
+    return [record.name, tried(() => sha256Of(recordPieces(backend, record.slot)))] as const;
   });
   return { image, records: new Map(records) };
 }

@@ -26,7 +26,7 @@ export const info: Command = {
       .option('hash', { type: 'boolean', describe: 'SHA-256 of the file and of each record, too' })
       .option('dt', { type: 'boolean', describe: 'only the device tree node for what was found (ramoops)' }),
   run: (args) => {
-    // Warnings are part of the answer: in the object, or all of them behind the page they belong to.
+    // Warnings are part of the answer: in the object, or all of them after the page they belong to.
     const opened = openAll(args, args.list('source'), 'read', { quiet: true });
     try {
       if (args.flag('dt')) {

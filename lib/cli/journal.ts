@@ -7,7 +7,7 @@ import type { Kind } from '../triage/rule.js';
 import type { Exported } from './exported.js';
 
 /** Tells these entries from all others: `journalctl MESSAGE_ID=…`. */
-export const MESSAGE_ID = '7d1d7e5c3a0f4f6c9b8e2a4c61d35f90';
+const MESSAGE_ID = '7d1d7e5c3a0f4f6c9b8e2a4c61d35f90';
 
 /** syslog's levels. */
 const Priority = { EMERGENCY: 0, CRITICAL: 2, ERROR: 3, WARNING: 4, INFO: 6 } as const;
@@ -20,7 +20,7 @@ type Field = readonly [name: string, value: string | number | Uint8Array | null 
 const encoder = new TextEncoder();
 
 /** One entry: a field a line, or with its length where the value has lines of its own or is no text; then an empty line. */
-export function serialize(fields: readonly Field[]): Uint8Array {
+function serialize(fields: readonly Field[]): Uint8Array {
   const pieces: Uint8Array[] = [];
   for (const [name, value] of fields) {
     if (value === null || value === undefined || value === '') continue;

@@ -1,5 +1,6 @@
 // pstorefuse ls: the records of sources. For a program as a mount would show them; for people what crashed, when and where.
 
+import { recordPieces } from '../pstore/content.js';
 import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
 import { colorOption, isColored } from './color.js';
@@ -67,10 +68,10 @@ export const ls: Command = {
       // What understands texts is not loaded for a list of names.
       const table = () => import('./ls-table.js');
       if (args.flag('group')) (await table()).printGroups(records, selection, look, format);
-      else if (format) printObjects(await found(records, args), format);
+      else if (format) printObjects(found(records, args), format);
       else if (wantsTable(args))
         (await table()).printTable(records, selection, look, { several, all: args.flag('all') });
-      else printNames(await found(records, args), several, args);
+      else printNames(found(records, args), several, args);
     } finally {
       opened.close();
     }
@@ -100,26 +101,24 @@ interface Found extends Listed {
 }
 
 /** Those with the pattern in them, in the order of the mount; in that of time where it matters which ones are shown. */
-async function found(records: Iterable<Listed>, args: Arguments): Promise<Iterable<Found>> {
+function found(records: Iterable<Listed>, args: Arguments): Iterable<Found> {
   const selection = selectionOf(args);
   const { pattern, most, oldestFirst } = selection;
-  const matching = pattern ? searched(records, pattern, (await import('../triage/dump.js')).recordChunks) : records;
+  const matching = pattern ? searched(records, pattern) : records;
   return most === undefined && !oldestFirst ? matching : ordered(selection, [...matching], ({ record }) => record);
 }
 
-function* searched(
-  records: Iterable<Listed>,
-  pattern: RegExp,
-  chunksOf: (listed: Listed) => Iterable<Uint8Array>,
-): Generator<Found> {
+function* searched(records: Iterable<Listed>, pattern: RegExp): Generator<Found> {
   for (const each of records) {
-    const matches = each.record.state === 'undecodable' ? [] : matchesIn(pattern, chunksOf(each));
+    const { mounted, record } = each;
+    const chunks = record.state === 'undecodable' ? [] : recordPieces(mounted.backend, record.slot);
+    const matches = matchesIn(pattern, chunks);
     if (matches.length > 0) yield { ...each, matches };
   }
 }
 
 /** One record as `ls --json` gives it. */
-export function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
+function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
   const { name, type, id, id64, size, mtimeNs, reason, count, compressed, state, offset, title } = record;
   return {
     name,

@@ -52,7 +52,7 @@ export const COMMAND_NAMES = [
 
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
-/** @param argv the arguments behind our name. @returns the exit status */
+/** @param argv the arguments after our name. @returns the exit status */
 export async function main(argv: readonly string[], installation: Installation): Promise<number> {
   completePath();
   if (!isNewEnough()) return EXIT.UNAVAILABLE;

@@ -58,7 +58,7 @@ async function runServer(args: Arguments, hooks: Hooks): Promise<number> {
   }
   if (positional.length === 0) throw new PstoreError('EINVAL', alone(mountPoint));
   const [first] = positional;
-  // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder behind it.
+  // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder after it.
   const isMount = positional.length > 1 && isFolder(mountPoint) && nearest(first!, WORDS) === undefined;
   if (!isMount && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
     throw new PstoreError('EINVAL', noCommand(first!));

@@ -15,7 +15,7 @@ class UsageError extends Error {}
 
 /** An option that the command does not have; it is said what to give instead. */
 class UnknownOption extends Error {
-  /** @param option with its dashes, and perhaps a value behind it */
+  /** @param option with its dashes, and perhaps a value after it */
   constructor(option: string, { command, options }: Called) {
     const [name = ''] = option.split('=');
     const long = options.filter((word) => word.length > 1).map((word) => `--${word}`);

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { fromSystem } from '../errors.js';
 import { printableJson, printableLine } from '../printable.js';
 import { reasonOf } from '../storage/file.js';
+import { pause } from '../storage/waiting.js';
 
 export { printableLine as printable, printableText } from '../printable.js';
 
@@ -46,7 +47,7 @@ function waitForReader(fd: number): void {
   } catch {
     // It is another user's.
   }
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+  pause(PAUSE_MS);
 }
 
 /** Writes to standard output. @throws OutputClosed */

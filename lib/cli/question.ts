@@ -1,6 +1,6 @@
 // Questions to a person: asked on standard error, answered on standard input.
 
-import { readSync } from 'node:fs';
+import { readWaiting } from '../storage/waiting.js';
 import { printable, relay } from './print.js';
 
 const STDIN = 0;
@@ -22,18 +22,11 @@ function line(): string {
   }
 }
 
-const PAUSE_MS = 20;
-
+/** @returns 0 at the end, and where there is no standard input */
 function readByte(byte: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(STDIN, byte, 0, 1, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      // A standard input that does not wait has nothing yet.
-      if (code !== 'EAGAIN') return 0;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
-    }
+  try {
+    return readWaiting(STDIN, byte);
+  } catch {
+    return 0;
   }
 }

@@ -5,7 +5,7 @@ import { COMPRESSIONS } from '../compress/codec.js';
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import type { Backend, NewRecord } from '../pstore/backend.js';
-import { contentBytes } from '../pstore/content.js';
+import { recordBytes } from '../pstore/content.js';
 import { reasonNumber } from '../pstore/record-type.js';
 import { type Arguments, type Command, EXIT, openAll, sourceOptions, writerOf } from './command.js';
 import { complain } from './print.js';
@@ -77,17 +77,12 @@ function generations(backend: Backend): number[] {
 function sayWhatIsKept(backend: Backend, before: readonly number[], log: Uint8Array, total: number): void {
   const slot = generations(backend).findIndex((generation, i) => generation !== before[i]);
   if (slot < 0 || !backend.record(slot)) return;
-  const content = backend.open(slot);
-  try {
-    const kept = keptOf(Buffer.from(contentBytes(content)), Buffer.from(log));
-    if (kept === undefined || kept === total) return;
-    complain(`${backend.path}: the last ${kept} of ${total} bytes are kept: the record has no room for more`);
-  } finally {
-    content.close?.();
-  }
+  const kept = keptOf(Buffer.from(recordBytes(backend, slot)), Buffer.from(log));
+  if (kept === undefined || kept === total) return;
+  complain(`${backend.path}: the last ${kept} of ${total} bytes are kept: the record has no room for more`);
 }
 
-/** Lines that stand in front of the log in a record, and the notice of ECC behind it, have fewer bytes. */
+/** Lines that stand in front of the log in a record, and the notice of ECC after it, have fewer bytes. */
 const MOST_LINES = 200;
 
 /** Bytes of the log's end that stand in a record's text; undefined where none is found. */
@@ -133,7 +128,7 @@ function ringOptions(args: Arguments): Fixed {
 }
 
 /** ISO 8601 with up to nine decimals, or @SECONDS[.decimals]; without a zone it is UTC. @throws PstoreError EINVAL */
-export function parseTime(text: string): bigint {
+function parseTime(text: string): bigint {
   const seconds = /^@(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
   if (seconds) return BigInt(seconds[1]!) * 1_000_000_000n + fraction(seconds[2]);
   const iso = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?$/.exec(

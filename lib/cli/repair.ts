@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import type { LostBytes } from '../pstore/backend.js';
 import { type Command, EXIT, openAll, sourceOptions } from './command.js';
 import { DryRun } from './dry-run.js';
-import { complain, print, printable } from './print.js';
+import { complain, json, print, printable } from './print.js';
 
 export const repair: Command = {
   usage: 'repair <source>',
@@ -30,7 +30,7 @@ export const repair: Command = {
       const repaired = backend.repair();
       const changes = repaired.changes.map(inFile);
       const lost = repaired.lost.map(inFile);
-      if (args.flag('json')) print(`${JSON.stringify(changes, null, 1)}\n`);
+      if (args.flag('json')) print(`${json(changes, 1)}\n`);
       else {
         for (const { zone, offset, from, to } of changes)
           print(`${zone}: offset ${offset}: ${hex(from)} -> ${hex(to)}\n`);

@@ -97,7 +97,7 @@ export function isSelected({ sinceNs, untilNs, types, reasons }: Selection, reco
 }
 
 /** By time, the newest first; what has none comes last, in its own order. */
-export function newestFirst<T>(items: readonly T[], recordOf: (item: T) => PstoreRecord): T[] {
+function newestFirst<T>(items: readonly T[], recordOf: (item: T) => PstoreRecord): T[] {
   return items.toSorted((a, b) => {
     const [x, y] = [recordOf(a).mtimeNs, recordOf(b).mtimeNs];
     if (x === null || y === null) return Number(x === null) - Number(y === null);

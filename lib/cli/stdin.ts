@@ -1,9 +1,10 @@
 // Standard input, read to its end or as it comes.
 
-import { read, readSync } from 'node:fs';
+import { read } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { reasonOf } from '../storage/file.js';
 import { takeAhead } from '../storage/stdin-ahead.js';
+import { readWaiting } from '../storage/waiting.js';
 
 const STDIN = 0;
 const CHUNK = 64 << 10;
@@ -16,13 +17,9 @@ export function* stdinChunks(): Generator<Uint8Array> {
   for (;;) {
     let got: number;
     try {
-      got = readSync(STDIN, buffer, 0, CHUNK, null);
+      got = readWaiting(STDIN, buffer);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return;
-      if (code !== 'EAGAIN') throw new PstoreError('EIO', `standard input cannot be read: ${reasonOf(error)}`);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      continue;
+      throw new PstoreError('EIO', `standard input cannot be read: ${reasonOf(error)}`);
     }
     if (got === 0) return;
     yield buffer.slice(0, got);

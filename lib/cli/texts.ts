@@ -7,7 +7,7 @@ import { peekStdin } from '../storage/stdin-ahead.js';
 import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, unpack } from '../storage/unpack.js';
 import type { Explained } from '../triage/dump.js';
-import { Explainer, type ExplainOptions, type Explanation } from '../triage/explain.js';
+import { Explainer, type ExplainOptions, type Explanation, explainBytes } from '../triage/explain.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import { Warnings } from '../warnings.js';
 import { stdinChunks } from './stdin.js';
@@ -104,12 +104,4 @@ function explainStored(path: string, options: ExplainOptions): Explanation {
   } finally {
     file.close();
   }
-}
-
-function explainBytes(chunks: Iterable<Uint8Array>, options: ExplainOptions): Explanation {
-  const explainer = new Explainer(options);
-  const decoder = new TextDecoder();
-  for (const bytes of chunks) explainer.push(decoder.decode(bytes, { stream: true }));
-  explainer.push(decoder.decode());
-  return explainer.end();
 }

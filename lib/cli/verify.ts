@@ -3,11 +3,11 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join, normalize, relative } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { openImage, reasonOf, sourceKind } from '../storage/file.js';
+import { reasonOf, sourceKind } from '../storage/file.js';
 import { type Content, contentOf, fileChunks } from './archive-files.js';
 import { INDEX_NAME, type IndexLine } from './archive-index.js';
 import { type Command, EXIT } from './command.js';
-import { sha256OfStorage } from './hash.js';
+import { sha256OfFile } from './hash.js';
 import { json, print, printable } from './print.js';
 
 export const verify: Command = {
@@ -74,12 +74,7 @@ function readIndex(folder: string): { sha256: string; lines: readonly Line[] } {
       },
     );
   }
-  const file = openImage(path, { mode: 'read' });
-  try {
-    return { sha256: sha256OfStorage(file), lines: linesOf(fileChunks(path)) };
-  } finally {
-    file.close();
-  }
+  return { sha256: sha256OfFile(path), lines: linesOf(fileChunks(path)) };
 }
 
 /** @throws PstoreError EACCES for what may not be looked at */

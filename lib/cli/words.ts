@@ -10,10 +10,13 @@ export const PARSER_CONFIGURATION = {
   'unknown-options-as-args': true,
 } as const;
 
-/** In front of `-` and each argument behind `--`: yargs would not hand them to a command. No argument can have this character. */
+/**
+ * Put in front of `-`, and of each argument after `--`: yargs would not hand these to a command. No argument can have
+ * this character.
+ */
 const LITERAL = '\0';
 
-/** `-oro` is `-o ro`, as other FUSE programs take it; `-` is standard input; behind `--` nothing is an option. */
+/** `-oro` is `-o ro`, as other FUSE programs take it; `-` is standard input; after `--` nothing is an option. */
 export function prepared(argv: readonly string[]): string[] {
   const end = argv.indexOf('--');
   const options = end < 0 ? argv : argv.slice(0, end);

@@ -22,7 +22,7 @@ export interface Codec {
   readonly name: Compression;
 
   /**
-   * What a kernel's decoder of this name does about bytes behind the finished stream: it does not look at them, or it
+   * What a kernel's decoder of this name does about bytes after the finished stream: it does not look at them, or it
    * gives up, or (`unmarked`) the stream has no mark of its end, so that all input belongs to it.
    */
   readonly trailing: 'ignored' | 'refused' | 'unmarked';
@@ -36,7 +36,7 @@ export interface Codec {
   decompress(input: Uint8Array, limit: number): Decompressed | undefined;
 
   /**
-   * What the beginning of a stream gives, up to where it is cut off or damaged; behind a damaged place there may be
+   * What the beginning of a stream gives, up to where it is cut off or damaged; after a damaged place there may be
    * rubbish. Bounds as of decompress().
    */
   beginning(input: Uint8Array, limit: number): Uint8Array;

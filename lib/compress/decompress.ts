@@ -37,7 +37,7 @@ function codecOf(compression: Compression): Codec {
 }
 
 /**
- * @param stored the record's bytes behind its header
+ * @param stored the record's bytes after its header
  * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one,
  *   and as one of Linux 6.6 or later where a text says that it is of such a kernel
  *   (lz4hc included: its streams are lz4's, and `auto` calls them so); `none` as one without any
@@ -109,7 +109,7 @@ export function mostStored(limit: number): number {
 }
 
 /**
- * What can be read of a stream that is cut or damaged, or has remains of another record behind it: the text itself is
+ * What can be read of a stream that is cut or damaged, or has remains of another record after it: the text itself is
  * the proof. Behind a damaged place it may be rubbish.
  * @returns undefined when it does not begin as a dump
  */

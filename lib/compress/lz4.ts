@@ -6,7 +6,7 @@ import { MatchFinder } from './match-finder.js';
 import type { Output } from './output.js';
 
 // A sequence: token (high 4 bits: literals, low 4 bits: match length − 4; 15: more bytes follow), literals, u16
-// little-endian distance. The last sequence ends behind its literals.
+// little-endian distance. The last sequence ends after its literals.
 const MIN_MATCH = 4;
 const NIBBLE_MAX = 15;
 const MAX_DISTANCE = 0xffff;

@@ -55,7 +55,7 @@ class Decoder {
     if (versioned) this.at = 2;
   }
 
-  /** Accepts what lzo1x_decompress_safe does, but for bytes behind the end. @returns where that is */
+  /** Accepts what lzo1x_decompress_safe does, but for bytes after the end. @returns where that is */
   run(): number | undefined {
     const { input, out } = this;
     if (input.length < LONGEST_END) return undefined;

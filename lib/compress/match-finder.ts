@@ -48,8 +48,8 @@ export class MatchFinder {
    * Cuts `input[from, end)` into sequences, each with the best match that is found; matches may reach back before
    * `from`. To be called for one stretch after the other.
    * @param lastStart a match begins before this position
-   * @param lastEnd and ends not behind this one
-   * @returns where the literals behind the last match begin
+   * @param lastEnd and ends not after this one
+   * @returns where the literals after the last match begin
    */
   sequences(from: number, lastStart: number, lastEnd: number, emit: EmitSequence): number {
     const start = Math.min(lastStart, lastEnd - MIN_MATCH + 1);

@@ -19,7 +19,7 @@ const KERNEL_HEADER = [0x48, 0x89];
 const ADLER_SIZE = 4;
 
 const ADLER_MODULUS = 65521;
-/** So many bytes can be summed up before the sums leave 32 bits. */
+/** This many bytes can be summed up before the sums need more than 32 bits. */
 const ADLER_STRETCH = 5552;
 
 export function adler32(bytes: Uint8Array): number {

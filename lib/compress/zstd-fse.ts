@@ -86,7 +86,7 @@ export class BackwardBits {
  * Builds a table from how many of its states each symbol has; −1 stands for a symbol that is rarer than one state (it
  * gets one of the last). The counts must add up to 2^log, −1 counting as 1.
  */
-export function fseTable(counts: readonly number[], log: number): FseTable {
+function fseTable(counts: readonly number[], log: number): FseTable {
   const size = 1 << log;
   const symbols = new Uint8Array(size);
   let high = size;
@@ -129,7 +129,7 @@ export function readFseTable(
   const log = (u8(input, from) & 15) + MIN_LOG;
   if (from >= end || log > maxLog) return undefined;
   let bit = 4;
-  // Up to 16 bits, lowest first; behind the end they count as 0, and `bit` tells.
+  // Up to 16 bits, lowest first; after the end they count as 0, and `bit` tells.
   const peek = (count: number): number => {
     return (u24(input, from + (bit >> 3)) >> (bit & 7)) & ((1 << count) - 1);
   };

@@ -274,7 +274,7 @@ const FRESH = 4;
 const JUMP_TABLE = 6;
 
 /**
- * Accepts what ZSTD_decompressDCtx does, but for bytes behind the last frame, and but for damaged streams that ask for
+ * Accepts what ZSTD_decompressDCtx does, but for bytes after the last frame, and but for damaged streams that ask for
  * more bits than there are: what the kernel makes of those is not defined.
  */
 function decode(input: Uint8Array, out: Output): number | undefined {

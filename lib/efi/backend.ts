@@ -4,9 +4,11 @@ import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
 import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, FilesContext, Finding, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, FilesContext, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
+import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { efiAnywhere } from './anywhere.js';
@@ -23,14 +25,21 @@ const FORMAT = 'efi';
 /** What file names have: since Linux 6.2 (commit 893c5f1de620), and before. */
 const BACKEND_NAMES = ['efi_pstore', 'efi'] as const;
 
+/** A larger file is no flash image: it is looked at only where somebody says that it is one. */
+const MAX_PROBED = 2 * MAX_FLASH;
+
 export const efi: BackendKind = {
   name: FORMAT,
   summary: 'EFI variables: flash images of virtual machines and boards, efivarfs and copies of it',
   keys: ['backend_name', 'record_size'],
   source: 'file',
   isAskedFirst: true,
-  probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
-  open: openFile,
+  ...probeAndOpen({
+    recognise,
+    open: openPlace,
+    maxProbed: MAX_PROBED,
+    refusal: 'no store of EFI variables is found in it, and it is no saved variable',
+  }),
   anywhere: efiAnywhere,
   folder: {
     probe: probeFolder,
@@ -38,18 +47,8 @@ export const efi: BackendKind = {
   },
 };
 
-/** A larger file is no flash image: it is looked at only where somebody says that it is one. */
-const MAX_PROBED = 2 * MAX_FLASH;
-
-interface Recognised {
-  /** 0 … 1 */
-  readonly sure: number;
-  /** @throws PstoreError ENOTSUP for a store that is known but not read */
-  place(): VariablePlace;
-}
-
 /** What a file is, told once for recognising and for opening. */
-function recognise(storage: SurvivingStorage, most: number): Recognised | undefined {
+function recognise(storage: SurvivingStorage, most: number): Recognised<VariablePlace> | undefined {
   const vmware = readVmware(storage);
   if (vmware) return { sure: 1, place: () => new VmwareFile(storage, vmware) };
   const stores = storage.size <= most ? findStores(storage) : [];
@@ -61,7 +60,7 @@ function recognise(storage: SurvivingStorage, most: number): Recognised | undefi
 }
 
 /** A board's image without a store where edk2 has it, and what else is known by sight. */
-function recogniseUnread(storage: SurvivingStorage): Recognised | undefined {
+function recogniseUnread(storage: SurvivingStorage): Recognised<VariablePlace> | undefined {
   const end = Math.min(storage.size, MAX_FLASH);
   const what = knownUnread(storage, end);
   if (what === undefined) return undefined;
@@ -79,25 +78,6 @@ function recogniseUnread(storage: SurvivingStorage): Recognised | undefined {
     });
   };
   return { sure: 0.1, place: refuse };
-}
-
-function findingOf(found: Recognised | undefined): Finding<OpenContext> | undefined {
-  return found && { sure: found.sure, open: (context) => openFound(context, found) };
-}
-
-function openFound(context: OpenContext, found: Recognised): Backend {
-  return openPlace(found.place(), context, context.storage.writable);
-}
-
-function openFile(context: OpenContext): Backend {
-  const { storage, path } = context;
-  const found = recognise(storage, Number.POSITIVE_INFINITY);
-  if (!found) {
-    throw new PstoreError('EBADMSG', `${path}: no store of EFI variables is found in it, and it is no saved variable`, {
-      path,
-    });
-  }
-  return openFound(context, found);
 }
 
 function openFolder({ folder, ...context }: FilesContext): Backend {
@@ -124,9 +104,6 @@ const MAX_RECORD_SIZE = 16 << 20;
 const MIN_RESERVE = 5120;
 /** Header, name and alignment of one more dump. */
 const RECORD_OVERHEAD = 128;
-const NANOSECONDS = 1_000_000_000n;
-/** The year 9999: a later time is damage. */
-const MAX_SECONDS = 253_402_300_799n;
 
 class DumpStore implements PieceStore<DumpPiece> {
   readonly name: string;
@@ -170,7 +147,7 @@ class DumpStore implements PieceStore<DumpPiece> {
       type: parsed?.type ?? 'unknown',
       id: parsed?.id ?? 0n,
       name: parsed ? `${parsed.type}-${this.name}-${parsed.id}` : fileNameOf(variable.name),
-      mtimeNs: timeOf(parsed),
+      mtimeNs: timeOfSeconds(parsed?.seconds ?? 0n),
       count: parsed?.count ?? null,
       part: parsed?.part ?? null,
       isCompressed: parsed?.compressed ?? false,
@@ -310,11 +287,6 @@ function stateOf({ variable, isStray }: FoundDump, parsed: DumpName | undefined)
   return variable.state === 'live' && !isStray && parsed ? 'live' : 'salvaged';
 }
 
-function timeOf(parsed: DumpName | undefined): bigint | null {
-  const seconds = parsed?.seconds ?? 0n;
-  return seconds > 0n && seconds <= MAX_SECONDS ? seconds * NANOSECONDS : null;
-}
-
 /** What a name that fits no form may be called in a folder: no slash, no control, not too long. */
 function fileNameOf(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9._+=@-]/g, '_').slice(0, MAX_FILE_NAME);
@@ -323,7 +295,7 @@ function fileNameOf(name: string): string {
 
 const MAX_FILE_NAME = 128;
 
-/** As many bytes as the data have, or as are wanted. */
+/** The first `wanted` bytes of the data, or all where it has fewer. */
 function readData({ variable: { data } }: FoundDump, wanted: number): Uint8Array {
   const length = Math.min(wanted, data.length);
   return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes(data.first(length));
@@ -350,6 +322,6 @@ function remarkOf(
       ? `its name has a type that no kernel knows: ${printableName(variable.name)}`
       : undefined,
     size > recordSize ? `larger than a kernel with record_size=${recordSize} shows` : undefined,
-  ].filter((remark) => remark !== undefined);
-  return remarks.length === 0 ? null : remarks.join('; ');
+  ];
+  return remarks.filter((remark) => remark !== undefined).join('; ') || null;
 }

@@ -64,7 +64,7 @@ export function findStores(storage: Storage): PlacedStore[] {
   return bare.length > 0 ? bare : headlessStore(storage, end);
 }
 
-/** How far a store may stand behind its volume's header, or behind the place where that was. */
+/** How far a store may stand after its volume's header, or after the place where that was. */
 const MAX_BARE = 1 << 20;
 
 /** A store in front of which no volume stands: only the first, because a second one may be the copy of a reclaim. */

@@ -103,8 +103,7 @@ function readDmpstore(bytes: Uint8Array): SavedVariables | undefined {
     ...(wrong > 0 ? [`the checksums of ${wrong} of its ${variables.length} variables do not fit`] : []),
     ...(at < bytes.length ? [`no variable begins at offset ${at}, though the file goes on`] : []),
   ];
-  const damage = damages.length === 0 ? null : damages.join('; ');
-  return { format: 'variables that dmpstore has saved', variables, damage };
+  return { format: 'variables that dmpstore has saved', variables, damage: damages.join('; ') || null };
 }
 
 function dmpstoreEntry(bytes: Uint8Array, at: number): { variable: EfiVariable; isSound: boolean } | undefined {

@@ -5,7 +5,7 @@ import type { Piece } from '../storage/extent.js';
 import { readRange } from '../storage/storage.js';
 
 /** UEFI specification, "Runtime Services", attributes of a variable; a dump of Linux has these three. */
-export const Attribute = { NonVolatile: 1, BootService: 2, Runtime: 4 } as const;
+const Attribute = { NonVolatile: 1, BootService: 2, Runtime: 4 } as const;
 export const DUMP_ATTRIBUTES = Attribute.NonVolatile | Attribute.BootService | Attribute.Runtime;
 
 /**

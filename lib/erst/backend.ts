@@ -1,12 +1,13 @@
 // The backend erst: records that Linux keeps behind ACPI's error record serialization table.
 
-import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
 import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
+import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
+import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import { erstAnywhere } from './anywhere.js';
@@ -26,6 +27,9 @@ import {
 
 const NAME = 'erst';
 
+/** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
+const MAX_PROBED = 4 << 20;
+
 export const erst: BackendKind = {
   name: NAME,
   summary: "ACPI ERST: the file of QEMU's acpi-erst device, and CPER records",
@@ -33,8 +37,12 @@ export const erst: BackendKind = {
   source: 'file',
   isMemory: true,
   isAskedFirst: true,
-  probe: (storage) => findingOf(recognise(storage, MAX_PROBED)),
-  open: openFile,
+  ...probeAndOpen({
+    recognise,
+    open: openPlace,
+    maxProbed: MAX_PROBED,
+    refusal: "it neither begins with ERSTSTOR, as QEMU's file, nor holds CPER records",
+  }),
   anywhere: erstAnywhere,
   folder: {
     probe: probeFolder,
@@ -42,46 +50,13 @@ export const erst: BackendKind = {
   },
 };
 
-/** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
-const MAX_PROBED = 4 << 20;
-
-interface Recognised {
-  /** 0 … 1 */
-  readonly sure: number;
-  place(): RecordPlace;
-}
-
 /** What a file is, told once for recognising and for opening. */
-function recognise(storage: SurvivingStorage, most: number): Recognised | undefined {
+function recognise(storage: SurvivingStorage, most: number): Recognised<RecordPlace> | undefined {
   const header = readErstHeader(storage);
   if (header) return { sure: 1, place: () => new QemuFile(storage, header) };
   if (storage.size > most) return undefined;
   const first = bareRecords(storage).next().value;
   return first ? { sure: first.offset === 0 ? 0.9 : 0.6, place: () => new BareFile(storage) } : undefined;
-}
-
-function findingOf(found: Recognised | undefined): Finding<OpenContext> | undefined {
-  return found && { sure: found.sure, open: (context) => openFound(context, found) };
-}
-
-function openFound(context: OpenContext, found: Recognised): Backend {
-  return openPlace(found.place(), context, context.storage.writable);
-}
-
-function openFile(context: OpenContext): Backend {
-  const { storage, path } = context;
-  const found = recognise(storage, Number.POSITIVE_INFINITY);
-  if (!found) {
-    throw new PstoreError(
-      'EBADMSG',
-      `${path}: it neither begins with ERSTSTOR, as QEMU's file, nor holds CPER records`,
-      {
-        path,
-        offset: 0,
-      },
-    );
-  }
-  return openFound(context, found);
 }
 
 type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
@@ -96,9 +71,6 @@ interface RecordPiece extends Piece {
   readonly found: FoundRecord;
 }
 
-const NANOSECONDS = 1_000_000_000n;
-/** The year 9999: a later time is damage. */
-const MAX_SECONDS = 253_402_300_799n;
 /** Room for struct mce, and what later kernels may add to it. */
 const MAX_MCE = 256;
 /** What QEMU fills the rest of a slot with. */
@@ -238,7 +210,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
     type,
     id,
     name: `${type}-${NAME}-${id}`,
-    mtimeNs: seconds > 0n && seconds <= MAX_SECONDS ? seconds * NANOSECONDS : null,
+    mtimeNs: timeOfSeconds(seconds),
     count: null,
     part: null,
     isCompressed: header?.isCompressed ?? false,
@@ -278,6 +250,5 @@ function remarkOf(found: FoundRecord, isWhole: boolean, check: string | undefine
     if (header.id !== id) remarks.push(`it says of itself that its id is ${header.id}`);
     if (header.seconds === null && header.type !== 'mce') remarks.push('it does not say that it has a time');
   }
-  const said = remarks.filter((remark) => remark !== undefined);
-  return said.length === 0 ? null : said.join('; ');
+  return remarks.filter((remark) => remark !== undefined).join('; ') || null;
 }

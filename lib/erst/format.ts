@@ -58,8 +58,7 @@ export function readErstHeader(storage: Storage): ErstHeader | undefined {
     ...(version === VERSION ? [] : [`its version is ${version}, not ${VERSION}`]),
   ];
   const begin = found > 0 && found % recordSize === 0 && found < storage.size ? found : expected;
-  const damage = damages.length === 0 ? null : damages.join('; ');
-  return { recordSize, slots, firstSlot: begin / recordSize, damage };
+  return { recordSize, slots, firstSlot: begin / recordSize, damage: damages.join('; ') || null };
 }
 
 /** Where the map has a slot's entry. */

@@ -1,6 +1,8 @@
 // struct mce: what x86 kernels keep of a machine check. Facts: arch/x86/include/uapi/asm/mce.h (Linux 6.12: 128 bytes,
 // only ever extended at its end); Intel SDM volume 3, "Machine-Check Architecture", for the bits of the status.
 
+import { timeOfSeconds } from '../pstore/record.js';
+
 export interface MachineCheck {
   readonly status: bigint;
   readonly misc: bigint;
@@ -75,11 +77,8 @@ export function machineCheckText(check: MachineCheck): string {
   return words.filter((word) => word !== '').join(', ');
 }
 
-/** The year 9999: a later time is damage. */
-const MAX_SECONDS = 253_402_300_799n;
-
 function timeText(seconds: bigint): string {
-  if (seconds === 0n || seconds > MAX_SECONDS) return '';
+  if (timeOfSeconds(seconds) === null) return '';
   return `at ${new Date(Number(seconds) * 1000).toISOString().replace('.000Z', 'Z')}`;
 }
 

@@ -1,6 +1,7 @@
 // The backend fadump: the crash info header of firmware-assisted dump in a powerpc machine's reserved memory, decoded;
 // and the ELF core header that belongs to it, when the memory map is given.
 
+import { hexText } from '../bytes.js';
 import { hasElfMagic } from '../elf.js';
 import { PstoreError } from '../errors.js';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../pstore/backend.js';
 import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import { NO_DETAILS } from '../pstore/record.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import { fadumpAnywhere } from './anywhere.js';
@@ -151,9 +153,7 @@ class FadumpBackend implements Backend {
   }
 
   #corrupted(first: Uint8Array): PstoreError {
-    const found = Array.from(first.subarray(0, FADUMP_MAGIC_SIZE), (byte) => byte.toString(16).padStart(2, '0')).join(
-      ' ',
-    );
+    const found = hexText(first.subarray(0, FADUMP_MAGIC_SIZE));
     const cleared = /^[0 ]{23}$/.test(found) ? ' or was invalidated' : '';
     const searched = Math.min(this.#storage.size, SEARCH_PAGES * SEARCH_STEP);
     return new PstoreError(
@@ -213,14 +213,9 @@ class FadumpBackend implements Backend {
       id: 0,
       name: `${TYPES[slot]}-${NAME}-0`,
       size: bytes.length,
-      mtimeNs: null,
-      reason: null,
-      count: null,
-      compressed: null,
+      ...NO_DETAILS,
       state: 'live',
       offset: this.#offset,
-      title: null,
-      ecc: null,
     };
   }
 

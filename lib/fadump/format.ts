@@ -8,7 +8,7 @@ export const FADUMP_MAGIC = 'FADMPSIG';
 export const FADUMP_MAGIC_OLD = 'FADMPINF';
 export const FADUMP_MAGIC_SIZE = 8;
 /** The only version that there is. */
-export const FADUMP_VERSION = 1;
+const FADUMP_VERSION = 1;
 /** FADUMP_CPU_UNKNOWN: the dump was triggered from outside, by no CPU. */
 const CPU_UNKNOWN = 0xffffffff;
 
@@ -27,7 +27,7 @@ const VMCOREINFO: Readonly<Record<'new' | 'draft', number>> = { new: 16, draft: 
 export const FADUMP_FIXED_MAX = 56;
 
 /** sizeof(struct pt_regs) of 64-bit kernels: 44 registers, since 5.0 two more, since 5.13 four more; and of 32-bit. */
-export const PT_REGS_SIZES: readonly number[] = [352, 368, 384, 176];
+const PT_REGS_SIZES: readonly number[] = [352, 368, 384, 176];
 /** Registers that are read at most, and CPUs: what goes beyond is a damaged size. */
 const PT_REGS_LIMIT = 4096;
 const CPUMASK_LIMIT = 8192;

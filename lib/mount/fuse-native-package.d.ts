@@ -8,7 +8,7 @@ declare module 'fuse-native' {
     allowRoot?: boolean;
     defaultPermissions?: boolean;
     fsname?: string;
-    /** Anything behind a comma in it becomes an option of its own. */
+    /** Anything after a comma in it becomes an option of its own. */
     subtype?: string;
     timeout?: false;
   }

@@ -236,7 +236,7 @@ class Handlers {
     };
   }
 
-  /** The buffer may be empty, which asks for the size; fuse-native itself would write behind a small one. */
+  /** The buffer may be empty, which asks for the size; fuse-native itself would write after a small one. */
   getxattr(done: Callback, path: string, name: string, value: Buffer): void {
     let code = 0;
     this.#answer(
@@ -275,7 +275,7 @@ function fill(buffer: Buffer, bytes: Buffer): number {
 
 const DAY_SECONDS = 86_400;
 
-/** Options that fuse-native has no words for, or drops because they are 0, go behind the subtype. */
+/** Options that fuse-native has no words for, or drops because they are 0, go after the subtype. */
 /** @param countsReads whether a backend counts what its readers get: libfuse can only let all files be read so */
 function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, countsReads: boolean): Options {
   if (fsname.includes(','))

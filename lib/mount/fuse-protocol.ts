@@ -207,7 +207,7 @@ export const INVAL_INODE_OUT = { ino: 0, off: 8, len: 16, size: 24 } as const;
 export const DirentType = { DIR: 4, REG: 8 } as const;
 
 /**
- * Least bytes behind the header, by opcode: a request that is shorter is malformed. A name is at least one byte and its
+ * Least bytes after the header, by opcode: a request that is shorter is malformed. A name is at least one byte and its
  * NUL. What is not listed has no body that is looked at.
  */
 const NAME = 2;

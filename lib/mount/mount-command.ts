@@ -7,7 +7,7 @@ import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import { environment } from './programs.js';
 
 export interface MountOptions {
-  /** Options of the mount, as behind `-o`: `{ ro: '', layout: 'flat' }`. */
+  /** Options of the mount, as after `-o`: `{ ro: '', layout: 'flat' }`. */
   readonly options?: Readonly<Record<string, string>>;
   /** `auto`, `dev-fuse` or `fuse-native`. */
   readonly transport?: string;

@@ -95,10 +95,6 @@ const IGNORED = new Set([
 /** What a security module makes of a mount: mount(8) itself leaves these out where there is none. */
 const LABELS = new Set(['context', 'fscontext', 'defcontext', 'rootcontext']);
 
-type Building = { -readonly [name in keyof MountOptions]: MountOptions[name] };
-
-type Setter = (options: Building, value: string) => void;
-
 const LAYOUTS: readonly Layout[] = ['both', 'flat', 'subdirs'];
 const MOST_ID = 0xffff_fffe;
 
@@ -124,69 +120,32 @@ function parseId(name: 'uid' | 'gid', value: string): number {
   return parseNumber(name, value, 0, MOST_ID);
 }
 
-const SETTERS: Readonly<Record<string, Setter>> = {
-  ro: (options) => {
-    options.readOnly = true;
-    options.writesForeign = false;
-  },
-  rw: (options) => {
-    options.readOnly = false;
-    options.writesForeign = true;
-  },
-  layout: (options, value) => {
-    options.layout = oneOf('layout', value, LAYOUTS);
-  },
-  backend: (options, value) => {
-    options.backends = parseBackends(value, ':');
-  },
-  all: (options) => {
-    options.backends = null;
-  },
-  uid: (options, value) => {
-    options.uid = parseId('uid', value);
-  },
-  gid: (options, value) => {
-    options.gid = parseId('gid', value);
-  },
-  umask: (options, value) => {
-    options.umask = octal('umask', value);
-  },
-  allow_other: (options) => {
-    options.allowOther = true;
-  },
-  allow_root: (options) => {
-    options.allowRoot = true;
-  },
-  nonempty: (options) => {
-    options.nonempty = true;
-  },
-  fsname: (options, value) => {
-    options.fsname = value;
-  },
-  cache: (options, value) => {
-    options.cache = parseSize('cache', value);
-  },
-  strict: (options) => {
-    options.strict = true;
-  },
-  joined: (options) => {
-    options.joined = true;
-  },
-  erased: (options) => {
-    options.erased = true;
-  },
-  timeout: (options, value) => {
-    options.idleSeconds = parseNumber('timeout', value, 1, 10_000_000);
-  },
+/** What each option of the mount sets. */
+const SETTINGS: Readonly<Record<string, (value: string) => Partial<MountOptions>>> = {
+  ro: () => ({ readOnly: true, writesForeign: false }),
+  rw: () => ({ readOnly: false, writesForeign: true }),
+  layout: (value) => ({ layout: oneOf('layout', value, LAYOUTS) }),
+  backend: (value) => ({ backends: parseBackends(value, ':') }),
+  all: () => ({ backends: null }),
+  uid: (value) => ({ uid: parseId('uid', value) }),
+  gid: (value) => ({ gid: parseId('gid', value) }),
+  umask: (value) => ({ umask: octal('umask', value) }),
+  allow_other: () => ({ allowOther: true }),
+  allow_root: () => ({ allowRoot: true }),
+  nonempty: () => ({ nonempty: true }),
+  fsname: (value) => ({ fsname: value }),
+  cache: (value) => ({ cache: parseSize('cache', value) }),
+  strict: () => ({ strict: true }),
+  joined: () => ({ joined: true }),
+  erased: () => ({ erased: true }),
+  timeout: (value) => ({ idleSeconds: parseNumber('timeout', value, 1, 10_000_000) }),
   remount: () => {
     throw new PstoreError(
       'EINVAL',
       '-o remount: a mount of pstorefuse cannot be remounted; umount it, and mount it again',
     );
   },
-  transport: (options, value) => {
-    options.transport = parseTransport(value);
-  },
+  transport: (value) => ({ transport: parseTransport(value) }),
 };
 
 /** Options of the mount that need a value. */
@@ -221,7 +180,7 @@ const FOR_ALL_COMMANDS = new Set(['ro', 'rw', 'backend', 'all', 'strict', 'cache
 export function refuseMountOptions(texts: readonly string[]): void {
   for (const part of texts.flatMap(splitCommas)) {
     const [name = ''] = part.split('=', 1);
-    const isOfMount = Object.hasOwn(SETTERS, name) || KERNEL_FLAGS.has(name) || LABELS.has(name) || IGNORED.has(name);
+    const isOfMount = Object.hasOwn(SETTINGS, name) || KERNEL_FLAGS.has(name) || LABELS.has(name) || IGNORED.has(name);
     if (!isOfMount || FOR_ALL_COMMANDS.has(name)) continue;
     throw new PstoreError(
       'EINVAL',
@@ -231,7 +190,7 @@ export function refuseMountOptions(texts: readonly string[]): void {
 }
 
 /** All that mean something to us, for the help. */
-export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTERS).filter((name) => name !== 'remount');
+export const MOUNT_OPTIONS: readonly string[] = Object.keys(SETTINGS).filter((name) => name !== 'remount');
 
 /** @throws PstoreError EINVAL */
 export function parseTransport(text: string): Transport {
@@ -244,13 +203,13 @@ export function parseBackends(text: string, separator: ',' | ':'): string[] | nu
 }
 
 /**
- * @param texts what stood behind each `-o`
+ * @param texts what stood after each `-o`
  * @throws PstoreError EINVAL for an option that nobody knows
  */
 export function parseMountOptions(texts: readonly string[]): MountOptions {
   const kernelFlags: string[] = [];
   const sourceKeys = new Map<string, string>();
-  const options: Building = {
+  const options: MountOptions = {
     readOnly: false,
     writesForeign: false,
     layout: 'both',
@@ -276,9 +235,9 @@ export function parseMountOptions(texts: readonly string[]): MountOptions {
     const at = part.indexOf('=');
     const name = at < 0 ? part : part.slice(0, at);
     const value = at < 0 ? null : part.slice(at + 1);
-    if (Object.hasOwn(SETTERS, name)) {
+    if (Object.hasOwn(SETTINGS, name)) {
       checkValue(name, value);
-      SETTERS[name]!(options, value ?? '');
+      Object.assign(options, SETTINGS[name]!(value ?? ''));
     } else if (KERNEL_FLAGS.has(name)) {
       checkValue(name, value);
       kernelFlags.push(name);

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 
 const STANDARD = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-/** PATH with the standard places behind it: mount(8) and units may start us with hardly any. */
+/** PATH with the standard places after it: mount(8) and units may start us with hardly any. */
 export function searchPath(): string {
   const own = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...own, ...STANDARD.filter((folder) => !own.includes(folder))].join(delimiter);

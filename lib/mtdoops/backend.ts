@@ -35,7 +35,7 @@ const MEASURE_STEP = 64 << 10;
 const FEW = 64;
 /** Bytes of a page that tell whether it holds a log; a page has more. */
 const LOG_BYTES = 2048;
-/** As many pages as fit a typed array with room to spare. */
+/** More pages than these are refused: a typed array has an element for each. */
 const MOST_PAGES = 2 ** 28;
 
 export class PagePlaces implements Places, ExplainedPages {

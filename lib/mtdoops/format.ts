@@ -109,25 +109,6 @@ export function mtdoopsEndian(bytes: Uint8Array): 'little' | 'big' | undefined {
 }
 
 /**
- * Writes a record's header.
- * @param timestampNs null makes a header of version 1
- * @returns its size, where the text goes
- */
-export function writeMtdoopsHeader(
-  target: Uint8Array,
-  endian: 'little' | 'big',
-  seq: number,
-  timestampNs: bigint | null,
-): number {
-  const fields = new Fields(target, endian);
-  fields.setU32(0, seq);
-  fields.setU32(4, timestampNs === null ? MTDOOPS_MAGIC_V1 : MTDOOPS_MAGIC_V2);
-  if (timestampNs === null) return MTDOOPS_HEADER_SIZE[1];
-  fields.setS64(8, timestampNs);
-  return MTDOOPS_HEADER_SIZE[2];
-}
-
-/**
  * Whether the kernel, which has found `newest` in an earlier page, takes `seq` for newer. The numbers wrap, so a small
  * one is newer than one that is about to wrap; a few odd pairs come out as they do in find_next_position().
  */
@@ -137,7 +118,7 @@ export function isNewerSeq(seq: number, newest: number): boolean {
   return seq < 0xc0000000 || (seq > 0xc0000000 && newest > 0x80000000);
 }
 
-/** The number behind `seq`: 0xFFFFFFFF is left out, because it is what erased flash reads as. */
+/** The number after `seq`: 0xFFFFFFFF is left out, because it is what erased flash reads as. */
 export function nextSeq(seq: number): number {
   const next = (seq + 1) >>> 0;
   return next === BLANK ? 0 : next;
@@ -168,7 +149,7 @@ export interface NextPage {
 }
 
 /**
- * Where the kernel writes next: the page behind the newest, or, when that is in use, the next start of an erase block
+ * Where the kernel writes next: the page after the newest, or, when that is in use, the next start of an erase block
  * that is not bad.
  * @param newest the newest record's page, or null where there is none
  * @param isUsed whether a page is anything but blank

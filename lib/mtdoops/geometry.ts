@@ -158,7 +158,7 @@ function confidenceOf(best: RecordSizeFit, survey: Survey, fits: readonly Record
 class Survey {
   readonly marks: readonly MtdoopsMark[];
   readonly #storage: Storage;
-  /** For each mark the first byte behind its text, as far as that was measured. */
+  /** For each mark the first byte after its text, as far as that was measured. */
   readonly #textEnds: number[];
   /** For each of these, whether its text is the whole log. */
   readonly #wholeLogs: boolean[];
@@ -230,7 +230,7 @@ class Survey {
   }
 
   /**
-   * First NUL or 0xFF behind the header, or the next header: no text of a record goes on beyond any of these. A second
+   * First NUL or 0xFF after the header, or the next header: no text of a record goes on beyond any of these. A second
    * text after the NUL belongs to the record, too.
    */
   #textEnd(mark: MtdoopsMark, nextMark = this.#storage.size): number {

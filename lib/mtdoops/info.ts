@@ -148,7 +148,7 @@ function remark(pages: ExplainedPages, page: number, bytes: Uint8Array, newest: 
     const place = `the NUL at ${pages.offset(page) + end}`;
     remarks.push(`remains of another text stand after ${place}: salvage shows them`);
   }
-  return remarks.length === 0 ? null : remarks.join('; ');
+  return remarks.join('; ') || null;
 }
 
 /** What is wrong with the header of a page, as the rest of a sentence about the page. */

@@ -34,7 +34,7 @@ export const mtdoops: BackendKind = {
   anywhere: mtdoopsAnywhere,
 };
 
-/** As many headers are no accident. */
+/** This many headers are no accident. */
 const PROBE_ENOUGH = 3;
 /** One header without a text after it is an accident in a file of another kind, or a damaged record of this one. */
 const ACCIDENT = 0.15;

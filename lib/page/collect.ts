@@ -63,7 +63,7 @@ export class PageIds {
 }
 
 /**
- * The dumps of a source, the erased ones behind the others, as rows that are not explained yet.
+ * The dumps of a source, the erased ones after the others, as rows that are not explained yet.
  * @param image its number in the page
  * @param prefix before the ids, where the page has several sources
  */

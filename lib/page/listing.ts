@@ -5,7 +5,7 @@ import { html, Markup } from './html.js';
 import { listHead } from './render.js';
 import { ROWS_IN_CHUNK, rowMarkup } from './rows.js';
 
-/** What has no time stands behind the others, in the order of the listing. */
+/** What has no time stands after the others, in the order of the listing. */
 export function newestFirst(rows: readonly PageRow[]): PageRow[] {
   return rows.toSorted((a, b) => {
     if (a.timeNs === null || b.timeNs === null) return Number(a.timeNs === null) - Number(b.timeNs === null);

@@ -99,7 +99,7 @@ ${told}${zoneMap(image, rows)}<details class="facts"><summary>Facts</summary><dl
 
 const OPEN = html`open`;
 
-/** The head of the list; the rows come behind it. */
+/** The head of the list; the rows come after it. */
 export function listHead(count: number): Markup {
   return html`<h2 id="h-records">Records</h2>
 <div class="search script" role="search"><input type="search" id="search" placeholder="Search titles, names and texts" aria-label="Search titles, names and texts" autocomplete="off" spellcheck="false">

@@ -1,11 +1,12 @@
 // The text of a dump for a page: of a long one its beginning and its end, of bytes that are no text a dump.
 
+import { hexText } from '../bytes.js';
 import { printableLines } from '../printable.js';
 import { type Dump, dumpChunks } from '../triage/dump.js';
 import { isLogText, TEXT_SAMPLE } from '../triage/text.js';
 import type { PageText } from './data.js';
 
-/** So many bytes are shown at most: what crashed stands at the end. */
+/** Of a longer text these many bytes of its beginning and its end are shown: what crashed stands at the end. */
 const FIRST_SHOWN = 64 << 10;
 const LAST_SHOWN = 960 << 10;
 /** Of bytes that are no text. */
@@ -87,7 +88,7 @@ function hexDump(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 16) {
     const row = bytes.subarray(at, at + 16);
-    const hex = Array.from(row, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const hex = hexText(row);
     const plain = Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
     text += `${at.toString(16).padStart(8, '0')}  ${hex.padEnd(47)}  |${plain}|\n`;
   }

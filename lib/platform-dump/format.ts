@@ -4,7 +4,7 @@
 import { Fields } from '../pstore/abi.js';
 
 /** label 8 at 0, directory size u16 at 8, type u16 at 0x14, length of the name's prefix u16 at 0x16, name 40 at 0x18. */
-export const DUMP_HEADER_SIZE = 0x40;
+const DUMP_HEADER_SIZE = 0x40;
 const LABEL = 'FILE';
 const LABEL_SIZE = 8;
 const NAME_OFFSET = 0x18;

@@ -15,7 +15,7 @@ export interface PstoreRecord {
   readonly id: number;
   /** The last part of the file name, where it exceeds 2^53: `id` is then only near it. */
   readonly id64?: bigint;
-  /** File name: `<type>-<backend>-<id>`, with `.enc.z` or `.salvaged` behind it where that applies. */
+  /** File name: `<type>-<backend>-<id>`, with `.enc.z` or `.salvaged` after it where that applies. */
   readonly name: string;
   /** Bytes that reading gives, which is `st_size`. */
   readonly size: number;

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent, type Piece } from '../storage/extent.js';
-import type { RecordContent } from './backend.js';
+import type { Backend, RecordContent } from './backend.js';
 
 /** The pieces one after the other. Bytes on a medium go straight into the reader's buffer. */
 export class PiecesContent implements RecordContent {
@@ -67,6 +67,36 @@ export class LazyContent implements RecordContent {
 export function contentBytes(content: RecordContent): Uint8Array {
   const bytes = new Uint8Array(content.size);
   return bytes.subarray(0, content.read(bytes, 0));
+}
+
+/** The first bytes of a record: all, or at most so many. @throws PstoreError ENOENT, EIO */
+export function recordBytes(backend: Backend, slot: number, most = Number.POSITIVE_INFINITY): Uint8Array {
+  const content = backend.open(slot);
+  try {
+    const bytes = new Uint8Array(Math.min(content.size, most));
+    return bytes.subarray(0, content.read(bytes, 0));
+  } finally {
+    content.close?.();
+  }
+}
+
+/** Bytes that are read at a time. */
+const CHUNK = 256 << 10;
+
+/** The bytes of a record, in pieces. @throws PstoreError ENOENT, EIO */
+export function* recordPieces(backend: Backend, slot: number): Generator<Uint8Array> {
+  const content = backend.open(slot);
+  try {
+    for (let position = 0; position < content.size; ) {
+      const bytes = new Uint8Array(Math.min(CHUNK, content.size - position));
+      const got = content.read(bytes, position);
+      if (got === 0) return;
+      yield bytes.subarray(0, got);
+      position += got;
+    }
+  } finally {
+    content.close?.();
+  }
 }
 
 /** The pieces as one run of bytes. @throws PstoreError EIO */

@@ -1,5 +1,6 @@
 // ftrace records: their encodings on different machines, the merging of all CPUs' rings, and the text of a record.
 
+import { isBlank } from '../bytes.js';
 import { type Abi, Fields } from './abi.js';
 import { joined } from './content.js';
 
@@ -178,7 +179,7 @@ class Reader {
  * zones; the head of what is merged so far goes first only when its timestamp is smaller; the order inside a ring never
  * changes. A partial record at the beginning of each ring is dropped.
  *
- * By that rule a record goes out right behind its predecessor unless it is the highest of its ring so far, and among
+ * By that rule a record goes out right after its predecessor unless it is the highest of its ring so far, and among
  * equals the later zone's goes first. That is one order whatever neighbours are merged first, so halves are merged
  * instead of one zone after the other, which takes log(zones) passes over the data instead of one a zone.
  * @param rings unwrapped
@@ -283,7 +284,7 @@ class SymbolNames {
 /**
  * The records of a ring whose `start` is larger than its `datalen`, which a kernel leaves when the function that writes
  * the ring is traced itself (seen on ARM): the ring has not wrapped, `datalen` is behind. Whole records up to datalen
- * count, and behind it those up to `start` whose timestamps go on.
+ * count, and after it those up to `start` whose timestamps go on.
  * @param data the ring's data area from its beginning
  * @param start in bytes; what lies beyond the area is not looked at
  * @param datalen in bytes, below `start`
@@ -308,9 +309,4 @@ export function oldStartCut(
     before = ts;
   }
   return data.subarray(0, end);
-}
-
-/** Never written: all 0 or all 0xFF. */
-function isBlank(record: Uint8Array): boolean {
-  return (record[0] === 0 || record[0] === 0xff) && record.every((byte) => byte === record[0]);
 }

@@ -3,7 +3,7 @@
 import { PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage } from './backend.js';
-import { contentBytes, PiecesContent } from './content.js';
+import { PiecesContent, recordBytes } from './content.js';
 import { type HeadLine, MAX_HEAD_LINE, parseHeadLine } from './head-line.js';
 
 /** What stands after the name of a dump's newest part. */
@@ -94,25 +94,6 @@ function goesOn(dump: readonly DumpPart[], last: DumpPart, next: DumpPart, time:
 
 // ── texts ──
 
-function firstBytes(backend: Backend, slot: number): Uint8Array {
-  const content = backend.open(slot);
-  try {
-    const bytes = new Uint8Array(Math.min(content.size, MAX_HEAD_LINE));
-    return bytes.subarray(0, content.read(bytes, 0));
-  } finally {
-    content.close?.();
-  }
-}
-
-function allBytes(backend: Backend, slot: number): Uint8Array {
-  const content = backend.open(slot);
-  try {
-    return contentBytes(content);
-  } finally {
-    content.close?.();
-  }
-}
-
 const encoder = new TextEncoder();
 
 /** A line that says what is not there. */
@@ -139,7 +120,7 @@ function joinedText(backend: Backend, dump: Dump): Uint8Array[] {
 
 function textOf(backend: Backend, slot: number, part: number, state: PstoreRecord['state']): Uint8Array[] {
   if (state === 'undecodable') return [gap(`part ${part} cannot be decompressed`)];
-  const text = allBytes(backend, slot);
+  const text = recordBytes(backend, slot);
   const shown = text.subarray(parseHeadLine(text)?.length ?? 0);
   return state === 'salvaged' ? [shown, gap(`part ${part} is salvaged: its end may be missing`)] : [shown];
 }
@@ -297,7 +278,7 @@ export class JoinedView implements Backend {
 }
 
 /** `dmesg-efi_pstore-1.joined`, whatever else stands after the part's own name. */
-function joinedName(part: string): string {
+export function joinedName(part: string): string {
   return `${part.replace(/(?:\.enc\.z)?(?:\.salvaged)?$/, '')}${JOINED_SUFFIX}`;
 }
 
@@ -321,7 +302,7 @@ function partsOf(backend: Backend): DumpPart[] {
 /** A record that cannot be read is no part of anything. */
 function headIn(backend: Backend, slot: number): HeadLine | undefined {
   try {
-    return parseHeadLine(firstBytes(backend, slot));
+    return parseHeadLine(recordBytes(backend, slot, MAX_HEAD_LINE));
   } catch (error) {
     if (error instanceof PstoreError) return undefined;
     throw error;

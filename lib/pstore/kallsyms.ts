@@ -40,11 +40,6 @@ export class Kallsyms {
     this.#ranges = kernelRanges(kernel);
   }
 
-  /** Number of symbols. */
-  get size(): number {
-    return this.#modules.reduce((sum, section) => sum + section.names.length, this.#kernel.names.length);
-  }
-
   /**
    * The symbol that an address lies in, as kallsyms_lookup() finds it: the first of those with the highest address that
    * is not above it.
@@ -65,7 +60,7 @@ export class Kallsyms {
 }
 
 /**
- * @param text lines `ADDRESS TYPE NAME`, a module in brackets behind the name; other lines are passed over
+ * @param text lines `ADDRESS TYPE NAME`, a module in brackets after the name; other lines are passed over
  * @throws PstoreError EINVAL when no line is such a line, or all addresses are 0 (kernel.kptr_restrict)
  */
 export function parseKallsyms(text: Uint8Array, path = 'kallsyms'): Kallsyms {

@@ -34,7 +34,7 @@ export function wordsOfKey(key: string): string[] {
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1 << 10, M: 1 << 20, G: 1 << 30, T: 2 ** 40 };
 
 /**
- * Bytes: decimal or 0x, with K, M or G (also KiB, MiB, GiB) behind it.
+ * Bytes: decimal or 0x, with K, M or G (also KiB, MiB, GiB) after it.
  * @throws PstoreError EINVAL
  */
 export function parseSize(key: string, text: string): number {
@@ -56,7 +56,7 @@ export function parseNumber(key: string, text: string, least: number, most: numb
   return value;
 }
 
-/** The keys that stand behind one SOURCE, `-o` keys included. Getters give undefined for a key that was not given. */
+/** The keys that stand after one SOURCE, `-o` keys included. Getters give undefined for a key that was not given. */
 export class SourceKeys {
   readonly #values: ReadonlyMap<string, string>;
 

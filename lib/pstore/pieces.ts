@@ -18,6 +18,7 @@ import { PiecesContent } from './content.js';
 import { refusal } from './erased-records.js';
 import { MAX_HEAD_LINE, parseHeadLine } from './head-line.js';
 import type { Piece, PieceStore } from './piece.js';
+import { mustBeWritable } from './record.js';
 
 export interface PieceOptions {
   readonly cache: TextCache;
@@ -286,9 +287,7 @@ export class PieceBackend<P extends Piece> implements Backend {
   #undelete(piece: P): void {
     const { name, offset } = piece;
     if (!this.#store.restore) throw refusal(name, this.path, 'nothing can be taken back', offset);
-    if (!this.writable) {
-      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be undeleted in it`, { path: this.path });
-    }
+    mustBeWritable(this, 'undeleted');
     this.#store.restore(piece);
     this.refresh();
   }
@@ -309,9 +308,7 @@ export class PieceBackend<P extends Piece> implements Backend {
     if (why !== null) {
       throw new PstoreError('EPERM', `${this.path}: ${piece.name} is not erased: ${why}`, { path: this.path });
     }
-    if (!this.writable) {
-      throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be erased in it`, { path: this.path });
-    }
+    mustBeWritable(this, 'erased');
     this.#store.erase(piece);
     this.#drop(slot);
     this.#pieces = this.#store.scan();
@@ -332,9 +329,9 @@ export class PieceBackend<P extends Piece> implements Backend {
       const { type, offset, room: size, remark } = piece;
       const isUndecodable = piece.state === 'live' && this.#learn(piece).isUndecodable;
       const why = isUndecodable ? 'it cannot be decompressed: it is shown as it is stored' : null;
-      const reasons = [this.#label(piece), remark, why].filter((reason) => reason !== null);
+      const reason = [this.#label(piece), remark, why].filter((known) => known !== null).join('; ') || null;
       const state = isUndecodable ? 'undecodable' : piece.state;
-      yield { index, type, offset, size, state, reason: reasons.length === 0 ? null : reasons.join('; ') };
+      yield { index, type, offset, size, state, reason };
     }
   }
 

@@ -14,8 +14,6 @@ export const RECORD_TYPE_NUMBERS = {
   tty: 9,
 } as const;
 
-export type RecordType = keyof typeof RECORD_TYPE_NUMBERS;
-
 /** The front-ends that zones hold. */
 export type FrontEnd = 'dmesg' | 'console' | 'ftrace' | 'pmsg' | 'tty';
 

@@ -2,7 +2,8 @@
 // text of a dump begins with.
 
 import { beginsAsDump } from '../compress/decompress.js';
-import type { PstoreRecord, RecordState } from './backend.js';
+import { PstoreError } from '../errors.js';
+import type { Backend, PstoreRecord, RecordState } from './backend.js';
 import { reasonNumber } from './record-type.js';
 
 const SUFFIXES: Readonly<Record<RecordState, string>> = {
@@ -27,6 +28,11 @@ export const NO_DETAILS: Pick<PstoreRecord, 'mtimeNs' | 'reason' | 'count' | 'co
   ecc: null,
 };
 
+/** @param done what is to be done, as in `erased` @throws PstoreError EROFS */
+export function mustBeWritable({ path, writable }: Pick<Backend, 'path' | 'writable'>, done: string): void {
+  if (!writable) throw new PstoreError('EROFS', `${path} is read-only: nothing can be ${done} in it`, { path });
+}
+
 export const NANOSECONDS = 1_000_000_000n;
 
 /**
@@ -37,6 +43,14 @@ export function timeOf(seconds: bigint, nanoseconds: bigint): bigint | null {
   if (seconds <= 0n) return null;
   const inRange = nanoseconds < 0n ? 0n : nanoseconds >= NANOSECONDS ? NANOSECONDS - 1n : nanoseconds;
   return seconds * NANOSECONDS + inRange;
+}
+
+/** The year 9999: a later time is damage. */
+const MAX_SECONDS = 253_402_300_799n;
+
+/** The same for a time in whole seconds that a calendar has. */
+export function timeOfSeconds(seconds: bigint): bigint | null {
+  return seconds > MAX_SECONDS ? null : timeOf(seconds, 0n);
 }
 
 /** `Oops`, `Panic` and so on, where the text begins as the kernel's front-end makes it and the name is a known one. */

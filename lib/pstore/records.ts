@@ -24,7 +24,7 @@ import { type Decoded, Decoding } from './decoding.js';
 import { erasedRecordOf } from './erased-records.js';
 import { makeDump } from './front-end.js';
 import type { Found, Places, ShownRecords } from './places.js';
-import { recordName } from './record.js';
+import { mustBeWritable, recordName } from './record.js';
 
 /** Sizes of records that have to be read to be counted. */
 const NOT_MEASURED = -1;
@@ -226,7 +226,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
   }
 
   #undelete(erased: ErasedRecord, type: string, id: number): void {
-    this.#mustBeWritable('undeleted');
+    mustBeWritable(this, 'undeleted');
     erased.undelete();
     const slot = this.#slotAt(type, id);
     if (slot !== undefined) this.#changed(slot);
@@ -306,13 +306,8 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
 
   // ── changing ──
 
-  #mustBeWritable(done: string): void {
-    if (this.writable) return;
-    throw new PstoreError('EROFS', `${this.path} is read-only: nothing can be ${done} in it`, { path: this.path });
-  }
-
   erase(slot: number): void {
-    this.#mustBeWritable('erased');
+    mustBeWritable(this, 'erased');
     this.#at(slot, undefined, (type, id) => {
       if (!this.places.found(type, id)) return;
       this.places.erase(type, id);
@@ -321,7 +316,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
   }
 
   #write(record: NewRecord): void {
-    this.#mustBeWritable('recorded');
+    mustBeWritable(this, 'recorded');
     const { part = 1 } = record;
     if (part !== 1) throw this.#fail('ENOSPC', `part ${part} of a dump is not kept, only part 1`);
     const to = this.places.write!(record, (room, takes, deflate = 'deflate') => {
@@ -350,7 +345,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
   }
 
   #repair(): ReturnType<NonNullable<Backend['repair']>> {
-    this.#mustBeWritable('repaired');
+    mustBeWritable(this, 'repaired');
     const repair = this.places.repair!();
     for (let slot = 0; slot < this.slots; slot++) this.#changed(slot);
     return repair;

@@ -5,7 +5,7 @@ import { decodeRecord, decodeStart } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { type Backend, type PassedOver, type PstoreRecord, parseRecordName } from './backend.js';
 import { TextCache } from './cache.js';
-import { contentBytes, PiecesContent } from './content.js';
+import { PiecesContent, recordBytes } from './content.js';
 import { LEAST_TEXT, plausibleText } from './plausible-text.js';
 import { NO_DETAILS, reasonInText, recordName } from './record.js';
 
@@ -195,7 +195,7 @@ function salvage(inner: Backend, passed: PassedOver): Salvaged | undefined {
 function beginningOf(inner: Backend, shown: PstoreRecord): Salvaged | undefined {
   let stored: Uint8Array;
   try {
-    stored = contentBytes(inner.open(shown.slot));
+    stored = recordBytes(inner, shown.slot);
   } catch (error) {
     // That its place cannot be read is said to whoever reads the record itself.
     if (error instanceof PstoreError) return undefined;

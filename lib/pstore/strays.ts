@@ -3,7 +3,7 @@
 
 import type { Warnings } from '../warnings.js';
 
-/** So many offsets are told in a warning, and so many by `info`. */
+/** How many offsets a warning tells, and how many `info` lists. */
 const OFFSETS_TOLD = 8;
 const OFFSETS_LISTED = 64;
 /** More are not shown by salvage: a finer geometry leaves many, and nearly all are empty. */

@@ -172,7 +172,7 @@ export const DIALECTS: readonly RamDialect[] = [
   },
 ];
 
-export const DIALECT_NAMES: readonly string[] = [...new Set(DIALECTS.map(({ name }) => name))];
+const DIALECT_NAMES: readonly string[] = [...new Set(DIALECTS.map(({ name }) => name))];
 
 /** The entries of one name. @throws PstoreError EINVAL for an unknown one */
 export function dialectsNamed(name: string): readonly RamDialect[] {

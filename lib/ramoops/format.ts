@@ -130,7 +130,7 @@ export function readDumpLine(data: Uint8Array): DumpLine | undefined {
 }
 
 /**
- * Whether a kernel reads a compressed record back from behind its line: of one that begins with white space it takes the
+ * Whether a kernel reads a compressed record back from after its line: of one that begins with white space it takes the
  * first byte for a part of the line, and shows the rest as `.enc.z`.
  */
 export function mayFollowDumpLine(record: Uint8Array): boolean {

@@ -1,5 +1,6 @@
 // What `info` says of each zone of ramoops: its state, and why it is not shown.
 
+import { hexText, isBlank } from '../bytes.js';
 import type { Abi } from '../pstore/abi.js';
 import type { BackendInfo, ZoneInfo } from '../pstore/backend.js';
 import type { Found, ShownRecords } from '../pstore/places.js';
@@ -122,9 +123,8 @@ function verified(zone: PersistentRamZone, header: CheckedHeader): EccCounts | '
 /** A zone without the right signature: never used, or damaged. */
 function unsigned(places: ExplainedRegion, zone: PersistentRamZone, header: CheckedHeader): Explained {
   const head = readRange(places.storage, zone.zone.offset, RAM_HEADER_SIZE);
-  if (head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0)) return { state: 'unused', reason: null };
-  const hex = [...head.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  const why = `begins with the bytes ${hex}: a kernel takes it for never used and empties it`;
+  if (isBlank(head)) return { state: 'unused', reason: null };
+  const why = `begins with the bytes ${hexText(head.subarray(0, 4))}: a kernel takes it for never used and empties it`;
   return header.ecc.lost > 0
     ? { state: 'ecc-damaged', reason: `the header is beyond repair and ${why}` }
     : { state: 'bad-signature', reason: why };
@@ -133,7 +133,6 @@ function unsigned(places: ExplainedRegion, zone: PersistentRamZone, header: Chec
 /** Start and size 0: erased when there is something left of a record, else never used. */
 function empty(places: ExplainedRegion, zone: PersistentRamZone, header: CheckedHeader): Explained {
   const remains = readRange(places.storage, zone.dataOffset, Math.min(64, zone.zone.layout.area));
-  const blank = remains.every((byte) => byte === 0) || remains.every((byte) => byte === 0xff);
   const reason = header.ecc.lost > 0 ? 'the header is beyond repair, but its signature is there' : null;
-  return { state: blank ? 'unused' : 'erased', reason };
+  return { state: isBlank(remains) ? 'unused' : 'erased', reason };
 }

@@ -6,11 +6,11 @@ import type { RamKind } from './geometry.js';
 import type { RamMarks } from './marks.js';
 
 /** A zone whose header is missing, though something else stands there. */
-export const MISSING = 4;
+const MISSING = 4;
 /** A zone that holds nothing at all where its header should stand: boot loaders sign only the zones that they use. */
 export const BLANK = 1.5;
 /** A zone whose header is damaged, but is one. */
-export const DAMAGED = 0.3;
+const DAMAGED = 0.3;
 /** A zone that says more bytes than it has room for. */
 export const OVERTOP = 4;
 /** A zone in whose data a header stands: that one was written later, so the zone is of an earlier boot. */

@@ -7,7 +7,7 @@ import { DIALECTS } from './dialects.js';
 import { RAM_SIGNATURE, readSramHeader, SRAM_HEADER_SIZE } from './format.js';
 import { NO_RAM_ZONES, type RamGeometry } from './geometry.js';
 
-/** Such memory has some 64 KiB; later ones have a part of DRAM behind it. */
+/** Bytes. Such memory has some 64 KiB; in later machines a part of DRAM follows it. */
 const MOST_SRAM = 1 << 24;
 const ENDIAN: Abi['endian'] = 'little';
 

@@ -1,5 +1,6 @@
 // One zone of a persistent RAM region: its header and data verified by ECC, unwrapped, written, erased and repaired.
 
+import { isBlank } from '../bytes.js';
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { Extent } from '../storage/extent.js';
@@ -40,7 +41,7 @@ const NOTHING: CheckedHeader = { sig: 0, start: 0, size: 0, state: 'bad-signatur
 const CHUNK_BLOCKS = 512;
 
 /** Version code with which a fresh ftrace zone is signed: Linux 6.1.192. A kernel of another version takes it for unused. */
-export const FTRACE_VERSION = 0x601c0;
+const FTRACE_VERSION = 0x601c0;
 
 export class PersistentRamZone {
   readonly zone: RamZone;
@@ -338,8 +339,7 @@ export class PersistentRamZone {
 
   /** Whether nothing was ever written where the header is. */
   #isBlank(): boolean {
-    const head = readRange(this.#storage.medium, this.zone.offset, RAM_HEADER_SIZE);
-    return head.every((byte) => byte === 0xff) || head.every((byte) => byte === 0);
+    return isBlank(readRange(this.#storage.medium, this.zone.offset, RAM_HEADER_SIZE));
   }
 
   #repairCodeword(

@@ -72,7 +72,7 @@ export function unknownKey(text: string, key: string): PstoreError {
   return new PstoreError('EINVAL', `${text}: unknown key "${key}"; ${didYouMean(key, SOURCE_KEYS, otherwise)}`);
 }
 
-/** @param where what it was found in, with a colon behind it, or nothing */
+/** @param where what it was found in, with a colon after it, or nothing */
 export function unknownBackend(where: string, name: string): PstoreError {
   const names = KINDS.map((kind) => kind.name);
   const advice = didYouMean(name, names, `known are ${names.join(', ')}`);

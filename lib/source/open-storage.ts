@@ -16,7 +16,7 @@ import { placed, unwrapped } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 
 export interface OpenOptions {
-  /** Keys of `-o`, which apply to every source that knows them; a key behind the SOURCE wins. */
+  /** Keys of `-o`, which apply to every source that knows them; a key after the SOURCE wins. */
   readonly sharedKeys: readonly (readonly [string, string])[];
   /** How the image is opened. With `try` one that belongs to another user is only read, unless `writesForeign` is given. */
   readonly mode: 'read' | 'try' | 'must';

@@ -27,7 +27,7 @@ import {
 } from './firmware.js';
 
 /** The kernel's device for dumps that the firmware still has. */
-export const PAPR_DEVICE = '/dev/papr-platform-dump';
+const PAPR_DEVICE = '/dev/papr-platform-dump';
 
 /** In a folder of the OPAL firmware (Documentation/ABI/stable/sysfs-firmware-opal-dump): the dump, and what removes it. */
 const OPAL_DUMP = '/dump';

@@ -39,7 +39,7 @@ export interface FirmwareDump {
   readonly size: number | null;
   /** Nanoseconds since 1970, or null. */
   readonly mtimeNs: bigint | null;
-  /** Differs when it is no longer the same dump that stands behind a tag. */
+  /** Differs when the tag is no longer that of the same dump. */
   readonly identity: string;
 }
 

@@ -5,8 +5,6 @@ export interface FolderFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** Nanoseconds since 1970. */
-  readonly mtimeNs: bigint;
   /** Differs when it is another file, or was written since. */
   readonly identity: string;
 }

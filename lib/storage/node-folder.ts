@@ -146,7 +146,7 @@ function statOf(path: string) {
 }
 
 function factsOf({ dev, ino, size, mtimeNs }: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeNs'>) {
-  return { size: Number(size), mtimeNs, identity: `${dev}:${ino}:${size}:${mtimeNs}` };
+  return { size: Number(size), identity: `${dev}:${ino}:${size}:${mtimeNs}` };
 }
 
 function isWritable(path: string): boolean {

@@ -43,7 +43,7 @@ interface Reader {
   readonly backwards: boolean;
 }
 
-/** What stands behind the name of an error when the firmware refuses. */
+/** What stands after the name of an error when the firmware refuses. */
 const REFUSALS: Readonly<Record<Exclude<FirmwareStatus, 'complete' | 'more'>, readonly [ErrorCode, string]>> = {
   'in-progress': ['EAGAIN', 'is still being made by the firmware; try again later'],
   'already-open': ['EALREADY', 'is being fetched by somebody else; try again when that is done'],
@@ -253,14 +253,6 @@ export class SpooledDump {
       if (distance < least) least = distance;
     }
     return least;
-  }
-
-  /** Whether the spool has every byte. */
-  get isWhole(): boolean {
-    if (this.#size === undefined) return false;
-    let bytes = 0;
-    for (const { length } of this.chunks.values()) bytes += length;
-    return bytes === this.#size;
   }
 
   #moveReader(reader: object, chunk: number): void {

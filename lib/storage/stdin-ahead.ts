@@ -1,6 +1,6 @@
 // Standard input, looked at before it is known who reads it: what was read ahead comes again, first.
 
-import { readSync } from 'node:fs';
+import { readWaiting } from './waiting.js';
 
 const STDIN = 0;
 
@@ -23,18 +23,4 @@ export function takeAhead(): Uint8Array {
   const taken = ahead;
   ahead = new Uint8Array(0);
   return taken;
-}
-
-/** A pipe that somebody has made non-blocking has nothing for a moment. @returns 0 at the end */
-export function readWaiting(input: number, buffer: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(input, buffer, 0, buffer.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
 }

@@ -8,15 +8,14 @@ import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage, reasonOf } from './file.js';
 import { openScratch } from './scratch.js';
-import { readWaiting, takeAhead } from './stdin-ahead.js';
+import { takeAhead } from './stdin-ahead.js';
 import type { Storage } from './storage.js';
+import { readWaiting } from './waiting.js';
 
 interface Packing {
   readonly name: string;
   /** How a file begins, in hexadecimal digits; a dot stands for any digit. */
   readonly magic: RegExp;
-  /** Bytes that the magic stands after. */
-  readonly at?: number;
   /** Programs that unpack it from standard input to standard output; the first that is installed is taken. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** What a person types. */

@@ -53,7 +53,7 @@ export interface Entry {
   readonly isDirectory: boolean;
   /** As attr() gives it: a listing with attributes need not look for the record twice. */
   readonly attr: Attr;
-  /** Where a listing that was cut off behind this entry goes on. */
+  /** Where a listing that was cut off after this entry goes on. */
   readonly next: number;
 }
 
@@ -184,7 +184,7 @@ export class Tree {
     return this.options.layout === 'both' && at === 0 ? 2 : 1;
   }
 
-  /** A directory's entries, `.` and `..` first. @param from 0, or the `next` of the entry behind which to go on */
+  /** A directory's entries, `.` and `..` first. @param from 0, or the `next` of the entry after which to go on */
   *entries(directory: number, from = 0): Generator<Entry> {
     if (from <= 0) yield this.#directoryEntry('.', directory, 1);
     if (from <= 1) yield this.#directoryEntry('..', ROOT_INO, 2);

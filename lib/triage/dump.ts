@@ -2,10 +2,11 @@
 // a dump of its own.
 
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
-import { parseHeadLine } from '../pstore/head-line.js';
-import { JOINED_SUFFIX } from '../pstore/joined.js';
+import { recordBytes, recordPieces } from '../pstore/content.js';
+import { MAX_HEAD_LINE, parseHeadLine } from '../pstore/head-line.js';
+import { joinedName } from '../pstore/joined.js';
 import type { Crash } from './crash.js';
-import { Explainer, type ExplainOptions, type Explanation, writer } from './explain.js';
+import { type ExplainOptions, type Explanation, explainBytes, writer } from './explain.js';
 import { groupParts, joinParts, type PartFacts } from './parts.js';
 import type { Observation, RecordFacts } from './verdict.js';
 
@@ -40,9 +41,6 @@ export interface Explained {
   readonly explanation: Explanation;
 }
 
-/** Bytes that are read at a time. */
-const CHUNK = 256 << 10;
-
 /** Text records; what others hold is no kernel's log. */
 const TEXT_TYPES: ReadonlySet<string> = new Set(['dmesg', 'console', 'powerpc-opal']);
 
@@ -61,7 +59,7 @@ function partOf<T extends KeptRecord>(kept: T): DumpPart<T> {
   const { record, mounted } = kept;
   const { state, mtimeNs, type } = record;
   const hasHead = type === 'dmesg' && state !== 'undecodable';
-  const head = hasHead ? parseHeadLine(firstBytes(mounted.backend, record)) : undefined;
+  const head = hasHead ? parseHeadLine(recordBytes(mounted.backend, record.slot, MAX_HEAD_LINE)) : undefined;
   // Only the parts of one source can be of one dump.
   const backend = `${mounted.label}/${mounted.backend.path}`;
   return { kept, backend, seconds: Number((mtimeNs ?? 0n) / 1_000_000_000n), head };
@@ -74,33 +72,9 @@ export function dumpOfParts<T extends KeptRecord>(parts: readonly DumpPart<T>[])
   return { parts: [first, ...others], isJoined: sorted.length > 1 || (first.head?.part ?? 1) > 1 };
 }
 
-const HEAD_BYTES = 200;
-
-/** What cannot be read has no first bytes: who reads the whole of it is told. */
-function firstBytes(backend: Backend, record: PstoreRecord): Uint8Array {
-  const content = backend.open(record.slot);
-  try {
-    const bytes = new Uint8Array(Math.min(HEAD_BYTES, content.size));
-    return bytes.subarray(0, content.read(bytes, 0));
-  } finally {
-    content.close?.();
-  }
-}
-
 /** The bytes of one record, in pieces. @throws PstoreError EIO */
-export function* recordChunks({ mounted, record }: KeptRecord): Generator<Uint8Array> {
-  const content = mounted.backend.open(record.slot);
-  try {
-    for (let position = 0; position < content.size; ) {
-      const bytes = new Uint8Array(Math.min(CHUNK, content.size - position));
-      const got = content.read(bytes, position);
-      if (got === 0) return;
-      yield bytes.subarray(0, got);
-      position += got;
-    }
-  } finally {
-    content.close?.();
-  }
+export function recordChunks({ mounted, record }: KeptRecord): Generator<Uint8Array> {
+  return recordPieces(mounted.backend, record.slot);
 }
 
 /** The text of a dump, in pieces: that of one record as it is, of several parts without their first lines. */
@@ -109,15 +83,12 @@ export function* dumpChunks({ parts, isJoined }: Dump): Generator<Uint8Array> {
   else yield new TextEncoder().encode(joinParts(parts.map(wholeText)).text);
 }
 
-function wholeText({ kept }: DumpPart): string {
-  const decoder = new TextDecoder();
-  let text = '';
-  for (const bytes of recordChunks(kept)) text += decoder.decode(bytes, { stream: true });
-  return text + decoder.decode();
+function wholeText({ kept: { mounted, record } }: DumpPart): string {
+  return new TextDecoder().decode(recordBytes(mounted.backend, record.slot));
 }
 
 /** Numbers of the parts that a dump lacks. */
-export function missingParts({ parts, isJoined }: Dump): readonly number[] {
+function missingParts({ parts, isJoined }: Dump): readonly number[] {
   return isJoined ? joinParts(parts.map(headLine)).missing : [];
 }
 
@@ -133,19 +104,14 @@ export function* explainRecords(records: Iterable<KeptRecord>, options: ExplainO
 /** @param options without what is known of the record, which is taken from it */
 export function explainDump(dump: Dump, options: ExplainOptions = {}): Explained {
   const { record, mounted } = dump.parts[0].kept;
-  const explainer = new Explainer({ ...options, record: factsOf(record, missingParts(dump)) });
   // A person is not helped by the words of compressed bytes.
-  if (record.state !== 'undecodable') {
-    const decoder = new TextDecoder();
-    for (const bytes of dumpChunks(dump)) explainer.push(decoder.decode(bytes, { stream: true }));
-    explainer.push(decoder.decode());
-  }
+  const chunks = record.state === 'undecodable' ? [] : dumpChunks(dump);
   return {
     path: mounted.backend.path,
     names: dump.parts.map(({ kept }) => kept.record.name),
     reason: record.reason,
     time: timeOf(record),
-    explanation: explainer.end(),
+    explanation: explainBytes(chunks, { ...options, record: factsOf(record, missingParts(dump)) }),
   };
 }
 
@@ -160,7 +126,7 @@ export function crashOf(dump: Dump): Crash | undefined {
 /** The name that `cat` takes for the whole dump. */
 export function nameOf(dump: Dump): string {
   const last = dump.parts.at(-1)!.kept.record.name;
-  return dump.isJoined ? last.replace(/(?:\.enc\.z)?(?:\.salvaged)?$/, JOINED_SUFFIX) : last;
+  return dump.isJoined ? joinedName(last) : last;
 }
 
 /** One record by itself, as a dump. */

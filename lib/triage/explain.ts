@@ -13,7 +13,7 @@ import { judge, observe, type RecordFacts, type TextFacts, type Verdict } from '
 export interface ExplainOptions {
   /** What is known of the record that the text is from. */
   readonly record?: RecordFacts;
-  /** So many crashes are kept, the last ones; the rest is counted. */
+  /** At most this many crashes are kept, the last ones; the others are only counted. */
   readonly most?: number;
   /** The first ones are kept instead of the last ones. */
   readonly first?: boolean;
@@ -40,7 +40,7 @@ const DEFAULT_MOST = 100;
 /** Writers on several CPUs may be this far apart, in seconds. */
 const MAX_UNORDERED = 1;
 
-/** No more places of one fault are remembered. */
+/** At most this many places of one fault are remembered. */
 const MAX_PLACES = 8;
 
 /**
@@ -182,6 +182,15 @@ export function explain(text: string | Iterable<string>, options: ExplainOptions
   const explainer = new Explainer(options);
   if (typeof text === 'string') explainer.push(text);
   else for (const piece of text) explainer.push(piece);
+  return explainer.end();
+}
+
+/** The crashes of a text. @param chunks its bytes in UTF-8: they may end anywhere */
+export function explainBytes(chunks: Iterable<Uint8Array>, options: ExplainOptions = {}): Explanation {
+  const explainer = new Explainer(options);
+  const decoder = new TextDecoder();
+  for (const bytes of chunks) explainer.push(decoder.decode(bytes, { stream: true }));
+  explainer.push(decoder.decode());
   return explainer.end();
 }
 

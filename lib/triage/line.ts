@@ -19,7 +19,7 @@ export interface LogLine {
 /** Longer lines are cut here: no line that the kernel writes is as long. */
 export const MAX_LINE = 2048;
 
-/** So many lines of several writers may stand in one line. */
+/** At most this many lines of several writers are told apart in one line. */
 const MAX_SPLICES = 16;
 
 /** More prefixes do not stand in front of each other in any log. */

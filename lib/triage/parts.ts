@@ -40,7 +40,7 @@ export interface PartFacts {
 /** Writing all parts of a dump takes no longer, in seconds. */
 const MAX_WRITING = 60;
 
-/** No more boots than these begin within a minute: dumps before them are complete. */
+/** Fewer boots than this begin within a minute: dumps before the last ones of this number are complete. */
 const MAX_ALIKE = 16;
 
 /** Records by dump: those of one backend, reason and count, written within a minute, with different part numbers. */

@@ -5,10 +5,10 @@ import { Report } from './report.js';
 import type { Kind } from './rule.js';
 import { type Opened, openingOf } from './title.js';
 
-/** No more lines of a report are kept: no kernel prints as many before the trace that tells what went wrong. */
-export const MAX_REPORT_LINES = 1000;
+/** At most this many lines of a report are kept: no kernel prints as many before the trace that tells what went wrong. */
+const MAX_REPORT_LINES = 1000;
 
-/** So many reports of several tasks and CPUs can stand in a log at the same time. */
+/** At most this many reports, of several tasks and CPUs, are followed at the same time. */
 const MAX_OPEN = 4;
 
 /** A report that was interrupted by another gets what it lacks within so many lines after it, or never. */
@@ -41,7 +41,7 @@ interface Open {
   hasPointer: boolean;
   panicked: boolean;
   hasFrames: boolean;
-  /** So many lines more belong to it although another report began; undefined as long as none did. */
+  /** How many more lines belong to it after another report has begun; undefined as long as none has. */
   awaited: number | undefined;
   lastSeconds: number | undefined;
 }

@@ -1,6 +1,6 @@
 // Whether bytes are a log: a text is explained as a text, an image is opened as a source.
 
-/** So many bytes of the beginning tell enough. */
+/** This many bytes of the beginning are enough to tell a text. */
 export const TEXT_SAMPLE = 64 << 10;
 
 /** A log may hold what programs wrote into it; an image holds numbers and padding. In a thousand bytes. */

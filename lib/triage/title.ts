@@ -9,7 +9,7 @@ import { LOCKS } from './rules-locks.js';
 import { OTHERS, WARNINGS } from './rules-warnings.js';
 
 /** Longer titles are cut. */
-export const MAX_TITLE = 120;
+const MAX_TITLE = 120;
 
 export interface Titled {
   readonly title: string;
@@ -120,7 +120,7 @@ function fill(template: string, groups: Groups): string {
 }
 
 /** Two crashes with the same text and other numbers are the same crash. */
-export function withoutNumbers(text: string): string {
+function withoutNumbers(text: string): string {
   return text
     .replace(/\+0x[\da-f]+\/0x[\da-f]+/gi, '')
     .replace(/\b(?:0x[\da-f]+|(?=[\da-f]*\d)[\da-f]{8,16})\b/gi, 'ADDR')

@@ -56,7 +56,7 @@ export interface TextFacts {
   readonly endSeconds: number | undefined;
 }
 
-/** So many strange bytes in a thousand are decay or another kind of file; fewer are a program's output. */
+/** More strange bytes in a thousand than these are decay, or another kind of file; fewer are a program's output. */
 const MAX_STRANGE = 5;
 
 /** A header's clock and the log's own differ by so much for time zones and by no more. */

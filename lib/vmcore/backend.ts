@@ -14,6 +14,7 @@ import {
 } from '../pstore/backend.js';
 import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
+import { NANOSECONDS, NO_DETAILS } from '../pstore/record.js';
 import { Extent } from '../storage/extent.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
@@ -195,14 +196,10 @@ class VmcoreddBackend implements Backend {
       id: 0,
       name: LOG_NAME,
       size: this.#logSize,
-      mtimeNs: /^[0-9]{1,10}$/.test(seconds) ? BigInt(seconds) * 1_000_000_000n : null,
-      reason: null,
-      count: null,
-      compressed: null,
+      ...NO_DETAILS,
+      mtimeNs: /^[0-9]{1,10}$/.test(seconds) ? BigInt(seconds) * NANOSECONDS : null,
       state: 'live',
       offset: 0,
-      title: null,
-      ecc: null,
     };
   }
 

@@ -19,7 +19,7 @@ import { Window } from '../storage/window.js';
 import type { Warnings } from '../warnings.js';
 
 /** Program headers that are read: a vmcore has one for each range of memory. */
-export const MAX_PROGRAM_HEADERS = 1 << 20;
+const MAX_PROGRAM_HEADERS = 1 << 20;
 
 /** The ELF header of a core. @throws PstoreError EBADMSG when it is none */
 export function readCoreHeader(storage: Storage): ElfHeader {

@@ -6,7 +6,7 @@ import { asNumber } from './core-header.js';
 import type { NoteAlign } from './note.js';
 
 /** PT_NOTE segments that are taken; a kernel has one for each CPU at most, and at most 8192 of these. */
-export const MAX_NOTE_AREAS = 16384;
+const MAX_NOTE_AREAS = 16384;
 
 /** A run of notes in the file. */
 export interface NoteArea {

@@ -18,7 +18,7 @@ import type { NoteArea } from './note-areas.js';
 const NAMES = ['LINUX\0', 'CORE\0', 'VMCOREINFO\0', 'QEMU\0'].map((name) => new TextEncoder().encode(name));
 /** Names are padded, and some writers count that. */
 const MAX_NAME_SIZE = 16;
-/** So many zeros fill the rest of a segment: no damage makes as many. */
+/** This many zeros fill the rest of a segment: no damage makes as many. */
 const PADDING = 128 << 10;
 /** Bytes that are searched in a dump, for all names together: a hostile one must not decide our time. */
 const BUDGET = 256 << 20;

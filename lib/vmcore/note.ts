@@ -7,7 +7,7 @@ import { Fields } from '../pstore/abi.js';
 export const NOTE_HEADER_SIZE = 12;
 
 /** linux/elf.h; a device dump only together with the name `LINUX`. */
-export const NT_VMCOREDD = 0x700;
+const NT_VMCOREDD = 0x700;
 /** linux/vmcore.h, VMCOREDD_MAX_NAME_BYTES: the dump's name at the beginning of a device dump's descriptor. */
 export const VMCOREDD_NAME_SIZE = 44;
 /** Bytes of a name that is written: since Linux 6.12 a NUL follows it, and readers rely on that. */

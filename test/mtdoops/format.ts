@@ -9,7 +9,6 @@ import {
   readMtdoopsHeader,
   seqDistance,
   textLength,
-  writeMtdoopsHeader,
 } from '../../lib/mtdoops/format.js';
 import { pageBytes } from '../builders/mtdoops.js';
 
@@ -59,21 +58,18 @@ t.test('too few bytes for a header', async (t) => {
   t.match(readMtdoopsHeader(old.subarray(0, 8), 'little'), { state: 'record', seq: 5 });
 });
 
-t.test('a header that is written reads back, and agrees with the builder', async () => {
+t.test('a header that the builder writes reads back', async () => {
   const seqs = fc.integer({ min: 0, max: 0xfffffffe });
   const times = fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }));
   fc.assert(
     fc.property(seqs, times, fc.constantFrom(...ENDIANS), (seq, time, endian) => {
-      const bytes = new Uint8Array(4096).fill(0xff);
-      const size = writeMtdoopsHeader(bytes, endian, seq, time);
+      const bytes = pageBytes({ seq, text: '', time }, 4096, endian);
       const header = readMtdoopsHeader(bytes, endian)!;
-      const built = pageBytes({ seq, text: '', time, tail: new Uint8Array(0) }, 4096, endian);
       return (
-        Buffer.compare(bytes, built) === 0 &&
         header.state === 'record' &&
         header.seq === seq &&
         header.timestampNs === time &&
-        header.textOffset === size &&
+        header.textOffset === (time === null ? 8 : 16) &&
         mtdoopsEndian(bytes) === endian
       );
     }),

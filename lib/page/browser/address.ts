@@ -1,4 +1,4 @@
-// What the address behind `#` asks for: a record, a group, a span of time.
+// What the address after `#` asks for: a record, a group, a span of time.
 
 export type Asked =
   | { readonly kind: 'record'; readonly id: string }

@@ -11,7 +11,7 @@ declare class FileReaderSync {
 
 /** Smaller files are read at once. */
 const MAX_IN_MEMORY = 256 << 20;
-/** No more is unpacked: the rest may be a bomb. */
+/** At most this many bytes are unpacked: a file that holds more may be made to fill the memory. */
 const MAX_UNPACKED = 1 << 30;
 
 /** @throws PstoreError where a packed file holds too much, or is damaged */

@@ -18,7 +18,7 @@ import { pause } from './text-search.js';
 const TELL_MS = 100;
 /** Decoded texts that are kept, in bytes. */
 const CACHE = 256 << 20;
-/** So long another question waits at most. */
+/** Another question waits at most this long. */
 const SLICE_MS = 20;
 
 export class Reader {

@@ -9,7 +9,7 @@ export type TextSearch = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** So long other work waits at most. */
+/** Other work waits at most this long. */
 const SLICE_MS = 8;
 
 /** Texts of a page that has all of them. */
