@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
+import { isPipe } from '../source/files.js';
 import type { SourceSpec } from '../source/grammar.js';
 import { type OpenOptions, type OpenSource, openSource, parseSource, TextCache } from '../source/sources.js';
 import { type Listed, listRecords } from './command.js';
@@ -30,9 +31,16 @@ export class WatchedSource {
   #waits = 0;
   #fault: string | undefined;
 
-  /** @throws PstoreError EINVAL for a text that is no SOURCE */
+  /** @throws PstoreError EINVAL for a text that is no SOURCE, and for a pipe */
   constructor(text: string, options: Omit<OpenOptions, 'cache'>) {
     this.#spec = parseSource(text);
+    const { path } = this.#spec;
+    if (isPipe(path)) {
+      throw new PstoreError(
+        'EINVAL',
+        `${path} is a pipe, in which nothing new comes after its end; watch a file or device`,
+      );
+    }
     this.#options = options;
   }
 

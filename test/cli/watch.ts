@@ -122,4 +122,5 @@ t.test('a command for each', async (t) => {
 t.test('what cannot be', async (t) => {
   t.match(pstorefuse('watch', 'x.raw', '--interval', '0'), { status: 64, stderr: /give seconds/ });
   t.match(pstorefuse('watch', 'x.raw,nokey=1'), { status: 64, stderr: /unknown key/ });
+  t.match(pstorefuse('watch', '-'), { status: 64, stderr: /is a pipe/ });
 });
