@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import { AndroidSparseStorage, isAndroidSparse } from '../storage/android-sparse.js';
 import { SliceStorage } from '../storage/slice.js';
-import { pageShapeText, parsePageShape, SpareStorage } from '../storage/spare.js';
+import { type PageShape, pageShapeText, parsePageShape, SpareStorage } from '../storage/spare.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -38,12 +38,18 @@ function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Stor
     return shape ? new SpareStorage(file, shape) : file;
   }
   const shape = findSpare(new SurvivingStorage(file));
-  if (!shape) return file;
+  if (!shape || contradicts(keys, shape)) return file;
   const text = pageShapeText(shape);
   const found = `${shape.spare} spare bytes (OOB) of NAND flash stand after each ${shape.data} bytes`;
   const ecc = file.writable ? '; when records are erased or written, the ECC in them is left as it is' : '';
   warnings.add('spare-bytes', `${file.path}: ${found}, and are left out, as with oob=${text}${ecc}`);
   return new SpareStorage(file, shape);
+}
+
+/** Whether records have a given size that counts the bytes which seem to be spare ones: then they are none. */
+function contradicts(keys: SourceKeys, { data, spare }: PageShape): boolean {
+  const sizes = [keys.size('kmsg_size'), keys.size('record_size')];
+  return sizes.some((size) => size !== undefined && size > 0 && size % (data + spare) === 0 && size % data !== 0);
 }
 
 /** The keys `offset` and `size`. @throws PstoreError EINVAL when the part does not lie inside */
