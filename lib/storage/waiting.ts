@@ -2,10 +2,12 @@
 
 import { readSync } from 'node:fs';
 
-const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
+let neverWoken: Int32Array | undefined;
 
 export function pause(milliseconds: number): void {
-  Atomics.wait(NEVER_WOKEN, 0, 0, milliseconds);
+  // Made on first use: while the executable's start is prepared there is no such memory.
+  neverWoken ??= new Int32Array(new SharedArrayBuffer(4));
+  Atomics.wait(neverWoken, 0, 0, milliseconds);
 }
 
 /**
