@@ -92,6 +92,7 @@ export class Search {
   readonly #maxSteps: number;
   /** Whether any search ended before all was tried: what was found may not be the best. */
   isCutShort = false;
+  /** Zones of a chain that may lack a header, beside one of eight of the dump zones. */
   #missing = 0;
 
   constructor(places: Places, size: number, isWhole: boolean, given: GivenSizes) {
@@ -106,22 +107,24 @@ export class Search {
   /** Those that a closer look is worth, best first; what other dialects led to before is a measure for these. */
   candidates(dialects: readonly RamDialect[]): readonly Candidate[] {
     this.#kept.clear();
-    this.#deepen(dialects, 0, CAPS);
-    // A kernel signs all of its zones: one that lacks its header is only looked for where headers are left over, too.
-    if (this.#best >= GOOD) this.#deepen(dialects, 1, CAPS.slice(1));
+    for (const cap of CAPS) {
+      this.#cap = cap;
+      // A kernel signs all of its zones: one that lacks its header is only looked for where no others explain as much.
+      for (const missing of [0, 1]) {
+        this.#missing = missing;
+        this.#sizes.allowsMissing = missing > 0;
+        this.#search(dialects);
+        if (this.#isEnough) break;
+      }
+      if (this.#isEnough) break;
+    }
     this.#prune();
     return [...this.#kept.values()];
   }
 
-  /** @param missing zones of a chain that may lack a header, beside one of eight of the dump zones */
-  #deepen(dialects: readonly RamDialect[], missing: number, caps: readonly number[]): void {
-    this.#missing = missing;
-    this.#sizes.allowsMissing = missing > 0;
-    for (const cap of caps) {
-      this.#cap = cap;
-      this.#search(dialects);
-      if (this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= cap) break;
-    }
+  /** Whether nothing better is to be expected of a search that lets more pass. */
+  get #isEnough(): boolean {
+    return this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= this.#cap;
   }
 
   get #isTired(): boolean {
