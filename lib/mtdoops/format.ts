@@ -2,6 +2,7 @@
 // Linux 6.1, by its behaviour.
 
 import { Fields } from '../pstore/abi.js';
+import { isText } from '../pstore/plausible-text.js';
 
 /** Older kernels: no time, the text follows the magic. */
 export const MTDOOPS_MAGIC_V1 = 0x5d005d00;
@@ -195,9 +196,5 @@ export const MTDOOPS_TEXT_BEGIN = 16;
 
 /** Whether a log may begin so: with letters. @param bytes the first MTDOOPS_TEXT_BEGIN bytes after the header */
 export function beginsAsText(bytes: Uint8Array): boolean {
-  return bytes.length === MTDOOPS_TEXT_BEGIN && bytes.every(isOfText);
-}
-
-function isOfText(byte: number): boolean {
-  return byte === 9 || byte === 10 || byte === 13 || (byte >= 0x20 && byte !== 0x7f && byte !== 0xff);
+  return bytes.length === MTDOOPS_TEXT_BEGIN && bytes.every(isText);
 }

@@ -18,7 +18,8 @@ export function plausibleText(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function isText(byte: number): boolean {
+/** Whether a log may have this byte. */
+export function isText(byte: number): boolean {
   return byte >= 0x20 ? byte !== 0xff && byte !== 0x7f : TEXT_CONTROLS.has(byte);
 }
 

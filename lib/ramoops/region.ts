@@ -142,7 +142,7 @@ function lacksOne(storage: Storage, { detected }: Located, headers: number): boo
   return isOne && mayHoldZone(storage);
 }
 
-/** Whether the bytes behind a first header that is lost may be a zone's: unused ones, or a text. */
+/** Whether the bytes after a first header that is lost may be a zone's: unused ones, or a text. */
 function mayHoldZone(storage: Storage): boolean {
   const bytes = readRange(storage, RAM_HEADER_SIZE, FIRST_TEXT);
   const isUnused = bytes.every((byte) => byte === bytes[0]);

@@ -82,3 +82,7 @@ t.test('the parity of these images is that of another implementation', async (t)
 t.test('dumps that begin with the second zone may stand behind an empty boot log: that is said', async (t) => {
   for (const seed of [41_027, 41_034]) t.equal(judge(MAKERS['rockchip-boot-log']!(dice(seed)), false), 'warned');
 });
+
+t.test('many ftrace zones do not hide that pmsg stands in front of them', async (t) => {
+  t.equal(judge(MAKERS['larger file']!(dice(41_002)), false), 'right');
+});
