@@ -1,6 +1,8 @@
 import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
 import { deflate } from '../../lib/compress/deflate.js';
+import { inflate } from '../../lib/compress/inflate.js';
+import { Output } from '../../lib/compress/output.js';
 import { ascii, isSame, joined, LONG, OOPS } from '../builders/texts.js';
 
 t.test('matches reach back 2^11 bytes at most, for kernels that inflate no more', (t) => {
@@ -33,4 +35,18 @@ t.test('a last byte of zero may be missing, as crypto/deflate.c has it', (t) => 
   t.ok(found > 0, `${found} of 600 streams end with a zero byte`);
   t.equal(deflate.decompress(ascii(''), 99), undefined);
   t.end();
+});
+
+t.test('the beginning of a stream is the same by the machine and by our own decoder', async (t) => {
+  const stream = deflateRawSync(OOPS, { windowBits: 11 });
+  t.ok(stream.length > 1024, 'long enough for both');
+  for (let length = 0; length <= 1024; length += 7) {
+    const out = new Output(1 << 20, length);
+    inflate(stream.subarray(0, length), 0, out);
+    const mine = out.text();
+    for (const limit of [64, 1 << 20]) {
+      if (!isSame(deflate.beginning(stream.subarray(0, length), limit), mine.subarray(0, limit)))
+        t.fail(`${length} bytes`);
+    }
+  }
 });
