@@ -1,10 +1,12 @@
 // What a program may import from the package pstorefuse: the core, and what Node adds to it: files, folders, mounts.
 
 import { type OpenImageOptions, open as openInMemory, Pstore } from './core.js';
+import { systemDeviceCalls } from './mount/syscalls.js';
 import { TextCache } from './pstore/cache.js';
 import { isSourceKey, unknownBackend, unknownKey } from './source/grammar.js';
 import { kindNamed } from './source/kinds.js';
 import { openSource } from './source/sources.js';
+import { useDeviceCalls } from './storage/device-calls.js';
 import type { Storage } from './storage/storage.js';
 
 export * from './core.js';
@@ -13,6 +15,9 @@ export type { SourceSpec } from './source/grammar.js';
 export { type OpenOptions, type OpenSource, openSource, openSources, parseSource } from './source/sources.js';
 export { openImage } from './storage/file.js';
 export { FirmwareFolder, openFirmware } from './storage/firmware-folder.js';
+
+// koffi is loaded only when a device needs it.
+useDeviceCalls(systemDeviceCalls);
 
 /**
  * Opens the image of a crash-log partition or region, a vmcore, or a folder of saved dumps.

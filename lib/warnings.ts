@@ -42,7 +42,8 @@ export type WarningCode =
   | 'medium-damaged'
   | 'partition-found'
   | 'source-failed'
-  | 'read-only';
+  | 'read-only'
+  | 'flash-shared';
 
 export interface Warning {
   readonly code: WarningCode;
@@ -92,6 +93,12 @@ export class Warnings {
 
   #check(code: WarningCode, message: string): void {
     if (this.#strict && ERRORS_WHEN_STRICT.has(code)) throw new PstoreError('EINVAL', message);
+  }
+
+  /** It is so no longer. */
+  withdraw(code: WarningCode, offset: number): void {
+    const at = this.list.findIndex((warning) => warning.code === code && warning.offset === offset);
+    if (at >= 0) this.list.splice(at, 1);
   }
 
   addAll(others: Warnings): void {

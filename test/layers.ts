@@ -38,6 +38,7 @@ const NODE_HALVES = new Set([
   'storage/mountinfo.ts',
   'storage/new-file.ts',
   'storage/overlay-file.ts',
+  'storage/papr.ts',
   'storage/path.ts',
   'storage/qemu.ts',
   'storage/scratch.ts',

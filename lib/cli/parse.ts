@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
+import { systemDeviceCalls } from '../mount/syscalls.js';
 import { didYouMean } from '../source/nearest.js';
+import { useDeviceCalls } from '../storage/device-calls.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
 import { plainArguments } from './plain.js';
@@ -71,6 +73,7 @@ export async function runCommand(
   commands: readonly Command[],
   packageFile: string,
 ): Promise<number> {
+  useDeviceCalls(systemDeviceCalls);
   try {
     return await parse(argv, commands, packageFile);
   } catch (error) {

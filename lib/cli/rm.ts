@@ -1,7 +1,5 @@
 // pstorefuse rm: erases records in the source, as unlink does in a mount.
 
-import { clearImmutable } from '../mount/syscalls.js';
-import { clearImmutableBy } from '../storage/immutable.js';
 import { type Command, openAll, sourceOptions, withEach } from './command.js';
 import { DryRun } from './dry-run.js';
 import { answer } from './question.js';
@@ -18,7 +16,6 @@ export const rm: Command = {
       .option('dry-run', { type: 'boolean', describe: 'only say what would be written' })
       .option('i', { type: 'boolean', describe: 'ask before each' }),
   run: (args) => {
-    clearImmutableBy(clearImmutable);
     const dry = args.flag('dry-run') ? new DryRun() : undefined;
     const opened = openAll(args, [args.text('source')!], 'must', dry && { overlay: dry.overlay });
     try {

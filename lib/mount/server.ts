@@ -3,6 +3,7 @@
 import { closeSync } from 'node:fs';
 
 import { nowNs } from '#platform';
+import { PstoreError } from '../errors.js';
 import {
   type FailedSource,
   labelled,
@@ -13,7 +14,7 @@ import {
   TextCache,
   updateMsOf,
 } from '../source/sources.js';
-import { clearImmutableBy } from '../storage/immutable.js';
+import { useDeviceCalls } from '../storage/device-calls.js';
 import { takeLocksBy } from '../storage/lock.js';
 import { Tree, type TreeOptions } from '../tree/tree.js';
 import { RecordAttributes } from '../triage/attributes.js';
@@ -25,12 +26,12 @@ import { checkMountPoint } from './mountpoint.js';
 import type { MountOptions } from './options.js';
 import { makeMount, OwnMount } from './own-mount.js';
 import {
-  clearImmutable,
   hasSystemCalls,
   leaveSession,
   lockExclusively,
-  needSystemCalls,
+  missingForSystemCalls,
   setEndsWithReader,
+  systemDeviceCalls,
 } from './syscalls.js';
 import type { ServeOptions } from './transport.js';
 
@@ -77,10 +78,13 @@ const PARTLY = 1;
 export async function serve(options: ServerOptions): Promise<number> {
   const { mount, report } = options;
   const transport: Transport = mount.transport === 'fuse-native' ? 'fuse-native' : 'dev-fuse';
-  if (transport === 'dev-fuse') needSystemCalls();
-  if (hasSystemCalls()) {
+  const missing = missingForSystemCalls();
+  if (missing !== undefined && transport === 'dev-fuse') {
+    throw new PstoreError('ENODEV', `a mount needs ${missing}, or take --transport fuse-native`);
+  }
+  if (missing === undefined) {
     takeLocksBy(lockExclusively);
-    clearImmutableBy(clearImmutable);
+    useDeviceCalls(systemDeviceCalls);
   }
   if (!endWithStarter(true)) return PARTLY;
   const images = options.sources.map((text) => realPath(parseSource(text).path));

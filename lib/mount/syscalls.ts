@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
+import type { DeviceCalls } from '../storage/device-calls.js';
 
 const require = createRequire(import.meta.url);
 
@@ -60,7 +61,7 @@ function loadKoffi(): Koffi {
     return require('koffi') as Koffi;
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    const sentence = `a mount needs the npm package koffi, which cannot be loaded (${reason}); install it with "npm install koffi", or take --transport fuse-native`;
+    const sentence = `the npm package koffi, which cannot be loaded (${reason}); install it with "npm install koffi"`;
     throw new PstoreError('ENODEV', sentence, { cause: error });
   }
 }
@@ -111,18 +112,18 @@ function checked(result: number, what: string): number {
   });
 }
 
-/** @throws PstoreError ENODEV where koffi is not installed, and says what to do */
-export function needSystemCalls(): void {
-  system();
-}
-
 /** Whether the system calls can be made here. */
 export function hasSystemCalls(): boolean {
+  return missingForSystemCalls() === undefined;
+}
+
+/** What has to be installed, and why, as the rest of a sentence; undefined where nothing is missing. */
+export function missingForSystemCalls(): string | undefined {
   try {
-    needSystemCalls();
-    return true;
-  } catch {
-    return false;
+    system();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 
@@ -191,23 +192,65 @@ export function setNonBlocking(fd: number): void {
   checked(system().fcntl(fd, F_SETFL, 'int', constants.O_RDWR | constants.O_NONBLOCK), 'fcntl(2)');
 }
 
-/**
- * <linux/fs.h>: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS by the size of a long, as machines with EFI number them; what they take
- * is an int all the same.
- */
-const FLAGS_REQUEST = is32Bit() ? { get: 0x8004_6601, set: 0x4004_6602 } : { get: 0x8008_6601, set: 0x4008_6602 };
+// ── ioctl(2) ──
+
+/** <asm/ioctl.h>: a request says what it takes, and for whom it is. PowerPC numbers the directions in its own way. */
+const isPowerPc = process.arch === 'ppc64';
+const IOC_WRITE = isPowerPc ? 4 * 2 ** 29 : 1 * 2 ** 30;
+const IOC_READ = isPowerPc ? 2 * 2 ** 29 : 2 * 2 ** 30;
+
+function request(direction: number, type: number, number: number, size: number): number {
+  return direction + size * 2 ** 16 + type * 2 ** 8 + number;
+}
+
+/** <linux/fs.h>: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS name the size of a long; what they take is an int all the same. */
+const LONG = is32Bit() ? 4 : 8;
+const FS_IOC_GETFLAGS = request(IOC_READ, 0x66, 1, LONG);
+const FS_IOC_SETFLAGS = request(IOC_WRITE, 0x66, 2, LONG);
 const FS_IMMUTABLE_FL = 0x10;
 
-/** ioctl(2): takes the flag off by which nobody may remove a file. @returns false where it is not set. @throws PstoreError */
-export function clearImmutable(fd: number): boolean {
-  const { ioctl } = system();
+function ioctl(
+  fd: number,
+  number: number,
+  argument: ArrayBufferView & { buffer: ArrayBufferLike },
+  what: string,
+): number {
+  return checked(system().ioctl(fd, number, new Int32Array(argument.buffer)), `ioctl(${what})`);
+}
+
+function clearImmutable(fd: number): boolean {
   const flags = new Int32Array(2);
-  checked(ioctl(fd, FLAGS_REQUEST.get, flags), 'ioctl(FS_IOC_GETFLAGS)');
+  ioctl(fd, FS_IOC_GETFLAGS, flags, 'FS_IOC_GETFLAGS');
   if ((flags[0]! & FS_IMMUTABLE_FL) === 0) return false;
   flags[0]! &= ~FS_IMMUTABLE_FL;
-  checked(ioctl(fd, FLAGS_REQUEST.set, flags), 'ioctl(FS_IOC_SETFLAGS)');
+  ioctl(fd, FS_IOC_SETFLAGS, flags, 'FS_IOC_SETFLAGS');
   return true;
 }
+
+/** <mtd/mtd-abi.h>: struct erase_info_user64, and the offset that MEMGETBADBLOCK asks for. */
+const MEMERASE64 = request(IOC_WRITE, 0x4d, 20, 16);
+const MEMGETBADBLOCK = request(IOC_WRITE, 0x4d, 11, 8);
+/** <asm/papr-platform-dump.h>: both take the tag. */
+const CREATE_HANDLE = request(IOC_WRITE, 0xb2, 6, 8);
+const INVALIDATE = request(IOC_WRITE, 0xb2, 7, 8);
+
+/** Undefined without koffi, which is loaded now. */
+export function systemDeviceCalls(): DeviceCalls | undefined {
+  return hasSystemCalls() ? DEVICE_CALLS : undefined;
+}
+
+/** Each throws PstoreError by errno. */
+const DEVICE_CALLS: DeviceCalls = {
+  lockExclusively,
+  clearImmutable,
+  isBadBlock: (fd, offset) => ioctl(fd, MEMGETBADBLOCK, BigInt64Array.of(BigInt(offset)), 'MEMGETBADBLOCK') > 0,
+  eraseFlash: (fd, offset, length) =>
+    void ioctl(fd, MEMERASE64, BigUint64Array.of(BigInt(offset), BigInt(length)), 'MEMERASE64'),
+  openPlatformDump: (fd, tag) =>
+    ioctl(fd, CREATE_HANDLE, BigUint64Array.of(tag), 'PAPR_PLATFORM_DUMP_IOC_CREATE_HANDLE'),
+  invalidatePlatformDump: (fd, tag) =>
+    void ioctl(fd, INVALIDATE, BigUint64Array.of(tag), 'PAPR_PLATFORM_DUMP_IOC_INVALIDATE'),
+};
 
 /**
  * fcntl(2), O_ASYNC: this process ends by SIGIO as soon as nobody reads from a pipe, or a socket, that it has for writing,

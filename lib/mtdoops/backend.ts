@@ -311,8 +311,8 @@ export class PagePlaces implements Places, ExplainedPages {
   // ── changing ──
 
   /**
-   * Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks. Of a
-   * page's second text only its own bytes are blanked, up to the NUL before it.
+   * Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks, and does
+   * so itself. Of a page's second text only its own bytes are blanked, up to the NUL before it.
    */
   erase(type: string, page: number): void {
     const { recordSize } = this.geometry;
@@ -320,7 +320,8 @@ export class PagePlaces implements Places, ExplainedPages {
     checkStillThere(this.storage.medium, offset, recordSize);
     const from = type === LOGCAT ? this.textOffset(page) + this.#measure(page) + 1 : 0;
     if (this.watch(type, page)()) {
-      this.storage.write(new Uint8Array(recordSize - from).fill(0xff), offset + from);
+      if (this.storage.erase) this.storage.erase(offset + from, recordSize - from);
+      else this.storage.write(new Uint8Array(recordSize - from).fill(0xff), offset + from);
       this.storage.sync();
     }
     this.#after.delete(page);

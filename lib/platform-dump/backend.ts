@@ -4,6 +4,7 @@
 import { PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { Backend, BackendInfo, PstoreRecord, RecordContent, SpaceUsage, ZoneInfo } from '../pstore/backend.js';
+import type { SourceKeys } from '../pstore/keys.js';
 import type { Finding, FolderContext, FolderKind } from '../pstore/kind.js';
 import { type Firmware, type FirmwareDump, LOCKDOWNS } from '../storage/firmware.js';
 import { firmwareError, SPOOL_LIMIT, Spool, type SpooledDump } from '../storage/spool.js';
@@ -23,8 +24,8 @@ const open = (context: FolderContext) => new PlatformDumpBackend(context);
 
 export const platformDump: FolderKind = {
   name: NAME,
-  summary: 'a folder of saved platform dumps (PAPR firmware)',
-  keys: ['spool', 'lockdown', 'force_invalidate'],
+  summary: 'a folder of saved platform dumps (PAPR firmware), or the device that gives them',
+  keys: ['tag', 'spool', 'lockdown', 'force_invalidate'],
   source: 'folder',
   probe,
   open,
@@ -32,6 +33,25 @@ export const platformDump: FolderKind = {
 
 function probe(firmware: Firmware): Finding<FolderContext> | undefined {
   return hasDumps(firmware) ? { sure: 0.9, open } : undefined;
+}
+
+/** More than a machine has; each is a descriptor. */
+const MAX_TAGS = 256;
+
+/** `tag=0x100:0x101`: the dumps that are meant, where the firmware does not list them. @throws PstoreError EINVAL */
+export function tagsOf(keys: SourceKeys): bigint[] {
+  const text = keys.text('tag');
+  const words = text === undefined ? [] : text.split(':');
+  if (words.length > MAX_TAGS) throw new PstoreError('EINVAL', `tag=: ${words.length} tags are more than ${MAX_TAGS}`);
+  return words.map((word) => {
+    if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(word) || BigInt(word) >= 2n ** 64n) {
+      throw new PstoreError(
+        'EINVAL',
+        `tag=${text}: ${word || 'nothing'} is no tag; give numbers with colons between them`,
+      );
+    }
+    return BigInt(word);
+  });
 }
 
 /** One dump of the firmware. */
@@ -329,7 +349,7 @@ class PlatformDumpBackend implements Backend {
   info(): BackendInfo {
     const { keys } = this.#context;
     const locked = this.#isLocked();
-    const given = ['spool', 'lockdown']
+    const given = ['tag', 'spool', 'lockdown']
       .filter((key) => keys.has(key))
       .map((key) => `${key}=${keys.text(key)!.replaceAll(',', ',,')}`);
     return {

@@ -1,7 +1,8 @@
 // The files that sources name: opened once, unpacked where they are packed, taken in where they are pipes.
 
 import { PstoreError } from '../errors.js';
-import { type FileOptions, FileStorage, openImage, sourceKind } from '../storage/file.js';
+import { deviceFact, type FileOptions, FileStorage, openImage, sourceKind } from '../storage/file.js';
+import { MtdStorage } from '../storage/mtd.js';
 import { identityOf as identityOfPath, isFifo } from '../storage/path.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, refuseWriting, takeFromPipe, unpack } from '../storage/unpack.js';
@@ -45,6 +46,7 @@ function fromPipe(path: string, mode: 'read' | 'try' | 'must', warnings: Warning
 
 function fromFile(path: string, options: FileOptions, warnings: Warnings): Medium {
   const storage = openImage(path, options);
+  if (storage.kind === 'flash') return { storage: flashOf(storage, warnings), isCopy: false };
   let packed: Packed | undefined;
   try {
     packed = packedAs(storage);
@@ -59,6 +61,11 @@ function fromFile(path: string, options: FileOptions, warnings: Warnings): Mediu
   storage.close();
   if (options.mode === 'must') refuseWriting(path, packed);
   return { storage: unpack(path, packed, warnings), isCopy: true };
+}
+
+function flashOf(device: FileStorage, warnings: Warnings): MtdStorage {
+  const eraseSize = deviceFact(device, 'erasesize');
+  return new MtdStorage(device, { eraseSize, hasBadBlocks: deviceFact(device, 'bad_blocks') > 0 }, warnings);
 }
 
 /** As identityOf() of a path, for standard input too. */

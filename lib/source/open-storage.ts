@@ -6,6 +6,7 @@ import type { TextCache } from '../pstore/cache.js';
 import { canonicalKey, SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
+import { MtdStorage } from '../storage/mtd.js';
 import { RevertingStorage } from '../storage/reverting.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
@@ -81,7 +82,7 @@ export function openStorage(
   const { kind, finding } = orUnread(storage, () =>
     spec.kind ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind } : recognise(spec, storage, all),
   );
-  const keys = knownKeys(kind, shared, spec, found?.keys);
+  const keys = knownKeys(kind, shared, spec, found?.keys ?? keysOfFlash(whole, kind));
   if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !isCopy) {
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
@@ -92,6 +93,11 @@ export function openStorage(
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
   return { kind, backend, keys, storage: part, whole: image.size };
+}
+
+/** What flash says of itself, as far as a kind asks for it. */
+function keysOfFlash(whole: Storage, kind: BackendKind): readonly (readonly [string, string])[] {
+  return whole instanceof MtdStorage ? whole.keys.filter(([key]) => knows(kind, key)) : [];
 }
 
 /** What is missed in an image may stand in the blocks that cannot be read: then it is no wrong image. @throws PstoreError */

@@ -1,6 +1,7 @@
 // SOURCE arguments: parsed, recognised, and opened as backends.
 
 import { PstoreError } from '../errors.js';
+import { tagsOf } from '../platform-dump/backend.js';
 import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
@@ -170,7 +171,12 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   const context = { path, keys, warnings };
   const backend =
     kind.source === 'folder'
-      ? kind.open({ ...context, firmware: openFirmware(path), scratch: createScratch, lockdown: machineLockdown })
+      ? kind.open({
+          ...context,
+          firmware: openFirmware(path, tagsOf(keys)),
+          scratch: createScratch,
+          lockdown: machineLockdown,
+        })
       : kind.folder!.open({ ...context, folder: new NodeFolder(path), cache: options.cache });
   return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
 }

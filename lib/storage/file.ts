@@ -18,8 +18,11 @@ import { takeWriterLock } from './lock.js';
 import { isUsedByQemu } from './qemu.js';
 import { cutWhileInUse, type Storage } from './storage.js';
 
+/** Documentation/admin-guide/devices.txt: the character devices of flash. */
+const MTD_MAJOR = 90;
+
 /** What a path is, told apart before it is opened: opening a FIFO would wait, and a device may do anything. */
-export function sourceKind(path: string): 'file' | 'block' | 'folder' {
+export function sourceKind(path: string): 'file' | 'block' | 'flash' | 'folder' {
   let stats: Stats;
   try {
     stats = statSync(path);
@@ -34,6 +37,7 @@ export function sourceKind(path: string): 'file' | 'block' | 'folder' {
   if (stats.isFile()) return 'file';
   if (stats.isBlockDevice()) return 'block';
   if (stats.isDirectory()) return 'folder';
+  if (stats.isCharacterDevice() && stats.rdev >> 8 === MTD_MAJOR) return 'flash';
   const what = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a character device';
   const advice = what === 'a character device' ? '; copy it into a file first (dd, nanddump)' : '';
   throw new PstoreError('ENXIO', `${path} is ${what}, not a regular file or a block device${advice}`, { path });
@@ -85,7 +89,7 @@ export interface FileOptions {
  * exclusively, so that one that is mounted is refused.
  * @throws PstoreError ENOENT, ENXIO for what is no image, EISDIR, EACCES, EBUSY when another writer holds it, EROFS
  */
-export function openImage(path: string, { mode, force = false }: FileOptions): Storage {
+export function openImage(path: string, { mode, force = false }: FileOptions): FileStorage {
   const kind = sourceKind(path);
   if (kind === 'folder') {
     throw new PstoreError('EISDIR', `${path} is a directory, not an image; only platform-dump takes a folder`, {
@@ -134,6 +138,10 @@ function open(path: string, flags: number): number {
   }
 }
 
+/** What can be open: all that sourceKind() tells, but a folder. */
+type OpenKind = Exclude<ReturnType<typeof sourceKind>, 'folder'>;
+
+const SECTOR = 512;
 /** Node refuses to read 2 GiB or more in one call. */
 const MOST_AT_ONCE = 1 << 30;
 
@@ -141,16 +149,18 @@ export class FileStorage implements Storage {
   readonly path: string;
   readonly size: number;
   readonly writable: boolean;
-  readonly #fd: number;
-  readonly #kind: 'file' | 'block';
+  readonly kind: OpenKind;
+  readonly fd: number;
   #users = 1;
 
-  constructor(path: string, fd: number, writable: boolean, kind: 'file' | 'block') {
+  constructor(path: string, fd: number, writable: boolean, kind: OpenKind) {
     this.path = path;
-    this.#fd = fd;
-    this.#kind = kind;
+    this.fd = fd;
+    this.kind = kind;
     this.writable = writable;
-    this.size = kind === 'file' ? fstatSync(fd).size : blockDeviceSize(fd, path);
+    this.size = kind === 'file' ? fstatSync(fd).size : deviceNumber(path, deviceFolder(fstatSync(fd), kind), 'size');
+    // sysfs has it in sectors.
+    if (kind === 'block') this.size *= SECTOR;
   }
 
   /**
@@ -158,7 +168,7 @@ export class FileStorage implements Storage {
    * @param isMemory whether the image may be open without a lock
    */
   isInUse(isMemory: boolean): boolean {
-    return isUsedByQemu(this.#fd, isMemory);
+    return isUsedByQemu(this.fd, isMemory);
   }
 
   read(target: Uint8Array, offset: number): number {
@@ -167,7 +177,7 @@ export class FileStorage implements Storage {
     try {
       while (filled < target.length) {
         const length = Math.min(target.length - filled, MOST_AT_ONCE);
-        const got = readSync(this.#fd, target, filled, length, offset + filled);
+        const got = readSync(this.fd, target, filled, length, offset + filled);
         if (got === 0) break;
         filled += got;
       }
@@ -185,15 +195,19 @@ export class FileStorage implements Storage {
         offset,
       });
     }
+    if (this.kind === 'flash') {
+      const sentence = `${this.path} is flash, which is written only in whole erase blocks: change a copy of it, and bring that back with flashcp or nandwrite`;
+      throw new PstoreError('EROFS', sentence, { path: this.path, offset });
+    }
     // A file that was cut while it is in use must not grow again with a hole in it.
-    if (this.#kind === 'file' && fstatSync(this.#fd).size < offset + bytes.length) {
+    if (this.kind === 'file' && fstatSync(this.fd).size < offset + bytes.length) {
       throw cutWhileInUse(this, offset);
     }
     let done = 0;
     try {
       while (done < bytes.length) {
         const length = Math.min(bytes.length - done, MOST_AT_ONCE);
-        done += writeSync(this.#fd, bytes, done, length, offset + done);
+        done += writeSync(this.fd, bytes, done, length, offset + done);
       }
     } catch (error) {
       throw this.#failed('written', error, offset + done);
@@ -202,7 +216,7 @@ export class FileStorage implements Storage {
 
   sync(): void {
     try {
-      fdatasyncSync(this.#fd);
+      fdatasyncSync(this.fd);
     } catch (error) {
       throw this.#failed('brought to the medium', error, 0);
     }
@@ -215,7 +229,7 @@ export class FileStorage implements Storage {
   }
 
   close(): void {
-    if (--this.#users === 0) closeSync(this.#fd);
+    if (--this.#users === 0) closeSync(this.fd);
   }
 
   #failed(what: string, error: unknown, offset: number): PstoreError {
@@ -226,27 +240,31 @@ export class FileStorage implements Storage {
   }
 }
 
-/** Node has no ioctl: sysfs tells what a block device is. */
-function blockDeviceFolder({ rdev }: Stats): string {
+/** Where sysfs tells of a device: Node has no ioctl. */
+function deviceFolder({ rdev }: Stats, kind: 'block' | 'flash'): string {
   const major = Math.floor((rdev / 256) % 4096);
   const minor = (rdev % 256) + Math.floor(rdev / 2 ** 20) * 256;
-  return `/sys/dev/block/${major}:${minor}`;
+  // The device after each of flash is the same for reading only, of which sysfs tells nothing.
+  return kind === 'flash' ? `/sys/dev/char/${major}:${minor - (minor % 2)}` : `/sys/dev/block/${major}:${minor}`;
 }
 
-/** In bytes; sysfs has it in sectors of 512. */
-function blockDeviceSize(fd: number, path: string): number {
-  const folder = blockDeviceFolder(fstatSync(fd));
+/** A number that sysfs has of an open device. @throws PstoreError */
+export function deviceFact({ fd, path, kind }: FileStorage, name: string): number {
+  return deviceNumber(path, deviceFolder(fstatSync(fd), kind === 'flash' ? kind : 'block'), name);
+}
+
+function deviceNumber(path: string, folder: string, name: string): number {
   try {
-    return Number(readFileSync(join(folder, 'size'), 'latin1')) * 512;
+    return Number(readFileSync(join(folder, name), 'latin1'));
   } catch (error) {
-    throw fromSystem(error, `${path}: its size cannot be found in ${folder}`, { path });
+    throw fromSystem(error, `${path}: its ${name} cannot be found in ${folder}`, { path });
   }
 }
 
 /** Whether a block device refuses all writes: it can be opened for them nevertheless. */
 function isWriteProtected(path: string): boolean {
   try {
-    return readFileSync(join(blockDeviceFolder(statSync(path)), 'ro'), 'latin1').trim() === '1';
+    return deviceNumber(path, deviceFolder(statSync(path), 'block'), 'ro') === 1;
   } catch {
     // Where sysfs does not tell, the first write will.
     return false;

@@ -25,9 +25,7 @@ import {
   type FirmwareStatus,
   LEAST_BUFFER,
 } from './firmware.js';
-
-/** The kernel's device for dumps that the firmware still has. */
-const PAPR_DEVICE = '/dev/papr-platform-dump';
+import { PaprFirmware } from './papr.js';
 
 /** In a folder of the OPAL firmware (Documentation/ABI/stable/sysfs-firmware-opal-dump): the dump, and what removes it. */
 const OPAL_DUMP = '/dump';
@@ -41,32 +39,32 @@ const TAGS = 2n ** 64n;
 
 /**
  * The firmware behind a path.
- * @throws PstoreError ENOTSUP for the kernel's device; ENOENT, ENOTDIR, EACCES for what is no folder that can be read
+ * @param tags of the dumps that are meant, where the path is the kernel's device
+ * @throws PstoreError EINVAL for the device without tags, or tags without it; ENODEV where nobody here can make its system
+ *   calls; ENOENT, ENOTDIR, EACCES for what is no folder that can be read
  */
-export function openFirmware(path: string): Firmware {
-  if (path === PAPR_DEVICE) throw needsIoctl(path);
+export function openFirmware(path: string, tags: readonly bigint[] = []): Firmware {
   let stats: ReturnType<typeof statSync>;
   try {
     stats = statSync(path);
   } catch (error) {
     throw failed(path, 'cannot be opened', error);
   }
-  if (stats.isCharacterDevice()) throw needsIoctl(path);
+  if (stats.isCharacterDevice()) {
+    if (tags.length > 0) return new PaprFirmware(path, tags);
+    const advice = 'give those of the events that announced them, as in tag=0x100:0x101';
+    throw new PstoreError('EINVAL', `${path} gives a dump by its tag, and does not list them; ${advice}`, { path });
+  }
   if (!stats.isDirectory()) {
     throw new PstoreError('ENOTDIR', `${path} is no folder: platform-dump takes a folder of saved dumps`, {
       path,
       exit: 66,
     });
   }
+  if (tags.length > 0) {
+    throw new PstoreError('EINVAL', `${path} is a folder, whose dumps have no tags: leave tag= out`, { path });
+  }
   return new FirmwareFolder(path);
-}
-
-function needsIoctl(path: string): PstoreError {
-  return new PstoreError(
-    'ENOTSUP',
-    `${path}: fetching dumps from the firmware needs ioctls (PAPR_PLATFORM_DUMP_IOC_CREATE_HANDLE, PAPR_PLATFORM_DUMP_IOC_INVALIDATE), which Node.js cannot make; save the dumps with the machine's own tools (extract_platdump) and give their folder`,
-    { path, exit: 69 },
-  );
 }
 
 function failed(path: string, what: string, error: unknown, fallback: ErrorCode = 'EIO'): PstoreError {

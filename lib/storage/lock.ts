@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { fstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
+import { deviceCalls } from './device-calls.js';
 import { mountServed } from './mountinfo.js';
 import { isHeldByQemu } from './qemu.js';
 
@@ -23,6 +24,8 @@ export type TakeLock = (fd: number) => boolean;
 let takeLock: TakeLock = (fd) => {
   const { error, status } = spawnSync('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
   if (error) {
+    const taken = deviceCalls()?.lockExclusively(fd);
+    if (taken !== undefined) return taken;
     const sentence = 'the program flock (package util-linux) is needed for writing, and is not there; install it';
     throw new PstoreError('ENODEV', sentence, { cause: error });
   }

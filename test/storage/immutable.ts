@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { clearImmutable } from '../../lib/mount/syscalls.js';
-import { clearImmutableBy, makeRemovable } from '../../lib/storage/immutable.js';
+import { systemDeviceCalls } from '../../lib/mount/syscalls.js';
+import { useDeviceCalls } from '../../lib/storage/device-calls.js';
+import { makeRemovable } from '../../lib/storage/immutable.js';
 import { NodeFolder } from '../../lib/storage/node-folder.js';
 
 const folder = t.testdir();
@@ -14,7 +15,7 @@ t.teardown(() => spawnSync('chattr', ['-i', path]));
 const skip = isSet ? false : 'this file system, or this user, sets no such flag';
 
 t.test('a file that a person has made immutable stays, and the message says what helps', { skip }, (t) => {
-  clearImmutableBy(clearImmutable);
+  useDeviceCalls(systemDeviceCalls);
   const files = new NodeFolder(folder);
   const [file] = files.files();
   t.throws(() => files.remove(file!), {
@@ -28,10 +29,10 @@ t.test('a file that a person has made immutable stays, and the message says what
 t.test('the flag is taken off where the file system has set it', { skip }, (t) => {
   const fd = openSync(path, 'r');
   const anywhere = () => true;
-  clearImmutableBy(undefined);
+  useDeviceCalls(() => undefined);
   t.equal(makeRemovable(fd, path, anywhere), false, 'not without the system call');
   t.throws(() => unlinkSync(path), { code: 'EPERM' });
-  clearImmutableBy(clearImmutable);
+  useDeviceCalls(systemDeviceCalls);
   t.equal(makeRemovable(fd, path, anywhere), true);
   t.equal(makeRemovable(fd, path, anywhere), false, 'it is set no more');
   closeSync(fd);
@@ -40,9 +41,10 @@ t.test('the flag is taken off where the file system has set it', { skip }, (t) =
 });
 
 t.test('what keeps it from being taken off is no error', (t) => {
-  clearImmutableBy(() => {
+  const clearImmutable = () => {
     throw new Error('ENOTTY');
-  });
+  };
+  useDeviceCalls(() => ({ ...systemDeviceCalls()!, clearImmutable }));
   t.equal(
     makeRemovable(-1, path, () => true),
     false,

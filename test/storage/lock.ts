@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { systemDeviceCalls } from '../../lib/mount/syscalls.js';
+import { useDeviceCalls } from '../../lib/storage/device-calls.js';
 import { openImage } from '../../lib/storage/file.js';
 
 const path = join(t.testdir(), 'image.raw');
@@ -68,8 +70,13 @@ t.test('without the program flock', async (t) => {
       code: 'ENODEV',
       message: /flock \(package util-linux\) is needed/,
     });
+    useDeviceCalls(systemDeviceCalls);
+    const locked = openImage(path, { mode: 'must' });
+    t.throws(() => openImage(path, { mode: 'must' }), { code: 'EBUSY' }, 'the system call does it, too');
+    locked.close();
     openImage(path, { mode: 'read' }).close();
   } finally {
+    useDeviceCalls(() => undefined);
     process.env.PATH = PATH;
   }
   openImage(path, { mode: 'must' }).close();
