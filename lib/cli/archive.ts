@@ -197,7 +197,8 @@ const HASH_DIGITS = 8;
 
 type PartFacts = ReturnType<typeof partFacts>;
 
-function partFacts({ kept, head }: DumpPart<Listed>) {
+function partFacts({ kept, facts }: DumpPart<Listed>) {
+  const head = facts?.head;
   const { name, mtimeNs } = kept.record;
   const { size, sha256 } = contentOf(() => recordChunks(kept));
   return {

@@ -24,10 +24,12 @@ export interface DumpPart {
   /** Rises with time within a boot where times are the same. */
   readonly order: bigint;
   readonly state: PstoreRecord['state'];
+  /** The first line of its text, where that is such a one. */
+  readonly head?: HeadLine | undefined;
 }
 
 /** Parts of one dump, the newest text first. */
-export type Dump = readonly DumpPart[];
+export type Dump<T extends DumpPart = DumpPart> = readonly T[];
 
 /** A kernel writes one part after the other: more time than this for each is another boot. */
 const MAX_NS_A_PART = 10_000_000_000n;
@@ -39,8 +41,8 @@ const RANK: Readonly<Record<PstoreRecord['state'], number>> = { live: 0, salvage
  * the second that they are told by, because the parts of one dump may well carry different ones; and in two boots the
  * same count comes again.
  */
-export function groupDumps(parts: readonly DumpPart[]): Dump[] {
-  const byCount = new Map<number, DumpPart[]>();
+export function groupDumps<T extends DumpPart>(parts: readonly T[]): Dump<T>[] {
+  const byCount = new Map<number, T[]>();
   for (const part of parts) {
     const same = byCount.get(part.count);
     if (same) same.push(part);
@@ -51,8 +53,8 @@ export function groupDumps(parts: readonly DumpPart[]): Dump[] {
 }
 
 /** Parts with the same count, in the order in which they were written. */
-function splitDumps(parts: readonly DumpPart[]): Dump[] {
-  const dumps: DumpPart[][] = [];
+function splitDumps<T extends DumpPart>(parts: readonly T[]): Dump<T>[] {
+  const dumps: T[][] = [];
   for (const { part, time } of timed(parts)) {
     const dump = dumps.at(-1);
     const last = dump?.at(-1);
@@ -65,14 +67,14 @@ function splitDumps(parts: readonly DumpPart[]): Dump[] {
 }
 
 /** A part without a time has that of the one before it. */
-function timed(parts: readonly DumpPart[]): { part: DumpPart; time: bigint }[] {
+function timed<T extends DumpPart>(parts: readonly T[]): { part: T; time: bigint }[] {
   const inOrder = [...parts].sort((a, b) => compare(a.order, b.order));
   let time = inOrder.find(({ timeNs }) => timeNs !== null)?.timeNs ?? 0n;
   const all = inOrder.map((part) => {
     time = part.timeNs ?? time;
     return { part, time };
   });
-  const byRank = (a: DumpPart, b: DumpPart) => RANK[a.state] - RANK[b.state];
+  const byRank = (a: T, b: T) => RANK[a.state] - RANK[b.state];
   return all.sort((a, b) => compare(a.time, b.time) || a.part.part - b.part.part || byRank(a.part, b.part));
 }
 
@@ -106,7 +108,7 @@ function missing(from: number, to: number): Uint8Array {
 }
 
 /** The log, oldest text first: parts without their head lines, and a line for each gap. */
-function joinedText(backend: Backend, dump: Dump): Uint8Array[] {
+export function joinedText(backend: Backend, dump: Dump): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let expected = dump.at(-1)!.part;
   for (const { slot, part, state } of [...dump].reverse()) {
@@ -282,21 +284,27 @@ export function joinedName(part: string): string {
   return `${part.replace(/(?:\.enc\.z)?(?:\.salvaged)?$/, '')}${JOINED_SUFFIX}`;
 }
 
-/** All records that are parts of dumps: by what their backend knows, else by the first line of their text. */
+/** All records that are parts of dumps. */
 function partsOf(backend: Backend): DumpPart[] {
   const parts: DumpPart[] = [];
   for (let slot = 0; slot < backend.slots; slot++) {
     const record = backend.record(slot);
-    if (record?.type !== 'dmesg') continue;
-    const head = record.state === 'undecodable' ? undefined : headIn(backend, slot);
-    const count = head?.count ?? record.count;
-    const part = head?.part ?? record.part ?? null;
-    if (count === null || part === null) continue;
-    const order = record.id64 ?? BigInt(record.id);
-    const { name, mtimeNs: timeNs, state } = record;
-    parts.push({ slot, name, count, part, reason: head?.reason ?? record.reason, timeNs, order, state });
+    const part = record && partOf(backend, record);
+    if (part) parts.push(part);
   }
   return parts;
+}
+
+/** Which part of a dump a record is, by the first line of its text, else by what its backend knows; undefined for none. */
+export function partOf(backend: Backend, record: PstoreRecord): DumpPart | undefined {
+  const { slot, type, state, name, mtimeNs: timeNs } = record;
+  if (type !== 'dmesg') return undefined;
+  const head = state === 'undecodable' ? undefined : headIn(backend, slot);
+  const count = head?.count ?? record.count;
+  const part = head?.part ?? record.part ?? null;
+  if (count === null || part === null) return undefined;
+  const order = record.id64 ?? BigInt(record.id);
+  return { slot, name, count, part, reason: head?.reason ?? record.reason, timeNs, order, state, head };
 }
 
 /** A record that cannot be read is no part of anything. */

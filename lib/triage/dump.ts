@@ -2,12 +2,10 @@
 // a dump of its own.
 
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
-import { recordBytes, recordPieces } from '../pstore/content.js';
-import { MAX_HEAD_LINE, parseHeadLine } from '../pstore/head-line.js';
-import { joinedName } from '../pstore/joined.js';
+import { recordPieces } from '../pstore/content.js';
+import { groupDumps, joinedName, joinedText, type DumpPart as Part, partOf } from '../pstore/joined.js';
 import type { Crash } from './crash.js';
 import { type ExplainOptions, type Explanation, explainBytes, writer } from './explain.js';
-import { groupParts, joinParts, type PartFacts } from './parts.js';
 import type { Observation, RecordFacts } from './verdict.js';
 
 /** A record and the source that it is in. */
@@ -23,9 +21,11 @@ export interface Dump<T extends KeptRecord = KeptRecord> {
   readonly isJoined: boolean;
 }
 
-/** One record of a dump, and what its first line says. */
-export interface DumpPart<T extends KeptRecord = KeptRecord> extends PartFacts {
+/** One record of a dump. */
+export interface DumpPart<T extends KeptRecord = KeptRecord> {
   readonly kept: T;
+  /** Undefined for a record that is no part of anything. */
+  readonly facts: Part | undefined;
 }
 
 /** A text that was explained. */
@@ -49,28 +49,37 @@ export function isLog({ type }: PstoreRecord): boolean {
   return TEXT_TYPES.has(type);
 }
 
-/** All records as dumps, in the order of their first parts. @param records of any sources */
+/** All records as dumps, in the order of their first records. @param records of any sources */
 export function dumpsOf<T extends KeptRecord>(records: Iterable<T>): Dump<T>[] {
-  return groupParts(Array.from(records, partOf)).map(dumpOfParts);
+  const all = Array.from(records, factsOfPart);
+  // Only the parts of one source can be of one dump.
+  const sources = new Map<Backend, (Part & { readonly one: DumpPart<T> })[]>();
+  for (const one of all) {
+    const { backend } = one.kept.mounted;
+    const parts = sources.get(backend) ?? [];
+    sources.set(backend, parts);
+    if (one.facts) parts.push({ ...one.facts, one });
+  }
+  const dumpOf = new Map<DumpPart<T>, Dump<T>>();
+  for (const group of [...sources.values()].flatMap((parts) => groupDumps(parts))) {
+    const dump = dumpOfParts(group.map(({ one }) => one));
+    for (const part of dump.parts) dumpOf.set(part, dump);
+  }
+  return [...new Set(all.map((one) => dumpOf.get(one) ?? dumpOfParts([one])))];
 }
 
-/** A record with what tells whose part it is. */
-function partOf<T extends KeptRecord>(kept: T): DumpPart<T> {
-  const { record, mounted } = kept;
-  const { state, mtimeNs, type } = record;
-  const hasHead = type === 'dmesg' && state !== 'undecodable';
-  const head = hasHead ? parseHeadLine(recordBytes(mounted.backend, record.slot, MAX_HEAD_LINE)) : undefined;
-  // Only the parts of one source can be of one dump.
-  const backend = `${mounted.label}/${mounted.backend.path}`;
-  return { kept, backend, seconds: Number((mtimeNs ?? 0n) / 1_000_000_000n), head };
+function factsOfPart<T extends KeptRecord>(kept: T): DumpPart<T> {
+  return { kept, facts: partOf(kept.mounted.backend, kept.record) };
 }
 
 /** @param parts of one dump, in any order */
 export function dumpOfParts<T extends KeptRecord>(parts: readonly DumpPart<T>[]): Dump<T> {
-  const sorted = parts.toSorted((a, b) => (b.head?.part ?? 1) - (a.head?.part ?? 1));
+  const sorted = parts.toSorted((a, b) => numberOf(b) - numberOf(a));
   const [first, ...others] = sorted as [DumpPart<T>, ...DumpPart<T>[]];
-  return { parts: [first, ...others], isJoined: sorted.length > 1 || (first.head?.part ?? 1) > 1 };
+  return { parts: [first, ...others], isJoined: sorted.length > 1 || numberOf(first) > 1 };
 }
+
+const numberOf = ({ facts }: DumpPart): number => facts?.part ?? 1;
 
 /** The bytes of one record, in pieces. @throws PstoreError EIO */
 export function recordChunks({ mounted, record }: KeptRecord): Generator<Uint8Array> {
@@ -80,20 +89,19 @@ export function recordChunks({ mounted, record }: KeptRecord): Generator<Uint8Ar
 /** The text of a dump, in pieces: that of one record as it is, of several parts without their first lines. */
 export function* dumpChunks({ parts, isJoined }: Dump): Generator<Uint8Array> {
   if (!isJoined) yield* recordChunks(parts[0].kept);
-  else yield new TextEncoder().encode(joinParts(parts.map(wholeText)).text);
+  else yield* joinedText(parts[0].kept.mounted.backend, parts.map(({ facts }) => facts!).reverse());
 }
 
-function wholeText({ kept: { mounted, record } }: DumpPart): string {
-  return new TextDecoder().decode(recordBytes(mounted.backend, record.slot));
-}
+/** No backend splits a dump into more: what claims so is damaged, and gets no list of what is missing. */
+const MAX_PARTS = 1000;
 
-/** Numbers of the parts that a dump lacks. */
+/** Numbers of the parts that a dump lacks: between others, or the first ones. */
 function missingParts({ parts, isJoined }: Dump): readonly number[] {
-  return isJoined ? joinParts(parts.map(headLine)).missing : [];
+  if (!isJoined) return [];
+  const there = new Set(parts.map(numberOf));
+  const highest = Math.min(numberOf(parts[0]), MAX_PARTS);
+  return Array.from({ length: highest }, (_, i) => i + 1).filter((part) => !there.has(part));
 }
-
-const headLine = ({ head }: DumpPart): string =>
-  head === undefined ? '' : `${head.reason}#${head.count} Part${head.part}\n`;
 
 /** The records that hold logs, each dump as one. */
 export function* explainRecords(records: Iterable<KeptRecord>, options: ExplainOptions): Generator<Explained> {
@@ -131,7 +139,7 @@ export function nameOf(dump: Dump): string {
 
 /** One record by itself, as a dump. */
 export function dumpOfOne<T extends KeptRecord>(kept: T): Dump<T> {
-  return dumpOfParts([partOf(kept)]);
+  return dumpOfParts([factsOfPart(kept)]);
 }
 
 function factsOf(record: PstoreRecord, missing: readonly number[]): RecordFacts {
