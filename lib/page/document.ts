@@ -26,6 +26,7 @@ export const VIEWER_TITLE = 'pstorefuse viewer';
 export function viewerMain(): Markup {
   return html`<section class="drop" id="drop" aria-label="Open an image">
 <p><label>Drop an image here, or choose one: <input type="file" id="choose" class="script" multiple></label></p>
+<p class="more"><label>Or a folder of records (efivarfs, saved dumps): <input type="file" id="choose-folder" class="script" webkitdirectory></label></p>
 <p class="note more">A partition of pstore/blk, a region of ramoops, mtdoops flash, EFI variables, an ERST store, a vmcore: as it is, or as .gz. Everything is read in this page: nothing leaves this machine.</p>
 <noscript><p class="failed">This page needs JavaScript to read an image. The command pstorefuse report makes pages that need none.</p></noscript>
 <p role="status" id="status"></p><progress id="progress" hidden aria-label="Reading"></progress>

@@ -3,7 +3,9 @@
 import { SEARCHED } from '../blk/detect.js';
 import { PstoreError } from '../errors.js';
 import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
-import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import type { AnyKind, BackendKind, Finding, FolderKind, OpenContext } from '../pstore/kind.js';
+import type { Firmware } from '../storage/firmware.js';
+import type { Folder } from '../storage/folder.js';
 import { MAX_LISTED, partitionText, readPartitionTables } from '../storage/partitions.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
@@ -91,6 +93,28 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
     `${spec.path}: no signature of any known format is found in it${searched}; pstorefuse scan ${spec.path} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
     { path: spec.path },
   );
+}
+
+/** The kind whose files stand in a folder. To be asked first: a platform dump may be any file. */
+export function kindOfFiles(kinds: readonly AnyKind[], folder: Folder): BackendKind | undefined {
+  return kinds.find((kind): kind is BackendKind => {
+    return kind.source === 'file' && kind.folder !== undefined && probesFolder(kind.folder, folder);
+  });
+}
+
+/** A folder with too many files is none of records. */
+function probesFolder(kind: NonNullable<BackendKind['folder']>, folder: Folder): boolean {
+  try {
+    return kind.probe(folder) > 0;
+  } catch (error) {
+    if (error instanceof PstoreError && error.code === 'EFBIG') return false;
+    throw error;
+  }
+}
+
+/** The kind whose dumps a firmware, or a folder of saved ones, has. */
+export function kindOfFirmware(kinds: readonly AnyKind[], firmware: Firmware): FolderKind | undefined {
+  return kinds.find((kind): kind is FolderKind => kind.source === 'folder' && kind.probe(firmware) !== undefined);
 }
 
 /** What is said of a disk in none of whose partitions anything is found; undefined for what is no disk. */

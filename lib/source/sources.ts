@@ -5,7 +5,7 @@ import { tagsOf } from '../platform-dump/backend.js';
 import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
-import type { AnyKind, BackendKind } from '../pstore/kind.js';
+import type { AnyKind } from '../pstore/kind.js';
 import { FileStorage, sourceKind } from '../storage/file.js';
 import { openFirmware } from '../storage/firmware-folder.js';
 import { machineLockdown } from '../storage/lockdown.js';
@@ -23,7 +23,7 @@ import { parseSource as parseSpec, type SourceSpec, unknownBackend } from './gra
 import { KINDS, kindNamed } from './kinds.js';
 import { placed, unwrapped } from './medium.js';
 import { knownKeys, type OpenOptions, openStorage, sharedKeysFor, warningsFor } from './open-storage.js';
-import { looksLike } from './recognise.js';
+import { kindOfFiles, kindOfFirmware, looksLike } from './recognise.js';
 
 export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
 export { type OpenOptions, updateMsOf } from './open-storage.js';
@@ -181,23 +181,8 @@ function openFolder(spec: SourceSpec, options: OpenOptions): OpenSource {
   return { spec, kind, backend, keys, identity: { file: identityOf(path), from: 0, to: 0, whole: 0 } };
 }
 
-/** Kinds whose files stand in a folder are tried first: a platform dump may be any file. */
 function recogniseFolder(path: string): AnyKind | undefined {
-  const folder = new NodeFolder(path);
-  const ofFiles = KINDS.find((kind) => kind.source === 'file' && kind.folder && probesFolder(kind.folder, folder));
-  if (ofFiles) return ofFiles;
-  const firmware = openFirmware(path);
-  return KINDS.find((kind) => kind.source === 'folder' && kind.probe(firmware) !== undefined);
-}
-
-/** A folder with too many files is none of records. */
-function probesFolder(kind: NonNullable<BackendKind['folder']>, folder: NodeFolder): boolean {
-  try {
-    return kind.probe(folder) > 0;
-  } catch (error) {
-    if (error instanceof PstoreError && error.code === 'EFBIG') return false;
-    throw error;
-  }
+  return kindOfFiles(KINDS, new NodeFolder(path)) ?? kindOfFirmware(KINDS, openFirmware(path));
 }
 
 /** A source that did not open, and why. */

@@ -58,7 +58,7 @@ t.test('the report of an image', options, async (t) => {
   const image = imageFile(scratchFolder(t), 's5');
   const path = reportOf(t, image);
   const browser = await browserFor(t);
-  const { page, wrong } = await watched(browser, path);
+  const { page, wrong } = await watched(browser, path, { permissions: ['clipboard-read', 'clipboard-write'] });
 
   await t.test('lists what ls lists, and has the texts', async (t) => {
     const rows = await shownRows(page);
@@ -96,6 +96,27 @@ t.test('the report of an image', options, async (t) => {
     t.match(await page.textContent('#filter'), /^1:null-deref:/);
     await page.click('#filter');
     t.equal(await foundText(page), '3 records');
+  });
+
+  await t.test('the map and the chart lead to records', async (t) => {
+    await page.locator('.map a').first().dispatchEvent('click');
+    const first = page.locator('[id="r/dmesg-pstore_blk-0"]');
+    await first.locator('pre').waitFor();
+    t.equal(await first.getAttribute('open'), '');
+    await page.locator('svg a[href^="#from="]').last().dispatchEvent('click');
+    await page.waitForSelector('#filter:visible');
+    const there = await visible(page);
+    t.ok(there.includes('r/dmesg-pstore_blk-2') && !there.includes('r/none'), 'the newest crash is in the last bar');
+    await page.click('#filter');
+    t.equal(await foundText(page), '3 records');
+  });
+
+  await t.test('copies a record as text', async (t) => {
+    const row = page.locator('[id="r/dmesg-pstore_blk-0"]');
+    await row.locator('[data-do="copy"]').click();
+    await row.locator('.said', { hasText: 'Copied.' }).waitFor();
+    const copied = await page.evaluate('navigator.clipboard.readText()');
+    t.equal(copied, await textOf(page, 'r/dmesg-pstore_blk-0'));
   });
 
   await t.test('is used by the keyboard', async (t) => {

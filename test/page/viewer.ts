@@ -1,11 +1,13 @@
 // The viewer in a browser: an image of each family that is dropped on it shows what ls shows.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
 import t from 'tap';
+import { dumpBytes, FSPDUMP, SYSDUMP } from '../builders/platform-dump.js';
 import { SPECIMENS } from '../builders/specimens.js';
-import { goldenImage } from '../fixture-path.js';
+import { golden, goldenImage } from '../fixture-path.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
 import { browserFor, chosen, complete, shownRows, skipped, VIEWER, watched } from './chromium.js';
 
@@ -98,6 +100,59 @@ t.test('dropping, saving, searching', options, async (t) => {
     t.match(await page.textContent('#status'), /^notes\.txt/);
     t.equal((await shownRows(page)).length, listed(join(folder, 'r1.raw')).length);
   });
+  t.same(wrong, []);
+});
+
+/** Drops a path of the machine on the page, as a file manager does. */
+async function dropped(page: Page, path: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await session.send('Input.dispatchDragEvent', { type, x: 200, y: 150, data });
+  }
+  await session.detach();
+}
+
+t.test('a folder of records', options, async (t) => {
+  const folder = scratchFolder(t);
+  const browser = await browserFor(t);
+  const { page, wrong } = await watched(browser, VIEWER);
+  const variables = join(folder, 'efivars');
+  cpSync(golden('efi-61', 'efivars'), variables, { recursive: true });
+  const dumps = join(folder, 'opal');
+  mkdirSync(join(dumps, '0x1-0x2a'), { recursive: true });
+  writeFileSync(join(dumps, 'saved'), dumpBytes({ name: SYSDUMP, data: 3000 }));
+  writeFileSync(join(dumps, '0x1-0x2a', 'dump'), dumpBytes({ name: FSPDUMP }));
+  for (const path of [variables, dumps]) {
+    await page.setInputFiles('#choose-folder', path);
+    await complete(page);
+    const expected = listed(path).map(({ name }) => name);
+    t.ok(expected.length >= 2);
+    const shown = (await shownRows(page)).filter(({ isErased }) => !isErased);
+    t.same(shown.flatMap(({ names }) => names).sort(), expected.sort(), path);
+  }
+  const row = page.locator('.r').first();
+  await row.locator('summary').click();
+  const [download] = await Promise.all([page.waitForEvent('download'), row.locator('[data-do="save"]').click()]);
+  const saved = readFileSync(await download.path(), 'latin1');
+  t.equal(saved, pstorefuse('cat', dumps, download.suggestedFilename()).stdout);
+  await page.evaluate("document.getElementById('content').removeAttribute('data-state')");
+  await dropped(page, variables);
+  await complete(page);
+  const names = (await shownRows(page)).filter(({ isErased }) => !isErased).flatMap((each) => each.names);
+  t.same(
+    names.sort(),
+    listed(variables)
+      .map(({ name }) => name)
+      .sort(),
+    'it is dropped, too',
+  );
+  const other = join(folder, 'photos');
+  mkdirSync(other);
+  writeFileSync(join(other, 'a.jpg'), 'no record');
+  await page.setInputFiles('#choose-folder', other);
+  await page.waitForSelector('#status.failed');
+  t.match(await page.textContent('#status'), /^photos is a folder, and none of records/);
   t.same(wrong, []);
 });
 

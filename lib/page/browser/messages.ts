@@ -1,8 +1,10 @@
 // What a viewer's page and its worker tell each other.
 
+import type { Dropped } from './dropped.js';
+
 /** To the worker. */
 export type Request =
-  | { readonly do: 'open'; readonly files: readonly File[] }
+  | { readonly do: 'open'; readonly files: readonly Dropped[] }
   | { readonly do: 'body'; readonly id: string; readonly ticket: number }
   | { readonly do: 'bytes'; readonly id: string; readonly ticket: number }
   | { readonly do: 'search'; readonly words: readonly string[]; readonly ticket: number };

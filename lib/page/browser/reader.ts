@@ -10,7 +10,9 @@ import { listMarkup, newestFirst } from '../listing.js';
 import { overviewMarkup } from '../render.js';
 import { bodyMarkup, rowMarkup } from '../rows.js';
 import { pageText } from '../text.js';
+import type { Dropped } from './dropped.js';
 import { fileStorage } from './file-storage.js';
+import { folderBackend } from './folder-source.js';
 import type { Reply } from './messages.js';
 import { pause } from './text-search.js';
 
@@ -36,13 +38,13 @@ export class Reader {
   }
 
   /** Shows what there is at once, and what the logs tell when it is found. */
-  async open(files: readonly File[]): Promise<void> {
+  async open(all: readonly Dropped[]): Promise<void> {
     const failed: string[] = [];
-    for (const file of files) {
+    for (const dropped of all) {
       try {
-        this.#sources.push(await openFile(file, labelOf(file, this.#sources)));
+        this.#sources.push(await openDropped(dropped, labelOf(dropped, this.#sources)));
       } catch (error) {
-        failed.push(sentence(file.name, error));
+        failed.push(sentence(dropped.name, error));
       }
     }
     this.#images = this.#sources.map(pageImage);
@@ -180,6 +182,13 @@ function textIn(dump: PageDump['dump']): string {
   }
 }
 
+async function openDropped(dropped: Dropped, label: string): Promise<PageSource> {
+  if ('file' in dropped) return openFile(dropped.file, label);
+  const backend = await folderBackend(dropped, new TextCache(CACHE));
+  const facts = [['folder', `${dropped.name} (${dropped.files.length} files)`]] as const;
+  return { mounted: { backend, label }, size: 0, facts };
+}
+
 async function openFile(file: File, label: string): Promise<PageSource> {
   const storage = await fileStorage(file);
   const path = file.name;
@@ -195,7 +204,7 @@ function noFile(path: string): never {
 }
 
 /** The file's name, which no two images share. */
-function labelOf({ name }: File, others: readonly PageSource[]): string {
+function labelOf({ name }: Dropped, others: readonly PageSource[]): string {
   const taken = new Set(others.map(({ mounted }) => mounted.label));
   let label = name;
   for (let n = 2; taken.has(label); n++) label = `${name}.${n}`;

@@ -1,6 +1,7 @@
 // The viewer: takes images that are dropped on the page, and shows what a worker finds in them.
 
 import { watchActs } from './acts.js';
+import { chosenOf, type Dropped, droppedOf } from './dropped.js';
 import { watchKeys } from './keys.js';
 import { RecordList } from './list.js';
 import type { Reply, Request } from './messages.js';
@@ -10,8 +11,10 @@ export function startViewer(core: HTMLElement): void {
   const viewer = new Viewer(core);
   watchKeys(() => viewer.list);
   const drop = document.getElementById('drop')!;
-  const choose = document.getElementById('choose') as HTMLInputElement;
-  choose.addEventListener('change', () => viewer.open(Array.from(choose.files ?? [])));
+  for (const id of ['choose', 'choose-folder']) {
+    const choose = document.getElementById(id) as HTMLInputElement;
+    choose.addEventListener('change', () => viewer.open(chosenOf(choose.files ?? [])));
+  }
   addEventListener('dragover', (event) => {
     event.preventDefault();
     drop.classList.add('over');
@@ -20,7 +23,11 @@ export function startViewer(core: HTMLElement): void {
   addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
-    viewer.open(Array.from(event.dataTransfer?.files ?? []));
+    droppedOf(event.dataTransfer).then(
+      (all) => viewer.open(all),
+      (error: Error) =>
+        viewer.fail([`This browser does not give what was dropped (${error.message}); choose it instead.`]),
+    );
   });
 }
 
@@ -53,7 +60,7 @@ class Viewer {
   }
 
   /** Another worker for other images: the one before, whatever it does, is ended. */
-  async open(files: readonly File[]): Promise<void> {
+  async open(files: readonly Dropped[]): Promise<void> {
     if (files.length === 0) return;
     this.#worker?.terminate();
     this.#list?.end();
@@ -67,11 +74,11 @@ class Viewer {
       this.#script ??= URL.createObjectURL(await scriptOf(this.#core));
       this.#worker = new Worker(this.#script);
     } catch (error) {
-      this.#fail([`This browser cannot start the reader: ${(error as Error).message}`]);
+      this.fail([`This browser cannot start the reader: ${(error as Error).message}`]);
       return;
     }
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#hear(data);
-    this.#worker.onerror = (event) => this.#fail([`The reader has failed, please report it: ${event.message}`]);
+    this.#worker.onerror = (event) => this.fail([`The reader has failed, please report it: ${event.message}`]);
     this.#send({ do: 'open', files });
   }
 
@@ -161,7 +168,7 @@ class Viewer {
     this.#status.className = '';
   }
 
-  #fail(messages: readonly string[]): void {
+  fail(messages: readonly string[]): void {
     this.#progress.hidden = true;
     this.#say('');
     this.#tell(messages);
