@@ -2,7 +2,7 @@
 
 import { findBytes } from '#platform';
 import { ALL_ABIS } from '../pstore/abi.js';
-import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
+import { FRONT_ENDS, type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
 import type { Storage } from '../storage/storage.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -35,9 +35,7 @@ export interface Mark {
 }
 
 /** Front-ends by their record type numbers, which the signature carries. */
-const TYPES = new Map<number, FrontEnd>(
-  (['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const).map((type) => [RECORD_TYPE_NUMBERS[type], type]),
-);
+const TYPES = new Map<number, FrontEnd>(FRONT_ENDS.map((type) => [RECORD_TYPE_NUMBERS[type], type]));
 const CHUNK = 1 << 20;
 /** Bytes after a mark that are needed to judge it. */
 const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;

@@ -47,10 +47,18 @@ export class Arguments {
   /** @throws PstoreError EINVAL for a value that is none of `choices` */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const value = this.text(name);
-    if (value !== undefined && !(choices as readonly string[]).includes(value)) {
-      throw new PstoreError('EINVAL', `--${name} ${value}: known are ${choices.join(', ')}`);
-    }
+    if (value !== undefined) checkChoice(name, value, choices);
     return value as T | undefined;
+  }
+
+  /**
+   * Several values, with commas between them, in small letters as `choices` has them.
+   * @throws PstoreError EINVAL for a value that is none of `choices`
+   */
+  choices(name: string, choices: readonly string[]): readonly string[] | undefined {
+    const values = this.text(name)?.toLowerCase().split(',');
+    for (const value of values ?? []) checkChoice(name, value, choices);
+    return values;
   }
 
   list(name: string): string[] {
@@ -68,6 +76,12 @@ export class Arguments {
     const value = this.#values[name];
     return Array.isArray(value) ? value.at(-1) === true : value === true;
   }
+}
+
+/** @throws PstoreError EINVAL for a value of an option that is none of `choices` */
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new PstoreError('EINVAL', `--${name} ${value}: known are ${choices.join(', ')}`);
 }
 
 /** The options that every command with a SOURCE has. */

@@ -3,6 +3,8 @@
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
+import { REASON_WORDS } from '../pstore/record-type.js';
+import { KINDS } from '../source/kinds.js';
 import type { Arguments } from './command.js';
 import { type Clock, parseWhen } from './when.js';
 
@@ -57,15 +59,17 @@ export function selectionOf(args: Arguments): Selection {
   return {
     sinceNs: when('since'),
     untilNs: when('until'),
-    types: words(args.text('type')),
-    reasons: words(args.text('reason')),
+    types: args.choices('type', TYPES),
+    reasons: args.choices('reason', REASONS),
     pattern: patternOf(args.text('g')),
     most: countOf(args.text('n'), 'n'),
     oldestFirst: args.flag('r'),
   };
 }
 
-const words = (text: string | undefined): string[] | undefined => text?.split(',').map((word) => word.toLowerCase());
+/** What a record of any kind may be. */
+const TYPES = [...new Set(KINDS.flatMap(({ types }) => types))];
+const REASONS = REASON_WORDS.map((word) => word.toLowerCase());
 
 /** As journalctl does: a pattern without capitals finds these, too. */
 function patternOf(text: string | undefined): RegExp | undefined {

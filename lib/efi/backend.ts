@@ -25,6 +25,8 @@ const FORMAT = 'efi';
 /** What file names have: since Linux 6.2 (commit 893c5f1de620), and before. */
 const BACKEND_NAMES = ['efi_pstore', 'efi'] as const;
 
+const TYPES = [...RECORD_TYPES, 'unknown'] as const;
+
 /** A larger file is no flash image: it is looked at only where somebody says that it is one. */
 const MAX_PROBED = 2 * MAX_FLASH;
 
@@ -32,6 +34,7 @@ export const efi: BackendKind = {
   name: FORMAT,
   summary: 'EFI variables: flash images of virtual machines and boards, efivarfs and copies of it',
   keys: ['backend_name', 'record_size'],
+  types: TYPES,
   source: 'file',
   isAskedFirst: true,
   ...probeAndOpen({
@@ -89,7 +92,7 @@ type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
 function openPlace(place: VariablePlace, context: PlaceContext, isWritable: boolean): Backend {
   const { keys, cache } = context;
   const store = new DumpStore(place, context, isWritable && !keys.flag('ro'));
-  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: [...RECORD_TYPES, 'unknown'] });
+  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: TYPES });
 }
 
 interface DumpPiece extends Piece {

@@ -26,6 +26,7 @@ import {
 } from './place.js';
 
 const NAME = 'erst';
+const TYPES = ['dmesg', 'mce', 'unknown'] as const;
 
 /** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
 const MAX_PROBED = 4 << 20;
@@ -34,6 +35,7 @@ export const erst: BackendKind = {
   name: NAME,
   summary: "ACPI ERST: the file of QEMU's acpi-erst device, and CPER records",
   keys: [],
+  types: TYPES,
   source: 'file',
   isMemory: true,
   isAskedFirst: true,
@@ -64,7 +66,7 @@ type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
 function openPlace(place: RecordPlace, context: PlaceContext, isWritable: boolean): Backend {
   const { keys, cache } = context;
   const store = new RecordStore(place, context, isWritable && !keys.flag('ro'));
-  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: ['dmesg', 'mce', 'unknown'] });
+  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: TYPES });
 }
 
 interface RecordPiece extends Piece {

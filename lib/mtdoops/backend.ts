@@ -29,7 +29,7 @@ import { type AfterText, afterText } from './second-text.js';
 /** Pages that a person can read though a kernel does not know them. */
 const SALVAGEABLE: ReadonlySet<PageState> = new Set(['bad-seq', 'bad-magic', 'other-endian', 'truncated']);
 /** The type of what a page holds after its kernel log: phones keep the log of user space there. */
-const LOGCAT = 'logcat';
+export const LOGCAT = 'logcat';
 const MEASURE_STEP = 64 << 10;
 /** Bytes from the NUL on that tell whether anything follows it. */
 const FEW = 64;

@@ -25,6 +25,7 @@ export const platformDump: FolderKind = {
   name: NAME,
   summary: 'a folder of saved platform dumps (PAPR firmware)',
   keys: ['spool', 'lockdown', 'force_invalidate'],
+  types: [TYPE],
   source: 'folder',
   probe,
   open,

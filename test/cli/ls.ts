@@ -76,6 +76,14 @@ t.test('selection', async (t) => {
     /^dmesg-0:\d+:<4>\[ +9.79\d+\] RIP: 0010:lkdtm_EXCEPTION/,
   ]);
   t.same(await names('-g', 'IP: 0010:lkdtm_exc'), [''], 'with capitals the case counts');
+  t.match(await pstorefuseBeside(['ls', 's3.raw', '--type', 'dmesg,foo']), {
+    status: 64,
+    stderr: /--type foo: known are dmesg, console, .*dump\n/,
+  });
+  t.match(await pstorefuseBeside(['ls', 's3.raw', '--reason', 'foo']), {
+    status: 64,
+    stderr: /--reason foo: known are panic, oops, emergency, shutdown, oom, .*unknown\n/,
+  });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '-g', '(']), { status: 64, stderr: /this is no pattern/ });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '-n', 'x']), { status: 64, stderr: /-n x: give a whole number/ });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '--since', 'x']), { status: 64, stderr: /this is no time/ });
