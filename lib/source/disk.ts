@@ -1,4 +1,4 @@
-// An image of a whole disk: the partition that is meant, or those that hold something.
+// An image of a whole disk, or a tar archive: the partition or file in it that is meant, or those that hold something.
 
 import { PstoreError } from '../errors.js';
 import {
@@ -7,10 +7,12 @@ import {
   type PartitionTable,
   partitionText,
   readPartitionTables,
+  TABLE_WORDS,
 } from '../storage/partitions.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
+import { readTar } from '../storage/tar.js';
 import type { Warnings } from '../warnings.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
@@ -23,6 +25,13 @@ interface Hit {
   readonly kind: string;
 }
 
+/** The tables of partitions, or of files, that an image may have, as readPartitionTables() gives them. */
+function tablesOf(disk: Storage): readonly PartitionTable[] {
+  const surviving = new SurvivingStorage(disk);
+  const archive = readTar(surviving);
+  return archive ? [archive] : readPartitionTables(surviving);
+}
+
 /** The partition's bytes; fewer than its table says where the disk was cut. */
 function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStorage {
   return new SliceStorage(disk, offset, Math.min(size, disk.size - offset));
@@ -33,9 +42,9 @@ function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStor
  * @throws PstoreError EBADMSG where there is no partition table, EINVAL where no partition or more than one is named so
  */
 export function namedPartition(disk: Storage, name: string, warnings: Warnings): SliceStorage {
-  const [table] = readPartitionTables(new SurvivingStorage(disk));
+  const [table] = tablesOf(disk);
   if (!table) {
-    const sentence = `${disk.path} has no partition table (GPT or MBR), so part=${name} names nothing; leave it out`;
+    const sentence = `${disk.path} has no partition table (GPT or MBR) and is no tar archive, so part=${name} names nothing; leave it out`;
     throw new PstoreError('EBADMSG', sentence, { path: disk.path });
   }
   const byNumber = table.partitions.filter(({ number }) => String(number) === name);
@@ -44,7 +53,8 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
   );
   const [found, another] = byNumber.length > 0 ? byNumber : named;
   if (!found || another) {
-    const what = another ? 'more than one partition is called' : 'no partition is called';
+    const { part } = TABLE_WORDS[table.kind];
+    const what = another ? `more than one ${part} is called` : `no ${part} is called`;
     const list = table.partitions.map(partitionText).slice(0, MAX_LISTED).join('; ');
     throw new PstoreError('EINVAL', `${disk.path}: ${what} ${name}; its ${table.kind} has ${list || 'none'}`, {
       path: disk.path,
@@ -52,7 +62,7 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
   }
   warnOfTable(disk, table, warnings);
   if (found.offset + found.size > disk.size) {
-    const sentence = `the image ends at ${disk.size}, inside the partition ${partitionText(found)}; it was cut`;
+    const sentence = `the image ends at ${disk.size}, inside the ${TABLE_WORDS[table.kind].part} ${partitionText(found)}; it was cut`;
     warnings.add('image-capped', `${disk.path}: ${sentence}`);
   }
   return partitionStorage(disk, found);
@@ -68,7 +78,7 @@ function searchPartitions(
   recognise: (part: SliceStorage) => string | undefined,
 ): { table: PartitionTable; hits: Hit[] } | undefined {
   let best: { table: PartitionTable; hits: Hit[] } | undefined;
-  for (const table of readPartitionTables(new SurvivingStorage(disk))) {
+  for (const table of tablesOf(disk)) {
     const hits = table.partitions.flatMap((partition): Hit[] => {
       const kind = recognise(partitionStorage(disk, partition));
       return kind === undefined ? [] : [{ partition, kind }];
@@ -79,8 +89,8 @@ function searchPartitions(
 }
 
 /** What was found in a disk, and what to type. @param path as it is typed in a SOURCE */
-function hitText(path: string, { partition, kind }: Hit): string {
-  return `partition ${partitionText(partition)} is of ${kind}: take ${kind}:${path},part=${partition.number}`;
+function hitText(path: string, { partition, kind }: Hit, table: PartitionTable): string {
+  return `${TABLE_WORDS[table.kind].part} ${partitionText(partition)} is of ${kind}: take ${kind}:${path},part=${partition.number}`;
 }
 
 /** What was found in a disk without the key part=. */
@@ -94,7 +104,7 @@ export interface Found {
 const FOUND = 0.69;
 
 /**
- * Looks into the partitions of a disk; the partition table, not the whole disk, tells where an image begins.
+ * Looks into the partitions of a disk, or the files of an archive; the table, not the whole, tells where an image begins.
  * @returns undefined where there is no partition table, or no partition holds anything
  * @throws PstoreError EBADMSG where several do, or where something is to be written
  */
@@ -111,14 +121,15 @@ export function findInDisk(
   if (!search || !hit) return undefined;
   const { path } = spec;
   const typed = path.replaceAll(',', ',,');
-  const disks = `${path} is a disk with a partition table (${search.table.kind})`;
+  const { table } = search;
+  const { whole, part } = TABLE_WORDS[table.kind];
   if (another || mode === 'must') {
-    const list = search.hits.map((each) => hitText(typed, each)).join('; ');
-    const why = another ? 'several of its partitions hold something' : 'to write, name the partition';
-    throw new PstoreError('EBADMSG', `${disks}: ${why}: ${list}`, { path });
+    const list = search.hits.map((each) => hitText(typed, each, table)).join('; ');
+    const why = another ? `several of its ${part}s hold something` : `to write, name the ${part}`;
+    throw new PstoreError('EBADMSG', `${path} is ${whole}: ${why}: ${list}`, { path });
   }
-  warnings.add('partition-found', `${disks}: ${hitText(typed, hit)}`);
-  warnOfTable(disk, search.table, warnings);
+  warnings.add('partition-found', `${path} is ${whole}: ${hitText(typed, hit, table)}`);
+  warnOfTable(disk, table, warnings);
   return { storage: partitionStorage(disk, hit.partition), keys: [['part', String(hit.partition.number)]] };
 }
 

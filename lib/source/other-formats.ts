@@ -32,7 +32,11 @@ const FORMATS: readonly OtherFormat[] = [
   { name: 'bzip2 data', magic: at0('BZh'), advice: unpack('bunzip2') },
   { name: 'zip data', magic: at0('PK\x03\x04'), advice: unpack('unzip') },
   { name: '7-Zip data', magic: at0('7z\xbc\xaf\x27\x1c'), advice: unpack('7z x') },
-  { name: 'a tar archive', magic: at(257, 'ustar'), advice: unpack('tar -x') },
+  {
+    name: 'a tar archive',
+    magic: at(257, 'ustar'),
+    advice: 'extract it first (tar -x), and give the image or the folder that was in it',
+  },
   { name: 'an rpm package', magic: at0('\xed\xab\xee\xdb'), advice: unpack('rpm2cpio') },
 
   // Dumps of kernels and machines: crash's own sources name them (lkcd_*.c, diskdump.h, sadump.h, vmware_vmss.h).

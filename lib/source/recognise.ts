@@ -4,9 +4,10 @@ import { SEARCHED } from '../blk/detect.js';
 import { PstoreError } from '../errors.js';
 import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
-import { MAX_LISTED, partitionText, readPartitionTables } from '../storage/partitions.js';
+import { MAX_LISTED, partitionText, readPartitionTables, TABLE_WORDS } from '../storage/partitions.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
+import { readTar } from '../storage/tar.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { otherFormatSentence } from './other-formats.js';
@@ -60,13 +61,18 @@ export function likeliest(kinds: readonly BackendKind[], storage: SurvivingStora
 /** pstore/zone and blkoops: a smaller partition is refused. */
 const LEAST_PARTITION = 4096;
 
+/** A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later. */
+function bestOf(files: readonly BackendKind[], spec: SourceSpec, storage: SurvivingStorage): Recognised | undefined {
+  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
+  const own = likeliest(meant, storage);
+  return own && own.finding.sure >= MAYBE ? own : likeliest(files, storage);
+}
+
 /** @throws PstoreError EBADMSG when it is of none */
 export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: SourceKeys): Recognised {
   const files = KINDS.filter((kind) => kind.source === 'file');
-  // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
-  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
-  const own = likeliest(meant, storage);
-  const best = own && own.finding.sure >= MAYBE ? own : likeliest(files, storage);
+  // The files of a tar archive were looked at one by one: what is found across them is no image.
+  const best = readTar(storage) ? undefined : bestOf(files, spec, storage);
   if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
   const other = otherFormatSentence(storage, spec.path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
@@ -100,5 +106,5 @@ function emptyDiskText(disk: Storage): string | undefined {
   const list = table.partitions.map(partitionText);
   const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
   const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
-  return `is a disk with a partition table (${table.kind}), in which no crash log is found; ${found}; part= names one, and pstorefuse scan ${disk.path} looks at all of it`;
+  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}; part= names one, and pstorefuse scan ${disk.path} looks at all of it`;
 }
