@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import { type OpenSource, openSources, TextCache } from '../source/sources.js';
+import { shellWord, typedPath } from '../source/typed.js';
 import { reasonOf } from '../storage/file.js';
 import { exists } from '../storage/path.js';
 import { type Dump, dumpChunks, dumpsOf, type Explained, explainDump, isLog, timeOf } from '../triage/dump.js';
@@ -177,7 +178,8 @@ function textFields(bytes: Uint8Array | undefined): object {
 function textOf({ path, explained, crash, bytes, dump }: Exported): Uint8Array {
   const { names, time } = explained;
   const facts = [crash?.title, crash?.signature, time].filter((fact) => fact !== undefined && fact !== null);
-  const shown = bytes ?? Buffer.from(`(too long to be shown here; pstorefuse cat ${path} ${names[0]})`);
+  const shown =
+    bytes ?? Buffer.from(`(too long to be shown here; pstorefuse cat ${shellWord(typedPath(path))} ${names[0]})`);
   const isWhole = shown.at(-1) === 0x0a;
   const head = `==> ${path} ${names.join(' ')} <==\n${facts.length > 0 ? `${facts.join('\n')}\n` : ''}\n`;
   const text = dump.parts[0].kept.record.state === 'undecodable' ? Buffer.from('(cannot be decompressed)') : shown;

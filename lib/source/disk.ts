@@ -17,6 +17,7 @@ import type { Warnings } from '../warnings.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { likeliest } from './recognise.js';
+import { shellWord, shownPath, typedPath } from './typed.js';
 
 /** A partition in which something is found. */
 interface Hit {
@@ -88,9 +89,9 @@ function searchPartitions(
   return best;
 }
 
-/** What was found in a disk, and what to type. @param path as it is typed in a SOURCE */
+/** What was found in a disk, and what to type. */
 function hitText(path: string, { partition, kind }: Hit, table: PartitionTable): string {
-  return `${TABLE_WORDS[table.kind].part} ${partitionText(partition)} is of ${kind}: take ${kind}:${path},part=${partition.number}`;
+  return `${TABLE_WORDS[table.kind].part} ${partitionText(partition)} is of ${kind}: take ${shellWord(`${kind}:${typedPath(path)},part=${partition.number}`)}`;
 }
 
 /** What was found in a disk without the key part=. */
@@ -120,15 +121,14 @@ export function findInDisk(
   const [hit, another] = search?.hits ?? [];
   if (!search || !hit) return undefined;
   const { path } = spec;
-  const typed = path.replaceAll(',', ',,');
   const { table } = search;
   const { whole, part } = TABLE_WORDS[table.kind];
   if (another || mode === 'must') {
-    const list = search.hits.map((each) => hitText(typed, each, table)).join('; ');
+    const list = search.hits.map((each) => hitText(path, each, table)).join('; ');
     const why = another ? `several of its ${part}s hold something` : `to write, name the ${part}`;
-    throw new PstoreError('EBADMSG', `${path} is ${whole}: ${why}: ${list}`, { path });
+    throw new PstoreError('EBADMSG', `${shownPath(path)} is ${whole}: ${why}: ${list}`, { path });
   }
-  warnings.add('partition-found', `${path} is ${whole}: ${hitText(typed, hit, table)}`);
+  warnings.add('partition-found', `${shownPath(path)} is ${whole}: ${hitText(path, hit, table)}`);
   warnOfTable(disk, table, warnings);
   return { storage: partitionStorage(disk, hit.partition), keys: [['part', String(hit.partition.number)]] };
 }

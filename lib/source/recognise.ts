@@ -11,6 +11,7 @@ import { readTar } from '../storage/tar.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { otherFormatSentence } from './other-formats.js';
+import { shellWord, shownPath, typedPath } from './typed.js';
 
 /** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
 const LIKELY = 0.5;
@@ -32,10 +33,10 @@ export function looksLike(
     storage,
     LIKELY,
   )?.kind;
-  if (!best) return otherFormatSentence(storage, path);
+  if (!best) return otherFormatSentence(storage, shownPath(path));
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
-  return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
+  return `it looks like ${best.name}: take ${shellWord(`${best.name}:${typedPath(path)}${words.join('')}`)}`;
 }
 
 export interface Recognised {
@@ -74,14 +75,15 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   // The files of a tar archive were looked at one by one: what is found across them is no image.
   const best = readTar(storage) ? undefined : bestOf(files, spec, storage);
   if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
-  const other = otherFormatSentence(storage, spec.path);
+  const path = shownPath(spec.path);
+  const other = otherFormatSentence(storage, path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
   const disk = emptyDiskText(storage);
-  if (disk !== undefined) throw new PstoreError('EBADMSG', `${spec.path} ${disk}`, { path: spec.path });
+  if (disk !== undefined) throw new PstoreError('EBADMSG', `${path} ${disk}`, { path: spec.path });
   if (storage.size < LEAST_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
-      `${spec.path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
+      `${path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
       { path: spec.path },
     );
   }
@@ -94,9 +96,13 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
       : '';
   throw new PstoreError(
     'EBADMSG',
-    `${spec.path}: no signature of any known format is found in it${searched}; pstorefuse scan ${spec.path} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    `${path}: no signature of any known format is found in it${searched}; ${scanText(spec.path)} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${shellWord(`${names[0]}:${typedPath(spec.path)}`)}${sizes}`,
     { path: spec.path },
   );
+}
+
+function scanText(path: string): string {
+  return `pstorefuse scan ${shellWord(typedPath(path))}`;
 }
 
 /** What is said of a disk in none of whose partitions anything is found; undefined for what is no disk. */
@@ -106,5 +112,5 @@ function emptyDiskText(disk: Storage): string | undefined {
   const list = table.partitions.map(partitionText);
   const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
   const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
-  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}; part= names one, and pstorefuse scan ${disk.path} looks at all of it`;
+  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}; part= names one, and ${scanText(disk.path)} looks at all of it`;
 }

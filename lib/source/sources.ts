@@ -23,6 +23,7 @@ import { KINDS, kindNamed } from './kinds.js';
 import { placed, unwrapped } from './medium.js';
 import { knownKeys, type OpenOptions, openStorage, sharedKeysFor, warningsFor } from './open-storage.js';
 import { looksLike } from './recognise.js';
+import { shownPath } from './typed.js';
 
 export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
 export { type OpenOptions, updateMsOf } from './open-storage.js';
@@ -86,8 +87,8 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
 
 /** What is wrong with a key's value is said without knowing whose key it is. */
 function naming(spec: SourceSpec, error: unknown): unknown {
-  if (!(error instanceof PstoreError) || error.message.includes(spec.path)) return error;
-  return new PstoreError(error.code, `${spec.path}: ${error.message}`, error.data);
+  if (!(error instanceof PstoreError) || error.message.includes(shownPath(spec.path))) return error;
+  return new PstoreError(error.code, `${shownPath(spec.path)}: ${error.message}`, error.data);
 }
 
 function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): OpenSource {
