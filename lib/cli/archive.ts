@@ -20,7 +20,7 @@ import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
 import { jsonCrash } from './explain.js';
-import { complain, OutputClosed, print, printable } from './print.js';
+import { complain, OutputClosed, OutputFailed, print, printable } from './print.js';
 
 const LAYOUTS = ['pstorefuse', 'systemd'] as const;
 
@@ -84,6 +84,7 @@ interface RunOptions {
 /** One dump after the other: one that cannot be archived is told of, and keeps none of the others. */
 class ArchiveRun {
   failed = false;
+  #isHeard = true;
   readonly #options: RunOptions;
   readonly #files = new ArchiveFiles();
 
@@ -111,11 +112,16 @@ class ArchiveRun {
   }
 
   #told(paths: readonly string[]): void {
+    if (!this.#isHeard) return;
     try {
       for (const path of paths) print(`${printable(path)}\n`);
     } catch (error) {
-      // Nobody reads the list any more: the archive is the point.
-      if (!(error instanceof OutputClosed)) throw error;
+      // The list cannot be written any more: the archive is the point.
+      if (!(error instanceof OutputClosed || error instanceof OutputFailed)) throw error;
+      this.#isHeard = false;
+      if (error instanceof OutputClosed) return;
+      this.failed = true;
+      complain(error.message);
     }
   }
 

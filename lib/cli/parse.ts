@@ -7,7 +7,7 @@ import { didYouMean } from '../source/nearest.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
 import { plainArguments } from './plain.js';
-import { complain, OutputClosed, print } from './print.js';
+import { complain, OutputClosed, OutputFailed, print } from './print.js';
 import { PARSER_CONFIGURATION, prepared, withoutMark } from './words.js';
 
 /** What is wrong with the arguments; the form of the command is told with it. */
@@ -75,7 +75,7 @@ export async function runCommand(
     return await parse(argv, commands, packageFile);
   } catch (error) {
     if (error instanceof OutputClosed) return EXIT.OK;
-    if (error instanceof PstoreError) {
+    if (error instanceof PstoreError || error instanceof OutputFailed) {
       complain(error.message);
       return error.exit;
     }

@@ -288,8 +288,14 @@ t.test('a closed standard output', async (t) => {
     const closed = await call('sh', ['-c', 'exec "$0" "$@" >&-', ...args]);
     t.match(closed, { status: 0, stderr: '' }, `${line}: none at all`);
   });
-  const full = await call('sh', ['-c', 'exec "$0" "$@" >/dev/full', process.execPath, PROGRAM, 'ls', 's1.raw']);
-  complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
+  await eachOf(
+    ['ls s1.raw', 'cat --all s1.raw', 'export s1.raw v1.raw', 'explain s1.raw', 'report s1.raw'],
+    async (line) => {
+      const args = [process.execPath, PROGRAM, ...line.split(' ')];
+      const full = await call('sh', ['-c', 'exec "$0" "$@" >/dev/full', ...args]);
+      complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
+    },
+  );
 });
 
 t.test('a current directory that is gone', async (t) => {
