@@ -10,7 +10,7 @@ import { KINDS } from '../source/kinds.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { EXIT } from './exit.js';
-import { complain } from './print.js';
+import { complain, hasPrinted, isTerminal } from './print.js';
 
 export { EXIT };
 
@@ -190,6 +190,15 @@ export function* listRecords(mounted: readonly Mounted[]): Generator<Listed> {
       if (record) yield { mounted: each, record };
     }
   }
+}
+
+/** Who looks at a terminal is told that a list is empty, and is no list that did not come. */
+export function sayIfNothing(mounted: readonly Mounted[], kind = 'record'): void {
+  if (hasPrinted() || !isTerminal() || mounted.length === 0) return;
+  const paths = mounted.map(({ backend }) => backend.path).join(', ');
+  const isAnyThere = !listRecords(mounted).next().done;
+  const advice = kind === 'record' ? '; pstorefuse info says what is in it' : '';
+  complain(isAnyThere ? `${paths}: no ${kind} is as was asked for` : `${paths}: there is no ${kind}${advice}`);
 }
 
 /**

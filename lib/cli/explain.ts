@@ -1,10 +1,20 @@
 // pstorefuse explain: what crashed, where, and whether the text may be believed.
 
+import { shownPath } from '../source/typed.js';
 import type { Crash } from '../triage/crash.js';
 import { dumpOfOne, type Explained, explainDump, explainRecords } from '../triage/dump.js';
 import { type ExplainOptions, writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
-import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
+import {
+  type Arguments,
+  type Command,
+  EXIT,
+  findRecord,
+  listRecords,
+  openAll,
+  sayIfNothing,
+  sourceOptions,
+} from './command.js';
 import { besideLabel } from './fold.js';
 import { complain, isTerminal, json, print, printable } from './print.js';
 import { checkVmlinux, locate } from './source-lines.js';
@@ -65,6 +75,7 @@ function explainSource(
       for (const explained of explainRecords(listRecords(opened.mounted), options)) output.push(explained);
     for (const name of names) output.push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
     output.end();
+    sayIfNothing(opened.mounted);
   } finally {
     opened.close();
   }
@@ -179,7 +190,7 @@ function factLines(facts: readonly Fact[]): string[] {
 
 const placeOf = ({ path, names }: Explained): string => {
   const shown = names.length > 3 ? `${names[0]} to ${names.at(-1)} (${names.length} parts)` : names.join(', ');
-  return `${path === '-' ? 'standard input' : path}${shown === '' ? '' : ` ${shown}`}`;
+  return `${shownPath(path)}${shown === '' ? '' : ` ${shown}`}`;
 };
 
 function noCrash(explained: Explained): string[] {

@@ -5,7 +5,7 @@ import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
 import { colorOption, isColored } from './color.js';
 import type { Listed } from './command.js';
-import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
+import { type Arguments, type Command, EXIT, listRecords, openAll, sayIfNothing, sourceOptions } from './command.js';
 import { erasedOf } from './erased.js';
 import { isTerminal, json, print, printable } from './print.js';
 import {
@@ -72,6 +72,7 @@ export const ls: Command = {
       else if (wantsTable(args))
         (await table()).printTable(records, selection, look, { several, all: args.flag('all') });
       else printNames(found(records, args), several, args);
+      sayIfNothing(mounted, args.flag('erased') ? 'erased record' : 'record');
     } finally {
       opened.close();
     }

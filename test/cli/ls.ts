@@ -48,6 +48,16 @@ t.test('a table on a terminal, names in a pipe', async (t) => {
   t.match(await good('ls', 's3.raw'), /^console-pstore_blk-0\ndmesg-pstore_blk-0\n/);
 });
 
+t.test('a terminal is told of an empty list, a pipe is not', async (t) => {
+  await good('format', 'fresh.raw', '--size', '1M', '--kmsg-size', '64K');
+  for (const line of ['ls fresh.raw', 'ls --group fresh.raw', 'explain fresh.raw', 'cat --all fresh.raw']) {
+    t.match(await onTerminal(200, line), /^pstorefuse: fresh.raw: there is no record; pstorefuse info says/, line);
+    t.equal(await good(...line.split(' ')), '', line);
+  }
+  t.match(await onTerminal(200, 'ls --type mce s3.raw'), /^pstorefuse: s3.raw: no record is as was asked for\n$/);
+  t.match(await onTerminal(200, 'ls --erased fresh.raw'), /^pstorefuse: fresh.raw: there is no erased record\n$/);
+});
+
 t.test('colours where they are wanted', async (t) => {
   t.match(await onTerminal(80, 'ls s3.raw', { NO_COLOR: '' }), /\x1b\[1;31mPanic/);
   t.notMatch(await onTerminal(80, 'ls s3.raw'), /\x1b/);
