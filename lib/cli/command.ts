@@ -7,6 +7,7 @@ import type { Backend, NewRecord, PstoreRecord } from '../pstore/backend.js';
 import { ErasedRecords } from '../pstore/erased-records.js';
 import { COMMON_KEYS } from '../pstore/keys.js';
 import { KINDS } from '../source/kinds.js';
+import { didYouMean } from '../source/nearest.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { EXIT } from './exit.js';
@@ -224,7 +225,7 @@ export function withEach(names: readonly string[], opened: Opened, act: (found: 
 
 /**
  * `NAME`, or `LABEL/NAME` where there are several sources.
- * @throws PstoreError ENOENT
+ * @throws PstoreError ENOENT, and EINVAL for an empty name
  */
 export function findRecord(mounted: readonly Mounted[], name: string): Listed {
   const slash = name.indexOf('/');
@@ -234,8 +235,26 @@ export function findRecord(mounted: readonly Mounted[], name: string): Listed {
     const record = slot === undefined ? undefined : each.backend.record(slot);
     if (record) return { mounted: each, record };
   }
+  throw notFound(candidates.length === 0 ? mounted : candidates, name);
+}
+
+/** More names than this are not compared with one that is not there. */
+const MAX_COMPARED = 10_000;
+
+function notFound(mounted: readonly Mounted[], name: string): PstoreError {
   const places = mounted.map(({ backend }) => backend.path).join(', ');
-  const erased = mounted.some(({ backend }) => backend instanceof ErasedRecords);
-  const what = erased ? `no erased record ${name}; pstorefuse ls --erased` : `no record ${name}; pstorefuse ls`;
-  throw new PstoreError('ENOENT', `${places}: there is ${what} shows what there is`);
+  const isErased = mounted.some(({ backend }) => backend instanceof ErasedRecords);
+  const [what, list] = isErased ? ['erased record', 'pstorefuse ls --erased'] : ['record', 'pstorefuse ls'];
+  if (name === '')
+    return new PstoreError('EINVAL', `${places}: the name of a record is empty; ${list} shows the names`);
+  const advice = didYouMean(name.slice(name.indexOf('/') + 1), namesIn(mounted), `${list} shows what there is`);
+  return new PstoreError('ENOENT', `${places}: there is no ${what} ${name}; ${advice}`);
+}
+
+function* namesIn(mounted: readonly Mounted[]): Generator<string> {
+  let count = 0;
+  for (const { record } of listRecords(mounted)) {
+    if (count++ === MAX_COMPARED) return;
+    yield record.name;
+  }
 }

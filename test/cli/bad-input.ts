@@ -186,10 +186,13 @@ t.test('arguments', (t) =>
     ['repair s1.raw -x', 64, /there is no option -x; pstorefuse repair --help lists them/, '-x'],
     ['s1.raw mnt --foregroun', 64, /there is no option --foregroun; did you mean --foreground\?$/m, '--foregroun'],
     ['rm --all s1.raw', 64, /there is no option --all; pstorefuse rm --help lists them/, '--all'],
+    ['overlay status text', 65, /text is no overlay .*give the file that overlay=FILE made/, 'text'],
     ['overlay show x', 64, /overlay show: known are status, diff, commit, discard/, 'show'],
     ['ls s1.raw -o', 64, /a value is missing after -o/, '-o'],
     ['umount a b', 64, /there is no place for b/, 'b'],
-    ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9/],
+    ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9; did you mean dmesg-pstore_blk-0, /],
+    ['cat s1.raw xyz', 66, /there is no record xyz; pstorefuse ls shows what there is/],
+    ['ls -n -5 s1.raw', 64, /-n -5: give a whole number/, '-n'],
     ['cat s1.raw ../v1.raw', 66, /there is no record/],
     ['rm s1.raw dmesg-pstore_blk-9', 66, /there is no record/],
     ['rm s1.raw,ro dmesg-pstore_blk-0', 77, /the key ro is given, so nothing is written/, 's1.raw'],
@@ -242,6 +245,13 @@ t.test('mount points', (t) =>
     ['nothing.raw v1.raw mnt --strict', 66, /there is no such file/, 'nothing.raw'],
   ]),
 );
+
+t.test('an empty name is said to be one', async (t) => {
+  for (const command of ['cat', 'rm', 'explain']) {
+    const ended = await pstorefuseBeside([command, 's1.raw', '']);
+    complains(t, ended, 64, /s1\.raw: the name of a record is empty; pstorefuse ls shows the names/, 's1.raw');
+  }
+});
 
 t.test('a name with a newline does not make two lines of it', async (t) => {
   const ended = await pstorefuseBeside(['ls', 'two\nlines']);
