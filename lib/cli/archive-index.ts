@@ -1,9 +1,9 @@
 // index.ndjson of an archive: a line for each file, written after it. It tells which records are in the archive.
 
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { reasonOf } from '../storage/file.js';
+import { notMade, reasonOf } from '../storage/file.js';
 import { takeWriterLock } from '../storage/lock.js';
 import { makeFolders, syncFolder, writeFully } from '../storage/new-file.js';
 import { json } from './print.js';
@@ -106,6 +106,7 @@ export class ArchiveIndex {
     try {
       this.#fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
     } catch (error) {
+      if (!existsSync(this.#path)) throw notMade(this.#path, this.#path, error);
       throw fromSystem(error, `${this.#path} cannot be opened: ${reasonOf(error)}`, { path: this.#path });
     }
     try {

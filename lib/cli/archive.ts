@@ -65,7 +65,7 @@ export const archive: Command = {
     try {
       const run = new ArchiveRun({ folder, index, dry, erases, asSystemd: layout === 'systemd' });
       for (const dump of dumpsOf(listRecords(opened.mounted))) run.take(dump);
-      return run.failed || opened.partly ? EXIT.PARTLY : EXIT.OK;
+      return run.status === EXIT.OK && opened.partly ? EXIT.PARTLY : run.status;
     } finally {
       index?.close();
       opened.close();
@@ -83,13 +83,21 @@ interface RunOptions {
 
 /** One dump after the other: one that cannot be archived is told of, and keeps none of the others. */
 class ArchiveRun {
-  failed = false;
   #isHeard = true;
+  /** Whether something is in the archive, of which at least the list could not be written. */
+  #isDone = false;
+  #failure: { readonly exit: number } | undefined;
   readonly #options: RunOptions;
   readonly #files = new ArchiveFiles();
 
   constructor(options: RunOptions) {
     this.#options = options;
+  }
+
+  /** The exit status: that of the last failure where nothing is done. */
+  get status(): number {
+    if (!this.#failure) return EXIT.OK;
+    return this.#isDone ? EXIT.PARTLY : this.#failure.exit;
   }
 
   take(dump: Dump<Listed>): void {
@@ -102,12 +110,13 @@ class ArchiveRun {
       this.#fail(error);
       return;
     }
+    this.#isDone = true;
     if (this.#options.erases) this.#erase(dump);
   }
 
   #fail(error: unknown): void {
     if (!(error instanceof PstoreError)) throw error;
-    this.failed = true;
+    this.#failure = error;
     complain(error.message);
   }
 
@@ -120,7 +129,7 @@ class ArchiveRun {
       if (!(error instanceof OutputClosed || error instanceof OutputFailed)) throw error;
       this.#isHeard = false;
       if (error instanceof OutputClosed) return;
-      this.failed = true;
+      this.#failure = error;
       complain(error.message);
     }
   }

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fromSystem, PstoreError } from '../errors.js';
+import { CODES, fromSystem, PstoreError } from '../errors.js';
 import { takeWriterLock } from './lock.js';
 import { isUsedByQemu } from './qemu.js';
 import { cutWhileInUse, type Storage } from './storage.js';
@@ -50,9 +50,17 @@ function fileInPath(path: string): string {
   }
 }
 
-/** What keeps a file from being made. */
-export function reasonNotMade(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error);
+/**
+ * Something new that cannot be made. Whatever keeps it from being made, a command ends with EX_CANTCREAT of sysexits.h,
+ * unless the medium is full or broken: EX_NOPERM is for what is there and may not be read or written.
+ * @param what as it stands in a sentence
+ */
+export function notMade(what: string, path: string, error: unknown): PstoreError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reason = code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error);
+  const isOfMedium = code === 'ENOSPC' || code === 'EIO';
+  const exit = isOfMedium ? {} : { exit: CODES.EEXIST.exit };
+  return fromSystem(error, `${what} cannot be made: ${reason}`, { path, ...exit });
 }
 
 /** The operating system's words for an error, without Node's. */

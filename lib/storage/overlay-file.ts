@@ -23,7 +23,7 @@ import {
 import { dirname } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
-import { openImage, reasonOf } from './file.js';
+import { notMade, openImage, reasonOf } from './file.js';
 import { takeWriterLock } from './lock.js';
 import { syncFolder } from './new-file.js';
 import { OVERLAY_BLOCK, OverlayStorage, type WrittenBlocks } from './overlay.js';
@@ -227,7 +227,9 @@ function openDescriptor(path: string, flags: number): number {
     // A FIFO is not waited for.
     fd = openSync(path, flags | constants.O_NONBLOCK, 0o600);
   } catch (error) {
-    throw fromSystem(error, `the overlay ${path} cannot be opened: ${reasonOf(error)}`, { path });
+    const named = `the overlay ${path}`;
+    if ((flags & constants.O_CREAT) !== 0) throw notMade(named, path, error);
+    throw fromSystem(error, `${named} cannot be opened: ${reasonOf(error)}`, { path });
   }
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);

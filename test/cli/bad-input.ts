@@ -274,6 +274,26 @@ t.test('no permission', async (t) => {
   }
 });
 
+t.test('what cannot be made has one status, whatever keeps it from being made', async (t) => {
+  const skip = process.getuid!() !== 0 && 'only root can become another user';
+  for (const args of [
+    'archive open.raw archive',
+    'archive open.raw .',
+    'archive --layout systemd open.raw .',
+    'report open.raw -o new.html',
+    'format new.raw --size 1M --kmsg-size 64K',
+    'rm open.raw,overlay=new.ovl dmesg-blkoops-0',
+  ]) {
+    const ended = skip ? undefined : await asNobody(args);
+    t.test(args, { skip }, async (t) => {
+      t.match(ended, { status: 73, stdout: '' });
+      for (const line of ended!.stderr.trimEnd().split('\n')) t.match(line, /cannot be made: permission denied$/);
+    });
+  }
+  complains(t, await pstorefuseBeside(['rm', 's1.raw,overlay=no/x', 'y']), 73, /its folder does not exist/, 'no/x');
+  complains(t, await pstorefuseBeside(['report', 's1.raw', '-o', 'no/x']), 73, /its folder does not exist/, 'no/x');
+});
+
 /** In a folder of its own, where the user finds Node and the program wherever they are: in a private mount namespace. */
 async function asNobody(args: string): Promise<Ended> {
   const script = `
