@@ -45,7 +45,7 @@ export const cat: Command = {
         'EINVAL',
         `${args.text('source')}: give names of records, or --all; pstorefuse ls shows them`,
       );
-    const found = openAll(args, [args.text('source')!], 'read');
+    const found = openAll(args, [args.text('source')!], 'read', { ofRecords: true });
     const opened: Opened = args.flag('erased') ? { ...found, mounted: found.mounted.map(erasedOf) } : found;
     try {
       const isJoined = args.flag('joined') || names.some((name) => name.endsWith(JOINED_SUFFIX));

@@ -123,9 +123,16 @@ export interface Opened {
   close(): void;
 }
 
+interface OpeningOptions {
+  readonly quiet?: boolean;
+  readonly ofRecords?: boolean;
+  readonly overlay?: OpenOptions['overlay'];
+}
+
 /**
  * Opens the sources of a command, says what is not as it should be, and what failed.
  * @param quiet warnings are the command's own matter
+ * @param ofRecords the command is about records that are there: what becomes of the next crash is not said
  * @param overlay put over each medium, which is then only read
  * @throws PstoreError when none can be opened, or one fails and `--strict` is given
  */
@@ -133,7 +140,7 @@ export function openAll(
   args: Arguments,
   sources: readonly string[],
   mode: 'read' | 'must',
-  { quiet = false, overlay }: { quiet?: boolean; overlay?: OpenOptions['overlay'] } = {},
+  { quiet = false, ofRecords = false, overlay }: OpeningOptions = {},
 ): Opened {
   refuseMountOptions(args.list('o'));
   const options = mountOptionsOf(args);
@@ -146,22 +153,26 @@ export function openAll(
   );
   const close = () => {
     // What was found out only when records were read.
-    for (const [i, source] of opened.entries()) if (!quiet && said[i] !== undefined) warn(source, said[i]);
+    for (const [i, source] of opened.entries())
+      if (!quiet && said[i] !== undefined) warn(source, { from: said[i], ofRecords });
     for (const { backend } of opened) backend.close();
   };
   const said: number[] = [];
   for (const { error } of failed) complain(error.message);
   for (const source of opened) {
-    if (!quiet) warn(source);
+    if (!quiet) warn(source, { ofRecords });
     said.push(source.backend.warnings.list.length);
   }
   return { mounted: labelled(opened), partly: failed.length > 0, close };
 }
 
 /** The warnings of an open source from the given one on: the first `most`, and how many more there are. */
-export function warn({ backend }: OpenSource, from = 0, most = MOST_WARNINGS): void {
+export function warn(
+  { backend }: OpenSource,
+  { from = 0, most = MOST_WARNINGS, ofRecords = false }: { from?: number; most?: number; ofRecords?: boolean } = {},
+): void {
   const { dropped } = backend.warnings;
-  const list = backend.warnings.list.slice(from);
+  const list = backend.warnings.list.slice(from).filter(({ code }) => !ofRecords || code !== 'store-full');
   for (const { message } of list.slice(0, most)) complain(`warning: ${message}`);
   const more = Math.max(0, list.length - most) + dropped;
   if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);

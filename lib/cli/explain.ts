@@ -69,7 +69,7 @@ function explainSource(
   output: { push(explained: Explained): void; end(): void },
   options: ExplainOptions,
 ): number {
-  const opened = openAll(args, [place], 'read');
+  const opened = openAll(args, [place], 'read', { ofRecords: true });
   try {
     if (names.length === 0)
       for (const explained of explainRecords(listRecords(opened.mounted), options)) output.push(explained);

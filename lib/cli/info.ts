@@ -42,7 +42,7 @@ export const info: Command = {
           if (i > 0) print('\n');
           printInfo(mounted, args.flag('all'));
           if (args.flag('hash')) printHashes(mounted);
-          warn(mounted.source, 0, Number.POSITIVE_INFINITY);
+          warn(mounted.source, { most: Number.POSITIVE_INFINITY });
         }
       }
     } finally {

@@ -328,6 +328,16 @@ t.test('a closed standard output', async (t) => {
   );
 });
 
+t.test('a page is not for a terminal', async (t) => {
+  const command = `'${process.execPath}' '${PROGRAM}' report s1.raw`;
+  const { status, stdout } = await call('script', ['-q', '-e', '-c', command, '/dev/null']);
+  t.equal(status, 64);
+  t.match(
+    stdout.replace(/\s+/g, ' '),
+    /^pstorefuse: the page is not for a terminal; give -o report\.html, or redirect/,
+  );
+});
+
 t.test('a current directory that is gone', async (t) => {
   for (const line of ['ls s1.raw', 's1.raw mnt']) {
     const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';

@@ -58,6 +58,16 @@ t.test('a terminal is told of an empty list, a pipe is not', async (t) => {
   t.match(await onTerminal(200, 'ls --erased fresh.raw'), /^pstorefuse: fresh.raw: there is no erased record\n$/);
 });
 
+t.test('that the next crash is not recorded is said of a store, and not with each of its records', async (t) => {
+  imageFile(folder, 'erst-oops3');
+  const full = /all 7 slots hold a record: the next crash is not recorded/;
+  for (const command of ['ls', 'info']) t.match(await pstorefuseBeside([command, 'erst-oops3.raw']), { stderr: full });
+  const [name = ''] = (await pstorefuseBeside(['ls', 'erst-oops3.raw'])).stdout.split('\n');
+  await good('cat', 'erst-oops3.raw', name);
+  await good('explain', 'erst-oops3.raw', name);
+  await good('rm', '--dry-run', 'erst-oops3.raw', name);
+});
+
 t.test('colours where they are wanted', async (t) => {
   t.match(await onTerminal(80, 'ls s3.raw', { NO_COLOR: '' }), /\x1b\[1;31mPanic/);
   t.notMatch(await onTerminal(80, 'ls s3.raw'), /\x1b/);
