@@ -107,7 +107,7 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
     doubtful: false,
   };
   const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
-  // The header of the other generation would begin four bytes before or behind: only one of them has a zone's offset.
+  // The header of the other generation would begin four bytes before or after: only one of them has a zone's offset.
   const recordBehind = () =>
     common.offset % ZONE_MULTIPLE === 0 && isRecordHeader(view, at + BUFFER_HEADER_SIZE[generation], endian);
   if (type === undefined || (type !== 'dmesg' && magic)) {

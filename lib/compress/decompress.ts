@@ -110,7 +110,7 @@ export function mostStored(limit: number): number {
 
 /**
  * What can be read of a stream that is cut or damaged, or has remains of another record after it: the text itself is
- * the proof. Behind a damaged place it may be rubbish.
+ * the proof. After a damaged place it may be rubbish.
  * @returns undefined when it does not begin as a dump
  */
 export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | undefined {

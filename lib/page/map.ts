@@ -16,7 +16,7 @@ const LOOKS: Readonly<Record<string, string>> = {
 const DAMAGED = 'damaged';
 const LEGEND: Readonly<Record<string, string>> = {
   live: 'record',
-  stale: 'record, with an older one behind it',
+  stale: 'record, with an older one after it',
   erased: 'erased',
   damaged: 'damaged, or not shown by a kernel',
   unused: 'unused',

@@ -114,7 +114,7 @@ const SPACE = new Set([9, 10, 11, 12, 13, 32, 0xa0]);
 
 /**
  * The line as the kernel's sscanf takes it: `====%lld.%lu-%c\n`, or without `-%c` as older kernels wrote it, which means
- * not compressed. `\n` in it stands for any white space. Behind a compressed record's line only the line's own
+ * not compressed. `\n` in it stands for any white space. After a compressed record's line only the line's own
  * newline is taken, where a kernel would take a first byte of the stream that happens to be white space too.
  * @returns undefined without such a line: a kernel does not show the record
  */

@@ -19,7 +19,7 @@ export class Window {
   }
 
   /**
-   * The bytes of a range, or fewer where the medium ends. Fetches more at a time the longer the reads go on one behind
+   * The bytes of a range, or fewer where the medium ends. Fetches more at a time the longer the reads go on one after
    * the other. What it gives is valid until the next call.
    */
   bytes(offset: number, length: number): Uint8Array {
