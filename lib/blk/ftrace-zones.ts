@@ -3,7 +3,7 @@
 
 import { type Abi, Fields } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { wrappedSize } from './evidence.js';
+import { type SizeEvidence, wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -22,19 +22,11 @@ export interface FtraceZones {
   readonly misfit: number;
 }
 
-export interface FtraceEvidence {
+export interface FtraceEvidence extends SizeEvidence {
   /** The zones begin here, or later. */
   readonly least: number;
   /** Where they begin, if that is known. */
   readonly start: number | undefined;
-  readonly kmsgOffset: number | undefined;
-  readonly total: number;
-  readonly formatted: boolean;
-  readonly given: Partial<ZoneSizes>;
-  readonly storage: Storage;
-  readonly abi: Abi;
-  /** Whether the machine's word size is known. */
-  readonly wordBitsProven: boolean;
 }
 
 const HEADER = BUFFER_HEADER_SIZE.pstore_blk;

@@ -21,6 +21,7 @@ import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
 import { jsonCrash } from './explain.js';
 import { complain, OutputClosed, OutputFailed, print, printable } from './print.js';
+import { nanosecondsText } from './when.js';
 
 const LAYOUTS = ['pstorefuse', 'systemd'] as const;
 
@@ -218,7 +219,7 @@ function partFacts({ kept, head }: DumpPart<Listed>) {
   return {
     name,
     part: head?.part ?? null,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     size,
     sha256,
     head: head === undefined ? null : `${head.reason}#${head.count} Part${head.part}`,
@@ -235,7 +236,7 @@ function describe({ mounted, record }: Listed): object {
     count,
     compressed,
     state,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
   };
 }
 

@@ -14,6 +14,7 @@ import { jsonCrash } from './explain.js';
 import type { Exported } from './exported.js';
 import { journalEntry, journalError } from './journal.js';
 import { json } from './print.js';
+import { nanosecondsText } from './when.js';
 
 export const FORMATS = ['ndjson', 'journal', 'text'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -158,7 +159,7 @@ function jsonObject({ path, size, sha256, dump, explained, crash, bytes, warning
     count,
     state,
     compressed,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     bytes: dump.parts.reduce((sum, { kept }) => sum + kept.record.size, 0),
     ...textFields(bytes),
     warnings,

@@ -18,7 +18,7 @@ import {
   selectionOf,
   selectionOptions,
 } from './select.js';
-import { clockText } from './when.js';
+import { clockText, nanosecondsText } from './when.js';
 
 export const ls: Command = {
   usage: 'ls <source..>',
@@ -128,7 +128,7 @@ function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
     type,
     id: id64 === undefined ? id : String(id64),
     size,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     reason,
     count,
     compressed,

@@ -6,6 +6,7 @@ import type { PstoreRecord } from '../pstore/backend.js';
 import { REASON_WORDS } from '../pstore/record-type.js';
 import { KINDS } from '../source/kinds.js';
 import type { Arguments } from './command.js';
+import { Lines } from './lines.js';
 import { type Clock, parseWhen } from './when.js';
 
 export function selectionOptions(yargs: Argv): Argv {
@@ -133,18 +134,11 @@ const MAX_MATCHES = 1000;
 
 /** The lines of a text with the pattern in them. @param pieces of the text: they may end anywhere */
 export function matchesIn(pattern: RegExp, pieces: Iterable<Uint8Array>): Match[] {
-  const decoder = new TextDecoder();
   const found: Match[] = [];
-  let [number, rest] = [0, ''];
-  const look = (text: string) => {
-    number++;
-    if (found.length < MAX_MATCHES && pattern.test(text)) found.push({ line: number, text });
-  };
-  for (const bytes of pieces) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-    rest = lines.pop()!.slice(0, MAX_LINE);
-    for (const line of lines) look(line.slice(0, MAX_LINE));
+  let line = 0;
+  for (const text of new Lines({ max: MAX_LINE }).of(pieces)) {
+    line++;
+    if (found.length < MAX_MATCHES && pattern.test(text)) found.push({ line, text });
   }
-  if (rest !== '') look(rest);
   return found;
 }

@@ -2,10 +2,9 @@
 
 import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
-import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, FilesContext, OpenContext } from '../pstore/kind.js';
-import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
+import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
@@ -230,15 +229,13 @@ class DumpStore implements PieceStore<DumpPiece> {
     this.#place.erase(piece.found);
   }
 
-  restore(piece: DumpPiece): void {
-    const { found, name, offset } = piece;
-    const isUsed = this.#pieces.some(
-      (other) => other.state === 'live' && other.found.variable.name === found.variable.name,
-    );
-    const why = isUsed
-      ? 'a newer variable has its name'
-      : (found.hidden ?? (this.#place.restore ? null : 'nothing can be taken back here'));
-    if (why !== null) throw refusal(name, this.path, why, offset);
+  whyNotRestored({ found }: DumpPiece): string | null {
+    const { name } = found.variable;
+    const isUsed = this.#pieces.some((other) => other.state === 'live' && other.found.variable.name === name);
+    return isUsed ? 'a newer variable has its name' : (found.hidden ?? (this.#place.restore ? null : NOT_TAKEN_BACK));
+  }
+
+  restore({ found }: DumpPiece): void {
     this.#place.restore!(found);
   }
 

@@ -286,8 +286,9 @@ export class PieceBackend<P extends Piece> implements Backend {
 
   #undelete(piece: P): void {
     const { name, offset } = piece;
-    if (!this.#store.restore) throw refusal(name, this.path, 'nothing can be taken back', offset);
     mustBeWritable(this, 'undeleted');
+    const why = this.#store.whyNotRestored(piece);
+    if (why !== null) throw refusal(name, this.path, why, offset);
     this.#store.restore(piece);
     this.refresh();
   }
