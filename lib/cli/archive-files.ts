@@ -61,7 +61,7 @@ export function isWithin(path: string, content: Content): boolean {
 }
 
 /** Whatever the bytes are, other bytes are another text. */
-const bytesLines = () => new Lines({ encoding: 'latin1' });
+const bytesLines = () => new Lines(undefined, 'latin1');
 
 const CHUNK = 1 << 20;
 

@@ -132,7 +132,7 @@ export class ArchiveIndex {
   #read(): void {
     const { size } = fstatSync(this.#fd);
     const chunk = Buffer.alloc(1 << 16);
-    const lines = new Lines({ max: MAX_LINE });
+    const lines = new Lines(MAX_LINE);
     let at = 0;
     while (at < size) {
       const got = readSync(this.#fd, chunk, 0, chunk.length, at);

@@ -1,17 +1,18 @@
 // What export tells of one image: a piece of output for each dump, or one that says why the image could not be read.
 
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { fromSystem, PstoreError } from '../errors.js';
+import { statSync } from 'node:fs';
+import { PstoreError } from '../errors.js';
+import { isPipe } from '../source/files.js';
 import { type OpenSource, openSources, TextCache } from '../source/sources.js';
 import { shellWord, typedPath } from '../source/typed.js';
-import { reasonOf } from '../storage/file.js';
+import { sourceKind } from '../storage/file.js';
 import { exists } from '../storage/path.js';
 import { type Dump, dumpChunks, dumpsOf, type Explained, explainDump, isLog, timeOf } from '../triage/dump.js';
 import { type Explanation, writer } from '../triage/explain.js';
 import { type Listed, listRecords } from './command.js';
 import { jsonCrash } from './explain.js';
 import type { Exported } from './exported.js';
+import { sha256OfFile } from './hash.js';
 import { journalEntry, journalError } from './journal.js';
 import { json } from './print.js';
 import { nanosecondsText } from './when.js';
@@ -84,23 +85,9 @@ function sizeOf(path: string): number | null {
   return stats?.isFile() ? stats.size : null;
 }
 
-const CHUNK = 1 << 20;
-
-/** Of the file as it is, whatever it holds. */
+/** Of the file as it is, whatever it holds; what comes through a pipe, and a folder, is no file. */
 function hashOf(path: string): string | undefined {
-  if (statSync(path).isDirectory()) return undefined;
-  const hash = createHash('sha256');
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, 'r');
-    const buffer = new Uint8Array(CHUNK);
-    for (let got = readSync(fd, buffer); got > 0; got = readSync(fd, buffer)) hash.update(buffer.subarray(0, got));
-  } catch (error) {
-    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-  return hash.digest('hex');
+  return isPipe(path) || sourceKind(path) === 'folder' ? undefined : sha256OfFile(path);
 }
 
 const warningsOf = ({ backend }: OpenSource): string[] =>

@@ -1,12 +1,5 @@
 // Cuts what comes in pieces into its lines.
 
-/** What lines are cut to, and how their bytes become text. */
-interface LinesOptions {
-  /** Bytes of a line that are kept: the rest of a longer one is passed over. */
-  readonly max?: number;
-  readonly encoding?: 'utf8' | 'latin1';
-}
-
 const NEWLINE = 0x0a;
 
 export class Lines {
@@ -16,7 +9,8 @@ export class Lines {
   #kept = 0;
   #unfinished = 0;
 
-  constructor({ max = Number.POSITIVE_INFINITY, encoding = 'utf8' }: LinesOptions = {}) {
+  /** @param max bytes of a line that are kept: the rest of a longer one is passed over */
+  constructor(max = Number.POSITIVE_INFINITY, encoding: 'utf8' | 'latin1' = 'utf8') {
     this.#max = max;
     this.#encoding = encoding;
   }
@@ -53,9 +47,7 @@ export class Lines {
 
   #line(): string {
     const line = Buffer.concat(this.#pieces).toString(this.#encoding);
-    this.#pieces = [];
-    this.#kept = 0;
-    this.#unfinished = 0;
+    [this.#pieces, this.#kept, this.#unfinished] = [[], 0, 0];
     return line;
   }
 }

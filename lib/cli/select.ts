@@ -136,7 +136,7 @@ const MAX_MATCHES = 1000;
 export function matchesIn(pattern: RegExp, pieces: Iterable<Uint8Array>): Match[] {
   const found: Match[] = [];
   let line = 0;
-  for (const text of new Lines({ max: MAX_LINE }).of(pieces)) {
+  for (const text of new Lines(MAX_LINE).of(pieces)) {
     line++;
     if (found.length < MAX_MATCHES && pattern.test(text)) found.push({ line, text });
   }

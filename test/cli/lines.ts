@@ -22,7 +22,7 @@ t.test('lines, however they come in pieces', async (t) => {
 });
 
 t.test('of a longer line the beginning is kept, and the next one is read', async (t) => {
-  const reader = new Lines({ max: 10 });
+  const reader = new Lines(10);
   const piece = Buffer.alloc(1 << 20, 'x');
   for (let i = 0; i < 64; i++) t.same([...reader.take(piece)], []);
   t.equal(reader.unfinished, 64 << 20);
@@ -32,5 +32,5 @@ t.test('of a longer line the beginning is kept, and the next one is read', async
 
 t.test('bytes that are no UTF-8 stay apart in Latin-1', async (t) => {
   const bytes = Uint8Array.of(0xff, 0x0a, 0xfe, 0x0a);
-  t.same([...new Lines({ encoding: 'latin1' }).of([bytes])], ['\xff', '\xfe']);
+  t.same([...new Lines(undefined, 'latin1').of([bytes])], ['\xff', '\xfe']);
 });
