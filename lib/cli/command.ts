@@ -37,11 +37,12 @@ export class Arguments {
     this.#values = values;
   }
 
-  /** @throws PstoreError EINVAL for an option that was given twice */
+  /** @throws PstoreError EINVAL for an option that was given twice, and for an empty value */
   text(name: string): string | undefined {
     const value = this.#values[name];
     if (value === undefined) return undefined;
     if (Array.isArray(value)) throw new PstoreError('EINVAL', `--${name} is given twice`);
+    if (value === '') throw new PstoreError('EINVAL', `the value that is given for ${name} is empty`);
     return String(value);
   }
 

@@ -17,7 +17,7 @@ import {
 } from './command.js';
 import { besideLabel } from './fold.js';
 import { complain, isTerminal, json, print, printable } from './print.js';
-import { checkVmlinux, locate } from './source-lines.js';
+import { locate } from './source-lines.js';
 import { explainFile, explainStdin, isText } from './texts.js';
 
 /** With --all, so many crashes of one text are told of; more are counted. */
@@ -46,7 +46,6 @@ export const explain: Command = {
       }),
   run: async (args) => {
     const [place = '-', ...names] = [...args.list('source'), ...args.list('name')];
-    checkVmlinux(args.text('vmlinux'));
     const lines = new SourceLines(args);
     const shown = args.flag('json') ? new JsonOutput() : new PeopleOutput();
     const push = (explained: Explained) => shown.push(explained, lines.add(asked(explained, args)));

@@ -134,7 +134,9 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
     .fail((message: string | undefined, error: Error | undefined) => {
       if (error && error.name !== 'YError') throw error;
       const option = called && words.find((word) => isUnknown(word, called!.options));
-      throw option === undefined ? new UsageError(message ?? error?.message) : new UnknownOption(option, called!);
+      if (option !== undefined) throw new UnknownOption(option, called!);
+      // Of a long name yargs tells neither of the dashes.
+      throw new UsageError((message ?? error?.message)?.replace(/ -(?=\w[\w-])/, ' --'));
     });
   for (const command of commands) {
     parser = parser.command(

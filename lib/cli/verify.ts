@@ -63,7 +63,8 @@ function summary(same: number, wrong: number): string {
 function readIndex(folder: string): { sha256: string; lines: readonly Line[] } {
   const path = join(folder, INDEX_NAME);
   if (sourceKind(folder) !== 'folder') {
-    throw new PstoreError('ENOTDIR', `${folder} is a file; give the folder that archive wrote`, { path: folder });
+    const sentence = `${folder} is a file; give the folder that archive wrote`;
+    throw new PstoreError('ENOTDIR', sentence, { path: folder, exit: EXIT.NO_INPUT });
   }
   if (!isThere(path)) {
     const why = 'an archive of another layout, or no archive at all';
@@ -88,7 +89,7 @@ function isThere(path: string): boolean {
 }
 
 function linesOf(chunks: Iterable<Uint8Array>): Line[] {
-  const cutter = new Lines({ max: MAX_LINE });
+  const cutter = new Lines(MAX_LINE);
   const lines: Line[] = [];
   for (const bytes of chunks) for (const text of cutter.take(bytes)) lines.push(lineOf(text));
   if (cutter.unfinished > 0) lines.push('it is cut off: archive was stopped there, or is at work; run archive again');

@@ -126,7 +126,7 @@ t.test('images', (t) =>
     ['v1.raw mnt -o backend=ramoops', 66, /none of the sources is of ramoops: v1\.raw is of blkoops$/m, 'v1.raw'],
     ['ls platform-dump:s1.raw', 66, /s1\.raw is no folder/, 's1.raw'],
     ['explain s1.raw/x', 66, /there is no such file: s1\.raw is a file, not a folder/],
-    ['verify s1.raw', 73, /s1\.raw is a file; give the folder that archive wrote/],
+    ['verify s1.raw', 66, /s1\.raw is a file; give the folder that archive wrote/],
     ['verify nothing', 66, /nothing: there is no such file/],
     ['ls ./s1.raw/', 66, /there is no such file: \.\/s1\.raw is a file, not a folder/],
     [
@@ -245,6 +245,21 @@ t.test('mount points', (t) =>
     ['nothing.raw v1.raw mnt --strict', 66, /there is no such file/, 'nothing.raw'],
   ]),
 );
+
+t.test('an empty value is said to be one', async (t) => {
+  for (const [command, option] of [
+    ['report s1.raw', 'output'],
+    ['ls s1.raw', 'type'],
+    ['explain s1.raw', 'vmlinux'],
+    ['export', 'files-from'],
+    ['format new.raw', 'size'],
+    ['rm s1.raw dmesg-pstore_blk-0', 'backend'],
+  ] as const) {
+    const ended = await pstorefuseBeside([...command.split(' '), `--${option}`, '']);
+    complains(t, ended, 64, /the value that is given for [a-z-]+ is empty/, option);
+  }
+  complains(t, await pstorefuseBeside(['report', 's1.raw', '--output']), 64, /missing after --output; /, 'report');
+});
 
 t.test('an empty name is said to be one', async (t) => {
   for (const command of ['cat', 'rm', 'explain']) {
