@@ -63,6 +63,13 @@ export class Arguments {
     return values;
   }
 
+  /** Which of several flags is given. @throws PstoreError EINVAL for more than one */
+  oneOf<T extends string>(names: readonly T[]): T | undefined {
+    const given = names.filter((name) => this.flag(name));
+    if (given.length <= 1) return given[0];
+    throw new PstoreError('EINVAL', `give one of ${names.map((name) => `--${name}`).join(', ')}`);
+  }
+
   list(name: string): string[] {
     const value = this.#values[name];
     if (value === undefined) return [];

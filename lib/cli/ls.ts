@@ -57,6 +57,7 @@ export const ls: Command = {
       }),
   run: async (args) => {
     const selection = selectionOf(args);
+    const format = args.oneOf(['json', 'ndjson']);
     const look = { clock: clockOf(args), colored: isColored(args) };
     const opened = openAll(args, args.list('source'), 'read');
     try {
@@ -64,7 +65,6 @@ export const ls: Command = {
       const mounted = args.flag('joined') ? wanted.map(joined) : wanted;
       const records = selected(listRecords(mounted), args);
       const several = opened.mounted.length > 1;
-      const format = args.flag('json') ? 'json' : args.flag('ndjson') ? 'ndjson' : undefined;
       // What understands texts is not loaded for a list of names.
       const table = () => import('./ls-table.js');
       if (args.flag('group')) (await table()).printGroups(records, selection, look, format);
