@@ -177,7 +177,7 @@ export function openAll(
 /** The warnings of an open source from the given one on: the first `most`, and how many more there are. */
 export function warn(
   { backend }: OpenSource,
-  { from = 0, most = MOST_WARNINGS, ofRecords = false }: { from?: number; most?: number; ofRecords?: boolean } = {},
+  { from = 0, most = MAX_WARNINGS, ofRecords = false }: { from?: number; most?: number; ofRecords?: boolean } = {},
 ): void {
   const { dropped } = backend.warnings;
   const list = backend.warnings.list.slice(from).filter(({ code }) => !ofRecords || code !== 'store-full');
@@ -186,7 +186,7 @@ export function warn(
   if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);
 }
 
-const MOST_WARNINGS = 10;
+const MAX_WARNINGS = 10;
 
 /** @throws PstoreError ENOTSUP where this kind of backend takes no records */
 export function writerOf(backend: Backend): (record: NewRecord) => void {

@@ -21,10 +21,10 @@ import { locate } from './source-lines.js';
 import { explainFile, explainStdin, isText } from './texts.js';
 
 /** With --all, so many crashes of one text are told of; more are counted. */
-const MOST_CRASHES = 10_000;
+const MAX_CRASHES = 10_000;
 
 /** Frames that a person sees; --json has all. */
-const MOST_FRAMES = 12;
+const MAX_FRAMES = 12;
 
 export const explain: Command = {
   usage: 'explain [source] [name..]',
@@ -50,7 +50,7 @@ export const explain: Command = {
     const shown = args.flag('json') ? new JsonOutput() : new PeopleOutput();
     const push = (explained: Explained) => shown.push(explained, lines.add(asked(explained, args)));
     const output = { push, end: () => shown.end() };
-    const options = { most: args.flag('all') ? MOST_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
+    const options = { most: args.flag('all') ? MAX_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
     if (isText(place)) {
       for (const text of [place, ...names]) {
         output.push(text === '-' ? explainStdin(options) : await explainFile(text, options));
@@ -241,12 +241,12 @@ function taskWords({ comm, pid, cpu }: Crash): string | null {
 }
 
 function stackLines(frames: readonly Frame[]): string[] {
-  const lines = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
+  const lines = frames.slice(0, MAX_FRAMES).map(({ symbol, offset, module, source }) => {
     const place = offset === undefined ? '' : `+${offset}`;
     return printable(
       `${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source === undefined ? '' : ` ${source}`}`,
     );
   });
-  if (frames.length > MOST_FRAMES) lines.push(`… and ${frames.length - MOST_FRAMES} more`);
+  if (frames.length > MAX_FRAMES) lines.push(`… and ${frames.length - MAX_FRAMES} more`);
   return lines.map((line, i) => `${i === 0 ? '  stack'.padEnd(LABEL_WIDTH) : ' '.repeat(LABEL_WIDTH)}${line}`);
 }

@@ -43,7 +43,7 @@ export interface ImageResult {
 /** Bytes. A longer record is no text, and an object that holds it would fill the memory of whoever reads it. */
 const MAX_TEXT = 64 << 20;
 /** Warnings of an image in each of its objects. */
-const MOST_WARNINGS = 10;
+const MAX_WARNINGS = 10;
 
 /**
  * Gives the pieces of one image, each of whole lines, and at the end what came of it.
@@ -91,7 +91,7 @@ function hashOf(path: string): string | undefined {
 }
 
 const warningsOf = ({ backend }: OpenSource): string[] =>
-  backend.warnings.list.slice(0, MOST_WARNINGS).map(({ message }) => message);
+  backend.warnings.list.slice(0, MAX_WARNINGS).map(({ message }) => message);
 
 function told(dump: Dump<Listed>): Pick<Exported, 'explained' | 'crash' | 'bytes'> {
   const explained = isLog(dump.parts[0].kept.record) ? explainDump(dump) : unexplained(dump);

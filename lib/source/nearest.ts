@@ -1,7 +1,7 @@
 // What a mistyped word was probably meant to be: the known word that the fewest changes make of it.
 
 /** Words as short as this are no abbreviation of a longer one. */
-const LEAST_ABBREVIATION = 3;
+const MIN_ABBREVIATION = 3;
 
 /** More words than this are not told. */
 const MAX_TOLD = 3;
@@ -17,7 +17,7 @@ function nearestOf(word: string, known: Iterable<string>): string[] {
   let fewest = Math.floor((wanted.length + 1) / 3);
   for (const candidate of known) {
     const other = plain(candidate);
-    const isBeginning = wanted.length >= LEAST_ABBREVIATION && other.startsWith(wanted);
+    const isBeginning = wanted.length >= MIN_ABBREVIATION && other.startsWith(wanted);
     if (!isBeginning && Math.abs(other.length - wanted.length) > fewest) continue;
     const changes = isBeginning ? Math.min(1, other.length - wanted.length) : distance(wanted, other);
     if (changes > fewest) continue;

@@ -60,7 +60,7 @@ export function likeliest(kinds: readonly BackendKind[], storage: SurvivingStora
 }
 
 /** pstore/zone and blkoops: a smaller partition is refused. */
-const LEAST_PARTITION = 4096;
+const MIN_PARTITION = 4096;
 
 /** A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later. */
 function bestOf(files: readonly BackendKind[], spec: SourceSpec, storage: SurvivingStorage): Recognised | undefined {
@@ -74,16 +74,16 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   const files = KINDS.filter((kind) => kind.source === 'file');
   // The files of a tar archive were looked at one by one: what is found across them is no image.
   const best = readTar(storage) ? undefined : bestOf(files, spec, storage);
-  if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
+  if (best && (storage.size >= MIN_PARTITION || best.finding.sure > LIKELY)) return best;
   const path = shownPath(spec.path);
   const other = otherFormatSentence(storage, path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
   const disk = emptyDiskText(storage);
   if (disk !== undefined) throw new PstoreError('EBADMSG', `${path} ${disk}`, { path: spec.path });
-  if (storage.size < LEAST_PARTITION) {
+  if (storage.size < MIN_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
-      `${path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
+      `${path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${MIN_PARTITION}`,
       { path: spec.path },
     );
   }

@@ -1,7 +1,7 @@
 // SOURCE arguments: parsed, recognised, and opened as backends.
 
 import { PstoreError } from '../errors.js';
-import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
+import { type Backend, MAX_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind } from '../pstore/kind.js';
@@ -219,8 +219,8 @@ export function openSources(
   const others: string[] = [];
   const images: OpenFiles = new Map();
   const specs = texts.map((text) => parseSource(text));
-  if (specs.length > MOST_BACKENDS) {
-    throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MOST_BACKENDS}`);
+  if (specs.length > MAX_BACKENDS) {
+    throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MAX_BACKENDS}`);
   }
   checkSameFile(specs, options);
   for (const spec of specs) {

@@ -143,7 +143,7 @@ function open(path: string, flags: number): number {
 }
 
 /** Node refuses to read 2 GiB or more in one call. */
-const MOST_AT_ONCE = 1 << 30;
+const MAX_AT_ONCE = 1 << 30;
 
 export class FileStorage implements Storage {
   readonly path: string;
@@ -174,7 +174,7 @@ export class FileStorage implements Storage {
     if (!Number.isSafeInteger(offset) || offset < 0) return 0;
     try {
       while (filled < target.length) {
-        const length = Math.min(target.length - filled, MOST_AT_ONCE);
+        const length = Math.min(target.length - filled, MAX_AT_ONCE);
         const got = readSync(this.#fd, target, filled, length, offset + filled);
         if (got === 0) break;
         filled += got;
@@ -200,7 +200,7 @@ export class FileStorage implements Storage {
     let done = 0;
     try {
       while (done < bytes.length) {
-        const length = Math.min(bytes.length - done, MOST_AT_ONCE);
+        const length = Math.min(bytes.length - done, MAX_AT_ONCE);
         done += writeSync(this.#fd, bytes, done, length, offset + done);
       }
     } catch (error) {

@@ -24,7 +24,7 @@ import { fromSystem, PstoreError } from '../errors.js';
 import { notMade, reasonOf } from './file.js';
 
 /** Another process may own a temporary name already; as many in a row are no accident. */
-const MOST_ATTEMPTS = 100;
+const MAX_ATTEMPTS = 100;
 /** Bytes of the final name that the temporary one has: a name may have 255. */
 const NAME_PART = 64;
 let serial = 0;
@@ -105,7 +105,7 @@ function openTemporary(path: string): { fd: number; temporary: string } {
     try {
       return { fd: openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MAX_ATTEMPTS) continue;
       throw notMade(path, path, error);
     }
   }
