@@ -9,7 +9,7 @@ import { TARGETS } from '../test/trials/targets.js';
 /** Looking at an image several times takes a second or two at most. */
 const SLOW_MS = 5000;
 /** Inputs of a target that a run adds to the corpus: the first ones run the most that is new. */
-const MOST_KEPT = 24;
+const MAX_KEPT = 24;
 
 const { values: options } = parseArgs({
   options: {
@@ -36,7 +36,7 @@ for (const target of chosen) {
   found += result.findings.length;
   const kept = `${result.blocks} blocks of code, ${result.kept.length} inputs with news`;
   process.stdout.write(`${target.name.padEnd(32)} ${String(result.cases).padStart(8)} cases, ${kept}\n`);
-  if (options.keep) keepInCorpus(target, result.kept.slice(0, MOST_KEPT));
+  if (options.keep) keepInCorpus(target, result.kept.slice(0, MAX_KEPT));
   for (const finding of result.findings) {
     mkdirSync(options.findings, { recursive: true });
     const file = join(options.findings, `${finding.target}-${finding.seed}-${finding.case}`);

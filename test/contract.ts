@@ -88,6 +88,8 @@ for (const specimen of SPECIMENS) {
     const [found, named] = bothWays(specimen, specimen.bytes()).map((way) => way());
     t.equal(found!.kind, specimen.kind);
     t.ok([...found!].length > 0, 'it holds records');
+    const { types = [] } = KINDS.find(({ name }) => name === specimen.kind) ?? {};
+    for (const { name, type } of found!) t.ok(types.includes(type), `${name}: its kind has this type`);
     t.same(readAll(found!), readAll(named!));
   });
 

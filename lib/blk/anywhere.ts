@@ -24,7 +24,7 @@ const RINGS: readonly FrontEnd[] = ['console', 'pmsg', 'ftrace', 'tty'];
 /** Zones of one partition whose headers are further apart are rare: the kernel fills them one after the other. */
 const REACH = 4 << 20;
 /** A damaged signature has lost a few bits, not all of them. */
-const MOST_LOST_BITS = 8;
+const MAX_LOST_BITS = 8;
 /** Rings alone, by words that may stand anywhere: a partition without any record is only likely. */
 const RINGS_ONLY = 0.5;
 /** A ring that holds something and a second one of the same format are no accident. */
@@ -55,7 +55,7 @@ function headerAt(bytes: Uint8Array, generation: Generation): SeenHeader | undef
     const datalen = view.getUint32(4, little);
     const sort = little ? 'little' : 'big';
     if (view.getUint32(magicAt, little) === DMESG_MAGIC) {
-      const isKnown = bitsIn(lost) <= MOST_LOST_BITS || isRecord(bytes.subarray(magicAt), sort);
+      const isKnown = bitsIn(lost) <= MAX_LOST_BITS || isRecord(bytes.subarray(magicAt), sort);
       return isKnown ? { sort, length: magicAt + Math.min(datalen, PSTORE_BLK_CAP) } : undefined;
     }
     const start = view.getUint32(8, little);

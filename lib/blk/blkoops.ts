@@ -11,6 +11,7 @@ export const blkoops: BackendKind = {
   name: 'blkoops',
   summary: 'a partition of pstore/blk as of January 2019 (RFC v5)',
   keys: ZONE_KEYS,
+  types: ['dmesg'],
   source: 'file',
   probe: (storage) => probeZones(storage, 'blkoops'),
   open: (context) => openZones(context, 'blkoops'),

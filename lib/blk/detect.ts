@@ -55,7 +55,7 @@ export interface Known {
 export const SEARCHED = PSTORE_BLK_CAP;
 
 /** Records whose headers vote on the machine. */
-const MOST_VOTERS = 1024;
+const MAX_VOTERS = 1024;
 
 /** @returns undefined when no zone is found */
 export function detectZones(storage: Storage, known: Known = {}): Detected | undefined {
@@ -267,7 +267,7 @@ function detectAbi(
   ];
   const votes = candidates.map(() => 0);
   let voters = 0;
-  for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MOST_VOTERS)) {
+  for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MAX_VOTERS)) {
     const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
     if (bytes.length < MAX_DMESG_HEADER_SIZE) continue;
     voters++;

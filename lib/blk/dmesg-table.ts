@@ -10,7 +10,7 @@ export const ZoneState = {
   Invalid: 2,
   Erased: 3,
   Live: 4,
-  /** Behind the zone at which RFC v5 stops looking. */
+  /** After the zone at which RFC v5 stops looking. */
   NotLookedAt: 5,
   /** The storage would not give the header: a broken place, or the end of a cut image. */
   Unreadable: 6,

@@ -1,8 +1,24 @@
 // How sure a found size is, and what a single header tells of its zone's size.
 
+import type { Abi } from '../pstore/abi.js';
+import type { Storage } from '../storage/storage.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import type { ZoneSizes } from './geometry.js';
 import type { Mark } from './marks.js';
+
+/** What is known of an image whose sizes are looked for. */
+export interface SizeEvidence {
+  /** First byte of dmesg zone 0, where that is known. */
+  readonly kmsgOffset: number | undefined;
+  readonly total: number;
+  /** Every zone has a header, because the image was made so. */
+  readonly formatted: boolean;
+  readonly given: Partial<ZoneSizes>;
+  readonly storage: Storage;
+  readonly abi: Abi;
+  /** Whether the machine's word size is known. */
+  readonly wordBitsProven: boolean;
+}
 
 /** How sure each found size is: 1 is proven by the image. */
 export type SizeConfidence = Readonly<Record<keyof ZoneSizes, number>>;

@@ -1,10 +1,8 @@
 // Tells the sizes of the zones in front of the dmesg zones (pmsg, console, tty, one ftrace zone a CPU) from where their
 // headers stand.
 
-import type { Abi } from '../pstore/abi.js';
 import { GUESS, PROVEN } from '../pstore/geometry.js';
-import type { Storage } from '../storage/storage.js';
-import { type SizeConfidence, wrappedSize } from './evidence.js';
+import { type SizeConfidence, type SizeEvidence, wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { type FtraceZones, findFtrace, ftraceSizeOf, hiddenFtrace } from './ftrace-zones.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
@@ -19,20 +17,9 @@ export interface Front {
   readonly wordBits: 32 | 64 | undefined;
 }
 
-/** What is known of the image. */
-export interface FrontEvidence {
+export interface FrontEvidence extends SizeEvidence {
   /** Headers of one generation and byte order, in the order of their offsets. */
   readonly marks: readonly Mark[];
-  /** First byte of dmesg zone 0, where that is known. */
-  readonly kmsgOffset: number | undefined;
-  readonly total: number;
-  /** Every zone has a header, because the image was made so. */
-  readonly formatted: boolean;
-  readonly given: Partial<ZoneSizes>;
-  readonly storage: Storage;
-  readonly abi: Abi;
-  /** Whether the machine's word size is known. */
-  readonly wordBitsProven: boolean;
 }
 
 type TextKind = 'pmsg' | 'console' | 'tty';

@@ -3,7 +3,7 @@
 
 import { type Abi, Fields } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { wrappedSize } from './evidence.js';
+import { type SizeEvidence, wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import type { Mark } from './marks.js';
@@ -22,30 +22,22 @@ export interface FtraceZones {
   readonly misfit: number;
 }
 
-export interface FtraceEvidence {
+export interface FtraceEvidence extends SizeEvidence {
   /** The zones begin here, or later. */
   readonly least: number;
   /** Where they begin, if that is known. */
   readonly start: number | undefined;
-  readonly kmsgOffset: number | undefined;
-  readonly total: number;
-  readonly formatted: boolean;
-  readonly given: Partial<ZoneSizes>;
-  readonly storage: Storage;
-  readonly abi: Abi;
-  /** Whether the machine's word size is known. */
-  readonly wordBitsProven: boolean;
 }
 
 const HEADER = BUFFER_HEADER_SIZE.pstore_blk;
 /** Headers that are looked at: more CPUs than this have their zones at the same distances. */
-const MOST_MARKS = 1024;
+const MAX_MARKS = 1024;
 /** Numbers of CPUs that are tried where no header tells the distance of two zones. */
-const MOST_CPUS = 1024;
+const MAX_CPUS = 1024;
 /** Numbers of CPUs that are tried where hardly anything tells it. */
 const LIKELY_CPUS = 32;
 /** How far before the only header the first zone is looked for, a multiple of 512. */
-const MOST_BEFORE = 1 << 20;
+const MAX_BEFORE = 1 << 20;
 /** Bytes of a ring's newest records that tell its CPU. */
 const SAMPLE = 4096;
 
@@ -59,7 +51,7 @@ interface Ring {
 /** The division that puts most headers in their places. */
 export function findFtrace(marks: readonly Mark[], evidence: FtraceEvidence): FtraceZones | undefined {
   if (marks.length === 0) return undefined;
-  const { rings, wordBits } = readRings(marks.slice(0, MOST_MARKS), evidence);
+  const { rings, wordBits } = readRings(marks.slice(0, MAX_MARKS), evidence);
   let best: FtraceZones | undefined;
   for (const { size, offset: at, proof } of sizeCandidates(rings, evidence)) {
     const offsets = at === undefined ? offsetCandidates(rings, size, evidence) : [{ offset: at, proof: false }];
@@ -89,7 +81,7 @@ function* sizeCandidates(rings: readonly Ring[], evidence: FtraceEvidence): Gene
   const limit = kmsgOffset ?? total;
   if (given.ftraceSize !== undefined) {
     const { ftraceSize } = given;
-    const cpus = given.cpus === undefined ? Array.from({ length: MOST_CPUS }, (_, i) => i + 1) : [given.cpus];
+    const cpus = given.cpus === undefined ? Array.from({ length: MAX_CPUS }, (_, i) => i + 1) : [given.cpus];
     for (const count of cpus) yield { size: Math.floor(ftraceSize / count), proof: given.cpus !== undefined };
     return;
   }
@@ -110,11 +102,11 @@ function* sizeCandidates(rings: readonly Ring[], evidence: FtraceEvidence): Gene
     yield { size: (other!.mark.offset - offset) / apart, proof: false };
   }
   const cpu = first.cpu ?? 0;
-  for (let count = cpu + 1; count <= MOST_CPUS; count++) {
+  for (let count = cpu + 1; count <= MAX_CPUS; count++) {
     yield { size: (limit - offset) / (count - cpu), proof: false };
   }
   // Not the first zone, by its CPU or its odd place: the first may begin at any place before.
-  const from = Math.max(Math.ceil(evidence.least / ZONE_MULTIPLE) * ZONE_MULTIPLE, offset - MOST_BEFORE);
+  const from = Math.max(Math.ceil(evidence.least / ZONE_MULTIPLE) * ZONE_MULTIPLE, offset - MAX_BEFORE);
   for (let at = from; at < offset; at += ZONE_MULTIPLE) {
     yield { size: (offset - at) / (cpu > 0 ? cpu : 1), proof: false };
     if (kmsgOffset === undefined || cpu > 0) continue;
@@ -214,7 +206,7 @@ export function hiddenFtrace(
   const missing = (ZONE_MULTIPLE - (kmsgOffset % ZONE_MULTIPLE)) % ZONE_MULTIPLE;
   if (missing === 0 && !all) return undefined;
   const from = Math.ceil(least / ZONE_MULTIPLE) * ZONE_MULTIPLE;
-  for (let cpus = given.cpus ?? missing + 1; cpus <= MOST_CPUS; cpus++) {
+  for (let cpus = given.cpus ?? missing + 1; cpus <= MAX_CPUS; cpus++) {
     for (let i = 0; i < (all ? 1 : cpus); i++) {
       const offset = from + i * ZONE_MULTIPLE;
       const size = (kmsgOffset - offset) / cpus;

@@ -13,7 +13,7 @@ export const ZONE_MULTIPLE = 512;
 export const PSTORE_BLK_CAP = 128 << 20;
 
 /** More dmesg zones than this are not kept track of: 128 MiB of the smallest ones have 2^18. */
-const MOST_ZONES = 1 << 22;
+const MAX_ZONES = 1 << 22;
 
 /** Sizes in bytes; 0 means that there is no such zone. */
 export interface ZoneSizes {
@@ -116,8 +116,8 @@ function countDumps(
     const where = taken > 0 ? `the ${rest} bytes that the other zones leave` : `the image of ${total} bytes`;
     throw impossible(`kmsg_size=${kmsgSize} is larger than ${where}; give smaller sizes`);
   }
-  if (count > MOST_ZONES) {
-    throw impossible(`kmsg_size=${kmsgSize} gives ${count} zones, more than ${MOST_ZONES}; give a larger size`);
+  if (count > MAX_ZONES) {
+    throw impossible(`kmsg_size=${kmsgSize} gives ${count} zones, more than ${MAX_ZONES}; give a larger size`);
   }
   return Math.max(0, count);
 }

@@ -64,7 +64,7 @@ function explainDmesg(places: ExplainedZones, zone: Zone, records: ShownRecords)
   if (!shown) {
     return {
       state: 'invalid',
-      reason: `${row.datalen} bytes leave no record behind the header: skipped, a kernel ends its listing here`,
+      reason: `${row.datalen} bytes leave no record after the header: skipped, a kernel ends its listing here`,
     };
   }
   if (records.isUnreadable('dmesg', zone.index))
@@ -96,7 +96,7 @@ function notLookedAt(places: ExplainedZones, zone: Zone): Explained {
   if (head.state === 'unused') return head;
   return {
     state: 'not-looked-at',
-    reason: 'behind a zone without a signature, where blkoops stops looking: salvage shows what it holds',
+    reason: 'after a zone without a signature, where blkoops stops looking: salvage shows what it holds',
   };
 }
 
@@ -122,7 +122,7 @@ function explainRing(places: ExplainedZones, ring: Ring): ZoneInfo {
 
 function ringRemark(places: ExplainedZones, ring: Ring): string | null {
   if (ring.start > ring.datalen) {
-    return `start ${ring.start} is behind datalen ${ring.datalen}: read as not wrapped; a kernel would show nothing at all`;
+    return `start ${ring.start} is after datalen ${ring.datalen}: read as not wrapped; a kernel would show nothing at all`;
   }
   if (ring.zone.type === 'ftrace') return null;
   const head = readRange(places.storage, ring.extents()[0]!.offset, Math.min(ring.datalen, 4096));

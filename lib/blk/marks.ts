@@ -2,7 +2,7 @@
 
 import { findBytes } from '#platform';
 import { ALL_ABIS } from '../pstore/abi.js';
-import { type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
+import { FRONT_ENDS, type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
 import type { Storage } from '../storage/storage.js';
 import {
   BUFFER_HEADER_SIZE,
@@ -35,9 +35,7 @@ export interface Mark {
 }
 
 /** Front-ends by their record type numbers, which the signature carries. */
-const TYPES = new Map<number, FrontEnd>(
-  (['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const).map((type) => [RECORD_TYPE_NUMBERS[type], type]),
-);
+const TYPES = new Map<number, FrontEnd>(FRONT_ENDS.map((type) => [RECORD_TYPE_NUMBERS[type], type]));
 const CHUNK = 1 << 20;
 /** Bytes after a mark that are needed to judge it. */
 const REACH = BUFFER_HEADER_SIZE.pstore_blk + MAX_DMESG_HEADER_SIZE;
@@ -49,17 +47,17 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
   magic: wordBytes(DMESG_MAGIC, endian),
 }));
 /** A hostile image may consist of nothing but marks: no more than these are kept, then the search ends. */
-const LEAST_KEPT = 4096;
+const MIN_KEPT = 4096;
 const BYTES_PER_MARK = 256;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
-const MOST_LOST_BITS = 8;
+const MAX_LOST_BITS = 8;
 
 /**
  * @param until marks that begin after this offset are not looked for
  * @returns in the order of their offsets
  */
 export function findMarks(storage: Storage, until: number): Mark[] {
-  const most = Math.max(LEAST_KEPT, Math.floor(until / BYTES_PER_MARK));
+  const most = Math.max(MIN_KEPT, Math.floor(until / BYTES_PER_MARK));
   const marks = new Map<number, Mark>();
   const buffer = new Uint8Array(Math.min(CHUNK + 2 * REACH, storage.size));
   for (let base = 0; base < until && marks.size < most; base += CHUNK) {
@@ -109,11 +107,11 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
     doubtful: false,
   };
   const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
-  // The header of the other generation would begin four bytes before or behind: only one of them has a zone's offset.
+  // The header of the other generation would begin four bytes before or after: only one of them has a zone's offset.
   const recordBehind = () =>
     common.offset % ZONE_MULTIPLE === 0 && isRecordHeader(view, at + BUFFER_HEADER_SIZE[generation], endian);
   if (type === undefined || (type !== 'dmesg' && magic)) {
-    if (!magic || (bitsIn(lost) > MOST_LOST_BITS && !recordBehind())) return undefined;
+    if (!magic || (bitsIn(lost) > MAX_LOST_BITS && !recordBehind())) return undefined;
     return { ...common, type: 'dmesg', generation, signed: false };
   }
   if (type !== 'dmesg' || magic) return { ...common, type, generation, signed: true };
@@ -123,13 +121,13 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   const lostOfMagic = Math.min(bitsIn(third ^ DMESG_MAGIC), bitsIn(fourth ^ DMESG_MAGIC));
   const doubtful =
     !formatted &&
-    lostOfMagic > MOST_LOST_BITS &&
+    lostOfMagic > MAX_LOST_BITS &&
     !(['pstore_blk', 'blkoops'] as const).some((of) => isRecordHeader(view, at + BUFFER_HEADER_SIZE[of], endian));
   return { ...common, type, generation: made, signed: true, formatted, doubtful };
 }
 
 /** More records than this no counter has seen. */
-const MOST_COUNTED = 1 << 24;
+const MAX_COUNTED = 1 << 24;
 /** In the year 2500 of the time_t that a header has. */
 const LATEST_SECONDS = 1n << 34n;
 
@@ -144,7 +142,7 @@ function isRecordHeader(view: DataView, at: number, endian: 'little' | 'big'): b
     if (abi.endian !== endian) return false;
     const { seconds, nanoseconds, compressed, counter, reason } = readDmesgHeader(bytes, abi);
     const isTime = seconds > 0n && seconds < LATEST_SECONDS && isNanoseconds(nanoseconds);
-    return isTime && compressed <= 1 && counter > 0 && counter < MOST_COUNTED && reason >= 1 && reason <= 6;
+    return isTime && compressed <= 1 && counter > 0 && counter < MAX_COUNTED && reason >= 1 && reason <= 6;
   });
 }
 

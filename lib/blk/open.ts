@@ -132,7 +132,7 @@ function warnOfHiddenZones(engine: ZoneEngine, storage: Storage, warnings: Warni
   warnings.add(
     'zone-invalid',
     `${path}: dmesg zone ${nextZone} at offset ${stop} has no signature, where ${geometry.dialect.backend} stops looking; ` +
-      `${hidden} record${hidden === 1 ? '' : 's'} behind it can be seen with salvage`,
+      `${hidden} record${hidden === 1 ? '' : 's'} after it can be seen with salvage`,
     stop,
   );
 }

@@ -82,7 +82,7 @@ export class Ring {
     } else if (this.state === 'live' && this.start > this.datalen) {
       warnings.add(
         'zone-start-beyond-datalen',
-        `${what} has start ${this.start} behind its datalen ${this.datalen}: a kernel shows nothing of the whole ` +
+        `${what} has start ${this.start} after its datalen ${this.datalen}: a kernel shows nothing of the whole ` +
           'partition for that; here it is read as a ring that has not wrapped',
         offset,
       );

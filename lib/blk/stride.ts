@@ -18,7 +18,7 @@ export interface Stride {
 }
 
 /** Distances between neighbours that are tried, the most frequent ones. */
-const MOST_CANDIDATES = 8;
+const MAX_CANDIDATES = 8;
 /** What most kernels are configured with (CONFIG_PSTORE_BLK_KMSG_SIZE). */
 const USUAL_SIZE = 64 << 10;
 
@@ -157,7 +157,7 @@ function strideCandidates(dmesg: readonly Mark[], fromStart: boolean, end = 0): 
     common = greatestCommonDivisor(common, difference);
     if (isZoneSize(difference)) counts.set(difference, (counts.get(difference) ?? 0) + 1);
   }
-  const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CANDIDATES);
+  const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MAX_CANDIDATES);
   const sizes = frequent.map(([size]) => size);
   return isZoneSize(common) && !sizes.includes(common) ? [...sizes, common] : sizes;
 }
@@ -214,12 +214,12 @@ function singleZone(
 }
 
 /** More zones than these are not tried. */
-const MOST_PARTS = 4096;
+const MAX_PARTS = 4096;
 
 /** The usual zone size where that divides so many bytes, else the smallest part of them that holds the record. */
 export function usualPart(bytes: number, needed = ZONE_MULTIPLE): number {
   let size = bytes;
-  for (let parts = 2; parts <= MOST_PARTS && bytes / parts >= needed; parts++) {
+  for (let parts = 2; parts <= MAX_PARTS && bytes / parts >= needed; parts++) {
     if (!isZoneSize(bytes / parts)) continue;
     size = bytes / parts;
     if (size <= USUAL_SIZE) break;

@@ -7,6 +7,7 @@ import { fromSystem, PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
 import { makeFolders, removeLeftBehind, syncFolder, writeNewFile } from '../storage/new-file.js';
+import { Lines } from './lines.js';
 
 /** Bytes of a file to be, which can be read more than once. */
 export interface Content {
@@ -50,8 +51,8 @@ const MAX_COMPARED = 256 << 20;
 export function isWithin(path: string, content: Content): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile() || content.size === 0 || stats.size <= content.size || stats.size > MAX_COMPARED) return false;
-  const whole = linesOf(fileChunks(path));
-  for (const line of linesOf(content.chunks())) {
+  const whole = bytesLines().of(fileChunks(path));
+  for (const line of bytesLines().of(content.chunks())) {
     let found = whole.next();
     while (!found.done && found.value !== line) found = whole.next();
     if (found.done) return false;
@@ -59,16 +60,8 @@ export function isWithin(path: string, content: Content): boolean {
   return true;
 }
 
-function* linesOf(chunks: Iterable<Uint8Array>): Generator<string> {
-  const decoder = new TextDecoder('latin1');
-  let rest = '';
-  for (const bytes of chunks) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  if (rest !== '') yield rest;
-}
+/** Whatever the bytes are, other bytes are another text. */
+const bytesLines = () => new Lines(undefined, 'latin1');
 
 const CHUNK = 1 << 20;
 

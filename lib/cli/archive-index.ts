@@ -1,11 +1,12 @@
 // index.ndjson of an archive: a line for each file, written after it. It tells which records are in the archive.
 
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
-import { reasonOf } from '../storage/file.js';
+import { notMade, reasonOf } from '../storage/file.js';
 import { takeWriterLock } from '../storage/lock.js';
 import { makeFolders, syncFolder, writeFully } from '../storage/new-file.js';
+import { Lines } from './lines.js';
 import { json } from './print.js';
 
 export const INDEX_NAME = 'index.ndjson';
@@ -35,7 +36,7 @@ export interface IndexLine extends ArchivedFile {
 }
 
 /** No line of ours is longer: a dump of a thousand parts has a tenth of it. */
-const MAX_LINE = 4 << 20;
+export const MAX_LINE = 4 << 20;
 
 /** A line of an index; undefined for what is none, or leads out of the archive. */
 export function parseIndexLine(text: string): IndexLine | undefined {
@@ -56,33 +57,6 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 
 function isPart(part: Partial<ArchivedPart> | null): part is ArchivedPart {
   return isText(part?.name) && isText(part.sha256) && (part.mtimeNs === null || isText(part.mtimeNs));
-}
-
-/** Cuts what comes in pieces into its lines; what is longer than any line is passed over up to its end. */
-export class IndexLines {
-  #pieces: Uint8Array[] = [];
-  #length = 0;
-
-  /** Bytes that came after the last line's end. */
-  get unfinished(): number {
-    return this.#length;
-  }
-
-  /** @param piece copied where it is needed later */
-  *take(piece: Uint8Array): Generator<string> {
-    for (let at = 0; at < piece.length; ) {
-      const end = piece.indexOf(0x0a, at);
-      const part = piece.subarray(at, end < 0 ? piece.length : end);
-      this.#length += part.length;
-      if (this.#length > MAX_LINE) this.#pieces = [];
-      else this.#pieces.push(end < 0 ? Buffer.from(part) : part);
-      at += part.length + 1;
-      if (end < 0) return;
-      if (this.#length <= MAX_LINE) yield Buffer.concat(this.#pieces).toString('utf8');
-      this.#pieces = [];
-      this.#length = 0;
-    }
-  }
 }
 
 const keyOf = (label: string, { name, mtimeNs, sha256 }: ArchivedPart) => `${label}/${name} ${mtimeNs} ${sha256}`;
@@ -106,6 +80,7 @@ export class ArchiveIndex {
     try {
       this.#fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
     } catch (error) {
+      if (!existsSync(this.#path)) throw notMade(this.#path, this.#path, error);
       throw fromSystem(error, `${this.#path} cannot be opened: ${reasonOf(error)}`, { path: this.#path });
     }
     try {
@@ -157,7 +132,7 @@ export class ArchiveIndex {
   #read(): void {
     const { size } = fstatSync(this.#fd);
     const chunk = Buffer.alloc(1 << 16);
-    const lines = new IndexLines();
+    const lines = new Lines(MAX_LINE);
     let at = 0;
     while (at < size) {
       const got = readSync(this.#fd, chunk, 0, chunk.length, at);

@@ -20,7 +20,8 @@ import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
 import { jsonCrash } from './explain.js';
-import { complain, OutputClosed, print, printable } from './print.js';
+import { complain, OutputClosed, OutputFailed, print, printable } from './print.js';
+import { nanosecondsText } from './when.js';
 
 const LAYOUTS = ['pstorefuse', 'systemd'] as const;
 
@@ -65,7 +66,7 @@ export const archive: Command = {
     try {
       const run = new ArchiveRun({ folder, index, dry, erases, asSystemd: layout === 'systemd' });
       for (const dump of dumpsOf(listRecords(opened.mounted))) run.take(dump);
-      return run.failed || opened.partly ? EXIT.PARTLY : EXIT.OK;
+      return run.status === EXIT.OK && opened.partly ? EXIT.PARTLY : run.status;
     } finally {
       index?.close();
       opened.close();
@@ -83,12 +84,21 @@ interface RunOptions {
 
 /** One dump after the other: one that cannot be archived is told of, and keeps none of the others. */
 class ArchiveRun {
-  failed = false;
+  #isHeard = true;
+  /** Whether something is in the archive, of which at least the list could not be written. */
+  #isDone = false;
+  #failure: { readonly exit: number } | undefined;
   readonly #options: RunOptions;
   readonly #files = new ArchiveFiles();
 
   constructor(options: RunOptions) {
     this.#options = options;
+  }
+
+  /** The exit status: that of the last failure where nothing is done. */
+  get status(): number {
+    if (!this.#failure) return EXIT.OK;
+    return this.#isDone ? EXIT.PARTLY : this.#failure.exit;
   }
 
   take(dump: Dump<Listed>): void {
@@ -101,21 +111,27 @@ class ArchiveRun {
       this.#fail(error);
       return;
     }
+    this.#isDone = true;
     if (this.#options.erases) this.#erase(dump);
   }
 
   #fail(error: unknown): void {
     if (!(error instanceof PstoreError)) throw error;
-    this.failed = true;
+    this.#failure = error;
     complain(error.message);
   }
 
   #told(paths: readonly string[]): void {
+    if (!this.#isHeard) return;
     try {
       for (const path of paths) print(`${printable(path)}\n`);
     } catch (error) {
-      // Nobody reads the list any more: the archive is the point.
-      if (!(error instanceof OutputClosed)) throw error;
+      // The list cannot be written any more: the archive is the point.
+      if (!(error instanceof OutputClosed || error instanceof OutputFailed)) throw error;
+      this.#isHeard = false;
+      if (error instanceof OutputClosed) return;
+      this.#failure = error;
+      complain(error.message);
     }
   }
 
@@ -204,7 +220,7 @@ function partFacts({ kept, facts }: DumpPart<Listed>) {
   return {
     name,
     part: head?.part ?? null,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     size,
     sha256,
     head: head === undefined ? null : `${head.reason}#${head.count} Part${head.part}`,
@@ -221,7 +237,7 @@ function describe({ mounted, record }: Listed): object {
     count,
     compressed,
     state,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
   };
 }
 

@@ -11,6 +11,7 @@ import {
   listRecords,
   type Opened,
   openAll,
+  sayIfNothing,
   sourceOptions,
   withEach,
 } from './command.js';
@@ -44,7 +45,7 @@ export const cat: Command = {
         'EINVAL',
         `${args.text('source')}: give names of records, or --all; pstorefuse ls shows them`,
       );
-    const found = openAll(args, [args.text('source')!], 'read');
+    const found = openAll(args, [args.text('source')!], 'read', { ofRecords: true });
     const opened: Opened = args.flag('erased') ? { ...found, mounted: found.mounted.map(erasedOf) } : found;
     try {
       const isJoined = args.flag('joined') || names.some((name) => name.endsWith(JOINED_SUFFIX));
@@ -52,6 +53,7 @@ export const cat: Command = {
       const output = new Output(isColored(args), all || names.length > 1);
       const wanted = all ? Array.from(listRecords(shown.mounted), ({ record }) => record.name) : names;
       const status = withEach(wanted, shown, (found) => output.print(found));
+      if (all) sayIfNothing(shown.mounted, args.flag('erased') ? 'erased record' : 'record');
       return status === EXIT.OK && opened.partly ? EXIT.PARTLY : status;
     } finally {
       opened.close();

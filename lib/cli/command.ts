@@ -7,10 +7,11 @@ import type { Backend, NewRecord, PstoreRecord } from '../pstore/backend.js';
 import { ErasedRecords } from '../pstore/erased-records.js';
 import { COMMON_KEYS } from '../pstore/keys.js';
 import { KINDS } from '../source/kinds.js';
+import { didYouMean } from '../source/nearest.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { EXIT } from './exit.js';
-import { complain } from './print.js';
+import { complain, hasPrinted, isTerminal } from './print.js';
 
 export { EXIT };
 
@@ -36,21 +37,37 @@ export class Arguments {
     this.#values = values;
   }
 
-  /** @throws PstoreError EINVAL for an option that was given twice */
+  /** @throws PstoreError EINVAL for an option that was given twice, and for an empty value */
   text(name: string): string | undefined {
     const value = this.#values[name];
     if (value === undefined) return undefined;
     if (Array.isArray(value)) throw new PstoreError('EINVAL', `--${name} is given twice`);
+    if (value === '') throw new PstoreError('EINVAL', `the value that is given for ${name} is empty`);
     return String(value);
   }
 
   /** @throws PstoreError EINVAL for a value that is none of `choices` */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const value = this.text(name);
-    if (value !== undefined && !(choices as readonly string[]).includes(value)) {
-      throw new PstoreError('EINVAL', `--${name} ${value}: known are ${choices.join(', ')}`);
-    }
+    if (value !== undefined) checkChoice(name, value, choices);
     return value as T | undefined;
+  }
+
+  /**
+   * Several values, with commas between them, in small letters as `choices` has them.
+   * @throws PstoreError EINVAL for a value that is none of `choices`
+   */
+  choices(name: string, choices: readonly string[]): readonly string[] | undefined {
+    const values = this.text(name)?.toLowerCase().split(',');
+    for (const value of values ?? []) checkChoice(name, value, choices);
+    return values;
+  }
+
+  /** Which of several flags is given. @throws PstoreError EINVAL for more than one */
+  oneOf<T extends string>(names: readonly T[]): T | undefined {
+    const given = names.filter((name) => this.flag(name));
+    if (given.length <= 1) return given[0];
+    throw new PstoreError('EINVAL', `give one of ${names.map((name) => `--${name}`).join(', ')}`);
   }
 
   list(name: string): string[] {
@@ -68,6 +85,12 @@ export class Arguments {
     const value = this.#values[name];
     return Array.isArray(value) ? value.at(-1) === true : value === true;
   }
+}
+
+/** @throws PstoreError EINVAL for a value of an option that is none of `choices` */
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new PstoreError('EINVAL', `--${name} ${value}: known are ${choices.join(', ')}`);
 }
 
 /** The options that every command with a SOURCE has. */
@@ -108,9 +131,16 @@ export interface Opened {
   close(): void;
 }
 
+interface OpeningOptions {
+  readonly quiet?: boolean;
+  readonly ofRecords?: boolean;
+  readonly overlay?: OpenOptions['overlay'];
+}
+
 /**
  * Opens the sources of a command, says what is not as it should be, and what failed.
  * @param quiet warnings are the command's own matter
+ * @param ofRecords the command is about records that are there: what becomes of the next crash is not said
  * @param overlay put over each medium, which is then only read
  * @throws PstoreError when none can be opened, or one fails and `--strict` is given
  */
@@ -118,7 +148,7 @@ export function openAll(
   args: Arguments,
   sources: readonly string[],
   mode: 'read' | 'must',
-  { quiet = false, overlay }: { quiet?: boolean; overlay?: OpenOptions['overlay'] } = {},
+  { quiet = false, ofRecords = false, overlay }: OpeningOptions = {},
 ): Opened {
   refuseMountOptions(args.list('o'));
   const options = mountOptionsOf(args);
@@ -131,28 +161,32 @@ export function openAll(
   );
   const close = () => {
     // What was found out only when records were read.
-    for (const [i, source] of opened.entries()) if (!quiet && said[i] !== undefined) warn(source, said[i]);
+    for (const [i, source] of opened.entries())
+      if (!quiet && said[i] !== undefined) warn(source, { from: said[i], ofRecords });
     for (const { backend } of opened) backend.close();
   };
   const said: number[] = [];
   for (const { error } of failed) complain(error.message);
   for (const source of opened) {
-    if (!quiet) warn(source);
+    if (!quiet) warn(source, { ofRecords });
     said.push(source.backend.warnings.list.length);
   }
   return { mounted: labelled(opened), partly: failed.length > 0, close };
 }
 
 /** The warnings of an open source from the given one on: the first `most`, and how many more there are. */
-export function warn({ backend }: OpenSource, from = 0, most = MOST_WARNINGS): void {
+export function warn(
+  { backend }: OpenSource,
+  { from = 0, most = MAX_WARNINGS, ofRecords = false }: { from?: number; most?: number; ofRecords?: boolean } = {},
+): void {
   const { dropped } = backend.warnings;
-  const list = backend.warnings.list.slice(from);
+  const list = backend.warnings.list.slice(from).filter(({ code }) => !ofRecords || code !== 'store-full');
   for (const { message } of list.slice(0, most)) complain(`warning: ${message}`);
   const more = Math.max(0, list.length - most) + dropped;
   if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);
 }
 
-const MOST_WARNINGS = 10;
+const MAX_WARNINGS = 10;
 
 /** @throws PstoreError ENOTSUP where this kind of backend takes no records */
 export function writerOf(backend: Backend): (record: NewRecord) => void {
@@ -178,6 +212,15 @@ export function* listRecords(mounted: readonly Mounted[]): Generator<Listed> {
   }
 }
 
+/** Who looks at a terminal is told that a list is empty, and is no list that did not come. */
+export function sayIfNothing(mounted: readonly Mounted[], kind = 'record'): void {
+  if (hasPrinted() || !isTerminal() || mounted.length === 0) return;
+  const paths = mounted.map(({ backend }) => backend.path).join(', ');
+  const isAnyThere = !listRecords(mounted).next().done;
+  const advice = kind === 'record' ? '; pstorefuse info says what is in it' : '';
+  complain(isAnyThere ? `${paths}: no ${kind} is as was asked for` : `${paths}: there is no ${kind}${advice}`);
+}
+
 /**
  * Does something with each record that is named, and says of which it could not be done.
  * @returns the exit status: 0, or 1 where a part is done, or that of the last failure where nothing is
@@ -201,7 +244,7 @@ export function withEach(names: readonly string[], opened: Opened, act: (found: 
 
 /**
  * `NAME`, or `LABEL/NAME` where there are several sources.
- * @throws PstoreError ENOENT
+ * @throws PstoreError ENOENT, and EINVAL for an empty name
  */
 export function findRecord(mounted: readonly Mounted[], name: string): Listed {
   const slash = name.indexOf('/');
@@ -211,8 +254,26 @@ export function findRecord(mounted: readonly Mounted[], name: string): Listed {
     const record = slot === undefined ? undefined : each.backend.record(slot);
     if (record) return { mounted: each, record };
   }
+  throw notFound(candidates.length === 0 ? mounted : candidates, name);
+}
+
+/** More names than this are not compared with one that is not there. */
+const MAX_COMPARED = 10_000;
+
+function notFound(mounted: readonly Mounted[], name: string): PstoreError {
   const places = mounted.map(({ backend }) => backend.path).join(', ');
-  const erased = mounted.some(({ backend }) => backend instanceof ErasedRecords);
-  const what = erased ? `no erased record ${name}; pstorefuse ls --erased` : `no record ${name}; pstorefuse ls`;
-  throw new PstoreError('ENOENT', `${places}: there is ${what} shows what there is`);
+  const isErased = mounted.some(({ backend }) => backend instanceof ErasedRecords);
+  const [what, list] = isErased ? ['erased record', 'pstorefuse ls --erased'] : ['record', 'pstorefuse ls'];
+  if (name === '')
+    return new PstoreError('EINVAL', `${places}: the name of a record is empty; ${list} shows the names`);
+  const advice = didYouMean(name.slice(name.indexOf('/') + 1), namesIn(mounted), `${list} shows what there is`);
+  return new PstoreError('ENOENT', `${places}: there is no ${what} ${name}; ${advice}`);
+}
+
+function* namesIn(mounted: readonly Mounted[]): Generator<string> {
+  let count = 0;
+  for (const { record } of listRecords(mounted)) {
+    if (count++ === MAX_COMPARED) return;
+    yield record.name;
+  }
 }

@@ -9,4 +9,5 @@ export const EXIT = {
   NO_INPUT: 66,
   UNAVAILABLE: 69,
   SOFTWARE: 70,
+  IO: 74,
 } as const;

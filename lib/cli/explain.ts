@@ -1,20 +1,30 @@
 // pstorefuse explain: what crashed, where, and whether the text may be believed.
 
+import { shownPath } from '../source/typed.js';
 import type { Crash } from '../triage/crash.js';
 import { dumpOfOne, type Explained, explainDump, explainRecords } from '../triage/dump.js';
 import { type ExplainOptions, writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
-import { type Arguments, type Command, EXIT, findRecord, listRecords, openAll, sourceOptions } from './command.js';
+import {
+  type Arguments,
+  type Command,
+  EXIT,
+  findRecord,
+  listRecords,
+  openAll,
+  sayIfNothing,
+  sourceOptions,
+} from './command.js';
 import { besideLabel } from './fold.js';
 import { complain, isTerminal, json, print, printable } from './print.js';
-import { checkVmlinux, locate } from './source-lines.js';
+import { locate } from './source-lines.js';
 import { explainFile, explainStdin, isText } from './texts.js';
 
 /** With --all, so many crashes of one text are told of; more are counted. */
-const MOST_CRASHES = 10_000;
+const MAX_CRASHES = 10_000;
 
 /** Frames that a person sees; --json has all. */
-const MOST_FRAMES = 12;
+const MAX_FRAMES = 12;
 
 export const explain: Command = {
   usage: 'explain [source] [name..]',
@@ -36,12 +46,11 @@ export const explain: Command = {
       }),
   run: async (args) => {
     const [place = '-', ...names] = [...args.list('source'), ...args.list('name')];
-    checkVmlinux(args.text('vmlinux'));
     const lines = new SourceLines(args);
     const shown = args.flag('json') ? new JsonOutput() : new PeopleOutput();
     const push = (explained: Explained) => shown.push(explained, lines.add(asked(explained, args)));
     const output = { push, end: () => shown.end() };
-    const options = { most: args.flag('all') ? MOST_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
+    const options = { most: args.flag('all') ? MAX_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
     if (isText(place)) {
       for (const text of [place, ...names]) {
         output.push(text === '-' ? explainStdin(options) : await explainFile(text, options));
@@ -59,12 +68,13 @@ function explainSource(
   output: { push(explained: Explained): void; end(): void },
   options: ExplainOptions,
 ): number {
-  const opened = openAll(args, [place], 'read');
+  const opened = openAll(args, [place], 'read', { ofRecords: true });
   try {
     if (names.length === 0)
       for (const explained of explainRecords(listRecords(opened.mounted), options)) output.push(explained);
     for (const name of names) output.push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
     output.end();
+    sayIfNothing(opened.mounted);
   } finally {
     opened.close();
   }
@@ -179,7 +189,7 @@ function factLines(facts: readonly Fact[]): string[] {
 
 const placeOf = ({ path, names }: Explained): string => {
   const shown = names.length > 3 ? `${names[0]} to ${names.at(-1)} (${names.length} parts)` : names.join(', ');
-  return `${path === '-' ? 'standard input' : path}${shown === '' ? '' : ` ${shown}`}`;
+  return `${shownPath(path)}${shown === '' ? '' : ` ${shown}`}`;
 };
 
 function noCrash(explained: Explained): string[] {
@@ -231,12 +241,12 @@ function taskWords({ comm, pid, cpu }: Crash): string | null {
 }
 
 function stackLines(frames: readonly Frame[]): string[] {
-  const lines = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
+  const lines = frames.slice(0, MAX_FRAMES).map(({ symbol, offset, module, source }) => {
     const place = offset === undefined ? '' : `+${offset}`;
     return printable(
       `${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source === undefined ? '' : ` ${source}`}`,
     );
   });
-  if (frames.length > MOST_FRAMES) lines.push(`… and ${frames.length - MOST_FRAMES} more`);
+  if (frames.length > MAX_FRAMES) lines.push(`… and ${frames.length - MAX_FRAMES} more`);
   return lines.map((line, i) => `${i === 0 ? '  stack'.padEnd(LABEL_WIDTH) : ' '.repeat(LABEL_WIDTH)}${line}`);
 }

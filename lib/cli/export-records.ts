@@ -1,18 +1,21 @@
 // What export tells of one image: a piece of output for each dump, or one that says why the image could not be read.
 
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { fromSystem, PstoreError } from '../errors.js';
+import { statSync } from 'node:fs';
+import { PstoreError } from '../errors.js';
+import { isPipe } from '../source/files.js';
 import { type OpenSource, openSources, TextCache } from '../source/sources.js';
-import { reasonOf } from '../storage/file.js';
+import { shellWord, typedPath } from '../source/typed.js';
+import { sourceKind } from '../storage/file.js';
 import { exists } from '../storage/path.js';
 import { type Dump, dumpChunks, dumpsOf, type Explained, explainDump, isLog, timeOf } from '../triage/dump.js';
 import { type Explanation, writer } from '../triage/explain.js';
 import { type Listed, listRecords } from './command.js';
 import { jsonCrash } from './explain.js';
 import type { Exported } from './exported.js';
+import { sha256OfFile } from './hash.js';
 import { journalEntry, journalError } from './journal.js';
 import { json } from './print.js';
+import { nanosecondsText } from './when.js';
 
 export const FORMATS = ['ndjson', 'journal', 'text'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -40,7 +43,7 @@ export interface ImageResult {
 /** Bytes. A longer record is no text, and an object that holds it would fill the memory of whoever reads it. */
 const MAX_TEXT = 64 << 20;
 /** Warnings of an image in each of its objects. */
-const MOST_WARNINGS = 10;
+const MAX_WARNINGS = 10;
 
 /**
  * Gives the pieces of one image, each of whole lines, and at the end what came of it.
@@ -82,27 +85,13 @@ function sizeOf(path: string): number | null {
   return stats?.isFile() ? stats.size : null;
 }
 
-const CHUNK = 1 << 20;
-
-/** Of the file as it is, whatever it holds. */
+/** Of the file as it is, whatever it holds; what comes through a pipe, and a folder, is no file. */
 function hashOf(path: string): string | undefined {
-  if (statSync(path).isDirectory()) return undefined;
-  const hash = createHash('sha256');
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, 'r');
-    const buffer = new Uint8Array(CHUNK);
-    for (let got = readSync(fd, buffer); got > 0; got = readSync(fd, buffer)) hash.update(buffer.subarray(0, got));
-  } catch (error) {
-    throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-  return hash.digest('hex');
+  return isPipe(path) || sourceKind(path) === 'folder' ? undefined : sha256OfFile(path);
 }
 
 const warningsOf = ({ backend }: OpenSource): string[] =>
-  backend.warnings.list.slice(0, MOST_WARNINGS).map(({ message }) => message);
+  backend.warnings.list.slice(0, MAX_WARNINGS).map(({ message }) => message);
 
 function told(dump: Dump<Listed>): Pick<Exported, 'explained' | 'crash' | 'bytes'> {
   const explained = isLog(dump.parts[0].kept.record) ? explainDump(dump) : unexplained(dump);
@@ -157,7 +146,7 @@ function jsonObject({ path, size, sha256, dump, explained, crash, bytes, warning
     count,
     state,
     compressed,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     bytes: dump.parts.reduce((sum, { kept }) => sum + kept.record.size, 0),
     ...textFields(bytes),
     warnings,
@@ -177,7 +166,8 @@ function textFields(bytes: Uint8Array | undefined): object {
 function textOf({ path, explained, crash, bytes, dump }: Exported): Uint8Array {
   const { names, time } = explained;
   const facts = [crash?.title, crash?.signature, time].filter((fact) => fact !== undefined && fact !== null);
-  const shown = bytes ?? Buffer.from(`(too long to be shown here; pstorefuse cat ${path} ${names[0]})`);
+  const shown =
+    bytes ?? Buffer.from(`(too long to be shown here; pstorefuse cat ${shellWord(typedPath(path))} ${names[0]})`);
   const isWhole = shown.at(-1) === 0x0a;
   const head = `==> ${path} ${names.join(' ')} <==\n${facts.length > 0 ? `${facts.join('\n')}\n` : ''}\n`;
   const text = dump.parts[0].kept.record.state === 'undecodable' ? Buffer.from('(cannot be decompressed)') : shown;

@@ -8,14 +8,7 @@ import { refuseMountOptions } from '../mount/options.js';
 import { reasonOf } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, mountOptionsOf, sourceOptions } from './command.js';
 import { ExportPool } from './export-pool.js';
-import {
-  type ExportOptions,
-  errorPiece,
-  exportImage,
-  FORMATS,
-  type Format,
-  type ImageResult,
-} from './export-records.js';
+import { type ExportOptions, errorPiece, exportImage, FORMATS, type ImageResult } from './export-records.js';
 import { complain, isTerminal, print, printableText, relay } from './print.js';
 import { countOf } from './select.js';
 
@@ -91,13 +84,14 @@ export const exportCommand: Command = {
 function exportOptions(args: Arguments): ExportOptions {
   refuseMountOptions(args.list('o'));
   const { sourceKeys, backends, strict, cache } = mountOptionsOf(args);
-  return { format: formatOf(args), hash: args.flag('hash'), sharedKeys: sourceKeys, backends, strict, cache };
-}
-
-function formatOf(args: Arguments): Format {
-  const given = FORMATS.filter((format) => args.flag(format));
-  if (given.length > 1) throw new PstoreError('EINVAL', `give one of ${FORMATS.map((name) => `--${name}`).join(', ')}`);
-  return given[0] ?? 'ndjson';
+  return {
+    format: args.oneOf(FORMATS) ?? 'ndjson',
+    hash: args.flag('hash'),
+    sharedKeys: sourceKeys,
+    backends,
+    strict,
+    cache,
+  };
 }
 
 function exportHere(source: string, options: ExportOptions, write: (piece: Uint8Array) => void): ImageResult {

@@ -27,7 +27,7 @@ const SIZE_OPTIONS = [
   'abi',
 ] as const;
 /** No larger file is made. */
-const MOST_SIZE = 2 ** 44;
+const MAX_SIZE = 2 ** 44;
 
 const FORMATS = KINDS.filter((kind) => kind.source === 'file' && kind.format).map(({ name }) => name);
 
@@ -60,7 +60,7 @@ export const format: Command = {
     const keys = keysOf(args, kind);
     const given = args.text('size');
     const size = given === undefined ? undefined : parseSize('--size', given);
-    if (size !== undefined && size > MOST_SIZE) throw new PstoreError('EINVAL', `--size ${given} is more than 16T`);
+    if (size !== undefined && size > MAX_SIZE) throw new PstoreError('EINVAL', `--size ${given} is more than 16T`);
     const write = (storage: Storage) => {
       kind.format!(storage, keys);
       storage.sync();

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { openImage } from '../storage/file.js';
-import { pieces } from '../storage/storage.js';
+import { pieces, type Storage } from '../storage/storage.js';
 
 /** Bytes that are read at a time. */
 const CHUNK = 1 << 20;
@@ -17,11 +17,13 @@ export function sha256Of(chunks: Iterable<Uint8Array>): string {
 /** Of a file as it is on the disk, also where it is packed. @throws PstoreError ENOENT, EACCES, EIO */
 export function sha256OfFile(path: string): string {
   const file = openImage(path, { mode: 'read' });
-  const hash = createHash('sha256');
   try {
-    for (const { bytes } of pieces(file, { length: CHUNK })) hash.update(bytes);
+    return sha256Of(bytesOf(file));
   } finally {
     file.close();
   }
-  return hash.digest('hex');
+}
+
+function* bytesOf(file: Storage): Generator<Uint8Array> {
+  for (const { bytes } of pieces(file, { length: CHUNK })) yield bytes;
 }

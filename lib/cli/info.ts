@@ -42,7 +42,7 @@ export const info: Command = {
           if (i > 0) print('\n');
           printInfo(mounted, args.flag('all'));
           if (args.flag('hash')) printHashes(mounted);
-          warn(mounted.source, 0, Number.POSITIVE_INFINITY);
+          warn(mounted.source, { most: Number.POSITIVE_INFINITY });
         }
       }
     } finally {
@@ -117,12 +117,12 @@ function* titlesOf(mounted: Mounted): Generator<readonly [name: string, title: s
 }
 
 /** More crashes are better listed than told of before the zones. */
-const MOST_TITLES = 16;
+const MAX_TITLES = 16;
 
 function* titleLines(mounted: Mounted): Generator<readonly [string, ...string[]]> {
   let count = 0;
   for (const [name, title] of titlesOf(mounted)) {
-    if (count++ === MOST_TITLES) {
+    if (count++ === MAX_TITLES) {
       yield ['crash', '…', 'and', 'more:', 'pstorefuse', 'ls', 'lists', 'them'];
       return;
     }

@@ -5,7 +5,7 @@ import { JoinedView } from '../pstore/joined.js';
 import type { Mounted } from '../tree/tree.js';
 import { colorOption, isColored } from './color.js';
 import type { Listed } from './command.js';
-import { type Arguments, type Command, EXIT, listRecords, openAll, sourceOptions } from './command.js';
+import { type Arguments, type Command, EXIT, listRecords, openAll, sayIfNothing, sourceOptions } from './command.js';
 import { erasedOf } from './erased.js';
 import { isTerminal, json, print, printable } from './print.js';
 import {
@@ -18,7 +18,7 @@ import {
   selectionOf,
   selectionOptions,
 } from './select.js';
-import { clockText } from './when.js';
+import { clockText, nanosecondsText } from './when.js';
 
 export const ls: Command = {
   usage: 'ls <source..>',
@@ -57,6 +57,7 @@ export const ls: Command = {
       }),
   run: async (args) => {
     const selection = selectionOf(args);
+    const format = args.oneOf(['json', 'ndjson']);
     const look = { clock: clockOf(args), colored: isColored(args) };
     const opened = openAll(args, args.list('source'), 'read');
     try {
@@ -64,7 +65,6 @@ export const ls: Command = {
       const mounted = args.flag('joined') ? wanted.map(joined) : wanted;
       const records = selected(listRecords(mounted), args);
       const several = opened.mounted.length > 1;
-      const format = args.flag('json') ? 'json' : args.flag('ndjson') ? 'ndjson' : undefined;
       // What understands texts is not loaded for a list of names.
       const table = () => import('./ls-table.js');
       if (args.flag('group')) (await table()).printGroups(records, selection, look, format);
@@ -72,6 +72,7 @@ export const ls: Command = {
       else if (wantsTable(args))
         (await table()).printTable(records, selection, look, { several, all: args.flag('all') });
       else printNames(found(records, args), several, args);
+      sayIfNothing(mounted, args.flag('erased') ? 'erased record' : 'record');
     } finally {
       opened.close();
     }
@@ -127,7 +128,7 @@ function jsonRecord({ mounted, record }: Listed): Record<string, unknown> {
     type,
     id: id64 === undefined ? id : String(id64),
     size,
-    mtimeNs: mtimeNs === null ? null : String(mtimeNs),
+    mtimeNs: nanosecondsText(mtimeNs),
     reason,
     count,
     compressed,

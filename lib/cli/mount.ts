@@ -60,7 +60,7 @@ async function runServer(args: Arguments, hooks: Hooks): Promise<number> {
   const [first] = positional;
   // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder after it.
   const isMount = positional.length > 1 && isFolder(mountPoint) && nearest(first!, WORDS) === undefined;
-  if (!isMount && /^[a-z-]+$/.test(first!) && isMissing(first!)) {
+  if (!isMount && /^[a-z-]+$/i.test(first!) && isMissing(first!)) {
     throw new PstoreError('EINVAL', noCommand(first!));
   }
   const transport = args.text('transport');

@@ -4,6 +4,7 @@
 
 import { unlinkSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
+import { shellWord } from '../source/typed.js';
 import { openImage } from '../storage/file.js';
 import { OverlayStorage } from '../storage/overlay.js';
 import { commitOverlay, OverlayFile } from '../storage/overlay-file.js';
@@ -47,7 +48,7 @@ export const overlay: Command = {
 function imageMissing(action: string, path: string): PstoreError {
   const named = withOverlay(path, (file) => file.header.path);
   const sentence = `${path} was made over ${named}, by its own account; name the image that you mean`;
-  return new PstoreError('EINVAL', `${sentence}: pstorefuse overlay ${action} ${path} IMAGE`, { path });
+  return new PstoreError('EINVAL', `${sentence}: pstorefuse overlay ${action} ${shellWord(path)} IMAGE`, { path });
 }
 
 function withOverlay<T>(path: string, act: (file: OverlayFile) => T): T {

@@ -9,7 +9,7 @@ import { useDeviceCalls } from '../storage/device-calls.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
 import { plainArguments } from './plain.js';
-import { complain, OutputClosed, print } from './print.js';
+import { complain, OutputClosed, OutputFailed, print } from './print.js';
 import { PARSER_CONFIGURATION, prepared, withoutMark } from './words.js';
 
 /** What is wrong with the arguments; the form of the command is told with it. */
@@ -78,7 +78,7 @@ export async function runCommand(
     return await parse(argv, commands, packageFile);
   } catch (error) {
     if (error instanceof OutputClosed) return EXIT.OK;
-    if (error instanceof PstoreError) {
+    if (error instanceof PstoreError || error instanceof OutputFailed) {
       complain(error.message);
       return error.exit;
     }
@@ -137,7 +137,9 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
     .fail((message: string | undefined, error: Error | undefined) => {
       if (error && error.name !== 'YError') throw error;
       const option = called && words.find((word) => isUnknown(word, called!.options));
-      throw option === undefined ? new UsageError(message ?? error?.message) : new UnknownOption(option, called!);
+      if (option !== undefined) throw new UnknownOption(option, called!);
+      // Of a long name yargs tells neither of the dashes.
+      throw new UsageError((message ?? error?.message)?.replace(/ -(?=\w[\w-])/, ' --'));
     });
   for (const command of commands) {
     parser = parser.command(

@@ -2,10 +2,10 @@
 
 import { constants, fstatSync, openSync, readlinkSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { fromSystem } from '../errors.js';
 import { printableJson, printableLine } from '../printable.js';
 import { reasonOf } from '../storage/file.js';
 import { pause } from '../storage/waiting.js';
+import { EXIT } from './exit.js';
 
 export { printableLine as printable, printableText } from '../printable.js';
 
@@ -15,6 +15,11 @@ const STDERR = 2;
 /** A reader that has left: `ls | head` is no error, and there is nobody to tell. */
 export class OutputClosed extends Error {}
 
+/** Nothing more can be written: no failure of one record or source, after which a command goes on with the others. */
+export class OutputFailed extends Error {
+  readonly exit = EXIT.IO;
+}
+
 function writeAll(fd: number, bytes: Uint8Array): void {
   let done = 0;
   while (done < bytes.length) {
@@ -23,7 +28,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') throw new OutputClosed();
-      if (code !== 'EAGAIN') throw fromSystem(error, `the output cannot be written: ${reasonOf(error)}`, { exit: 74 });
+      if (code !== 'EAGAIN') throw new OutputFailed(`the output cannot be written: ${reasonOf(error)}`);
       waitForReader(fd);
     }
   }
@@ -50,8 +55,16 @@ function waitForReader(fd: number): void {
   pause(PAUSE_MS);
 }
 
-/** Writes to standard output. @throws OutputClosed */
+let printed = false;
+
+/** Whether anything was written to standard output. */
+export function hasPrinted(): boolean {
+  return printed;
+}
+
+/** Writes to standard output. @throws OutputClosed, OutputFailed */
 export function print(what: string | Uint8Array): void {
+  printed ||= what.length > 0;
   writeAll(STDOUT, typeof what === 'string' ? Buffer.from(what) : what);
 }
 

@@ -4,6 +4,7 @@ import { readWaiting } from '../storage/waiting.js';
 import { printable, relay } from './print.js';
 
 const STDIN = 0;
+const NEWLINE = 0x0a;
 
 /** @returns true for an answer that begins with y or Y; no answer is a no */
 export function answer(question: string): boolean {
@@ -16,8 +17,12 @@ function line(): string {
   const byte = new Uint8Array(1);
   let text = '';
   for (;;) {
-    if (readByte(byte) === 0) return text;
-    if (byte[0] === 0x0a) return text;
+    if (readByte(byte) === 0) {
+      // No newline of a person ends the line of the question.
+      relay(Uint8Array.of(NEWLINE));
+      return text;
+    }
+    if (byte[0] === NEWLINE) return text;
     text += String.fromCharCode(byte[0]!);
   }
 }

@@ -83,13 +83,13 @@ function sayWhatIsKept(backend: Backend, before: readonly number[], log: Uint8Ar
 }
 
 /** Lines that stand in front of the log in a record, and the notice of ECC after it, have fewer bytes. */
-const MOST_LINES = 200;
+const MAX_LINES = 200;
 
 /** Bytes of the log's end that stand in a record's text; undefined where none is found. */
 function keptOf(text: Buffer, log: Buffer): number | undefined {
   const mark = ' Part1\n';
-  const from = text.subarray(0, MOST_LINES).indexOf(mark) + mark.length;
-  for (let to = text.length; to >= Math.max(from, text.length - MOST_LINES); to--) {
+  const from = text.subarray(0, MAX_LINES).indexOf(mark) + mark.length;
+  for (let to = text.length; to >= Math.max(from, text.length - MAX_LINES); to--) {
     const part = text.subarray(from, to);
     if (part.length <= log.length && part.equals(log.subarray(log.length - part.length))) return part.length;
   }

@@ -53,14 +53,14 @@ function complainOfLost(path: string, lost: readonly LostBytes[]): void {
     places.set(zone, ranges);
   }
   for (const [zone, ranges] of places) {
-    const more = ranges.length > MOST_RANGES ? ` and ${ranges.length - MOST_RANGES} more places` : '';
-    const where = `bytes ${ranges.slice(0, MOST_RANGES).join(', ')}${more}`;
+    const more = ranges.length > MAX_RANGES ? ` and ${ranges.length - MAX_RANGES} more places` : '';
+    const where = `bytes ${ranges.slice(0, MAX_RANGES).join(', ')}${more}`;
     complain(`${path}: ${zone}: ${where} stay damaged: more of them are wrong than ECC can repair`);
   }
 }
 
 /** Places in a zone that are told. */
-const MOST_RANGES = 20;
+const MAX_RANGES = 20;
 
 function hex(byte: number): string {
   return `0x${byte.toString(16).padStart(2, '0')}`;

@@ -35,7 +35,7 @@ export const report: Command = {
     'The page shows crashes over time, groups of equal crashes, a map of each image, and every record, erased ones too, ' +
       'with title, verdict, call trace and text. It is one file, which connects to nothing and is readable without ' +
       'JavaScript; with it the texts can be searched, and records saved. All times are UTC.',
-    'Keys stand behind each SOURCE (image.raw,kmsg_size=64K), since -o is the output. docs/viewer.html is the same page ' +
+    'Keys stand after each SOURCE (image.raw,kmsg_size=64K), since -o is the output. docs/viewer.html is the same page ' +
       'without data: drop an image on it.',
   ],
   build: (yargs) =>

@@ -17,7 +17,7 @@ export const rm: Command = {
       .option('i', { type: 'boolean', describe: 'ask before each' }),
   run: (args) => {
     const dry = args.flag('dry-run') ? new DryRun() : undefined;
-    const opened = openAll(args, [args.text('source')!], 'must', dry && { overlay: dry.overlay });
+    const opened = openAll(args, [args.text('source')!], 'must', { ofRecords: true, overlay: dry?.overlay });
     try {
       const status = withEach(args.list('name'), opened, ({ mounted, record }) => {
         if (args.flag('i') && !answer(`erase ${record.name}?`)) return;

@@ -6,12 +6,15 @@ import { inUnits } from '../pstore/geometry.js';
 import { SourceKeys, sourceText } from '../pstore/keys.js';
 import { openMedium } from '../source/files.js';
 import { placed, unwrapped } from '../source/medium.js';
-import { openStorage } from '../source/open-storage.js';
+import { emptyFile, openStorage } from '../source/open-storage.js';
+import { otherFormatSentence } from '../source/other-formats.js';
 import { type FoundRegion, Scan } from '../source/scan.js';
 import { parseSource, type SourceSpec, TextCache } from '../source/sources.js';
+import { STANDARD_INPUT, shellWord, shownPath, typedPath } from '../source/typed.js';
 import { readCompanion } from '../storage/path.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
+import { SurvivingStorage } from '../storage/surviving.js';
 import { explainRecords } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { Warnings } from '../warnings.js';
@@ -36,10 +39,10 @@ export const scan: Command = {
     const spec = parseSource(args.text('file')!);
     const regions = scanFile(spec, args.flag('all') ? 4 : 512);
     if (args.flag('json')) print(`${json(regions.map(jsonRegion), 1)}\n`);
-    else for (const region of regions) printRegion(region);
+    else for (const region of regions) printRegion(region, spec);
     if (regions.length === 0) {
       const advice = args.flag('all') ? '' : '; --all looks at places that are no multiples of 512, too';
-      complain(`${spec.path}: no crash log of any known format is found in it${advice}`);
+      complain(`${shownPath(spec.path)}: no crash log of any known format is found in it${advice}`);
     }
     return EXIT.OK;
   },
@@ -69,6 +72,7 @@ const TOLD = 3;
 /** @throws PstoreError as opening a SOURCE does; EINVAL for one with a backend, or with keys that say how it is read */
 function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
   const { path, kind } = spec;
+  const named = shownPath(path);
   const keys = new SourceKeys(spec.keys);
   const other = keys.names().find((key) => !PLACE_KEYS.includes(key));
   if (kind) throw new PstoreError('EINVAL', `${spec.text}: scan looks for every backend; leave out ${kind.name}:`);
@@ -77,6 +81,7 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
   const { storage: medium } = openMedium(path, { mode: 'read' }, new Map(), warnings);
   let runs: DataRuns | undefined;
   try {
+    if (medium.size === 0) throw emptyFile(named);
     const image = unwrapped(medium, keys, warnings);
     const part = placed(image, keys, warnings);
     const begin = part instanceof SliceStorage && keys.text('part') === undefined ? part.base : 0;
@@ -90,8 +95,10 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
     });
     const found = scanner.regions();
     progress.end();
+    const other = found.length === 0 ? otherFormatSentence(new SurvivingStorage(part), named) : undefined;
+    if (other !== undefined) throw new PstoreError('EBADMSG', other, { path });
     for (const { message } of warnings.list) complain(`warning: ${message}`);
-    if (scanner.isIncomplete) complain(`warning: ${path} is full of headers: not all of them were looked at`);
+    if (scanner.isIncomplete) complain(`warning: ${named} is full of headers: not all of them were looked at`);
     return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, image.size));
   } finally {
     runs?.close();
@@ -161,7 +168,8 @@ function jsonRegion({ kind, offset, size, sure, source, records, newest, problem
 
 const rounded = (value: number) => Math.round(value * 100) / 100;
 
-function printRegion(region: Shown): void {
+/** What is printed to be typed works: nothing is, where the region could not be opened. */
+function printRegion(region: Shown, { path }: SourceSpec): void {
   const { kind, offset, size, sure, source, records, newest, problem } = region;
   const length = size === null ? 'up to where it ends' : bytesText(size);
   print(`0x${offset.toString(16).padStart(8, '0')}  ${kind.name}, ${length}, confidence ${rounded(sure)}\n`);
@@ -170,7 +178,9 @@ function printRegion(region: Shown): void {
   for (const { name, time, title } of newest) {
     printFolded(`${name}${time === null ? '' : ` of ${time}`}: ${title ?? 'no crash is told of in it'}`);
   }
-  print(`    pstorefuse ls ${shellWord(printable(source))}\n`);
+  if (problem !== null) return;
+  const typed = path === STANDARD_INPUT ? source.replace(`:${path}`, `:${typedPath(path)}`) : source;
+  print(`    pstorefuse ls ${shellWord(printable(typed))}\n`);
 }
 
 const INDENT = '    ';
@@ -180,9 +190,4 @@ function printFolded(text: string): void {
   const columns = isTerminal() ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
   const lines = folded(text.split(' '), columns - 2 * INDENT.length);
   print(`${lines.map((line, i) => `${INDENT}${i === 0 ? '' : INDENT}${line}`).join('\n')}\n`);
-}
-
-/** As a shell takes it. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -3,7 +3,10 @@
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
+import { REASON_WORDS } from '../pstore/record-type.js';
+import { KINDS } from '../source/kinds.js';
 import type { Arguments } from './command.js';
+import { Lines } from './lines.js';
 import { type Clock, parseWhen } from './when.js';
 
 export function selectionOptions(yargs: Argv): Argv {
@@ -57,15 +60,17 @@ export function selectionOf(args: Arguments): Selection {
   return {
     sinceNs: when('since'),
     untilNs: when('until'),
-    types: words(args.text('type')),
-    reasons: words(args.text('reason')),
+    types: args.choices('type', TYPES),
+    reasons: args.choices('reason', REASONS),
     pattern: patternOf(args.text('g')),
     most: countOf(args.text('n'), 'n'),
     oldestFirst: args.flag('r'),
   };
 }
 
-const words = (text: string | undefined): string[] | undefined => text?.split(',').map((word) => word.toLowerCase());
+/** What a record of any kind may be. */
+const TYPES = [...new Set(KINDS.flatMap(({ types }) => types))];
+const REASONS = REASON_WORDS.map((word) => word.toLowerCase());
 
 /** As journalctl does: a pattern without capitals finds these, too. */
 function patternOf(text: string | undefined): RegExp | undefined {
@@ -129,18 +134,11 @@ const MAX_MATCHES = 1000;
 
 /** The lines of a text with the pattern in them. @param pieces of the text: they may end anywhere */
 export function matchesIn(pattern: RegExp, pieces: Iterable<Uint8Array>): Match[] {
-  const decoder = new TextDecoder();
   const found: Match[] = [];
-  let [number, rest] = [0, ''];
-  const look = (text: string) => {
-    number++;
-    if (found.length < MAX_MATCHES && pattern.test(text)) found.push({ line: number, text });
-  };
-  for (const bytes of pieces) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-    rest = lines.pop()!.slice(0, MAX_LINE);
-    for (const line of lines) look(line.slice(0, MAX_LINE));
+  let line = 0;
+  for (const text of new Lines(MAX_LINE).of(pieces)) {
+    line++;
+    if (found.length < MAX_MATCHES && pattern.test(text)) found.push({ line, text });
   }
-  if (rest !== '') look(rest);
   return found;
 }

@@ -2,7 +2,6 @@
 
 import { spawnSync } from 'node:child_process';
 import { type FunctionSymbol, findFunctions } from '../elf-symbols.js';
-import { PstoreError } from '../errors.js';
 import { environment, findProgram } from '../mount/programs.js';
 import { openImage } from '../storage/file.js';
 import type { Crash } from '../triage/crash.js';
@@ -95,9 +94,4 @@ function linesOf(vmlinux: string, addresses: readonly string[]): string[] | stri
     if (status === 0 && lines.length === addresses.length) return lines.map((line) => line.replace(/ \(.*$/, ''));
   }
   return `${installed.map(({ name }) => name).join(', ')} cannot read ${vmlinux}`;
-}
-
-/** @throws PstoreError EINVAL where `--vmlinux` is a directory or is given without a value */
-export function checkVmlinux(path: string | undefined): void {
-  if (path === '') throw new PstoreError('EINVAL', '--vmlinux needs the path of a vmlinux with symbols');
 }

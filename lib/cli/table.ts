@@ -16,7 +16,7 @@ export interface Column<Row> {
 const GAP = '  ';
 const INDENT = '    ';
 /** A column of text that is narrower than this is better told below the others. */
-const LEAST_TEXT = 36;
+const MIN_TEXT = 36;
 
 /** The terminal's columns; no end of them where nobody looks. A narrower terminal is not worth folding for. */
 export function terminalColumns(least = 60): number {
@@ -48,7 +48,7 @@ export class Table<Row> {
     const text = used.find(({ column }) => column.below === 1);
     if (text && !beside.includes(text) && beside.length === used.filter(({ column }) => column.below !== 1).length) {
       const room = columns - total() - GAP.length;
-      if (room >= LEAST_TEXT) beside = used.map((one) => (one === text ? { ...one, width: room } : one));
+      if (room >= MIN_TEXT) beside = used.map((one) => (one === text ? { ...one, width: room } : one));
     }
     this.#beside = beside.map(({ column }) => column);
     this.#widths = beside.map(({ width }) => width);

@@ -7,7 +7,7 @@ import { environment, findProgram } from '../mount/programs.js';
 import type { NewRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
 import { type Arguments, type Command, EXIT, type Opened, openAll, sourceOptions, writerOf } from './command.js';
-import { complain, OutputClosed, print } from './print.js';
+import { complain, OutputClosed, OutputFailed, print } from './print.js';
 import { orSilence, stdinAsItComes } from './stdin.js';
 
 const TYPES = ['tty', 'pmsg', 'console'] as const;
@@ -37,13 +37,13 @@ export const tee: Command = {
     const type = args.choice('type', TYPES) ?? 'tty';
     const input = inputOf(args);
     // As with tee(1): what fails is said, and what comes through the pipe goes on.
-    let failure: PstoreError | undefined;
+    let failure: PstoreError | OutputFailed | undefined;
     const succeeds = (act: () => void): boolean => {
       try {
         act();
         return true;
       } catch (error) {
-        if (!(error instanceof PstoreError)) throw error;
+        if (!(error instanceof PstoreError || error instanceof OutputFailed)) throw error;
         complain(error.message);
         failure ??= error;
         return false;

@@ -16,7 +16,7 @@ export const undelete: Command = {
     sourceOptions(yargs).option('dry-run', { type: 'boolean', describe: 'only say what would be written' }),
   run: (args: Arguments) => {
     const dry = args.flag('dry-run') ? new DryRun() : undefined;
-    const opened = openAll(args, [args.text('source')!], 'must', dry && { overlay: dry.overlay });
+    const opened = openAll(args, [args.text('source')!], 'must', { ofRecords: true, overlay: dry?.overlay });
     try {
       const erased: Opened = { ...opened, mounted: opened.mounted.map(erasedOf) };
       const status = withEach(args.list('name'), erased, ({ mounted, record }) =>

@@ -5,9 +5,10 @@ import { join, normalize, relative } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf, sourceKind } from '../storage/file.js';
 import { type Content, contentOf, fileChunks } from './archive-files.js';
-import { INDEX_NAME, type IndexLine } from './archive-index.js';
+import { INDEX_NAME, type IndexLine, MAX_LINE } from './archive-index.js';
 import { type Command, EXIT } from './command.js';
 import { sha256OfFile } from './hash.js';
+import { Lines } from './lines.js';
 import { json, print, printable } from './print.js';
 
 export const verify: Command = {
@@ -62,7 +63,8 @@ function summary(same: number, wrong: number): string {
 function readIndex(folder: string): { sha256: string; lines: readonly Line[] } {
   const path = join(folder, INDEX_NAME);
   if (sourceKind(folder) !== 'folder') {
-    throw new PstoreError('ENOTDIR', `${folder} is a file; give the folder that archive wrote`, { path: folder });
+    const sentence = `${folder} is a file; give the folder that archive wrote`;
+    throw new PstoreError('ENOTDIR', sentence, { path: folder, exit: EXIT.NO_INPUT });
   }
   if (!isThere(path)) {
     const why = 'an archive of another layout, or no archive at all';
@@ -87,15 +89,10 @@ function isThere(path: string): boolean {
 }
 
 function linesOf(chunks: Iterable<Uint8Array>): Line[] {
+  const cutter = new Lines(MAX_LINE);
   const lines: Line[] = [];
-  const decoder = new TextDecoder();
-  let rest = '';
-  for (const bytes of chunks) {
-    const pieces = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-    rest = pieces.pop()!;
-    for (const text of pieces) lines.push(lineOf(text));
-  }
-  if (rest !== '') lines.push('it is cut off: archive was stopped there, or is at work; run archive again');
+  for (const bytes of chunks) for (const text of cutter.take(bytes)) lines.push(lineOf(text));
+  if (cutter.unfinished > 0) lines.push('it is cut off: archive was stopped there, or is at work; run archive again');
   return lines;
 }
 

@@ -9,9 +9,9 @@ import { type OpenOptions, type OpenSource, openSource, parseSource, TextCache }
 import { type Listed, listRecords } from './command.js';
 
 /** A file that is being written is looked at when it has not changed between two looks, or after so many. */
-const MOST_WAITS = 3;
+const MAX_WAITS = 3;
 /** Records that are remembered: a kernel keeps far fewer. */
-const MOST_SEEN = 100_000;
+const MAX_SEEN = 100_000;
 
 export interface Seen {
   readonly source: OpenSource;
@@ -79,7 +79,7 @@ export class WatchedSource {
     const isSettled = stamp === undefined || this.#isFirst || stamp === this.#stamp;
     this.#stamp = stamp;
     if (stamp !== undefined && stamp === this.#read) return false;
-    if (!isSettled && ++this.#waits < MOST_WAITS) return false;
+    if (!isSettled && ++this.#waits < MAX_WAITS) return false;
     this.#waits = 0;
     return true;
   }
@@ -88,7 +88,7 @@ export class WatchedSource {
     const keys = all.map(({ record }) => keyOf(record));
     const fresh = this.#isFirst ? [] : all.filter((_, i) => !this.#seen.has(keys[i]!));
     // A ring that is gone is a new one when it comes again; a dump that comes again is the same.
-    const kept = [...this.#seen].filter((key) => !key.startsWith(RING)).slice(-MOST_SEEN);
+    const kept = [...this.#seen].filter((key) => !key.startsWith(RING)).slice(-MAX_SEEN);
     this.#seen = new Set([...kept, ...keys]);
     return fresh;
   }

@@ -88,6 +88,11 @@ function offsetMs(zone: string): number {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 
+/** As programs get it: JSON's numbers are too small for nanoseconds. */
+export function nanosecondsText(ns: bigint | null): string | null {
+  return ns === null ? null : String(ns);
+}
+
 /** How times are shown. */
 export interface Clock {
   readonly utc: boolean;

@@ -25,15 +25,15 @@ export function prepared(argv: readonly string[]): string[] {
   return [...withValues(options).flatMap(word), ...literals];
 }
 
-/** Options whose value may begin with a dash: `--since -2h`. */
-const OF_ANY_VALUE = /^(?:--since|--until|-S|-U|--grep|-g)$/;
+/** Options whose value may begin with a dash: `--since -2h`; of a count it is said what is wrong with it. */
+const OF_ANY_VALUE = /^(?:--since|--until|-S|-U|--grep|-g|-n|-j|--jobs)$/;
 
 /** Such an option and its value as one word, which cannot be taken for another option. */
 function withValues(words: readonly string[]): string[] {
   const together: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    const [, option = word, given] = /^(--(?:since|until|grep))=(.*)$/s.exec(word) ?? [];
+    const [, option = word, given] = /^(--(?:since|until|grep|jobs))=(.*)$/s.exec(word) ?? [];
     const value = given ?? words[i + 1];
     if (!OF_ANY_VALUE.test(option) || value === undefined) {
       together.push(word);

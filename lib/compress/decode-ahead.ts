@@ -61,7 +61,7 @@ export interface DecodeAheadOptions {
 }
 
 /** Each takes some megabytes. */
-const MOST_THREADS = 3;
+const MAX_THREADS = 3;
 /** About as long as a thread takes to start. */
 const AFTER_MS = 50;
 const AT_LEAST_MS = 150;
@@ -157,7 +157,7 @@ export class DecodeAhead {
     const { atLeast, threads } = this.#options;
     if (!machine || this.#gaveUp || (this.#took / this.#decoded) * this.#work.count() < atLeast) return;
     try {
-      if (this.#helpers.length === 0) this.#start(machine, threads ?? Math.min(MOST_THREADS, machine.others()));
+      if (this.#helpers.length === 0) this.#start(machine, threads ?? Math.min(MAX_THREADS, machine.others()));
     } catch {
       // The system gives no more threads.
       this.#giveUp();

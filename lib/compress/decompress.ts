@@ -19,7 +19,7 @@ export const LIMIT_FACTOR = 4;
  * times as much. A kernel stores 10 KiB of log unless it is told otherwise (pstore.kmsg_bytes), and none has a log buffer
  * as large as this.
  */
-export const MOST_TEXT = 32 << 20;
+export const MAX_TEXT = 32 << 20;
 
 export type CompressionChoice = 'auto' | 'none' | Compression;
 
@@ -41,11 +41,11 @@ function codecOf(compression: Compression): Codec {
  * @param choice `auto` tries all and keeps what is proven by the text; a name behaves as a kernel with only that one,
  *   and as one of Linux 6.6 or later where a text says that it is of such a kernel
  *   (lz4hc included: its streams are lz4's, and `auto` calls them so); `none` as one without any
- * @param limit most bytes of text, LIMIT_FACTOR × the zone's size; above MOST_TEXT it is that
+ * @param limit most bytes of text, LIMIT_FACTOR × the zone's size; above MAX_TEXT it is that
  * @returns undefined when it cannot be decompressed: the record is then shown as it is, with `.enc.z`
  */
 export function decodeRecord(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
-  return decodeWithin(stored, choice, Math.min(limit, MOST_TEXT));
+  return decodeWithin(stored, choice, Math.min(limit, MAX_TEXT));
 }
 
 function decodeWithin(stored: Uint8Array, choice: CompressionChoice, limit: number): DecodedRecord | undefined {
@@ -100,21 +100,21 @@ function decodeAuto(stored: Uint8Array, limit: number): DecodedRecord | undefine
 
 /** No codec makes a text longer than by so much: what is longer is no compressed text of this limit. */
 const LONGEST_OVERHEAD = 1 / 8;
-const LEAST_OVERHEAD = 1024;
+const MIN_OVERHEAD = 1024;
 
 /** Most bytes of a compressed record that are worth reading. @param limit most bytes of its text */
 export function mostStored(limit: number): number {
-  const text = Math.min(limit, MOST_TEXT);
-  return Math.ceil(text * (1 + LONGEST_OVERHEAD)) + LEAST_OVERHEAD;
+  const text = Math.min(limit, MAX_TEXT);
+  return Math.ceil(text * (1 + LONGEST_OVERHEAD)) + MIN_OVERHEAD;
 }
 
 /**
  * What can be read of a stream that is cut or damaged, or has remains of another record after it: the text itself is
- * the proof. Behind a damaged place it may be rubbish.
+ * the proof. After a damaged place it may be rubbish.
  * @returns undefined when it does not begin as a dump
  */
 export function decodeStart(stored: Uint8Array, limit: number): DecodedRecord | undefined {
-  const most = Math.min(limit, MOST_TEXT);
+  const most = Math.min(limit, MAX_TEXT);
   let longest: DecodedRecord | undefined;
   for (const codec of CODECS) {
     const text = codec.beginning(stored.subarray(0, mostStored(most)), most);
@@ -169,13 +169,13 @@ function isZero(bytes: Uint8Array, from: number): boolean {
 /** Bytes of a text that tell a log. */
 const LOG_BYTES = 4096;
 /** Fewer lines are no log. */
-const LEAST_LINES = 3;
+const MIN_LINES = 3;
 
 /** Whether most lines of its beginning have a priority, as in the log that a kernel hands over: `<6>[    1.234567] …`. */
 export function isLog(text: Uint8Array): boolean {
   const lines = String.fromCharCode(...text.subarray(0, LOG_BYTES)).split('\n');
   const own = lines.filter((line) => /^<[0-9]{1,3}>/.test(line)).length;
-  return own >= LEAST_LINES && own * 2 > lines.length;
+  return own >= MIN_LINES && own * 2 > lines.length;
 }
 
 /**

@@ -9,7 +9,7 @@ import { inflate } from './inflate.js';
 const WINDOW_BITS = 11;
 
 /** Texts above this are left to our own decoder: the machine's keeps all pieces of one that turns out too long. */
-const NATIVE_MOST = 4 << 20;
+const NATIVE_MAX = 4 << 20;
 
 /**
  * Raw inflate as crypto/deflate.c has it: it feeds one zero byte when the input runs out before the stream's end, so a
@@ -23,7 +23,7 @@ const own = decoders((input, out) => {
 /** A whole raw stream. */
 export function inflateRaw(input: Uint8Array, limit: number): Decompressed | undefined {
   // The machine's decoder cannot be told that no byte is wanted.
-  const whole = limit > 0 ? native?.inflateRaw(input, Math.min(limit, NATIVE_MOST)) : undefined;
+  const whole = limit > 0 ? native?.inflateRaw(input, Math.min(limit, NATIVE_MAX)) : undefined;
   return whole ?? own.decompress(input, limit);
 }
 

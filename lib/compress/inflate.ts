@@ -10,8 +10,8 @@ export const END_OF_BLOCK = 256;
 /** The first literal/length symbol that is a length. */
 export const FIRST_LENGTH = 257;
 /** Symbols that a dynamic block may describe: two more of each exist in the fixed codes, but stand for nothing. */
-const MOST_LENGTH_SYMBOLS = 286;
-const MOST_DISTANCE_SYMBOLS = 30;
+const MAX_LENGTH_SYMBOLS = 286;
+const MAX_DISTANCE_SYMBOLS = 30;
 
 interface Range {
   readonly base: number;
@@ -24,7 +24,7 @@ export const LENGTHS: readonly Range[] = [...ranges(3, LENGTH_BITS), { base: 258
 /** The same of distances. */
 export const DISTANCES: readonly Range[] = ranges(
   1,
-  Array.from({ length: MOST_DISTANCE_SYMBOLS }, (_, i) => Math.max(0, (i >> 1) - 1)),
+  Array.from({ length: MAX_DISTANCE_SYMBOLS }, (_, i) => Math.max(0, (i >> 1) - 1)),
 );
 
 /** The order in which the lengths of the code for code lengths are stored. */
@@ -217,7 +217,7 @@ class Decoder {
     const lengthSymbols = this.#bits(5) + FIRST_LENGTH;
     const distanceSymbols = this.#bits(5) + 1;
     const stored = this.#bits(4) + 4;
-    if (lengthSymbols > MOST_LENGTH_SYMBOLS || distanceSymbols > MOST_DISTANCE_SYMBOLS) return undefined;
+    if (lengthSymbols > MAX_LENGTH_SYMBOLS || distanceSymbols > MAX_DISTANCE_SYMBOLS) return undefined;
     const codeLengths = new Array<number>(CODE_LENGTH_ORDER.length).fill(0);
     for (const symbol of CODE_LENGTH_ORDER.slice(0, stored)) codeLengths[symbol] = this.#bits(3);
     const code = codeOf(codeLengths, true);

@@ -15,7 +15,7 @@ const LONG_COPY = 48;
 const LARGE = 1 << 20;
 
 /** Part of a buffer that may be left over in a text. */
-const MOST_WASTE = 1 / 4;
+const MAX_WASTE = 1 / 4;
 
 export class Output {
   length = 0;
@@ -92,7 +92,7 @@ export class Output {
   /** All that has been written. It is not written to any more. */
   text(): Uint8Array {
     // A copy takes less memory only where much room is left.
-    const isFull = this.bytes.length - this.length <= this.bytes.length * MOST_WASTE;
+    const isFull = this.bytes.length - this.length <= this.bytes.length * MAX_WASTE;
     return isFull ? this.bytes.subarray(0, this.length) : this.bytes.slice(0, this.length);
   }
 }

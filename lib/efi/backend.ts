@@ -2,10 +2,9 @@
 
 import { PstoreError } from '../errors.js';
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
-import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, FilesContext, OpenContext } from '../pstore/kind.js';
-import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
+import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
@@ -25,6 +24,8 @@ const FORMAT = 'efi';
 /** What file names have: since Linux 6.2 (commit 893c5f1de620), and before. */
 const BACKEND_NAMES = ['efi_pstore', 'efi'] as const;
 
+const TYPES = [...RECORD_TYPES, 'unknown'] as const;
+
 /** A larger file is no flash image: it is looked at only where somebody says that it is one. */
 const MAX_PROBED = 2 * MAX_FLASH;
 
@@ -32,6 +33,7 @@ export const efi: BackendKind = {
   name: FORMAT,
   summary: 'EFI variables: flash images of virtual machines and boards, efivarfs and copies of it',
   keys: ['backend_name', 'record_size'],
+  types: TYPES,
   source: 'file',
   isAskedFirst: true,
   ...probeAndOpen({
@@ -89,7 +91,7 @@ type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
 function openPlace(place: VariablePlace, context: PlaceContext, isWritable: boolean): Backend {
   const { keys, cache } = context;
   const store = new DumpStore(place, context, isWritable && !keys.flag('ro'));
-  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: [...RECORD_TYPES, 'unknown'] });
+  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: TYPES });
 }
 
 interface DumpPiece extends Piece {
@@ -227,15 +229,13 @@ class DumpStore implements PieceStore<DumpPiece> {
     this.#place.erase(piece.found);
   }
 
-  restore(piece: DumpPiece): void {
-    const { found, name, offset } = piece;
-    const isUsed = this.#pieces.some(
-      (other) => other.state === 'live' && other.found.variable.name === found.variable.name,
-    );
-    const why = isUsed
-      ? 'a newer variable has its name'
-      : (found.hidden ?? (this.#place.restore ? null : 'nothing can be taken back here'));
-    if (why !== null) throw refusal(name, this.path, why, offset);
+  whyNotRestored({ found }: DumpPiece): string | null {
+    const { name } = found.variable;
+    const isUsed = this.#pieces.some((other) => other.state === 'live' && other.found.variable.name === name);
+    return isUsed ? 'a newer variable has its name' : (found.hidden ?? (this.#place.restore ? null : NOT_TAKEN_BACK));
+  }
+
+  restore({ found }: DumpPiece): void {
     this.#place.restore!(found);
   }
 

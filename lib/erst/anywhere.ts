@@ -14,7 +14,7 @@ const CPER = 'CPER';
 /** Slots have some kilobytes: records further apart are no neighbours. */
 const REACH = 256 << 10;
 /** A store for records is no larger. */
-const MOST = 64 << 20;
+const MAX = 64 << 20;
 /** Records of Linux, and those of others. */
 const OF_LINUX = 0.9;
 const OF_OTHERS = 0.6;
@@ -23,15 +23,15 @@ export const erstAnywhere: Anywhere = {
   words: [wordOfText(ERST_MAGIC), wordOfText(CPER)],
   headerSize: CPER_HEADER_SIZE,
   reach: REACH,
-  most: MOST,
+  most: MAX,
   headerAt,
   regionIn: (storage, sort) => (sort === FILE ? fileIn(storage) : recordsIn(storage)),
 };
 
 function headerAt(bytes: Uint8Array): SeenHeader | undefined {
-  if (beginsAsQemu(bytes)) return { sort: FILE, length: MOST };
+  if (beginsAsQemu(bytes)) return { sort: FILE, length: MAX };
   if (!beginsAsCper(bytes)) return undefined;
-  return { sort: RECORDS, length: Math.min(MOST, readCperHeader(bytes)?.length ?? CPER_HEADER_SIZE) };
+  return { sort: RECORDS, length: Math.min(MAX, readCperHeader(bytes)?.length ?? CPER_HEADER_SIZE) };
 }
 
 /** The header tells how many slots there are only in steps: the last one that holds something tells more. */

@@ -1,10 +1,9 @@
 // The backend erst: records that Linux keeps behind ACPI's error record serialization table.
 
 import type { Backend, BackendInfo, SpaceUsage } from '../pstore/backend.js';
-import { refusal } from '../pstore/erased-records.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
-import type { Piece, PieceState, PieceStore } from '../pstore/piece.js';
+import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '../pstore/piece.js';
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
@@ -26,6 +25,7 @@ import {
 } from './place.js';
 
 const NAME = 'erst';
+const TYPES = ['dmesg', 'mce', 'unknown'] as const;
 
 /** QEMU's files are some megabytes; a larger one without its header is looked at only where somebody asks for it. */
 const MAX_PROBED = 4 << 20;
@@ -34,6 +34,7 @@ export const erst: BackendKind = {
   name: NAME,
   summary: "ACPI ERST: the file of QEMU's acpi-erst device, and CPER records",
   keys: [],
+  types: TYPES,
   source: 'file',
   isMemory: true,
   isAskedFirst: true,
@@ -64,7 +65,7 @@ type PlaceContext = Pick<OpenContext, 'path' | 'keys' | 'warnings' | 'cache'>;
 function openPlace(place: RecordPlace, context: PlaceContext, isWritable: boolean): Backend {
   const { keys, cache } = context;
   const store = new RecordStore(place, context, isWritable && !keys.flag('ro'));
-  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: ['dmesg', 'mce', 'unknown'] });
+  return new PieceBackend(store, { cache, salvage: keys.flag('salvage'), types: TYPES });
 }
 
 interface RecordPiece extends Piece {
@@ -137,14 +138,12 @@ class RecordStore implements PieceStore<RecordPiece> {
     this.#place.erase(piece.found);
   }
 
-  restore(piece: RecordPiece): void {
-    const { found, name, offset, id } = piece;
-    const why = this.#pieces.some((other) => other.state === 'live' && other.id === id)
-      ? 'another record has its id'
-      : this.#place.restore
-        ? null
-        : 'nothing can be taken back here';
-    if (why !== null) throw refusal(name, this.path, why, offset);
+  whyNotRestored({ id }: RecordPiece): string | null {
+    const isUsed = this.#pieces.some((other) => other.state === 'live' && other.id === id);
+    return isUsed ? 'another record has its id' : this.#place.restore ? null : NOT_TAKEN_BACK;
+  }
+
+  restore({ found }: RecordPiece): void {
     this.#place.restore!(found);
   }
 

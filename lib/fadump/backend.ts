@@ -57,6 +57,7 @@ export const fadump: BackendKind = {
   name: NAME,
   summary: 'crash info header of firmware-assisted dump (powerpc)',
   keys: KEYS,
+  types: TYPES,
   source: 'file',
   probe: (storage) => {
     if (readFadumpMagic(readRange(storage, 0, FADUMP_MAGIC_SIZE))) return { sure: 1, open };

@@ -22,7 +22,7 @@ import {
 export const MAX_READ = 1 << 20;
 const MAX_PAGES = 256;
 /** A kernel with larger pages may ask for more than MAX_READ at once, but for no more than this. */
-const MOST_ASKED = MAX_PAGES << 16;
+const MAX_ASKED = MAX_PAGES << 16;
 /** What INIT must allow at least; the kernel then needs a request buffer of 8 KiB. */
 const MAX_WRITE = 4096;
 /** How many requests the kernel sends ahead of their answers (read-ahead), and from how many on it waits. */
@@ -44,7 +44,7 @@ export class Answer {
   /** @throws PstoreError EINVAL for more than any kernel asks at once */
   makeRoom(bytes: number): void {
     if (BODY + bytes <= this.#frame.bytes.length) return;
-    if (bytes > MOST_ASKED) throw new PstoreError('EINVAL', `a request for ${bytes} bytes at once`);
+    if (bytes > MAX_ASKED) throw new PstoreError('EINVAL', `a request for ${bytes} bytes at once`);
     this.#frame = new Frame(BODY + bytes);
   }
 

@@ -211,7 +211,7 @@ export const DirentType = { DIR: 4, REG: 8 } as const;
  * NUL. What is not listed has no body that is looked at.
  */
 const NAME = 2;
-export const LEAST_BODY: ReadonlyMap<number, number> = new Map([
+export const MIN_BODY: ReadonlyMap<number, number> = new Map([
   [Opcode.LOOKUP, NAME],
   [Opcode.UNLINK, NAME],
   [Opcode.SETATTR, SETATTR_IN.size],

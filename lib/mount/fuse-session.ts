@@ -13,7 +13,7 @@ import {
   IN_HEADER,
   INIT_IN,
   InitFlag,
-  LEAST_BODY,
+  MIN_BODY,
   OLDEST_MINOR,
   OPEN_IN,
   Opcode,
@@ -133,7 +133,7 @@ export class FuseSession {
   #dispatch(opcode: number, ino: number): number {
     if (UNANSWERED.has(opcode)) return NO_ANSWER;
     if (this.request.u32(IN_HEADER.len) !== this.#length) return errno('EIO');
-    const least = LEAST_BODY.get(opcode);
+    const least = MIN_BODY.get(opcode);
     if (least !== undefined && this.#length < ARGUMENT + least) return errno('EINVAL');
     this.#note();
     switch (opcode) {

@@ -4,7 +4,7 @@ import { ROOT_INO } from '../tree/tree.js';
 import { Frame, INVAL_INODE_OUT, Notify, OUT_HEADER } from './fuse-protocol.js';
 
 /** More unlinks than will ever be on their way at one time. */
-const MOST_AT_WORK = 1000;
+const MAX_AT_WORK = 1000;
 
 /** Where the name of a record can stand: in the root, or in its backend's directory. */
 const IN_ROOT = 1;
@@ -65,7 +65,7 @@ export class KernelNames {
    */
   #remember(name: string): void {
     this.#erased.add(name);
-    if (this.#erased.size > MOST_AT_WORK) this.#erased.delete(this.#erased.keys().next().value!);
+    if (this.#erased.size > MAX_AT_WORK) this.#erased.delete(this.#erased.keys().next().value!);
   }
 
   /**

@@ -96,7 +96,7 @@ export function detachDead(path: string): string {
   for (let tries = 0; isDead(absolute); tries++) {
     const real = placeOf(absolute);
     const dead = mountAt(real);
-    if (dead?.type !== MOUNT_TYPE || tries === MOST_DEAD) {
+    if (dead?.type !== MOUNT_TYPE || tries === MAX_DEAD) {
       throw new PstoreError('EBUSY', `${path} is a dead mount of ${dead?.type ?? 'another program'}; umount it first`, {
         path,
         exit: 73,
@@ -108,7 +108,7 @@ export function detachDead(path: string): string {
 }
 
 /** Dead mounts, one above the other, that are taken away. */
-const MOST_DEAD = 100;
+const MAX_DEAD = 100;
 
 function isDead(path: string): boolean {
   try {
@@ -132,7 +132,7 @@ export function placeOf(path: string): string {
       place = next;
       continue;
     }
-    if (++links > MOST_LINKS) return resolve(absolute);
+    if (++links > MAX_LINKS) return resolve(absolute);
     names.unshift(...target.split('/'));
     if (isAbsolute(target)) place = '/';
   }
@@ -145,7 +145,7 @@ function absoluteOf(path: string): string {
 }
 
 /** path_resolution(7): more symbolic links are not followed. */
-const MOST_LINKS = 40;
+const MAX_LINKS = 40;
 
 function linkTarget(path: string): string | undefined {
   try {

@@ -96,7 +96,7 @@ const IGNORED = new Set([
 const LABELS = new Set(['context', 'fscontext', 'defcontext', 'rootcontext']);
 
 const LAYOUTS: readonly Layout[] = ['both', 'flat', 'subdirs'];
-const MOST_ID = 0xffff_fffe;
+const MAX_ID = 0xffff_fffe;
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
   if (!(choices as readonly string[]).includes(value)) {
@@ -117,7 +117,7 @@ function parseId(name: 'uid' | 'gid', value: string): number {
     const command = name === 'uid' ? 'id -u' : 'getent group';
     throw new PstoreError('EINVAL', `${name}=${value}: give the number, not a name; "${command} ${value}" shows it`);
   }
-  return parseNumber(name, value, 0, MOST_ID);
+  return parseNumber(name, value, 0, MAX_ID);
 }
 
 /** What each option of the mount sets. */

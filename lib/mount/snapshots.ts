@@ -4,7 +4,7 @@ import type { RecordContent } from '../pstore/backend.js';
 import { contentBytes } from '../pstore/content.js';
 
 /** Bytes that are held in memory, all together. A record that has no room is read from the image as it goes. */
-const MOST_HELD = 64 << 20;
+const MAX_HELD = 64 << 20;
 
 export class Snapshots {
   #held = 0;
@@ -14,7 +14,7 @@ export class Snapshots {
    * @throws PstoreError what reading it throws
    */
   take(content: RecordContent): RecordContent {
-    const room = MOST_HELD - this.#held;
+    const room = MAX_HELD - this.#held;
     if (content.size > room) return content;
     let bytes: Uint8Array;
     try {

@@ -29,14 +29,14 @@ import { type AfterText, afterText } from './second-text.js';
 /** Pages that a person can read though a kernel does not know them. */
 const SALVAGEABLE: ReadonlySet<PageState> = new Set(['bad-seq', 'bad-magic', 'other-endian', 'truncated']);
 /** The type of what a page holds after its kernel log: phones keep the log of user space there. */
-const LOGCAT = 'logcat';
+export const LOGCAT = 'logcat';
 const MEASURE_STEP = 64 << 10;
 /** Bytes from the NUL on that tell whether anything follows it. */
 const FEW = 64;
 /** Bytes of a page that tell whether it holds a log; a page has more. */
 const LOG_BYTES = 2048;
 /** More pages than these are refused: a typed array has an element for each. */
-const MOST_PAGES = 2 ** 28;
+const MAX_PAGES = 2 ** 28;
 
 export class PagePlaces implements Places, ExplainedPages {
   readonly name = 'mtdoops';
@@ -73,10 +73,10 @@ export class PagePlaces implements Places, ExplainedPages {
       { type: 'dmesg', count: this.count },
       { type: LOGCAT, count: this.count },
     ];
-    if (this.count > MOST_PAGES) {
+    if (this.count > MAX_PAGES) {
       throw new PstoreError(
         'EFBIG',
-        `${path}: ${this.count} pages of ${geometry.recordSize} bytes are more than ${MOST_PAGES}; take a part with offset= and size=`,
+        `${path}: ${this.count} pages of ${geometry.recordSize} bytes are more than ${MAX_PAGES}; take a part with offset= and size=`,
         { path },
       );
     }

@@ -54,7 +54,7 @@ export interface MtdoopsHeader {
 }
 
 /** More flipped bits than this, and a magic is no magic. */
-const MOST_FLIPPED_BITS = 6;
+const MAX_FLIPPED_BITS = 6;
 
 /**
  * @param bytes the page's first bytes: at least 8, and 16 where the page has them
@@ -84,7 +84,7 @@ function stateOf(seq: number, magic: number): MtdoopsHeaderState {
   if (magic === BLANK && seq === BLANK) return 'blank';
   if (isMagic(swapped(magic))) return 'other-endian';
   const flipped = Math.min(flippedBits(magic, MTDOOPS_MAGIC_V1), flippedBits(magic, MTDOOPS_MAGIC_V2));
-  return flipped <= MOST_FLIPPED_BITS ? 'bad-magic' : 'other';
+  return flipped <= MAX_FLIPPED_BITS ? 'bad-magic' : 'other';
 }
 
 function isMagic(magic: number): boolean {

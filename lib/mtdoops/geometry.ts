@@ -89,11 +89,11 @@ export interface FoundRecordSize {
 }
 
 /** Records whose text is measured: all that a device of the kernel's largest size can hold. */
-const MOST_MEASURED = 2048;
+const MAX_MEASURED = 2048;
 /** Neighbours further apart in their numbers say nothing: an erased block lies between them, or another boot. */
-const MOST_BETWEEN = 64;
+const MAX_BETWEEN = 64;
 /** Distances that are tried, the most frequent first. */
-const MOST_CANDIDATES = 32;
+const MAX_CANDIDATES = 32;
 /** A log message with its prefix is not longer (LOG_LINE_MAX and what precedes it), so a full page leaves no more room. */
 const LONGEST_MESSAGE = 1100;
 /** How a kernel's log begins: a text that begins so holds all of it, and does not end because its page is full. */
@@ -168,8 +168,8 @@ class Survey {
   constructor(storage: Storage, marks: readonly MtdoopsMark[]) {
     this.#storage = storage;
     this.marks = marks;
-    this.#textEnds = marks.slice(0, MOST_MEASURED).map((mark, i) => this.#textEnd(mark, marks[i + 1]?.offset));
-    this.#wholeLogs = marks.slice(0, MOST_MEASURED).map((mark) => this.#isWholeLog(mark));
+    this.#textEnds = marks.slice(0, MAX_MEASURED).map((mark, i) => this.#textEnd(mark, marks[i + 1]?.offset));
+    this.#wholeLogs = marks.slice(0, MAX_MEASURED).map((mark) => this.#isWholeLog(mark));
     for (let i = 1; i < marks.length; i++) this.#compare(marks[i - 1]!, marks[i]!);
   }
 
@@ -183,7 +183,7 @@ class Survey {
     const smallest = this.#smallestForAll();
     const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, smallest, 2 ** Math.ceil(Math.log2(smallest))]);
     for (const counts of [this.#strides, this.#distances()]) {
-      const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CANDIDATES);
+      const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MAX_CANDIDATES);
       for (const [size] of frequent) sizes.add(size);
     }
     return [...sizes].filter((size) => size === MTDOOPS_PAGE_MULTIPLE || size <= most);
@@ -219,7 +219,7 @@ class Survey {
 
   #compare(a: MtdoopsMark, b: MtdoopsMark): void {
     const between = seqDistance(a.seq, b.seq);
-    if (between === 0 || between > MOST_BETWEEN) return;
+    if (between === 0 || between > MAX_BETWEEN) return;
     const stride = (b.offset - a.offset) / between;
     if (stride % MTDOOPS_PAGE_MULTIPLE === 0) count(this.#strides, stride);
   }

@@ -20,7 +20,7 @@ import type { MtdoopsGeometry } from './geometry.js';
 import type { AfterText } from './second-text.js';
 
 /** Pages that are listed by age. */
-const MOST_LISTED = 64;
+const MAX_LISTED = 64;
 /** Bytes of a page without a header that tell whether a text begins there. */
 const TEXT_BEGINNING = 16;
 
@@ -100,7 +100,7 @@ function details(pages: ExplainedPages, newest: number | null, next: NextPage): 
 function byAge(pages: ExplainedPages, newest: number): string {
   const age = (page: number) => seqDistance(pages.seq(page), pages.seq(newest));
   const sorted = pages.live().sort((a, b) => age(b) - age(a));
-  return sorted.length > MOST_LISTED ? `… ${sorted.slice(-MOST_LISTED).join(' ')}` : sorted.join(' ');
+  return sorted.length > MAX_LISTED ? `… ${sorted.slice(-MAX_LISTED).join(' ')}` : sorted.join(' ');
 }
 
 function* explainPages(pages: ExplainedPages, newest: number | null): Generator<ZoneInfo> {

@@ -9,7 +9,7 @@ import { Records } from '../pstore/records.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { mtdoopsAnywhere } from './anywhere.js';
-import { PagePlaces } from './backend.js';
+import { LOGCAT, PagePlaces } from './backend.js';
 import { beginsAsText, MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE, MTDOOPS_TEXT_BEGIN } from './format.js';
 import {
   type FoundRecordSize,
@@ -28,6 +28,7 @@ export const mtdoops: BackendKind = {
   name: NAME,
   summary: 'the flash device of mtdoops, one record a page',
   keys: ['record_size', 'erase_size', 'bad_blocks', 'abi'],
+  types: ['dmesg', LOGCAT],
   source: 'file',
   probe: probeMtdoops,
   open: openMtdoops,

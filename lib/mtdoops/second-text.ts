@@ -20,7 +20,7 @@ const LOGCAT_LINE = /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /m;
 /** Bytes on either side of the NUL that are looked at. */
 const LOOKED_AT = 4096;
 /** The rest of a kernel's log has the NUL at its end, and seldom another: each record of the binary log has several. */
-const LEAST_NULS = 4;
+const MIN_NULS = 4;
 const NULS_WITHIN = 1024;
 const NEWLINE = 10;
 const BLANK = 0xff;
@@ -48,7 +48,7 @@ export const USER_LOG_BEGINNING = NULS_WITHIN;
 export function isUserLog(rest: Uint8Array): boolean {
   const head = rest.subarray(0, NULS_WITHIN);
   const nuls = head.reduce((count, byte, i) => count + Number(byte === 0 && i + 1 < rest.length), 0);
-  return nuls >= LEAST_NULS ? head.some((byte) => byte !== 0) : LOGCAT_LINE.test(String.fromCharCode(...head));
+  return nuls >= MIN_NULS ? head.some((byte) => byte !== 0) : LOGCAT_LINE.test(String.fromCharCode(...head));
 }
 
 function lastIndexOf(bytes: Uint8Array, word: Uint8Array): number {

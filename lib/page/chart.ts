@@ -25,9 +25,9 @@ const STEPS = [
   [365 * DAY, 'a year'],
 ] as const;
 
-const MOST_BARS = 120;
+const MAX_BARS = 120;
 /** Fewer are not wider. */
-const LEAST_BARS = 30;
+const MIN_BARS = 30;
 /** A machine whose clock was never set counts from 1970 on. */
 const CLOCK_SET_MS = Date.UTC(2000, 0, 1);
 
@@ -61,9 +61,9 @@ const note = (count: number, words: string) => (count === 0 ? '' : `${counted(co
 
 /** Clocks that were set to nonsense may be far apart: then a bar is longer than any that has a name. */
 function stepFor(span: number): readonly [ms: number, name: string] {
-  const found = STEPS.find(([ms]) => span / ms < MOST_BARS - 1);
+  const found = STEPS.find(([ms]) => span / ms < MAX_BARS - 1);
   if (found) return found;
-  const years = Math.ceil(span / (MOST_BARS - 1) / (365 * DAY));
+  const years = Math.ceil(span / (MAX_BARS - 1) / (365 * DAY));
   return [years * 365 * DAY, `${years} years`];
 }
 
@@ -80,7 +80,7 @@ function drawing(rows: readonly PageRow[]): Markup {
   }));
   for (const row of rows) bars[Math.floor((msOf(row) - from) / step)]!.counts[row.severity!]++;
   const most = bars.map(sumOf).reduce((a, b) => Math.max(a, b));
-  const width = Math.max(count, LEAST_BARS);
+  const width = Math.max(count, MIN_BARS);
   const when = (ms: number) => timeText(BigInt(Math.floor(ms)) * 1_000_000n).slice(0, step < DAY ? 19 : 10);
   const label = `Crashes over time: ${counted(rows.length, 'crash', 'crashes')}, at most ${most} in ${stepName}`;
   const drawn = bars.flatMap((bar, i) => (sumOf(bar) === 0 ? [] : [barOf(bar, { x: i, most, step })]));

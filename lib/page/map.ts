@@ -16,7 +16,7 @@ const LOOKS: Readonly<Record<string, string>> = {
 const DAMAGED = 'damaged';
 const LEGEND: Readonly<Record<string, string>> = {
   live: 'record',
-  stale: 'record, with an older one behind it',
+  stale: 'record, with an older one after it',
   erased: 'erased',
   damaged: 'damaged, or not shown by a kernel',
   unused: 'unused',
@@ -26,12 +26,12 @@ const LEGEND: Readonly<Record<string, string>> = {
 
 /** Zones in a row, for the most part: so that each is wide enough to be met by a finger. */
 const ZONES_IN_ROW = 24;
-const MOST_ROWS = 40;
+const MAX_ROWS = 40;
 const WIDTH = 1000;
 const ROW = 20;
 const BAR = 16;
 /** What is smaller is drawn as wide, so that it can be seen at all. */
-const LEAST = 2;
+const MIN = 2;
 
 interface Drawn {
   readonly from: number;
@@ -45,7 +45,7 @@ interface Drawn {
 export function zoneMap(image: PageImage, rows: readonly PageRow[]): Markup {
   if (image.zones.length === 0 || image.size === 0) return NOTHING;
   const drawn = [...withGaps(image, drawnZones(image, rows))];
-  const lines = Math.max(1, Math.min(MOST_ROWS, Math.ceil(drawn.length / ZONES_IN_ROW)));
+  const lines = Math.max(1, Math.min(MAX_ROWS, Math.ceil(drawn.length / ZONES_IN_ROW)));
   const start = drawn[0]!.from;
   const scale = (WIDTH * lines) / Math.max(1, drawn.at(-1)!.to - start);
   const shapes = drawn.map((each) => shape(each, (each.from - start) * scale, (each.to - start) * scale));
@@ -109,7 +109,7 @@ function* withGaps({ size }: PageImage, zones: readonly Drawn[]): Generator<Draw
 /** A zone that goes over the end of a line goes on in the next one. */
 function shape({ look, words, row, isNext }: Drawn, from: number, to: number): Markup {
   const pieces: Markup[] = [];
-  const end = Math.max(to, from + LEAST);
+  const end = Math.max(to, from + MIN);
   const name = `z ${look}${isNext ? ' next' : ''}`;
   for (let at = from; at < end - 0.001; ) {
     const line = Math.floor(at / WIDTH + 1e-9);

@@ -16,9 +16,9 @@ export interface PageContent {
 }
 
 /** Images whose maps are open at first. */
-const MOST_OPEN = 2;
+const MAX_OPEN = 2;
 /** More of them would hide the records behind them. */
-const MOST_LISTED = 12;
+const MAX_LISTED = 12;
 
 /** All that stands above the records. */
 export function overviewMarkup({ images, rows, warnings }: PageContent): Markup {
@@ -30,9 +30,9 @@ export function overviewMarkup({ images, rows, warnings }: PageContent): Markup 
 function imagesMarkup({ images, rows, warnings }: PageContent): Markup {
   const byImage = images.map((): PageRow[] => []);
   for (const row of rows) byImage[row.image]!.push(row);
-  const isOpen = images.length <= MOST_OPEN;
+  const isOpen = images.length <= MAX_OPEN;
   const list = images.map((image, i) => imageMarkup(image, { rows: byImage[i]!, warnings: warnings[i] ?? [], isOpen }));
-  if (images.length <= MOST_LISTED) return html`${list}`;
+  if (images.length <= MAX_LISTED) return html`${list}`;
   return html`<details><summary>${counted(images.length, 'image')}, with their maps and facts</summary>${list}</details>`;
 }
 

@@ -11,7 +11,7 @@ import { counted, sizeText, timeText } from './words.js';
 export const ROWS_IN_CHUNK = 100;
 
 /** Frames of the stack that are shown; the text has all. */
-const MOST_FRAMES = 16;
+const MAX_FRAMES = 16;
 
 /** @param body what is in it when it is opened; without it the page's script gets it then */
 export function rowMarkup(row: PageRow, image: PageImage, isOne: boolean, body: Markup = NOTHING): Markup {
@@ -89,11 +89,11 @@ function storedWords({ parts, size }: PageRow): string {
 /** One text: thousands of rows with an element for each frame would take a browser long. */
 function stack(frames: readonly Frame[]): Markup {
   if (frames.length === 0) return NOTHING;
-  const shown = frames.slice(0, MOST_FRAMES).map(({ symbol, offset, module, source }) => {
+  const shown = frames.slice(0, MAX_FRAMES).map(({ symbol, offset, module, source }) => {
     const place = offset === undefined ? '' : `+${offset}`;
     return printableLine(`${symbol}${place}${module === undefined ? '' : ` [${module}]`}${source ? ` ${source}` : ''}`);
   });
-  if (frames.length > MOST_FRAMES) shown.push(`… and ${frames.length - MOST_FRAMES} more`);
+  if (frames.length > MAX_FRAMES) shown.push(`… and ${frames.length - MAX_FRAMES} more`);
   return html`<div class="stack" role="group" aria-label="Call trace">${shown.join('\n')}</div>`;
 }
 

@@ -26,6 +26,7 @@ export const platformDump: FolderKind = {
   name: NAME,
   summary: 'a folder of saved platform dumps (PAPR firmware), or the device that gives them',
   keys: ['tag', 'spool', 'lockdown', 'force_invalidate'],
+  types: [TYPE],
   source: 'folder',
   probe,
   open,

@@ -25,7 +25,7 @@ export function hasDumps(firmware: Firmware): boolean {
 }
 
 /** Fetches that may give nothing before a header is given up. */
-const MOST_FETCHES = 64;
+const MAX_FETCHES = 64;
 
 /**
  * The bytes that hold a dump's header and section directory, or fewer where it ends before.
@@ -36,7 +36,7 @@ export function firstBytes(firmware: Firmware, tag: bigint): Uint8Array {
   const buffer = new Uint8Array(DUMP_DIRECTORY_SIZE);
   let length = 0;
   let sequence = 0n;
-  for (let fetch = 0; fetch < MOST_FETCHES && length < head.length; fetch++) {
+  for (let fetch = 0; fetch < MAX_FETCHES && length < head.length; fetch++) {
     const block = firmware.next(tag, sequence, buffer);
     if (block.status !== 'more' && block.status !== 'complete') throw firmwareError(firmware, tag, block.status);
     const part = buffer.subarray(0, Math.min(block.bytes, head.length - length));

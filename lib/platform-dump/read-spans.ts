@@ -6,7 +6,7 @@ interface Span {
 }
 
 /** More separate spans than this are not remembered: the smallest is forgotten. */
-const MOST_SPANS = 1024;
+const MAX_SPANS = 1024;
 
 export class ReadSpans {
   /** In order; none touches another. */
@@ -24,7 +24,7 @@ export class ReadSpans {
       to: Math.max(to, touched.at(-1)?.to ?? to),
     };
     this.#spans.splice(first, last - first, span);
-    if (this.#spans.length > MOST_SPANS) this.#forgetSmallest();
+    if (this.#spans.length > MAX_SPANS) this.#forgetSmallest();
   }
 
   /** Bytes that were read. */

@@ -222,7 +222,7 @@ export interface Backend {
 }
 
 /** More sources than these in one listing or mount are a mistake. */
-export const MOST_BACKENDS = 1022;
+export const MAX_BACKENDS = 1022;
 
 /**
  * `<type>-<backend>-<id><suffix>`, taken apart; undefined when it is no such name of this backend. An id of more than

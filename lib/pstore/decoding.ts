@@ -7,7 +7,7 @@ import {
   type CompressionChoice,
   type DecodedRecord,
   decodeRecord,
-  MOST_TEXT,
+  MAX_TEXT,
   mostStored,
 } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
@@ -196,9 +196,9 @@ export class Decoding {
 
   /** A kernel would have had room for more text than is decoded here: it may show what is not shown here. */
   #warnOfLimit({ offset }: Found): void {
-    if (this.#choice === 'none' || this.#records.limit <= MOST_TEXT) return;
+    if (this.#choice === 'none' || this.#records.limit <= MAX_TEXT) return;
     const { path, warnings } = this.#records;
-    const sentence = `the record at offset ${offset} does not decompress to a text of at most ${MOST_TEXT >> 20} MiB`;
+    const sentence = `the record at offset ${offset} does not decompress to a text of at most ${MAX_TEXT >> 20} MiB`;
     warnings.add('record-undecodable', `${path}: ${sentence}; it is shown as it is stored`, offset);
   }
 }

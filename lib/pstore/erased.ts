@@ -2,7 +2,7 @@
 // erased header does not say any more.
 
 import { decodeRecord } from '../compress/decompress.js';
-import { LEAST_TEXT, plausibleText } from './plausible-text.js';
+import { MIN_TEXT, plausibleText } from './plausible-text.js';
 
 /** A place that has bytes of a record which is not there any more. */
 export interface ErasedPlace {
@@ -69,7 +69,7 @@ export function remainsOf(place: ErasedPlace): Remains | undefined {
 function textIn({ stored, kind, isFilled }: ErasedPlace, length: number): Remains | undefined {
   const all = stored.subarray(0, length);
   const text = kind === 'rest' ? longestText(all) : all;
-  if (plausibleText(text).length < LEAST_TEXT) return undefined;
+  if (plausibleText(text).length < MIN_TEXT) return undefined;
   const remains = { text, compression: null, length };
   if (kind === 'ring' && length === stored.length) {
     return { ...remains, doubt: 'its ring is full, and nothing tells any more where its oldest byte was' };

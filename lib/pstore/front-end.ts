@@ -13,7 +13,7 @@ export interface Dump {
 const NEWLINE = 10;
 
 /** Lines of a log that are left out, one after the other, for a compressed record that the backend takes. */
-const MOST_LEFT_OUT = 16;
+const MAX_LEFT_OUT = 16;
 
 /**
  * The line `<Reason>#<count> Part1`, then the newest whole lines of `log` that fit into `room` bytes – compressed, when
@@ -34,7 +34,7 @@ export function makeDump(
   const first = new TextEncoder().encode(`${reasonName(reason)}#${count} Part1\n`);
   if (compress !== 'none') {
     // Where all of it fits as it is, no line is left out for the sake of compression.
-    const mostLeftOut = first.length + log.length <= room ? 0 : MOST_LEFT_OUT;
+    const mostLeftOut = first.length + log.length <= room ? 0 : MAX_LEFT_OUT;
     const packed = (length: number) => packedFor(first, newestLines(log, length), compress, takes, mostLeftOut);
     const most = Math.min(log.length, Math.max(0, textLimit(compress, room) - first.length));
     const best = longestThatFits(packed, most, first.length, room);

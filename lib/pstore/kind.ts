@@ -64,6 +64,8 @@ interface KindOfSource {
   readonly summary: string;
   /** Keys that it knows beside COMMON_KEYS. */
   readonly keys: readonly string[];
+  /** Types that its records may have: what their names begin with. */
+  readonly types: readonly string[];
 }
 
 /** A kind whose source is a file or a block device. */

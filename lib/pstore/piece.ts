@@ -36,6 +36,9 @@ export interface Piece {
   read(length: number): Uint8Array;
 }
 
+/** Of a place where erasing is final. */
+export const NOT_TAKEN_BACK = 'nothing can be taken back here';
+
 /** What a family knows of its store. */
 export interface PieceStore<P extends Piece> {
   /** The backend's name in file names. */
@@ -47,8 +50,10 @@ export interface PieceStore<P extends Piece> {
   scan(): readonly P[];
   /** Erases what still is the same piece, durably. @throws PstoreError EROFS, EPERM, EIO */
   erase(piece: P): void;
-  /** Takes back what erase() has written, durably. @throws PstoreError EPERM where that is not safe, EBUSY, EROFS, EIO */
-  restore?(piece: P): void;
+  /** Why erase() of this piece cannot be taken back, or null. */
+  whyNotRestored(piece: P): string | null;
+  /** Takes back what erase() has written, durably. @throws PstoreError EBUSY, EROFS, EIO */
+  restore(piece: P): void;
   /** Why nothing is erased in a place of this kind, or null where that can be done. */
   readonly whyNotErased: string | null;
   space(): SpaceUsage;

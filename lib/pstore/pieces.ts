@@ -38,7 +38,7 @@ interface Known {
 }
 
 /** A text may be so long at least, in bytes: records of a kernel with large parts may be stored very small. */
-const LEAST_LIMIT = 32 << 10;
+const MIN_LIMIT = 32 << 10;
 /** Of a record that was not compressed, so many bytes are as good as all for its head line. */
 const HEAD = MAX_HEAD_LINE;
 let backends = 0;
@@ -286,8 +286,9 @@ export class PieceBackend<P extends Piece> implements Backend {
 
   #undelete(piece: P): void {
     const { name, offset } = piece;
-    if (!this.#store.restore) throw refusal(name, this.path, 'nothing can be taken back', offset);
     mustBeWritable(this, 'undeleted');
+    const why = this.#store.whyNotRestored(piece);
+    if (why !== null) throw refusal(name, this.path, why, offset);
     this.#store.restore(piece);
     this.refresh();
   }
@@ -361,6 +362,6 @@ function knownOf(piece: Piece, size: number, text: Uint8Array, compression: stri
 
 /** What the text or a checksum proves; else what a kernel of today would make of it, which looks at no text. */
 function decode(stored: Uint8Array): { text: Uint8Array; compression: string } | undefined {
-  const limit = Math.max(LIMIT_FACTOR * stored.length, LEAST_LIMIT);
+  const limit = Math.max(LIMIT_FACTOR * stored.length, MIN_LIMIT);
   return decodeRecord(stored, 'auto', limit) ?? decodeRecord(stored, 'deflate', limit);
 }

@@ -1,7 +1,7 @@
 // Where text ends among bytes of which nobody knows how many are text.
 
 /** Fewer readable bytes than this are rubbish, not text. */
-export const LEAST_TEXT = 16;
+export const MIN_TEXT = 16;
 
 /** Bytes after one that no log text has. Others like it may stand among them, but fewer than one of so many. */
 const NEAR = 16;

@@ -15,7 +15,8 @@ export const RECORD_TYPE_NUMBERS = {
 } as const;
 
 /** The front-ends that zones hold. */
-export type FrontEnd = 'dmesg' | 'console' | 'ftrace' | 'pmsg' | 'tty';
+export const FRONT_ENDS = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty'] as const;
+export type FrontEnd = (typeof FRONT_ENDS)[number];
 
 /**
  * linux/kmsg_dump.h since 5.8, enum kmsg_dump_reason. Before that 4, 5, 6 were restart, halt and poweroff. `Oom` is a
@@ -30,6 +31,12 @@ const REASON_NAMES: ReadonlyMap<number, string> = new Map([
   [Reason.Shutdown, 'Shutdown'],
   [Reason.Oom, 'OOM'],
 ]);
+
+/** Reasons that stand in texts of other kernels: fs/pstore/platform.c before Linux 5.8 and before 3.7, and no reason known. */
+const OTHER_REASONS = ['Restart', 'Halt', 'Poweroff', 'Kexec', 'Unknown'] as const;
+
+/** Every reason that a record may have. */
+export const REASON_WORDS: readonly string[] = [...REASON_NAMES.values(), ...OTHER_REASONS];
 
 /** The reason's name as the mainline kernel prints it (kmsg_dump_reason_str). */
 export function reasonName(reason: number): string {

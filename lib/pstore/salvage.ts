@@ -6,7 +6,7 @@ import { PstoreError } from '../errors.js';
 import { type Backend, type PassedOver, type PstoreRecord, parseRecordName } from './backend.js';
 import { TextCache } from './cache.js';
 import { PiecesContent, recordBytes } from './content.js';
-import { LEAST_TEXT, plausibleText } from './plausible-text.js';
+import { MIN_TEXT, plausibleText } from './plausible-text.js';
 import { NO_DETAILS, reasonInText, recordName } from './record.js';
 
 const SUFFIX = '.salvaged';
@@ -156,7 +156,7 @@ export function readableText({ stored, kind, limit }: PassedOver): Readable | un
   if (kind === 'made') return stored.length === 0 ? undefined : { text: stored, compression: null };
   const decoded = kind === 'dump' ? (decodeRecord(stored, 'auto', limit) ?? decodeStart(stored, limit)) : undefined;
   const text = plausibleText(decoded?.text ?? stored);
-  return text.length < LEAST_TEXT ? undefined : { text, compression: decoded?.compression ?? null };
+  return text.length < MIN_TEXT ? undefined : { text, compression: decoded?.compression ?? null };
 }
 
 interface Readable {
@@ -203,7 +203,7 @@ function beginningOf(inner: Backend, shown: PstoreRecord): Salvaged | undefined 
   }
   const decoded = decodeStart(stored, DENSEST * stored.length);
   const text = decoded && plausibleText(decoded.text);
-  if (!text || text.length < LEAST_TEXT) return undefined;
+  if (!text || text.length < MIN_TEXT) return undefined;
   const { compression } = decoded;
   const name = `${shown.name}${SUFFIX}`;
   return {

@@ -13,7 +13,7 @@ import { isSram, sramGeometry, sramHeaderIn } from './sram.js';
 
 /** Headers further apart than this belong to different regions. */
 const REACH = 4 << 20;
-const MOST = 128 << 20;
+const MAX = 128 << 20;
 /** Bytes that tell a header, and a dump's line where there is no header. */
 const HEADER = 64;
 const LINES = 'lines';
@@ -36,7 +36,7 @@ export const ramAnywhere: Anywhere = {
   words: [...wordInBothOrders(RAM_SIGNATURE, 0), wordOfText(LINE_MARK)],
   headerSize: HEADER,
   reach: REACH,
-  most: MOST,
+  most: MAX,
   headerAt,
   regionIn,
 };
@@ -49,7 +49,7 @@ function headerAt(bytes: Uint8Array): SeenHeader | undefined {
     const { sig, start, size } = readRamHeader(bytes, endian);
     if (sig !== RAM_SIGNATURE) continue;
     if ([8, 12].some((at) => view.getUint32(at, endian === 'little') === ZONE_RECORD_MAGIC)) return undefined;
-    if (start <= size && size < MOST) return { sort: endian, length: RAM_HEADER_SIZE + size };
+    if (start <= size && size < MAX) return { sort: endian, length: RAM_HEADER_SIZE + size };
     return sramHeaderIn(bytes) && { sort: endian, length: HEADER };
   }
   return undefined;
@@ -91,17 +91,17 @@ function sramIn(storage: SurvivingStorage): Region | undefined {
 }
 
 /** Records of the smallest size begin at multiples of this. */
-const LEAST_RECORD = 1024;
+const MIN_RECORD = 1024;
 /** A record of the kernels that wrote no header is no larger than this. */
-const MOST_RECORD = 1 << 20;
+const MAX_RECORD = 1 << 20;
 
 /** Where dumps without headers stand, one after the other. */
 function linesIn(storage: SurvivingStorage): Region {
   const lines: number[] = [];
-  for (let at = 0; at < storage.size && at - (lines.at(-1) ?? 0) <= MOST_RECORD; at += LEAST_RECORD) {
+  for (let at = 0; at < storage.size && at - (lines.at(-1) ?? 0) <= MAX_RECORD; at += MIN_RECORD) {
     if (isDumpLine(readRange(storage, at, HEADER))) lines.push(at);
   }
-  const record = textGeometry(storage, lines, {}, 0)?.geometry.recordSize ?? 4 * LEAST_RECORD;
+  const record = textGeometry(storage, lines, {}, 0)?.geometry.recordSize ?? 4 * MIN_RECORD;
   // The kernel rounds a region's size down to a power of two.
   const length = 2 ** Math.ceil(Math.log2((lines.at(-1) ?? 0) + record));
   return { length: length <= storage.size ? length : null, sure: lines.length > 1 ? PROVEN : LIKELY };

@@ -14,7 +14,7 @@ import {
 import { ECC_BLOCK, type RamGeometry, type RamKind, type RamZone, ramZones, zoneLayout } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { BLANK, FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
-import { isCodeword, MOST_PARITY, reedSolomon } from './reed-solomon.js';
+import { isCodeword, MAX_PARITY, reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
@@ -289,7 +289,7 @@ function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Zon
 export function zoneParities(storage: Storage, offset: number, end: number, endian: Abi['endian']): number[] {
   const header = readRange(storage, offset, RAM_HEADER_SIZE);
   // A header of zeros agrees with any parity of zeros.
-  return isSigned(header, endian) ? matchingParities(header, readRange(storage, end - MOST_PARITY, MOST_PARITY)) : [];
+  return isSigned(header, endian) ? matchingParities(header, readRange(storage, end - MAX_PARITY, MAX_PARITY)) : [];
 }
 
 /** The same where the header's parity follows the last set of block parity that is in use. */
@@ -297,7 +297,7 @@ function packedParities(storage: Storage, offset: number, size: number, endian: 
   const header = readRange(storage, offset, RAM_HEADER_SIZE);
   if (!isSigned(header, endian)) return [];
   const found: number[] = [];
-  for (let ecc = MIN_PARITY; ecc <= MOST_PARITY; ecc++) {
+  for (let ecc = MIN_PARITY; ecc <= MAX_PARITY; ecc++) {
     const layout = zoneLayout(size, ecc, 'room-packed');
     if (layout && isCodeword(header, readRange(storage, offset + layout.headerParity, ecc))) found.push(ecc);
   }

@@ -47,7 +47,7 @@ const GOOD = 1;
 /** More than a zone without a header, less than two. */
 const ODD_CPUS = 5;
 /** What zones that were never written cost at most when dialects are compared: two of them. */
-const MOST_BLANK = 2 * BLANK;
+const MAX_BLANK = 2 * BLANK;
 const ALL_KINDS: readonly RamKind[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty', 'boot-log'];
 const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
 const BY_HEADERS = 'by the headers of zones';
@@ -157,7 +157,7 @@ function asGiven(
   const isOdd = (dialect: RamDialect) => !dialect.perCpu && given.ftraceSize! > 0 && given.cpus! > 1;
   // Boot loaders sign only the zones that they use: how many others there are does not tell one dialect from another.
   const costOf = ({ geometry: { dialect }, fit }: (typeof candidates)[number]) =>
-    fit.misfit - fit.blank + Math.min(fit.blank, MOST_BLANK) + dialect.unlikely + (isOdd(dialect) ? ODD_CPUS : 0);
+    fit.misfit - fit.blank + Math.min(fit.blank, MAX_BLANK) + dialect.unlikely + (isOdd(dialect) ? ODD_CPUS : 0);
   const { geometry, fit } = candidates.reduce((one, other) => (costOf(other) < costOf(one) ? other : one));
   const found = { confidence: CERTAIN, certain: new Set(ALL_KINDS), endian, how: AS_GIVEN };
   const placed = layOutRam(geometry, path, base);

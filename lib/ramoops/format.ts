@@ -76,17 +76,17 @@ export function readSramHeader(
 }
 
 /** ftrace zones exist since Linux 3.6; LINUX_VERSION_CODE is major, patchlevel and sublevel, the latter two a byte each. */
-const LEAST_MAJOR = 3;
-const MOST_MAJOR = 31;
+const MIN_MAJOR = 3;
+const MAX_MAJOR = 31;
 /** No kernel had more than 20 releases in a series since. */
-const MOST_PATCHLEVEL = 40;
+const MAX_PATCHLEVEL = 40;
 
 /** The version code of the kernel that signed an ftrace zone, or undefined when it is no such signature. */
 export function ftraceVersionCode(sig: number): number | undefined {
   const code = (sig ^ RAM_SIGNATURE) >>> 0;
   const major = code >>> 16;
   const patchlevel = (code >>> 8) & 255;
-  return major >= LEAST_MAJOR && major <= MOST_MAJOR && patchlevel <= MOST_PATCHLEVEL ? code : undefined;
+  return major >= MIN_MAJOR && major <= MAX_MAJOR && patchlevel <= MAX_PATCHLEVEL ? code : undefined;
 }
 
 /** `6.1.192`; a sublevel above 255 stands as 255 in the code. */
@@ -114,7 +114,7 @@ const SPACE = new Set([9, 10, 11, 12, 13, 32, 0xa0]);
 
 /**
  * The line as the kernel's sscanf takes it: `====%lld.%lu-%c\n`, or without `-%c` as older kernels wrote it, which means
- * not compressed. `\n` in it stands for any white space. Behind a compressed record's line only the line's own
+ * not compressed. `\n` in it stands for any white space. After a compressed record's line only the line's own
  * newline is taken, where a kernel would take a first byte of the stream that happens to be white space too.
  * @returns undefined without such a line: a kernel does not show the record
  */

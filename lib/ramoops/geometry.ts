@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import type { FrontEnd } from '../pstore/record-type.js';
 import { MAINLINE, type ParityRule, type RamDialect, type RamOrder, type ZoneFrame } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
-import { MOST_PARITY } from './reed-solomon.js';
+import { MAX_PARITY } from './reed-solomon.js';
 
 /** Sizes in bytes; 0 means that there is no such zone. */
 export interface RamSizes {
@@ -101,7 +101,7 @@ const evenBelow = (size: number) => size - (size % 2);
 /**
  * Where data and parity of a zone stand: persistent_ram_init_ecc, in its two forms, and ram_console's.
  * @param size bytes of the zone
- * @param ecc parity bytes, 0 … MOST_PARITY
+ * @param ecc parity bytes, 0 … MAX_PARITY
  * @returns undefined when nothing is left for data
  */
 export function zoneLayout(size: number, ecc: number, rule: ParityRule = 'data-and-parity'): ZoneLayout | undefined {
@@ -173,8 +173,8 @@ function impossible(path: string, what: string): PstoreError {
 
 function checkSizes(sizes: RamSizes, path: string): void {
   const { memSize, recordSize, consoleSize, ftraceSize, pmsgSize, ttySize, bootLogSize, cpus, ecc } = sizes;
-  if (!Number.isInteger(ecc) || ecc < 0 || ecc > MOST_PARITY) {
-    throw impossible(path, `ecc=${ecc}: a block has 0 to ${MOST_PARITY} parity bytes`);
+  if (!Number.isInteger(ecc) || ecc < 0 || ecc > MAX_PARITY) {
+    throw impossible(path, `ecc=${ecc}: a block has 0 to ${MAX_PARITY} parity bytes`);
   }
   if (!Number.isInteger(cpus) || cpus < 1) throw impossible(path, `cpus=${cpus}: there is at least one CPU`);
   if (recordSize + consoleSize + ftraceSize + pmsgSize + ttySize + bootLogSize === 0) {

@@ -21,10 +21,10 @@ export interface RamMarks {
 }
 
 /** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
-const MOST_MARKS = 1 << 17;
+const MAX_MARKS = 1 << 17;
 const CHUNK = 1 << 20;
 /** Kernels whose signatures are compared with damaged ones; a region has one. */
-const MOST_VERSIONS = 16;
+const MAX_VERSIONS = 16;
 
 /** The signature's bytes 0x43474244, the highest first; ftrace zones have others in the lower three. */
 const TOP = RAM_SIGNATURE >>> 24;
@@ -89,7 +89,7 @@ function settled(found: Collected): RamMarks {
   const several = new Set([...ftrace.values()].filter((version) => bitsOf(version) > 1));
   const isSound = (version: number) => (several.size > 0 ? several.has(version) : !isWrongBit(version, found));
   const sound = new Map([...ftrace].filter(([, version]) => isSound(version)));
-  const versions = [...new Set(sound.values())].slice(0, MOST_VERSIONS);
+  const versions = [...new Set(sound.values())].slice(0, MAX_VERSIONS);
   const wrong = [...ftrace.keys()].filter((offset) => !sound.has(offset));
   const damagedFtrace = [...doubtful].flatMap(([offset, { sig, isNear }]) => {
     const version =
@@ -146,7 +146,7 @@ function collect(bytes: Uint8Array, base: number, size: number, marks: Collected
 
 /** Adds what stands at `at` to the marks it belongs to, if any. */
 function judge(fields: Fields, at: number, base: number, size: number, marks: Collected): void {
-  if (count(marks) + marks.damaged.size >= MOST_MARKS) return;
+  if (count(marks) + marks.damaged.size >= MAX_MARKS) return;
   const header = ramHeaderAt(fields, at);
   // The signature of a record of pstore/zone, which has a magic number next.
   if (isZoneRecord(fields, at)) return;
@@ -158,7 +158,7 @@ function judge(fields: Fields, at: number, base: number, size: number, marks: Co
   else if (isPossible && version !== undefined) marks.ftrace.set(base + at, version);
   else if (isPossible && isAlmost) marks.damaged.add(base + at);
   // Any text may have such bytes: they must not take the place of headers.
-  else if ((isPossible || version !== undefined) && marks.doubtful.size < MOST_MARKS) {
+  else if ((isPossible || version !== undefined) && marks.doubtful.size < MAX_MARKS) {
     const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= size);
     marks.doubtful.set(base + at, { sig: header.sig, isNear });
   }

@@ -9,6 +9,7 @@ import { parseKallsyms } from '../pstore/kallsyms.js';
 import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { maxReasonOf } from '../pstore/max-reason.js';
+import { FRONT_ENDS } from '../pstore/record-type.js';
 import { Records } from '../pstore/records.js';
 import { strayNote, warnOfStrays } from '../pstore/strays.js';
 import { readRange, type Storage } from '../storage/storage.js';
@@ -40,6 +41,7 @@ export const ramoops: BackendKind = {
     'dump_oops',
     'kallsyms',
   ],
+  types: FRONT_ENDS,
   source: 'file',
   isMemory: true,
   probe,

@@ -37,7 +37,7 @@ function valueAt(polynomial: Uint8Array, degree: number, log: number): number {
 }
 
 /** More parity bytes leave no room for a data block of 128 in a codeword. */
-export const MOST_PARITY = 127;
+export const MAX_PARITY = 127;
 
 export class ReedSolomon {
   /** Parity bytes of a codeword; floor(parity / 2) wrong bytes can be repaired. */
@@ -45,10 +45,10 @@ export class ReedSolomon {
   /** Row f: the generator polynomial without its leading 1, times f; highest coefficient first. */
   readonly #rows: Uint8Array;
   /** Where data are divided by the generator polynomial. */
-  readonly #work = new Uint8Array(CODEWORD + MOST_PARITY);
+  readonly #work = new Uint8Array(CODEWORD + MAX_PARITY);
   readonly #syndromes: Uint8Array;
 
-  /** @param parity 1 … MOST_PARITY */
+  /** @param parity 1 … MAX_PARITY */
   constructor(parity: number) {
     this.parity = parity;
     this.#syndromes = new Uint8Array(parity);
@@ -219,7 +219,7 @@ function explains(places: readonly number[], values: Uint8Array, syndromes: Uint
 
 /**
  * Whether data and parity are one codeword, without the tables of a codec: for trying many sizes of parity.
- * @param parity 1 … MOST_PARITY bytes
+ * @param parity 1 … MAX_PARITY bytes
  */
 export function isCodeword(data: Uint8Array, parity: Uint8Array): boolean {
   for (let root = 0; root < parity.length; root++) {

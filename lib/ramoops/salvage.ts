@@ -37,18 +37,18 @@ export function salvagedFtraceHeader(zone: PersistentRamZone, header: CheckedHea
 }
 
 /** Beyond it nanoseconds do not fit 64 bits. */
-const MOST_SECONDS = 9_223_372_035n;
-const MOST_MICROSECONDS = 999_999n;
+const MAX_SECONDS = 9_223_372_035n;
+const MAX_MICROSECONDS = 999_999n;
 
 /** The time of a dump, in nanoseconds since 1970; null where it has none. */
 export function dumpTime({ seconds, microseconds }: DumpLine): bigint | null {
-  if (seconds > MOST_SECONDS) return null;
-  return timeOf(seconds, (microseconds > MOST_MICROSECONDS ? MOST_MICROSECONDS : microseconds) * 1000n);
+  if (seconds > MAX_SECONDS) return null;
+  return timeOf(seconds, (microseconds > MAX_MICROSECONDS ? MAX_MICROSECONDS : microseconds) * 1000n);
 }
 
 /** Whether the time of a dump is none that a kernel writes. */
 export function isTimeDamaged({ seconds, microseconds }: DumpLine): boolean {
-  return seconds < 0n || seconds > MOST_SECONDS || microseconds > MOST_MICROSECONDS;
+  return seconds < 0n || seconds > MAX_SECONDS || microseconds > MAX_MICROSECONDS;
 }
 
 /** Start and size where they can be true; else the whole area from its beginning. */

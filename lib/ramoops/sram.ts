@@ -8,7 +8,7 @@ import { RAM_SIGNATURE, readSramHeader, SRAM_HEADER_SIZE } from './format.js';
 import { NO_RAM_ZONES, type RamGeometry } from './geometry.js';
 
 /** Bytes. Such memory has some 64 KiB; in later machines a part of DRAM follows it. */
-const MOST_SRAM = 1 << 24;
+const MAX_SRAM = 1 << 24;
 const ENDIAN: Abi['endian'] = 'little';
 
 function headerOf(storage: Storage): ReturnType<typeof readSramHeader> | undefined {
@@ -23,7 +23,7 @@ export function sramHeaderIn(bytes: Uint8Array): ReturnType<typeof readSramHeade
   const fits = log >= SRAM_HEADER_SIZE && room > 0 && log + room <= whole && start <= room && size <= room;
   // Of a region of ramoops these words are a text, zeros, or a packed record: that may be any bytes.
   const isPlace = (word: number) => word <= whole;
-  return sig === RAM_SIGNATURE && whole <= MOST_SRAM && fits && others.every(isPlace) ? header : undefined;
+  return sig === RAM_SIGNATURE && whole <= MAX_SRAM && fits && others.every(isPlace) ? header : undefined;
 }
 
 export function isSram(storage: Storage): boolean {

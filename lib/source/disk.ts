@@ -1,4 +1,4 @@
-// An image of a whole disk: the partition that is meant, or those that hold something.
+// An image of a whole disk, or a tar archive: the partition or file in it that is meant, or those that hold something.
 
 import { PstoreError } from '../errors.js';
 import {
@@ -7,20 +7,30 @@ import {
   type PartitionTable,
   partitionText,
   readPartitionTables,
+  TABLE_WORDS,
 } from '../storage/partitions.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
+import { readTar } from '../storage/tar.js';
 import type { Warnings } from '../warnings.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { likeliest } from './recognise.js';
+import { shellWord, shownPath, typedPath } from './typed.js';
 
 /** A partition in which something is found. */
 interface Hit {
   readonly partition: Partition;
   /** The name of the backend. */
   readonly kind: string;
+}
+
+/** The tables of partitions, or of files, that an image may have, as readPartitionTables() gives them. */
+function tablesOf(disk: Storage): readonly PartitionTable[] {
+  const surviving = new SurvivingStorage(disk);
+  const archive = readTar(surviving);
+  return archive ? [archive] : readPartitionTables(surviving);
 }
 
 /** The partition's bytes; fewer than its table says where the disk was cut. */
@@ -33,9 +43,9 @@ function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStor
  * @throws PstoreError EBADMSG where there is no partition table, EINVAL where no partition or more than one is named so
  */
 export function namedPartition(disk: Storage, name: string, warnings: Warnings): SliceStorage {
-  const [table] = readPartitionTables(new SurvivingStorage(disk));
+  const [table] = tablesOf(disk);
   if (!table) {
-    const sentence = `${disk.path} has no partition table (GPT or MBR), so part=${name} names nothing; leave it out`;
+    const sentence = `${disk.path} has no partition table (GPT or MBR) and is no tar archive, so part=${name} names nothing; leave it out`;
     throw new PstoreError('EBADMSG', sentence, { path: disk.path });
   }
   const byNumber = table.partitions.filter(({ number }) => String(number) === name);
@@ -44,7 +54,8 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
   );
   const [found, another] = byNumber.length > 0 ? byNumber : named;
   if (!found || another) {
-    const what = another ? 'more than one partition is called' : 'no partition is called';
+    const { part } = TABLE_WORDS[table.kind];
+    const what = another ? `more than one ${part} is called` : `no ${part} is called`;
     const list = table.partitions.map(partitionText).slice(0, MAX_LISTED).join('; ');
     throw new PstoreError('EINVAL', `${disk.path}: ${what} ${name}; its ${table.kind} has ${list || 'none'}`, {
       path: disk.path,
@@ -52,7 +63,7 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
   }
   warnOfTable(disk, table, warnings);
   if (found.offset + found.size > disk.size) {
-    const sentence = `the image ends at ${disk.size}, inside the partition ${partitionText(found)}; it was cut`;
+    const sentence = `the image ends at ${disk.size}, inside the ${TABLE_WORDS[table.kind].part} ${partitionText(found)}; it was cut`;
     warnings.add('image-capped', `${disk.path}: ${sentence}`);
   }
   return partitionStorage(disk, found);
@@ -68,7 +79,7 @@ function searchPartitions(
   recognise: (part: SliceStorage) => string | undefined,
 ): { table: PartitionTable; hits: Hit[] } | undefined {
   let best: { table: PartitionTable; hits: Hit[] } | undefined;
-  for (const table of readPartitionTables(new SurvivingStorage(disk))) {
+  for (const table of tablesOf(disk)) {
     const hits = table.partitions.flatMap((partition): Hit[] => {
       const kind = recognise(partitionStorage(disk, partition));
       return kind === undefined ? [] : [{ partition, kind }];
@@ -78,9 +89,9 @@ function searchPartitions(
   return best;
 }
 
-/** What was found in a disk, and what to type. @param path as it is typed in a SOURCE */
-function hitText(path: string, { partition, kind }: Hit): string {
-  return `partition ${partitionText(partition)} is of ${kind}: take ${kind}:${path},part=${partition.number}`;
+/** What was found in a disk, and what to type. */
+function hitText(path: string, { partition, kind }: Hit, table: PartitionTable): string {
+  return `${TABLE_WORDS[table.kind].part} ${partitionText(partition)} is of ${kind}: take ${shellWord(`${kind}:${typedPath(path)},part=${partition.number}`)}`;
 }
 
 /** What was found in a disk without the key part=. */
@@ -94,7 +105,7 @@ export interface Found {
 const FOUND = 0.69;
 
 /**
- * Looks into the partitions of a disk; the partition table, not the whole disk, tells where an image begins.
+ * Looks into the partitions of a disk, or the files of an archive; the table, not the whole, tells where an image begins.
  * @returns undefined where there is no partition table, or no partition holds anything
  * @throws PstoreError EBADMSG where several do, or where something is to be written
  */
@@ -110,15 +121,15 @@ export function findInDisk(
   const [hit, another] = search?.hits ?? [];
   if (!search || !hit) return undefined;
   const { path } = spec;
-  const typed = path.replaceAll(',', ',,');
-  const disks = `${path} is a disk with a partition table (${search.table.kind})`;
+  const { table } = search;
+  const { whole, part } = TABLE_WORDS[table.kind];
   if (another || mode === 'must') {
-    const list = search.hits.map((each) => hitText(typed, each)).join('; ');
-    const why = another ? 'several of its partitions hold something' : 'to write, name the partition';
-    throw new PstoreError('EBADMSG', `${disks}: ${why}: ${list}`, { path });
+    const list = search.hits.map((each) => hitText(path, each, table)).join('; ');
+    const why = another ? `several of its ${part}s hold something` : `to write, name the ${part}`;
+    throw new PstoreError('EBADMSG', `${shownPath(path)} is ${whole}: ${why}: ${list}`, { path });
   }
-  warnings.add('partition-found', `${disks}: ${hitText(typed, hit)}`);
-  warnOfTable(disk, search.table, warnings);
+  warnings.add('partition-found', `${shownPath(path)} is ${whole}: ${hitText(path, hit, table)}`);
+  warnOfTable(disk, table, warnings);
   return { storage: partitionStorage(disk, hit.partition), keys: [['part', String(hit.partition.number)]] };
 }
 

@@ -7,9 +7,7 @@ import { identityOf as identityOfPath, isFifo } from '../storage/path.js';
 import { isBrokenPlace, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, refuseWriting, takeFromPipe, unpack } from '../storage/unpack.js';
 import type { Warnings } from '../warnings.js';
-
-/** Standard input, as it is named in a SOURCE; a file of that name is `./-`. */
-const STANDARD_INPUT = '-';
+import { STANDARD_INPUT, shownPath } from './typed.js';
 
 /** Files that are open for other sources: the writer's lock is on a descriptor, and parts of one file share it. */
 export type OpenFiles = Map<string, Medium & { readonly storage: FileStorage }>;
@@ -37,7 +35,7 @@ export function openMedium(path: string, options: FileOptions, files: OpenFiles,
 
 function fromPipe(path: string, mode: 'read' | 'try' | 'must', warnings: Warnings): Medium {
   const isStdin = path === STANDARD_INPUT;
-  const named = isStdin ? 'standard input' : path;
+  const named = shownPath(path);
   if (mode === 'must') {
     throw new PstoreError('EROFS', `${named} is a pipe and can only be read; copy it into a file first`, { path });
   }
@@ -70,7 +68,7 @@ function flashOf(device: FileStorage, warnings: Warnings): MtdStorage {
 
 /** As identityOf() of a path, for standard input too. */
 export function identityOf(path: string): string {
-  return path === STANDARD_INPUT ? 'standard input' : identityOfPath(path);
+  return path === STANDARD_INPUT ? shownPath(path) : identityOfPath(path);
 }
 
 /** Whether a path names what is read once, from its beginning to its end. */

@@ -1,30 +1,44 @@
 // What a mistyped word was probably meant to be: the known word that the fewest changes make of it.
 
 /** Words as short as this are no abbreviation of a longer one. */
-const LEAST_ABBREVIATION = 3;
+const MIN_ABBREVIATION = 3;
+
+/** More words than this are not told. */
+const MAX_TOLD = 3;
 
 /**
- * @returns the known word that is nearest to one that is not known, or undefined where none is near: more than every
- *   third letter would have to change, and it is no word's beginning. Case, `-` and `_` make no difference.
+ * @returns the known words that are nearest to one that is not known, in their order: those that the fewest changes make
+ *   of it. None where none is near: more than every third letter would have to change, and it is no word's beginning.
+ *   Case, `-` and `_` make no difference.
  */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+function nearestOf(word: string, known: Iterable<string>): string[] {
   const wanted = plain(word);
-  let best: string | undefined;
-  let fewest = Math.floor((wanted.length + 1) / 3) + 1;
+  let best: string[] = [];
+  let fewest = Math.floor((wanted.length + 1) / 3);
   for (const candidate of known) {
     const other = plain(candidate);
-    const isBeginning = wanted.length >= LEAST_ABBREVIATION && other.startsWith(wanted);
-    if (!isBeginning && Math.abs(other.length - wanted.length) >= fewest) continue;
+    const isBeginning = wanted.length >= MIN_ABBREVIATION && other.startsWith(wanted);
+    if (!isBeginning && Math.abs(other.length - wanted.length) > fewest) continue;
     const changes = isBeginning ? Math.min(1, other.length - wanted.length) : distance(wanted, other);
-    if (changes < fewest) [best, fewest] = [candidate, changes];
+    if (changes > fewest) continue;
+    if (changes < fewest) best = [];
+    fewest = changes;
+    best.push(candidate);
   }
   return best;
 }
 
-/** `did you mean X?`, or `otherwise` where no known word is near. */
+/** The first of the nearest known words, or undefined. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  return nearestOf(word, known)[0];
+}
+
+/** `did you mean X, Y or Z?`, or `otherwise` where no known word is near. */
 export function didYouMean(word: string, known: Iterable<string>, otherwise: string): string {
-  const meant = nearest(word, known);
-  return meant === undefined ? otherwise : `did you mean ${meant}?`;
+  const told = nearestOf(word, known).slice(0, MAX_TOLD);
+  const last = told.pop();
+  if (last === undefined) return otherwise;
+  return `did you mean ${told.length === 0 ? last : `${told.join(', ')} or ${last}`}?`;
 }
 
 function plain(word: string): string {

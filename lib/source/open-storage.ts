@@ -15,6 +15,7 @@ import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
 import { placed, unwrapped } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
+import { shownPath } from './typed.js';
 
 export interface OpenOptions {
   /** Keys of `-o`, which apply to every source that knows them; a key after the SOURCE wins. */
@@ -58,6 +59,10 @@ export interface MediumNotes {
   readonly warnings: Warnings;
 }
 
+export function emptyFile(path: string): PstoreError {
+  return new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
+}
+
 /**
  * @param readFile for the files that keys name
  * @throws PstoreError EBADMSG when the image is not what it should be, EINVAL for impossible keys
@@ -72,7 +77,7 @@ export function openStorage(
   const { path } = spec;
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
-  if (whole.size === 0) throw new PstoreError('EBADMSG', `${path}: the file is empty`, { path });
+  if (whole.size === 0) throw emptyFile(shownPath(path));
   const image = unwrapped(whole, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);

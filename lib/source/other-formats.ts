@@ -1,6 +1,7 @@
 // Files that people take for a crash-log image and that are something else: told by their magic numbers, with the program
 // that reads them. Asked only where no backend recognises a file, for any bytes may stand at the beginning of an image.
 
+import { isText } from '../pstore/plausible-text.js';
 import { readRange, type Storage } from '../storage/storage.js';
 
 interface OtherFormat {
@@ -32,7 +33,11 @@ const FORMATS: readonly OtherFormat[] = [
   { name: 'bzip2 data', magic: at0('BZh'), advice: unpack('bunzip2') },
   { name: 'zip data', magic: at0('PK\x03\x04'), advice: unpack('unzip') },
   { name: '7-Zip data', magic: at0('7z\xbc\xaf\x27\x1c'), advice: unpack('7z x') },
-  { name: 'a tar archive', magic: at(257, 'ustar'), advice: unpack('tar -x') },
+  {
+    name: 'a tar archive',
+    magic: at(257, 'ustar'),
+    advice: 'extract it first (tar -x), and give the image or the folder that was in it',
+  },
   { name: 'an rpm package', magic: at0('\xed\xab\xee\xdb'), advice: unpack('rpm2cpio') },
 
   // Dumps of kernels and machines: crash's own sources name them (lkcd_*.c, diskdump.h, sadump.h, vmware_vmss.h).
@@ -122,7 +127,18 @@ const FORMATS: readonly OtherFormat[] = [
 
 /** What a file is instead of an image of ours, and what helps; undefined where that is not known. */
 export function otherFormat(storage: Storage): { name: string; advice: string } | undefined {
-  return FORMATS.find(({ magic }) => magic.every(([offset, bytes]) => stands(storage, offset, bytes)));
+  const known = FORMATS.find(({ magic }) => magic.every(([offset, bytes]) => stands(storage, offset, bytes)));
+  return known ?? (isWhollyText(storage) ? TEXT : undefined);
+}
+
+const TEXT = { name: 'a text', advice: 'pstorefuse explain tells what crashed in a log' };
+/** Bytes of the beginning and of the end that tell a text. */
+const TEXT_SAMPLE = 4096;
+const NEWLINE = 0x0a;
+
+function isWhollyText(storage: Storage): boolean {
+  const ends = [0, Math.max(0, storage.size - TEXT_SAMPLE)].map((from) => readRange(storage, from, TEXT_SAMPLE));
+  return ends[0]!.includes(NEWLINE) && ends.every((bytes) => bytes.every(isText));
 }
 
 /** The same as a sentence. */

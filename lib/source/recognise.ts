@@ -6,12 +6,14 @@ import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
 import type { AnyKind, BackendKind, Finding, FolderKind, OpenContext } from '../pstore/kind.js';
 import type { Firmware } from '../storage/firmware.js';
 import type { Folder } from '../storage/folder.js';
-import { MAX_LISTED, partitionText, readPartitionTables } from '../storage/partitions.js';
+import { MAX_LISTED, partitionText, readPartitionTables, TABLE_WORDS } from '../storage/partitions.js';
 import type { Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
+import { readTar } from '../storage/tar.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { otherFormatSentence } from './other-formats.js';
+import { shellWord, shownPath, typedPath } from './typed.js';
 
 /** Above this another kind is the right one, unless the given one is as sure as MAYBE: an empty zone of it looks so. */
 const LIKELY = 0.5;
@@ -33,10 +35,10 @@ export function looksLike(
     storage,
     LIKELY,
   )?.kind;
-  if (!best) return otherFormatSentence(storage, path);
+  if (!best) return otherFormatSentence(storage, shownPath(path));
   const kept = keys.filter(([key]) => (COMMON_KEYS as readonly string[]).includes(key));
   const words = kept.map(([key, value]) => (value === '' ? `,${key}` : `,${key}=${value.replaceAll(',', ',,')}`));
-  return `it looks like ${best.name}: take ${best.name}:${path.replaceAll(',', ',,')}${words.join('')}`;
+  return `it looks like ${best.name}: take ${shellWord(`${best.name}:${typedPath(path)}${words.join('')}`)}`;
 }
 
 export interface Recognised {
@@ -60,24 +62,30 @@ export function likeliest(kinds: readonly BackendKind[], storage: SurvivingStora
 }
 
 /** pstore/zone and blkoops: a smaller partition is refused. */
-const LEAST_PARTITION = 4096;
+const MIN_PARTITION = 4096;
+
+/** A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later. */
+function bestOf(files: readonly BackendKind[], spec: SourceSpec, storage: SurvivingStorage): Recognised | undefined {
+  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
+  const own = likeliest(meant, storage);
+  return own && own.finding.sure >= MAYBE ? own : likeliest(files, storage);
+}
 
 /** @throws PstoreError EBADMSG when it is of none */
 export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: SourceKeys): Recognised {
   const files = KINDS.filter((kind) => kind.source === 'file');
-  // A key that only some kinds know tells which kind is meant; one that the image's own kind does not know is told later.
-  const meant = files.filter((kind) => spec.keys.every(([key]) => knows(kind, key)));
-  const own = likeliest(meant, storage);
-  const best = own && own.finding.sure >= MAYBE ? own : likeliest(files, storage);
-  if (best && (storage.size >= LEAST_PARTITION || best.finding.sure > LIKELY)) return best;
-  const other = otherFormatSentence(storage, spec.path);
+  // The files of a tar archive were looked at one by one: what is found across them is no image.
+  const best = readTar(storage) ? undefined : bestOf(files, spec, storage);
+  if (best && (storage.size >= MIN_PARTITION || best.finding.sure > LIKELY)) return best;
+  const path = shownPath(spec.path);
+  const other = otherFormatSentence(storage, path);
   if (other !== undefined) throw new PstoreError('EBADMSG', other, { path: spec.path });
   const disk = emptyDiskText(storage);
-  if (disk !== undefined) throw new PstoreError('EBADMSG', `${spec.path} ${disk}`, { path: spec.path });
-  if (storage.size < LEAST_PARTITION) {
+  if (disk !== undefined) throw new PstoreError('EBADMSG', `${path} ${disk}`, { path: spec.path });
+  if (storage.size < MIN_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
-      `${spec.path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${LEAST_PARTITION}`,
+      `${path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${MIN_PARTITION}`,
       { path: spec.path },
     );
   }
@@ -90,7 +98,7 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
       : '';
   throw new PstoreError(
     'EBADMSG',
-    `${spec.path}: no signature of any known format is found in it${searched}; pstorefuse scan ${spec.path} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${names[0]}:${spec.path}${sizes}`,
+    `${path}: no signature of any known format is found in it${searched}; ${scanText(spec.path)} looks for images anywhere in it; if it is a fresh partition, name its backend (${names.join(', ')}) as in ${shellWord(`${names[0]}:${typedPath(spec.path)}`)}${sizes}`,
     { path: spec.path },
   );
 }
@@ -117,6 +125,10 @@ export function kindOfFirmware(kinds: readonly AnyKind[], firmware: Firmware): F
   return kinds.find((kind): kind is FolderKind => kind.source === 'folder' && kind.probe(firmware) !== undefined);
 }
 
+function scanText(path: string): string {
+  return `pstorefuse scan ${shellWord(typedPath(path))}`;
+}
+
 /** What is said of a disk in none of whose partitions anything is found; undefined for what is no disk. */
 function emptyDiskText(disk: Storage): string | undefined {
   const [table] = readPartitionTables(disk);
@@ -124,5 +136,5 @@ function emptyDiskText(disk: Storage): string | undefined {
   const list = table.partitions.map(partitionText);
   const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
   const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
-  return `is a disk with a partition table (${table.kind}), in which no crash log is found; ${found}; part= names one, and pstorefuse scan ${disk.path} looks at all of it`;
+  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}; part= names one, and ${scanText(disk.path)} looks at all of it`;
 }

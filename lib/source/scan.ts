@@ -36,12 +36,12 @@ export interface ScanOptions {
 /** Bytes that are read at a time: they are still in the processor's cache when they are looked at. */
 const BLOCK = 512 << 10;
 /** A hostile file may consist of nothing but headers: no more of a kind are kept. */
-const MOST_HEADERS = 1 << 17;
+const MAX_HEADERS = 1 << 17;
 /** After the last header of a region there is at least so much that is looked at, as its last zone. */
-const LEAST_TAIL = 1 << 20;
+const MIN_TAIL = 1 << 20;
 /** Headers of one group that are tried as the first of a region, when those before them were none. */
-const MOST_TRIES = 32;
-const MOST_REGIONS = 4096;
+const MAX_TRIES = 32;
+const MAX_REGIONS = 4096;
 
 /** Headers of one sort and kind, in the order in which they stand. */
 interface Group {
@@ -74,7 +74,7 @@ export class Scan {
   regions(): FoundRegion[] {
     this.#readAll();
     const found = [...this.#groups.values()].flatMap((group) => [...this.#regionsOf(group)]);
-    return withoutDoubles(found).slice(0, MOST_REGIONS);
+    return withoutDoubles(found).slice(0, MAX_REGIONS);
   }
 
   #readAll(): void {
@@ -119,7 +119,7 @@ export class Scan {
     // One header is found by each of its words.
     const place = offsets.findLastIndex((other) => other <= offset);
     if (offsets[place] === offset) return;
-    if (offsets.length === MOST_HEADERS) {
+    if (offsets.length === MAX_HEADERS) {
       this.isIncomplete = true;
       return;
     }
@@ -137,14 +137,14 @@ export class Scan {
         gap = Math.max(gap, offsets[last + 1]! - offsets[last]!);
         last++;
       }
-      const tail = reach > 0 ? Math.max(LEAST_TAIL, 2 * gap, lengths[last]!) : Number.POSITIVE_INFINITY;
+      const tail = reach > 0 ? Math.max(MIN_TAIL, 2 * gap, lengths[last]!) : Number.POSITIVE_INFINITY;
       const end = Math.min(this.#storage.size, offset + most, offsets[last]! + tail);
       const region = searcher.regionIn(this.#window(offset, end), sort);
       if (region) yield { kind, offset, size: region.length, sure: region.sure };
       const next = offset + Math.max(1, region?.length ?? 1);
       tries = region ? 0 : tries + 1;
-      i = tries > MOST_TRIES ? last + 1 : offsets.findIndex((other, at) => at > i && other >= next);
-      if (tries > MOST_TRIES) tries = 0;
+      i = tries > MAX_TRIES ? last + 1 : offsets.findIndex((other, at) => at > i && other >= next);
+      if (tries > MAX_TRIES) tries = 0;
       if (i < 0) return;
     }
   }

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { tagsOf } from '../platform-dump/backend.js';
-import { type Backend, MOST_BACKENDS, parseRecordName } from '../pstore/backend.js';
+import { type Backend, MAX_BACKENDS, parseRecordName } from '../pstore/backend.js';
 import { TextCache } from '../pstore/cache.js';
 import { SourceKeys } from '../pstore/keys.js';
 import type { AnyKind } from '../pstore/kind.js';
@@ -24,6 +24,7 @@ import { KINDS, kindNamed } from './kinds.js';
 import { placed, unwrapped } from './medium.js';
 import { knownKeys, type OpenOptions, openStorage, sharedKeysFor, warningsFor } from './open-storage.js';
 import { kindOfFiles, kindOfFirmware, looksLike } from './recognise.js';
+import { shownPath } from './typed.js';
 
 export { isSourceKey, SOURCE_KEYS, type SourceSpec, splitCommas } from './grammar.js';
 export { type OpenOptions, updateMsOf } from './open-storage.js';
@@ -87,8 +88,8 @@ function otherKind(spec: SourceSpec, options: OpenOptions): string | undefined {
 
 /** What is wrong with a key's value is said without knowing whose key it is. */
 function naming(spec: SourceSpec, error: unknown): unknown {
-  if (!(error instanceof PstoreError) || error.message.includes(spec.path)) return error;
-  return new PstoreError(error.code, `${spec.path}: ${error.message}`, error.data);
+  if (!(error instanceof PstoreError) || error.message.includes(shownPath(spec.path))) return error;
+  return new PstoreError(error.code, `${shownPath(spec.path)}: ${error.message}`, error.data);
 }
 
 function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): OpenSource {
@@ -209,8 +210,8 @@ export function openSources(
   const others: string[] = [];
   const images: OpenFiles = new Map();
   const specs = texts.map((text) => parseSource(text));
-  if (specs.length > MOST_BACKENDS) {
-    throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MOST_BACKENDS}`);
+  if (specs.length > MAX_BACKENDS) {
+    throw new PstoreError('EINVAL', `${specs.length} sources are too many; give at most ${MAX_BACKENDS}`);
   }
   checkSameFile(specs, options);
   for (const spec of specs) {

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fromSystem, PstoreError } from '../errors.js';
+import { CODES, fromSystem, PstoreError } from '../errors.js';
 import { takeWriterLock } from './lock.js';
 import { isUsedByQemu } from './qemu.js';
 import { cutWhileInUse, type Storage } from './storage.js';
@@ -54,9 +54,17 @@ function fileInPath(path: string): string {
   }
 }
 
-/** What keeps a file from being made. */
-export function reasonNotMade(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error);
+/**
+ * Something new that cannot be made. Whatever keeps it from being made, a command ends with EX_CANTCREAT of sysexits.h,
+ * unless the medium is full or broken: EX_NOPERM is for what is there and may not be read or written.
+ * @param what as it stands in a sentence
+ */
+export function notMade(what: string, path: string, error: unknown): PstoreError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reason = code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error);
+  const isOfMedium = code === 'ENOSPC' || code === 'EIO';
+  const exit = isOfMedium ? {} : { exit: CODES.EEXIST.exit };
+  return fromSystem(error, `${what} cannot be made: ${reason}`, { path, ...exit });
 }
 
 /** The operating system's words for an error, without Node's. */
@@ -143,7 +151,7 @@ type OpenKind = Exclude<ReturnType<typeof sourceKind>, 'folder'>;
 
 const SECTOR = 512;
 /** Node refuses to read 2 GiB or more in one call. */
-const MOST_AT_ONCE = 1 << 30;
+const MAX_AT_ONCE = 1 << 30;
 
 export class FileStorage implements Storage {
   readonly path: string;
@@ -176,7 +184,7 @@ export class FileStorage implements Storage {
     if (!Number.isSafeInteger(offset) || offset < 0) return 0;
     try {
       while (filled < target.length) {
-        const length = Math.min(target.length - filled, MOST_AT_ONCE);
+        const length = Math.min(target.length - filled, MAX_AT_ONCE);
         const got = readSync(this.fd, target, filled, length, offset + filled);
         if (got === 0) break;
         filled += got;
@@ -206,7 +214,7 @@ export class FileStorage implements Storage {
     let done = 0;
     try {
       while (done < bytes.length) {
-        const length = Math.min(bytes.length - done, MOST_AT_ONCE);
+        const length = Math.min(bytes.length - done, MAX_AT_ONCE);
         done += writeSync(this.fd, bytes, done, length, offset + done);
       }
     } catch (error) {

@@ -23,7 +23,7 @@ import {
   type FirmwareBlock,
   type FirmwareDump,
   type FirmwareStatus,
-  LEAST_BUFFER,
+  MIN_BUFFER,
 } from './firmware.js';
 import { PaprFirmware } from './papr.js';
 
@@ -32,9 +32,9 @@ const OPAL_DUMP = '/dump';
 const OPAL_ACKNOWLEDGE = '/acknowledge';
 
 /** Files that are kept open because they were read lately. */
-const MOST_IDLE = 16;
+const MAX_IDLE = 16;
 /** Removed files that are kept open because somebody still reads them. */
-const MOST_REMOVED = 64;
+const MAX_REMOVED = 64;
 const TAGS = 2n ** 64n;
 
 /**
@@ -174,11 +174,8 @@ export class FirmwareFolder implements Firmware {
 
   /** The sequence number of a saved dump is the offset of its next byte. */
   next(tag: bigint, sequence: bigint, buffer: Uint8Array): FirmwareBlock {
-    if (buffer.length < LEAST_BUFFER) {
-      throw new PstoreError(
-        'EINVAL',
-        `a buffer of ${buffer.length} bytes is too small for a dump: give ${LEAST_BUFFER}`,
-      );
+    if (buffer.length < MIN_BUFFER) {
+      throw new PstoreError('EINVAL', `a buffer of ${buffer.length} bytes is too small for a dump: give ${MIN_BUFFER}`);
     }
     const dump = this.#dumps.get(tag);
     if (!dump) return { status: 'no-such-dump', sequence, bytes: 0 };
@@ -247,7 +244,7 @@ export class FirmwareFolder implements Firmware {
     }
     this.#idle.delete(dump);
     this.#removed.add(dump);
-    if (this.#removed.size > MOST_REMOVED) this.#close(this.#removed.values().next().value!);
+    if (this.#removed.size > MAX_REMOVED) this.#close(this.#removed.values().next().value!);
   }
 
   /** Brings the removal to the medium. */
@@ -296,7 +293,7 @@ export class FirmwareFolder implements Firmware {
       if (dump.removed) {
         throw new PstoreError(
           'EIO',
-          `${this.#title(dump)} was removed, and ${MOST_REMOVED} other removed dumps are still being read`,
+          `${this.#title(dump)} was removed, and ${MAX_REMOVED} other removed dumps are still being read`,
         );
       }
       dump.fd = this.#open(dump);
@@ -304,7 +301,7 @@ export class FirmwareFolder implements Firmware {
     if (!dump.removed) {
       this.#idle.delete(dump);
       this.#idle.add(dump);
-      if (this.#idle.size > MOST_IDLE) this.#close(this.#idle.values().next().value!);
+      if (this.#idle.size > MAX_IDLE) this.#close(this.#idle.values().next().value!);
     }
     return dump.fd;
   }

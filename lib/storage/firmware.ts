@@ -52,7 +52,7 @@ export interface DumpFile {
 }
 
 /** The least that a fetch's buffer may have, in bytes. */
-export const LEAST_BUFFER = 1024;
+export const MIN_BUFFER = 1024;
 
 export interface Firmware {
   /** What to call it in messages. */
@@ -69,7 +69,7 @@ export interface Firmware {
   /**
    * Fetches the next bytes of a dump. Dumps of several tags may be fetched in turns.
    * @param sequence 0 begins with the dump's first byte, whatever was fetched before; else what the last call gave
-   * @param buffer at least LEAST_BUFFER bytes
+   * @param buffer at least MIN_BUFFER bytes
    */
   next(tag: bigint, sequence: bigint, buffer: Uint8Array): FirmwareBlock;
 

@@ -21,10 +21,10 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { firstOther } from '../bytes.js';
 import { fromSystem, PstoreError } from '../errors.js';
-import { reasonNotMade, reasonOf } from './file.js';
+import { notMade, reasonOf } from './file.js';
 
 /** Another process may own a temporary name already; as many in a row are no accident. */
-const MOST_ATTEMPTS = 100;
+const MAX_ATTEMPTS = 100;
 /** Bytes of the final name that the temporary one has: a name may have 255. */
 const NAME_PART = 64;
 let serial = 0;
@@ -42,7 +42,7 @@ export interface NewFileOptions {
 /**
  * Makes a file that has its name only when all of it is on the medium. Nothing stays behind when it fails.
  * @param path must not exist
- * @throws PstoreError EEXIST when the path is there already, or its folder cannot hold a new file; ENOSPC, EIO
+ * @throws PstoreError EEXIST when the path is there already; ENOENT, EACCES, ENOSPC, EIO when it cannot be made
  */
 export function makeNewFile(path: string, { size, mode, fill }: NewFileOptions): void {
   if (exists(path)) throw isThere(path);
@@ -69,7 +69,7 @@ export function makeNewFile(path: string, { size, mode, fill }: NewFileOptions):
  * fails.
  * @param path must not exist
  * @param chunks all bytes, one chunk after the other
- * @throws PstoreError EEXIST when the path is there already, or its folder cannot hold a new file; ENOSPC, EIO
+ * @throws PstoreError EEXIST when the path is there already; ENOENT, EACCES, ENOSPC, EIO when it cannot be made
  */
 export function writeNewFile(path: string, size: number, chunks: Iterable<Uint8Array>): void {
   const fill = (fd: number) => {
@@ -105,8 +105,8 @@ function openTemporary(path: string): { fd: number; temporary: string } {
     try {
       return { fd: openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
-      throw new PstoreError('EEXIST', `${path} cannot be made: ${reasonNotMade(error)}`, { path, cause: error });
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MAX_ATTEMPTS) continue;
+      throw notMade(path, path, error);
     }
   }
 }
@@ -153,7 +153,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Makes a folder, and those above it that are missing, each on the medium. @throws PstoreError EEXIST, EIO, ENOSPC */
+/** Makes a folder, and those above it that are missing, each on the medium. @throws PstoreError EACCES, ENOTDIR, EIO, ENOSPC */
 export function makeFolders(path: string): void {
   try {
     if (!statSync(path, { throwIfNoEntry: false })) {
@@ -164,7 +164,7 @@ export function makeFolders(path: string): void {
     syncFolder(dirname(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
-    throw fromSystem(error, `the folder ${path} cannot be made: ${reasonOf(error)}`, { path });
+    throw notMade(`the folder ${path}`, path, error);
   }
 }
 

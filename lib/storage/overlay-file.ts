@@ -23,7 +23,7 @@ import {
 import { dirname } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { printable } from '../printable.js';
-import { openImage, reasonOf } from './file.js';
+import { notMade, openImage, reasonOf } from './file.js';
 import { takeWriterLock } from './lock.js';
 import { syncFolder } from './new-file.js';
 import { OVERLAY_BLOCK, OverlayStorage, type WrittenBlocks } from './overlay.js';
@@ -81,12 +81,15 @@ export class OverlayFile implements WrittenBlocks {
     this.#bits = new OverlayBits(header.size, (target, offset) => readAt(fd, target, HEADER + offset, path));
   }
 
-  /** @throws PstoreError ENOENT, EACCES, EBADMSG for a file that is no overlay, EBUSY where another one writes to it */
-  static open(path: string, mode: 'read' | 'must'): OverlayFile {
+  /**
+   * @param advice what to do where the file is something else
+   * @throws PstoreError ENOENT, EACCES, EBADMSG for a file that is no overlay, EBUSY where another one writes to it
+   */
+  static open(path: string, mode: 'read' | 'must', advice = 'give the file that overlay=FILE made'): OverlayFile {
     const fd = openDescriptor(path, mode === 'must' ? constants.O_RDWR : constants.O_RDONLY);
     try {
       if (mode === 'must') takeWriterLock(fd, path, { mode });
-      return new OverlayFile(path, fd, readHeader(fd, path));
+      return new OverlayFile(path, fd, readHeader(fd, path, advice));
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -224,7 +227,9 @@ function openDescriptor(path: string, flags: number): number {
     // A FIFO is not waited for.
     fd = openSync(path, flags | constants.O_NONBLOCK, 0o600);
   } catch (error) {
-    throw fromSystem(error, `the overlay ${path} cannot be opened: ${reasonOf(error)}`, { path });
+    const named = `the overlay ${path}`;
+    if ((flags & constants.O_CREAT) !== 0) throw notMade(named, path, error);
+    throw fromSystem(error, `${named} cannot be opened: ${reasonOf(error)}`, { path });
   }
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
@@ -259,11 +264,11 @@ function headerBytes(image: Storage, overlay: string): Uint8Array {
   return bytes;
 }
 
-function readHeader(fd: number, path: string): OverlayHeader {
+function readHeader(fd: number, path: string, advice = ''): OverlayHeader {
   const bytes = new Uint8Array(HEADER);
   const wrong = (why: string) => new PstoreError('EBADMSG', `${path} is no overlay of pstorefuse: ${why}`, { path });
   if (readAt(fd, bytes, 0, path) < HEADER || !MAGIC.every((byte, i) => bytes[i] === byte)) {
-    throw wrong('it does not begin as one; give a name that does not exist yet');
+    throw wrong(`it does not begin as one; ${advice}`);
   }
   const view = new DataView(bytes.buffer);
   const size = Number(view.getBigUint64(SIZE_AT, true));
@@ -286,7 +291,7 @@ function readHeader(fd: number, path: string): OverlayHeader {
  */
 export function overlaid(image: Storage, path: string, mode: 'read' | 'must'): Storage {
   if (!existsSync(path)) return mode === 'read' ? image : new OverlayStorage(image, OverlayFile.create(path, image));
-  const file = OverlayFile.open(path, mode);
+  const file = OverlayFile.open(path, mode, 'give a name that does not exist yet');
   try {
     file.check(image);
   } catch (error) {

@@ -5,7 +5,7 @@ import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import { type DeviceCalls, needDeviceCalls } from './device-calls.js';
 import { reasonOf } from './file.js';
-import { type Firmware, type FirmwareBlock, type FirmwareDump, type FirmwareStatus, LEAST_BUFFER } from './firmware.js';
+import { type Firmware, type FirmwareBlock, type FirmwareDump, type FirmwareStatus, MIN_BUFFER } from './firmware.js';
 
 /** What the errors of the kernel's driver mean. */
 const STATUS: Readonly<Record<string, FirmwareStatus>> = {
@@ -53,11 +53,8 @@ export class PaprFirmware implements Firmware {
 
   /** The sequence number is how many bytes the descriptor has given: only from there it can go on. */
   next(tag: bigint, sequence: bigint, buffer: Uint8Array): FirmwareBlock {
-    if (buffer.length < LEAST_BUFFER) {
-      throw new PstoreError(
-        'EINVAL',
-        `a buffer of ${buffer.length} bytes is too small for a dump: give ${LEAST_BUFFER}`,
-      );
+    if (buffer.length < MIN_BUFFER) {
+      throw new PstoreError('EINVAL', `a buffer of ${buffer.length} bytes is too small for a dump: give ${MIN_BUFFER}`);
     }
     if (!this.#tags.has(tag)) return { status: 'no-such-dump', sequence, bytes: 0 };
     try {

@@ -17,7 +17,7 @@ export interface Partition {
 }
 
 export interface PartitionTable {
-  readonly kind: 'GPT' | 'MBR';
+  readonly kind: 'GPT' | 'MBR' | 'tar';
   readonly sectorSize: number;
   /** In the order of their numbers. All begin inside the disk. */
   readonly partitions: readonly Partition[];
@@ -30,6 +30,14 @@ const SECTOR_SIZES = [512, 4096, 2048, 1024] as const;
 
 /** More partitions than this are counted, not listed, in a sentence. */
 export const MAX_LISTED = 16;
+
+/** What a file with such a table is, and what its parts are, as they stand in a sentence. */
+export const TABLE_WORDS: Readonly<Record<PartitionTable['kind'], { readonly whole: string; readonly part: string }>> =
+  {
+    GPT: { whole: 'a disk with a partition table (GPT)', part: 'partition' },
+    MBR: { whole: 'a disk with a partition table (MBR)', part: 'partition' },
+    tar: { whole: 'a tar archive', part: 'file' },
+  };
 
 /** `2 "pstore" (offset=1048576,size=262144)` */
 export function partitionText({ number, name, offset, size }: Partition): string {

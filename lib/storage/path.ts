@@ -20,11 +20,11 @@ export function isOwn(path: string): boolean {
 }
 
 /** Companion files (memory maps, symbol tables) larger than this are a mistake. */
-const MOST_COMPANION = 256 << 20;
+const MAX_COMPANION = 256 << 20;
 
 export function readCompanion(path: string): Uint8Array {
   try {
-    if (statSync(path).size > MOST_COMPANION)
+    if (statSync(path).size > MAX_COMPANION)
       throw new PstoreError('EFBIG', `${path} is larger than 256 MiB: no memory map or symbol table is`, { path });
     return readFileSync(path);
   } catch (error) {

@@ -4,7 +4,7 @@
 import type { Storage } from './storage.js';
 
 /** More than this is not taken back: it is a whole image that is being written, and no erase or record. */
-const MOST_KEPT = 8 << 20;
+const MAX_KEPT = 8 << 20;
 
 interface Before {
   readonly offset: number;
@@ -40,7 +40,7 @@ export class RevertingStorage implements Storage {
 
   #keep(offset: number, length: number): void {
     this.#kept += length;
-    if (this.#kept > MOST_KEPT) this.#before = undefined;
+    if (this.#kept > MAX_KEPT) this.#before = undefined;
     if (!this.#before) return;
     const bytes = new Uint8Array(length);
     try {

@@ -8,7 +8,7 @@ import { fromSystem, PstoreError } from '../errors.js';
 import type { Scratch } from './spool.js';
 
 /** Another process may own a name already; as many in a row are no accident. */
-const MOST_ATTEMPTS = 100;
+const MAX_ATTEMPTS = 100;
 let serial = 0;
 
 /** What a person can do where a folder has no room: a key of the source names another one. */
@@ -32,7 +32,7 @@ export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another f
     try {
       fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MOST_ATTEMPTS) continue;
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < MAX_ATTEMPTS) continue;
       throw failed(folder, 'made', error, advice);
     }
     try {

@@ -20,11 +20,11 @@ const CHUNK = 1 << 20;
 /** Bytes that are asked of the firmware at once. */
 const FETCH = 256 << 10;
 /** Fetches in a row that give nothing though more should follow: the firmware will never come to an end. */
-const MOST_EMPTY = 1000;
+const MAX_EMPTY = 1000;
 /** No dump is larger: a firmware that gives more has lost its way. */
-const MOST_BYTES = 2 ** 44;
+const MAX_BYTES = 2 ** 44;
 /** Readers of one dump whose places are remembered. */
-const MOST_READERS = 4;
+const MAX_READERS = 4;
 
 /** Distances that are worse than any that is ahead of a reader: behind all readers, and no reader at all. */
 const BEHIND = 2 ** 32;
@@ -261,7 +261,7 @@ export class SpooledDump {
     const backwards = turned ? chunk < before.chunk : (before?.backwards ?? false);
     this.#readers.delete(reader);
     this.#readers.set(reader, { chunk, backwards });
-    if (this.#readers.size > MOST_READERS) this.#readers.delete(this.#readers.keys().next().value!);
+    if (this.#readers.size > MAX_READERS) this.#readers.delete(this.#readers.keys().next().value!);
   }
 
   #readSpool(target: Uint8Array, at: number): number {
@@ -303,7 +303,7 @@ export class SpooledDump {
   /** Fetches what comes next into the spool's buffer, and keeps it. @returns bytes: 0 only at the end */
   #fetch(): number {
     const { firmware, buffer } = this.#spool;
-    for (let empty = 0; empty < MOST_EMPTY; empty++) {
+    for (let empty = 0; empty < MAX_EMPTY; empty++) {
       const { status, sequence, bytes } = firmware.next(this.tag, this.#sequence, buffer);
       if (status !== 'more' && status !== 'complete') throw firmwareError(firmware, this.tag, status);
       if (!(bytes >= 0 && bytes <= buffer.length)) throw this.#broken(`${bytes} bytes in a buffer of ${buffer.length}`);
@@ -313,14 +313,14 @@ export class SpooledDump {
       this.#checkSize(status === 'complete');
       if (bytes > 0 || status === 'complete') return bytes;
     }
-    throw this.#broken(`${MOST_EMPTY} times no bytes, and never an end`);
+    throw this.#broken(`${MAX_EMPTY} times no bytes, and never an end`);
   }
 
   #checkSize(atEnd: boolean): void {
-    if (this.#position > (this.#size ?? MOST_BYTES) || (atEnd && this.#position !== (this.#size ?? this.#position))) {
+    if (this.#position > (this.#size ?? MAX_BYTES) || (atEnd && this.#position !== (this.#size ?? this.#position))) {
       throw this.#broken(
         this.#size === undefined
-          ? `more than ${MOST_BYTES} bytes`
+          ? `more than ${MAX_BYTES} bytes`
           : `${this.#position} bytes where it gave ${this.#size} before`,
       );
     }

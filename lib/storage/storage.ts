@@ -47,7 +47,7 @@ export function isHoldable(error: unknown): error is PstoreError {
 
 /** Of a place that was inside the medium when it was opened, and is no more. */
 export function cutWhileInUse({ path }: Pick<Storage, 'path'>, offset: number): PstoreError {
-  return new PstoreError('EIO', `${path} was cut while in use: offset ${offset} is behind its end`, { path, offset });
+  return new PstoreError('EIO', `${path} was cut while in use: offset ${offset} lies after its end`, { path, offset });
 }
 
 /** @throws PstoreError EIO when not all of these bytes are there that were when the medium was opened */

@@ -2,7 +2,7 @@
 // name or two, and holds nothing that its backend cannot give again.
 
 import { PstoreError } from '../errors.js';
-import { MOST_BACKENDS, type PstoreRecord, type RecordContent } from '../pstore/backend.js';
+import { MAX_BACKENDS, type PstoreRecord, type RecordContent } from '../pstore/backend.js';
 import { Inodes, type Place } from './inodes.js';
 import type { Mounted } from './mounted.js';
 import { Names } from './names.js';
@@ -94,8 +94,8 @@ export class Tree {
   readonly #contents = new Map<number, RecordContent>();
 
   constructor(backends: readonly Mounted[], options: TreeOptions) {
-    if (backends.length > MOST_BACKENDS)
-      throw new PstoreError('EINVAL', `${backends.length} sources are too many; at most ${MOST_BACKENDS}`);
+    if (backends.length > MAX_BACKENDS)
+      throw new PstoreError('EINVAL', `${backends.length} sources are too many; at most ${MAX_BACKENDS}`);
     this.backends = backends;
     this.options = options;
     this.#views = viewsOf(

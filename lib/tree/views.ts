@@ -1,6 +1,6 @@
 // Folders whose names begin with a dot: the records of all sources seen in another way.
 
-import { type Backend, MOST_BACKENDS } from '../pstore/backend.js';
+import { type Backend, MAX_BACKENDS } from '../pstore/backend.js';
 import { ErasedRecords } from '../pstore/erased-records.js';
 import { JoinedView } from '../pstore/joined.js';
 
@@ -20,7 +20,7 @@ export interface View {
 
 /** Inode numbers of folders: the root's, then one for each source, then these. */
 export const FIRST_DIRECTORY_INO = 2;
-const JOINED_INO = FIRST_DIRECTORY_INO + MOST_BACKENDS;
+const JOINED_INO = FIRST_DIRECTORY_INO + MAX_BACKENDS;
 const ERASED_INO = JOINED_INO + 1;
 export const FIRST_RECORD_INO = ERASED_INO + 1;
 

@@ -35,7 +35,7 @@ export interface Explanation {
   readonly reasons: readonly string[];
 }
 
-const DEFAULT_MOST = 100;
+const DEFAULT_MAX = 100;
 
 /** Writers on several CPUs may be this far apart, in seconds. */
 const MAX_UNORDERED = 1;
@@ -61,7 +61,7 @@ export class Explainer {
 
   constructor(options: ExplainOptions = {}) {
     this.#options = options;
-    this.#most = Math.max(1, options.most ?? DEFAULT_MOST);
+    this.#most = Math.max(1, options.most ?? DEFAULT_MAX);
   }
 
   /** Takes the next piece of the text: it may end anywhere. */

@@ -7,7 +7,7 @@ export const TEXT_SAMPLE = 64 << 10;
 const MAX_STRANGE_IN_TEXT = 5;
 
 /** A log whose end was never written, as file systems leave it after a crash, has at least so much text before it. */
-const LEAST_TEXT = 32;
+const MIN_TEXT = 32;
 
 const NEWLINE = 0x0a;
 const FIRST_PRINTABLE = 0x20;
@@ -20,7 +20,7 @@ const PRINTED_CONTROLS = new Set([0x07, 0x08, 0x09, NEWLINE, 0x0c, 0x0d, 0x1b]);
 export function isLogText(sample: Uint8Array): boolean {
   if (sample.length === 0) return false;
   const written = withoutPadding(sample);
-  if (written.length < sample.length && written.length < LEAST_TEXT) return false;
+  if (written.length < sample.length && written.length < MIN_TEXT) return false;
   let strange = 0;
   let lines = 0;
   for (const byte of written) {

@@ -59,6 +59,7 @@ export const vmcoredd: BackendKind = {
   name: NAME,
   summary: 'dumps of devices inside a vmcore (ELF core, or compressed by makedumpfile), and its kernel log',
   keys: [],
+  types: [TYPE, LOG_TYPE],
   source: 'file',
   probe: (storage) => {
     const sure = probeCrashDump(storage);

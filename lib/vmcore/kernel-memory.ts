@@ -10,7 +10,7 @@ import type { Vmcoreinfo } from './vmcoreinfo.js';
 /** What is translated at once: the smallest page of all machines. */
 const PAGE = 4096;
 /** Translated pages that are remembered. */
-const MOST_TRANSLATED = 1024;
+const MAX_TRANSLATED = 1024;
 const MAX_ADDRESS = 2n ** 64n;
 
 export class KernelMemory {
@@ -64,7 +64,7 @@ export class KernelMemory {
       const physical = way(page);
       if (physical === undefined || this.#memory.read(target, physical + Number(inPage)) < target.length) continue;
       this.#translated.set(page, physical);
-      if (this.#translated.size > MOST_TRANSLATED) this.#translated.delete(this.#translated.keys().next().value!);
+      if (this.#translated.size > MAX_TRANSLATED) this.#translated.delete(this.#translated.keys().next().value!);
       return;
     }
     const { path } = this.#dump.storage;

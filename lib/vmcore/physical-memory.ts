@@ -8,9 +8,9 @@ import type { CrashDump, ElfCore } from './crash-dump.js';
 import { KdumpPages } from './kdump-pages.js';
 
 /** Pages that are remembered: a log is read from four places in turns. */
-const MOST_PAGES = 64;
+const MAX_PAGES = 64;
 /** Segments that may lie over one another at a place: the kernel's text is in two. */
-const MOST_OVERLAPPING = 64;
+const MAX_OVERLAPPING = 64;
 
 export interface PhysicalMemory {
   /** Fills `target` from a physical address on. @returns bytes up to the first that the dump does not have */
@@ -59,7 +59,7 @@ export class PagedMemory implements PhysicalMemory {
     const page = this.#source.page(number);
     if (!page) return undefined;
     this.#pages.set(number, page);
-    if (this.#pages.size > MOST_PAGES) this.#pages.delete(this.#pages.keys().next().value!);
+    if (this.#pages.size > MAX_PAGES) this.#pages.delete(this.#pages.keys().next().value!);
     return page;
   }
 }
@@ -97,7 +97,7 @@ export class ElfMemory implements PhysicalMemory {
   /** Reads from the first segment that has the address, and whose bytes are in the file. */
   #readLoad(target: Uint8Array, address: number): number {
     const last = this.#placeAfter(address) - 1;
-    for (let index = last; index >= 0 && index > last - MOST_OVERLAPPING; index--) {
+    for (let index = last; index >= 0 && index > last - MAX_OVERLAPPING; index--) {
       const load = this.#loads[index]!;
       const inLoad = address - load.address;
       if (inLoad >= load.size) continue;

@@ -464,7 +464,7 @@ t.test('records behind the zone where RFC v5 stops are not passed over in silenc
     ['dmesg-blkoops-0'],
   );
   t.match(backend.warnings.list, [
-    { code: 'zone-invalid', offset: 8192, message: /zone 1 at offset 8192 has no signature, .*; 2 records behind it/ },
+    { code: 'zone-invalid', offset: 8192, message: /zone 1 at offset 8192 has no signature, .*; 2 records after it/ },
   ]);
   const salvaged = openImage(image, { ...image.keys, salvage: '' });
   t.same(
@@ -594,7 +594,7 @@ t.test('info explains every zone', async (t) => {
     [{ body: 'x', datalen: 99999 }, 'overtop', /datalen 99999 is larger than the data area of 8180/],
     [{ body: 'x', magic: 1 }, 'invalid', /magic/],
     [{ body: 'x', sig: 0x12345678 }, 'bad-signature', /begins with the bytes 78 56 34 12/],
-    [{ body: 'x', datalen: 4 }, 'invalid', /leave no record behind the header/],
+    [{ body: 'x', datalen: 4 }, 'invalid', /leave no record after the header/],
     [{ body: 'x', compressed: 1 }, 'undecodable', /\.enc\.z/],
   ];
   for (const [i, [spec]] of specs.entries()) if (spec) image.dmesg(i, spec);
@@ -603,7 +603,7 @@ t.test('info explains every zone', async (t) => {
   t.match(zones.slice(0, 5), [
     { type: 'pmsg', state: 'overtop', offset: 0, size: 4096 },
     { type: 'console', state: 'live', reason: 'begins with 3 bytes that were never written' },
-    { type: 'tty', state: 'live', reason: /start 4 is behind datalen 2/ },
+    { type: 'tty', state: 'live', reason: /start 4 is after datalen 2/ },
     { type: 'ftrace', index: 0, state: 'erased', size: 4096 },
     { type: 'ftrace', index: 1, state: 'unused' },
   ]);

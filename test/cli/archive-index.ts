@@ -4,38 +4,12 @@ import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from '
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { ArchiveIndex, IndexLines, parseIndexLine } from '../../lib/cli/archive-index.js';
+import { ArchiveIndex, parseIndexLine } from '../../lib/cli/archive-index.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
 
 const hash = 'ab'.repeat(32);
 const part = { name: 'dmesg-pstore_blk-0', mtimeNs: '1', sha256: hash };
 const line = { path: 'x/2021-12-31/a', size: 5, sha256: hash, label: 'pstore_blk', parts: [part] };
-
-t.test('lines, however they come in pieces', async (t) => {
-  const text = fc.string({ maxLength: 40 }).map((words) => words.replaceAll('\n', ' '));
-  fc.assert(
-    fc.property(fc.array(text, { maxLength: 20 }), text, fc.integer({ min: 1, max: 30 }), (lines, rest, length) => {
-      const bytes = Buffer.from(lines.map((one) => `${one}\n`).join('') + rest);
-      const reader = new IndexLines();
-      const piece = Buffer.alloc(length);
-      const found: string[] = [];
-      // The same buffer for each piece, as a file is read.
-      for (let at = 0; at < bytes.length; at += length) {
-        found.push(...reader.take(piece.subarray(0, bytes.copy(piece, 0, at))));
-      }
-      t.same(found, lines);
-      return reader.unfinished === Buffer.byteLength(rest);
-    }),
-  );
-});
-
-t.test('a line longer than any is passed over, and the next one is read', async (t) => {
-  const reader = new IndexLines();
-  const piece = Buffer.alloc(1 << 20, 'x');
-  for (let i = 0; i < 64; i++) t.same([...reader.take(piece)], []);
-  t.same([...reader.take(Buffer.from('\nnext\n'))], ['next']);
-  t.equal(reader.unfinished, 0);
-});
 
 t.test('what a line may be', async (t) => {
   t.same(parseIndexLine(JSON.stringify({ ...line, title: 'more' })), line);

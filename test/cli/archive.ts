@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
-import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
+import { imageFile, pstorefuse, run, SCRIPT, scratchFolder } from '../mounted.js';
 import { surviveKills, surviveLateKills } from '../trials/killed-archive.js';
 import { Random } from '../trials/random.js';
 
@@ -37,6 +37,16 @@ function filesOf(folder: string): string[] {
   return all.filter((name) => statSync(join(folder, name)).isFile()).sort();
 }
 
+t.test('where the list of files cannot be printed, all are archived, and it is said once', (t) => {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 's3');
+  const archive = join(folder, 'archive');
+  const ended = run('sh', ['-c', `exec '${SCRIPT}' archive '${image}' '${archive}' > /dev/full`]);
+  t.match(ended, { status: 1, stderr: /^pstorefuse: the output cannot be written: [^\n]*\n$/ });
+  t.equal(indexOf(archive).length, 6);
+  t.end();
+});
+
 /** Name and hash of each record of an image. */
 function recordsOf(image: string): string[] {
   const names = pstorefuse('ls', image).stdout.split('\n').filter(Boolean);
@@ -52,11 +62,11 @@ t.test('each dump is a file, and the index tells of it', (t) => {
   const archive = join(folder, 'new', 'archive');
   const dry = pstorefuse('archive', '--dry-run', '--erase', ...images, archive);
   t.notOk(existsSync(archive), 'nothing is written');
-  const run = pstorefuse('archive', ...images, archive);
-  t.match(run, { status: 0, stdout: dry.stdout });
+  const made = pstorefuse('archive', ...images, archive);
+  t.match(made, { status: 0, stdout: dry.stdout });
   const index = indexOf(archive);
   t.same(
-    run.stdout.split('\n').filter(Boolean),
+    made.stdout.split('\n').filter(Boolean),
     index.map(({ path }) => join(archive, path)),
   );
   t.same(filesOf(archive), [...index.map(({ path }) => path), 'index.ndjson'].sort());

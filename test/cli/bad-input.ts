@@ -112,7 +112,7 @@ t.test('images', (t) =>
     ['ls uneven-s1', 65, /70000 bytes are not a multiple of 4096/],
     ['ls uneven-v1', 65, /70000 bytes are not a multiple of 4096/],
     ['ls zeros', 65, /no signature/],
-    ['ls text', 65, /no signature/],
+    ['ls text', 65, /text is a text: pstorefuse explain tells/],
     ['ls pstore_blk:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
     ['ls cut.gz', 65, /100 bytes are too few/],
     ['ls socket', 66, /is a socket/],
@@ -126,7 +126,7 @@ t.test('images', (t) =>
     ['v1.raw mnt -o backend=ramoops', 66, /none of the sources is of ramoops: v1\.raw is of blkoops$/m, 'v1.raw'],
     ['ls platform-dump:s1.raw', 66, /s1\.raw is no folder/, 's1.raw'],
     ['explain s1.raw/x', 66, /there is no such file: s1\.raw is a file, not a folder/],
-    ['verify s1.raw', 73, /s1\.raw is a file; give the folder that archive wrote/],
+    ['verify s1.raw', 66, /s1\.raw is a file; give the folder that archive wrote/],
     ['verify nothing', 66, /nothing: there is no such file/],
     ['ls ./s1.raw/', 66, /there is no such file: \.\/s1\.raw is a file, not a folder/],
     [
@@ -186,10 +186,16 @@ t.test('arguments', (t) =>
     ['repair s1.raw -x', 64, /there is no option -x; pstorefuse repair --help lists them/, '-x'],
     ['s1.raw mnt --foregroun', 64, /there is no option --foregroun; did you mean --foreground\?$/m, '--foregroun'],
     ['rm --all s1.raw', 64, /there is no option --all; pstorefuse rm --help lists them/, '--all'],
+    ['overlay status text', 65, /text is no overlay .*give the file that overlay=FILE made/, 'text'],
     ['overlay show x', 64, /overlay show: known are status, diff, commit, discard/, 'show'],
     ['ls s1.raw -o', 64, /a value is missing after -o/, '-o'],
     ['umount a b', 64, /there is no place for b/, 'b'],
-    ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9/],
+    ['cat s1.raw dmesg-pstore_blk-9', 66, /there is no record dmesg-pstore_blk-9; did you mean dmesg-pstore_blk-0, /],
+    ['cat s1.raw xyz', 66, /there is no record xyz; pstorefuse ls shows what there is/],
+    ['ls --json --ndjson s1.raw', 64, /give one of --json, --ndjson$/m, '--json'],
+    ['export --text --ndjson s1.raw', 64, /give one of --ndjson, --journal, --text$/m, '--text'],
+    ['LS s1.raw', 64, /LS is neither a command nor a file; did you mean ls\?$/m, 'LS'],
+    ['ls -n -5 s1.raw', 64, /-n -5: give a whole number/, '-n'],
     ['cat s1.raw ../v1.raw', 66, /there is no record/],
     ['rm s1.raw dmesg-pstore_blk-9', 66, /there is no record/],
     ['rm s1.raw,ro dmesg-pstore_blk-0', 77, /the key ro is given, so nothing is written/, 's1.raw'],
@@ -243,6 +249,28 @@ t.test('mount points', (t) =>
   ]),
 );
 
+t.test('an empty value is said to be one', async (t) => {
+  for (const [command, option] of [
+    ['report s1.raw', 'output'],
+    ['ls s1.raw', 'type'],
+    ['explain s1.raw', 'vmlinux'],
+    ['export', 'files-from'],
+    ['format new.raw', 'size'],
+    ['rm s1.raw dmesg-pstore_blk-0', 'backend'],
+  ] as const) {
+    const ended = await pstorefuseBeside([...command.split(' '), `--${option}`, '']);
+    complains(t, ended, 64, /the value that is given for [a-z-]+ is empty/, option);
+  }
+  complains(t, await pstorefuseBeside(['report', 's1.raw', '--output']), 64, /missing after --output; /, 'report');
+});
+
+t.test('an empty name is said to be one', async (t) => {
+  for (const command of ['cat', 'rm', 'explain']) {
+    const ended = await pstorefuseBeside([command, 's1.raw', '']);
+    complains(t, ended, 64, /s1\.raw: the name of a record is empty; pstorefuse ls shows the names/, 's1.raw');
+  }
+});
+
 t.test('a name with a newline does not make two lines of it', async (t) => {
   const ended = await pstorefuseBeside(['ls', 'two\nlines']);
   complains(t, ended, 65, /two\\x0alines: 4000 bytes are too few/, 'two');
@@ -262,6 +290,26 @@ t.test('no permission', async (t) => {
       t.end();
     });
   }
+});
+
+t.test('what cannot be made has one status, whatever keeps it from being made', async (t) => {
+  const skip = process.getuid!() !== 0 && 'only root can become another user';
+  for (const args of [
+    'archive open.raw archive',
+    'archive open.raw .',
+    'archive --layout systemd open.raw .',
+    'report open.raw -o new.html',
+    'format new.raw --size 1M --kmsg-size 64K',
+    'rm open.raw,overlay=new.ovl dmesg-blkoops-0',
+  ]) {
+    const ended = skip ? undefined : await asNobody(args);
+    t.test(args, { skip }, async (t) => {
+      t.match(ended, { status: 73, stdout: '' });
+      for (const line of ended!.stderr.trimEnd().split('\n')) t.match(line, /cannot be made: permission denied$/);
+    });
+  }
+  complains(t, await pstorefuseBeside(['rm', 's1.raw,overlay=no/x', 'y']), 73, /its folder does not exist/, 'no/x');
+  complains(t, await pstorefuseBeside(['report', 's1.raw', '-o', 'no/x']), 73, /its folder does not exist/, 'no/x');
 });
 
 /** In a folder of its own, where the user finds Node and the program wherever they are: in a private mount namespace. */
@@ -288,8 +336,24 @@ t.test('a closed standard output', async (t) => {
     const closed = await call('sh', ['-c', 'exec "$0" "$@" >&-', ...args]);
     t.match(closed, { status: 0, stderr: '' }, `${line}: none at all`);
   });
-  const full = await call('sh', ['-c', 'exec "$0" "$@" >/dev/full', process.execPath, PROGRAM, 'ls', 's1.raw']);
-  complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
+  await eachOf(
+    ['ls s1.raw', 'cat --all s1.raw', 'export s1.raw v1.raw', 'explain s1.raw', 'report s1.raw'],
+    async (line) => {
+      const args = [process.execPath, PROGRAM, ...line.split(' ')];
+      const full = await call('sh', ['-c', 'exec "$0" "$@" >/dev/full', ...args]);
+      complains(t, full, 74, /the output cannot be written: no space is left/, 'output');
+    },
+  );
+});
+
+t.test('a page is not for a terminal', async (t) => {
+  const command = `'${process.execPath}' '${PROGRAM}' report s1.raw`;
+  const { status, stdout } = await call('script', ['-q', '-e', '-c', command, '/dev/null']);
+  t.equal(status, 64);
+  t.match(
+    stdout.replace(/\s+/g, ' '),
+    /^pstorefuse: the page is not for a terminal; give -o report\.html, or redirect/,
+  );
 });
 
 t.test('a current directory that is gone', async (t) => {

@@ -31,7 +31,7 @@ function write(...folders: string[]): void {
   for (const name of folders) writeFileSync(`${name}.raw`, goldenImage(name));
 }
 
-/** The keys of a golden folder's kernel, as they stand behind a path. */
+/** The keys of a golden folder's kernel, as they stand after a path. */
 function keysOf({ keys }: GoldenCase): string {
   return Object.entries(keys)
     .filter(([key]) => key !== 'mem_size')
@@ -94,7 +94,7 @@ t.test('ls and cat show what the kernel showed', async (t) => {
         const time = String(BigInt(mtime_sec) * 1_000_000_000n + BigInt(mtime_nsec));
         t.equal(one.mtimeNs, one.type === 'dmesg' ? time : null, 'only dmesg records have a time');
       }
-      t.equal(from, catted.stdout.length, 'cat of all is one behind the other');
+      t.equal(from, catted.stdout.length, 'cat of all is one after the other');
       t.end();
     });
   });
@@ -137,7 +137,7 @@ t.test('ls --json in full, by backend, then type, then id as a number', async (t
   t.same(
     eleven.map(({ id }) => id),
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    '10 comes behind 9',
+    '10 comes after 9',
   );
   writeFileSync('zeros.raw', new Uint8Array(1 << 20));
   const empty = await pstorefuse('ls --json pstore_blk:zeros.raw,kmsg_size=64K');

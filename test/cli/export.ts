@@ -31,6 +31,13 @@ async function exported(args: readonly string[], input = '', expected = 0): Prom
     .map((line) => JSON.parse(line));
 }
 
+t.test('standard input has no hash, nor any other file that is read once', async (t) => {
+  const { status, stdout, stderr } = await pstorefuseBeside(['export', '--hash', '-'], { input: goldenImage('s3') });
+  t.match({ status, stderr }, { status: 0, stderr: '' });
+  const [first = ''] = stdout.split('\n');
+  t.match(JSON.parse(first), { path: '-', names: ['console-pstore_blk-0'], sha256: undefined });
+});
+
 t.test('an object for each dump, with its text and all of explain', async (t) => {
   const objects = await exported(['--hash', 's3.raw', 'efi-oops3.raw']);
   t.equal(objects.length, 6 + 3, 'parts are one dump');

@@ -48,6 +48,26 @@ t.test('a table on a terminal, names in a pipe', async (t) => {
   t.match(await good('ls', 's3.raw'), /^console-pstore_blk-0\ndmesg-pstore_blk-0\n/);
 });
 
+t.test('a terminal is told of an empty list, a pipe is not', async (t) => {
+  await good('format', 'fresh.raw', '--size', '1M', '--kmsg-size', '64K');
+  for (const line of ['ls fresh.raw', 'ls --group fresh.raw', 'explain fresh.raw', 'cat --all fresh.raw']) {
+    t.match(await onTerminal(200, line), /^pstorefuse: fresh.raw: there is no record; pstorefuse info says/, line);
+    t.equal(await good(...line.split(' ')), '', line);
+  }
+  t.match(await onTerminal(200, 'ls --type mce s3.raw'), /^pstorefuse: s3.raw: no record is as was asked for\n$/);
+  t.match(await onTerminal(200, 'ls --erased fresh.raw'), /^pstorefuse: fresh.raw: there is no erased record\n$/);
+});
+
+t.test('that the next crash is not recorded is said of a store, and not with each of its records', async (t) => {
+  imageFile(folder, 'erst-oops3');
+  const full = /all 7 slots hold a record: the next crash is not recorded/;
+  for (const command of ['ls', 'info']) t.match(await pstorefuseBeside([command, 'erst-oops3.raw']), { stderr: full });
+  const [name = ''] = (await pstorefuseBeside(['ls', 'erst-oops3.raw'])).stdout.split('\n');
+  await good('cat', 'erst-oops3.raw', name);
+  await good('explain', 'erst-oops3.raw', name);
+  await good('rm', '--dry-run', 'erst-oops3.raw', name);
+});
+
 t.test('colours where they are wanted', async (t) => {
   t.match(await onTerminal(80, 'ls s3.raw', { NO_COLOR: '' }), /\x1b\[1;31mPanic/);
   t.notMatch(await onTerminal(80, 'ls s3.raw'), /\x1b/);
@@ -76,6 +96,14 @@ t.test('selection', async (t) => {
     /^dmesg-0:\d+:<4>\[ +9.79\d+\] RIP: 0010:lkdtm_EXCEPTION/,
   ]);
   t.same(await names('-g', 'IP: 0010:lkdtm_exc'), [''], 'with capitals the case counts');
+  t.match(await pstorefuseBeside(['ls', 's3.raw', '--type', 'dmesg,foo']), {
+    status: 64,
+    stderr: /--type foo: known are dmesg, console, .*dump\n/,
+  });
+  t.match(await pstorefuseBeside(['ls', 's3.raw', '--reason', 'foo']), {
+    status: 64,
+    stderr: /--reason foo: known are panic, oops, emergency, shutdown, oom, .*unknown\n/,
+  });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '-g', '(']), { status: 64, stderr: /this is no pattern/ });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '-n', 'x']), { status: 64, stderr: /-n x: give a whole number/ });
   t.match(await pstorefuseBeside(['ls', 's3.raw', '--since', 'x']), { status: 64, stderr: /this is no time/ });

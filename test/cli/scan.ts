@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { bytesText, ScanProgress } from '../../lib/cli/scan-progress.js';
 import { goldenImage } from '../fixture-path.js';
-import { call, PROGRAM, pstorefuse, scratchFolder } from '../mounted.js';
+import { call, imageFile, PROGRAM, pstorefuse, run, SCRIPT, scratchFolder } from '../mounted.js';
 
 interface Region {
   readonly backend: string;
@@ -52,6 +52,38 @@ t.test('where nothing is found it is said, and ls names scan', async (t) => {
   t.match(pstorefuse('ls', path), { status: 65, stderr: /pstorefuse scan .*zeros\.img looks for images anywhere/ });
   t.match(pstorefuse('scan', `ramoops:${path}`), { status: 64, stderr: /leave out ramoops:/ });
   t.match(pstorefuse('scan', `${path},kmsg_size=64K`), { status: 64, stderr: /no use for the key kmsg_size/ });
+});
+
+t.test('what is no place to look for an image is named as ls names it', async (t) => {
+  const folder = scratchFolder(t);
+  const [empty, zip, cut] = ['empty', 'x.zip', 'cut it.raw'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(empty, '');
+  writeFileSync(zip, Buffer.concat([Buffer.from('PK\x03\x04'), new Uint8Array(8192)]));
+  writeFileSync(cut, goldenImage('s1').subarray(0, 70_000));
+  t.match(pstorefuse('scan', empty), { status: 65, stdout: '', stderr: /empty: the file is empty\n/ });
+  t.match(pstorefuse('scan', zip), { status: 65, stdout: '', stderr: /x\.zip is zip data: unpack it first/ });
+  t.match(run('sh', ['-c', `exec '${SCRIPT}' scan - < '${empty}'`]), {
+    status: 65,
+    stderr: /: standard input: the file/,
+  });
+  const { stdout } = pstorefuse('scan', cut);
+  t.match(stdout, /cannot be opened/);
+  const typed = stdout.split('\n').filter((line) => line.includes('pstorefuse ls'));
+  t.ok(typed.length > 0);
+  for (const line of typed) t.equal(run('sh', ['-c', line.replace('pstorefuse', SCRIPT)]).status, 0, line);
+});
+
+t.test('of standard input, what to type names a file: its bytes are gone', async (t) => {
+  const image = imageFile(scratchFolder(t), 's1');
+  const { status, stdout } = run('sh', ['-c', `exec '${SCRIPT}' scan - < '${image}'`]);
+  t.equal(status, 0);
+  t.match(stdout, /pstorefuse ls pstore_blk:FILE,offset=/);
+  const said = run('sh', ['-c', `head -c 8192 /dev/zero | '${SCRIPT}' ls -`]).stderr;
+  t.match(said, /^pstorefuse: standard input: no signature .*pstorefuse scan FILE looks/);
 });
 
 t.test('on a terminal, lines are folded between words, and so is what is said on standard error', async (t) => {

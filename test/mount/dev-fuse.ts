@@ -564,7 +564,7 @@ give([failure(lambda: open(os.path.join(root, 'dmesg-blkoops-%d' % i), 'rb').rea
     t.same(seen, ['EIO', 'EIO', 'blkoops', 'dmesg-blkoops-0', 'dmesg-blkoops-1', 'dmesg-blkoops-2']);
     const { code, log } = await mount.end();
     t.equal(code, 0);
-    t.match(log, /cut\.raw was cut while in use: offset \d+ is behind its end/, 'the log says why');
+    t.match(log, /cut\.raw was cut while in use: offset \d+ lies after its end/, 'the log says why');
   },
 );
 

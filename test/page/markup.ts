@@ -106,7 +106,7 @@ t.test('the map is to scale, and leads to the records', async (t) => {
   );
   t.match(text, /class="z unused next"/, 'where the next record goes');
   const older = zoneMap(image(zones, 4 * 4096), [...rows, row(0, null, 'erased')]).text;
-  t.equal(drawn(older).get('stale'), 250, 'a record with an older one behind it');
+  t.equal(drawn(older).get('stale'), 250, 'a record with an older one after it');
   const many = Array.from({ length: 100 }, (_, index) => zone(index, index % 2 === 0 ? 'live' : 'unused'));
   const folded = drawn(zoneMap(image(many, 100 * 4096), []).text);
   const total = (folded.get('live') ?? 0) + (folded.get('unused') ?? 0);

@@ -33,6 +33,12 @@ t.test('the nearest word', (t) => {
   }
   t.equal(nearest('ls', []), undefined);
   t.equal(didYouMean('lss', COMMANDS, 'no'), 'did you mean ls?');
+  const records = [0, 1, 2, 10].map((id) => `dmesg-blkoops-${id}`);
+  t.equal(
+    didYouMean('dmesg-blkoops-9', records, 'no'),
+    `did you mean ${records.slice(0, 2).join(', ')} or ${records[2]}?`,
+  );
+  t.equal(didYouMean('dmesg-blkoops-1O', records, 'no'), 'did you mean dmesg-blkoops-1 or dmesg-blkoops-10?');
   t.equal(didYouMean('nothing', COMMANDS, 'see --help'), 'see --help');
   t.end();
 });

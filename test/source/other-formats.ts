@@ -32,6 +32,13 @@ t.test('formats by their magic numbers', (t) => {
   t.end();
 });
 
+t.test('a text, from its beginning to its end', async (t) => {
+  const text = Buffer.from('[    1.000000] Oops: größer\n'.repeat(1000));
+  t.match(otherFormat(new MemoryStorage(text)), { name: 'a text', advice: /pstorefuse explain/ });
+  text[text.length - 1] = 0;
+  t.equal(otherFormat(new MemoryStorage(text)), undefined);
+});
+
 t.test('what is none, or too short for a magic number', (t) => {
   t.equal(otherFormat(image(0, 'nothing known')), undefined);
   t.equal(otherFormat(image(0, 'QF', 2)), undefined);

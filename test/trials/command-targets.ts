@@ -4,9 +4,10 @@ import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IndexLines, parseIndexLine } from '../../lib/cli/archive-index.js';
+import { parseIndexLine } from '../../lib/cli/archive-index.js';
 import { mountOptionsOf } from '../../lib/cli/command.js';
 import { commandsFor, runCommand } from '../../lib/cli/commands.js';
+import { Lines } from '../../lib/cli/lines.js';
 import { COMMAND_NAMES } from '../../lib/cli/main.js';
 import { parseWhen } from '../../lib/cli/when.js';
 import { open } from '../../lib/core.js';
@@ -166,7 +167,7 @@ const archiveIndex: Target = {
   seeds: () => [new TextEncoder().encode(`${INDEX_LINE}\n${INDEX_LINE}\n{"path":`)],
   run: (input, random) => {
     const read = (length: number) => {
-      const lines = new IndexLines();
+      const lines = new Lines();
       const texts: string[] = [];
       for (let at = 0; at < input.length; at += length) texts.push(...lines.take(input.subarray(at, at + length)));
       return { texts, unfinished: lines.unfinished };

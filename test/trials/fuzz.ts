@@ -10,7 +10,7 @@ import { nextInput, type Target } from './targets.js';
 /** Inputs that are run between two looks at what has run: each look takes longer than an input. */
 const BATCH = 32;
 /** Larger inputs are not kept in the repository. */
-const MOST_KEPT = 4096;
+const MAX_KEPT = 4096;
 
 export interface Finding {
   readonly target: string;
@@ -52,7 +52,7 @@ export function corpusOf(target: Target): Uint8Array[] {
 export function keepInCorpus(target: Target, inputs: readonly Uint8Array[]): void {
   const folder = join(CORPUS, target.name);
   const there = corpusOf(target).length;
-  const small = inputs.filter(({ length }) => length > 0 && length <= MOST_KEPT);
+  const small = inputs.filter(({ length }) => length > 0 && length <= MAX_KEPT);
   if (small.length > 0) mkdirSync(folder, { recursive: true });
   for (const [i, input] of small.entries()) writeFileSync(join(folder, String(there + i).padStart(3, '0')), input);
 }
@@ -118,7 +118,7 @@ export async function fuzz(
 }
 
 /** Shorter inputs that are tried in the place of one. */
-const MOST_TRIES = 48;
+const MAX_TRIES = 48;
 
 /** Runs one input again and again, to know what of it matters. */
 class Again {
@@ -141,8 +141,8 @@ class Again {
   async smallest(input: Uint8Array, wanted: ReadonlySet<string>): Promise<Uint8Array> {
     let small = input;
     let tries = 0;
-    for (let length = input.length >> 1; length > 0 && tries < MOST_TRIES; length >>= 1) {
-      for (let at = 0; at + length <= small.length && tries < MOST_TRIES; tries++) {
+    for (let length = input.length >> 1; length > 0 && tries < MAX_TRIES; length >>= 1) {
+      for (let at = 0; at + length <= small.length && tries < MAX_TRIES; tries++) {
         const shorter = Buffer.concat([small.subarray(0, at), small.subarray(at + length)]);
         const news = await this.newsOf(shorter);
         if ([...wanted].every((block) => news.has(block))) small = shorter;

@@ -88,7 +88,7 @@ function agree(input: Uint8Array, way: Core.OpenImageOptions, shown: Shown): voi
 }
 
 const REQUEST_HEADER = 40;
-const MOST_REQUESTS = 24;
+const MAX_REQUESTS = 24;
 
 /** Requests of a kernel that has lost its mind. The input is a row of them, each of which says how long it is. */
 function fuseTarget(): Target {
@@ -143,7 +143,7 @@ function fuseTarget(): Target {
           if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true) !== 0) answers++;
         },
       );
-      for (let at = 0, count = 0; at + 2 < input.length && count < MOST_REQUESTS; count++) {
+      for (let at = 0, count = 0; at + 2 < input.length && count < MAX_REQUESTS; count++) {
         const length = Math.min(word(input, at), session.request.bytes.length, input.length - at - 2);
         session.request.bytes.set(input.subarray(at + 2, at + 2 + length));
         answers = 0;

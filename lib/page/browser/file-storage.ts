@@ -49,7 +49,7 @@ async function unpacked(file: File): Promise<Uint8Array> {
 }
 
 const BLOCK = 1 << 20;
-const MOST_BLOCKS = 64;
+const MAX_BLOCKS = 64;
 
 /** Of a large file only what is looked at is read; a worker may wait for it. */
 class SlicedFile implements Storage {
@@ -85,7 +85,7 @@ class SlicedFile implements Storage {
     let block = this.#blocks.get(index);
     if (block === undefined) {
       block = this.#readBlock(index);
-      if (this.#blocks.size >= MOST_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!);
+      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!);
     } else this.#blocks.delete(index);
     this.#blocks.set(index, block);
     return block;

@@ -2,7 +2,7 @@
 
 const NAME = 'found';
 /** More marks than these help nobody. */
-const MOST = 2000;
+const MAX = 2000;
 
 export function highlight(elements: readonly HTMLElement[], words: readonly string[]): void {
   if (!('highlights' in CSS)) return;
@@ -19,7 +19,7 @@ function collect(element: HTMLElement, words: readonly string[], ranges: Range[]
     const text = (node.textContent ?? '').toLowerCase();
     for (const word of words) {
       for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
-        if (ranges.length >= MOST) return;
+        if (ranges.length >= MAX) return;
         const range = document.createRange();
         range.setStart(node, at);
         range.setEnd(node, at + word.length);
