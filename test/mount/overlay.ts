@@ -61,6 +61,8 @@ class Model {
   readonly before: Buffer;
   /** What is still there. */
   left: string[] = [];
+  /** The SOURCE that info tells. */
+  #found = '';
   readonly #t: Test;
   readonly #random: (end: number) => number;
 
@@ -78,11 +80,18 @@ class Model {
     t.teardown(() => unmountHard(this.mountPoint));
   }
 
-  get source(): string {
-    return `${this.image},overlay=${this.overlay}`;
+  /** With the sizes that were found: an image without any record does not tell them. */
+  #source(path: string): string {
+    return this.#found.replace(this.image, path);
+  }
+
+  get #overlaid(): string {
+    return `${this.#source(this.image)},overlay=${this.overlay}`;
   }
 
   async start(): Promise<void> {
+    const info = JSON.parse((await pstorefuseBeside(['info', '--json', this.image])).stdout);
+    this.#found = info.source;
     const { stdout } = await pstorefuseBeside(['ls', this.image]);
     this.left = stdout.split('\n').filter(Boolean);
     this.#t.ok(this.left.length > 0);
@@ -96,7 +105,7 @@ class Model {
 
   /** @param end how the mount ends */
   async mount(end: 'umount' | 'kill'): Promise<void> {
-    const { status, stderr } = await pstorefuseBeside([this.source, this.mountPoint, '-o', 'layout=flat']);
+    const { status, stderr } = await pstorefuseBeside([this.#overlaid, this.mountPoint, '-o', 'layout=flat']);
     this.#t.equal(status, 0, stderr);
     this.#t.same(names(this.mountPoint), [...this.left].sort(), 'what was removed before is gone');
     const some = this.#some();
@@ -112,12 +121,13 @@ class Model {
   async command(): Promise<void> {
     const some = this.#some();
     if (some.length === 0) return;
-    this.#t.match(await pstorefuseBeside(['rm', this.source, ...some]), { status: 0 });
+    this.#t.match(await pstorefuseBeside(['rm', this.#overlaid, ...some]), { status: 0 });
     await this.#removeDirectly(some);
   }
 
   async #removeDirectly(some: readonly string[]): Promise<void> {
-    if (some.length > 0) this.#t.match(await pstorefuseBeside(['rm', this.direct, ...some]), { status: 0 });
+    if (some.length > 0)
+      this.#t.match(await pstorefuseBeside(['rm', this.#source(this.direct), ...some]), { status: 0 });
     this.#t.ok(readFileSync(this.image).equals(this.before), 'not a byte of the image has changed');
   }
 
@@ -130,7 +140,7 @@ class Model {
     const { stderr } = await pstorefuseBeside(['overlay', 'commit', this.overlay, this.image]);
     this.#t.match(stderr, /^(|pstorefuse: .*work\.ovl.*there is no such file\n)$/s, 'committed, now or before');
     this.#t.ok(readFileSync(this.image).equals(readFileSync(this.direct)), 'as if there had been no overlay');
-    const { stdout } = await pstorefuseBeside(['ls', this.image]);
+    const { stdout } = await pstorefuseBeside(['ls', this.#source(this.image)]);
     this.#t.same(stdout.split('\n').filter(Boolean).sort(), [...this.left].sort());
   }
 }
