@@ -19,7 +19,7 @@ const TITLES: readonly (readonly [string, string, string, string | null])[] = [
   [logs.MIPS_OOPS, 'BUG: unable to handle kernel paging request in board_read', 'null-deref', 'mips'],
   [logs.POWERPC_OOPS, 'BUG: unable to handle kernel NULL pointer dereference in board_read', 'null-deref', 'powerpc'],
   [logs.RISCV_OOPS, 'BUG: unable to handle kernel NULL pointer dereference in board_read', 'null-deref', 'riscv'],
-  [logs.OLD_ARM_WARNING, 'WARNING in board_read', 'warning', null],
+  [logs.OLD_ARM_WARNING, 'WARNING in board_read', 'warning', 'arm'],
   [logs.KASAN, 'KASAN: slab-use-after-free Read in board_read', 'kasan', null],
   [logs.HUNG, 'INFO: task hung in board_ioctl', 'hung-task', null],
   [logs.SOFT_LOCKUP, 'BUG: soft lockup in board_ioctl', 'soft-lockup', 'x86-64'],
@@ -105,6 +105,56 @@ t.test('the facts around a crash', async (t) => {
 t.test('a task that is reported is not the one that reports', async (t) => {
   const other = '[  981.809030] CPU: 0 PID: 20 Comm: khungtaskd Not tainted 6.1.0 #1\n';
   t.match(only(logs.HUNG + other), { comm: 'poller', pid: 764, cpu: null });
+});
+
+/** Lines after an opening, and what they tell. */
+const HEADERS: readonly (readonly [string, string, object])[] = [
+  [
+    'WARNING: CPU: 2 PID: 30 at board.c:1 board_read+0x1/0x2',
+    'CPU: 2 PID: 30 Comm: poller Kdump: loaded Tainted: G        W IOE    --------- -  - 4.18.0-240.el8.x86_64 #1',
+    {
+      kernel: '4.18.0-240.el8.x86_64',
+      comm: 'poller',
+      pid: 30,
+      cpu: 2,
+      taint: { flags: 'WIOE' },
+      architecture: 'x86-64',
+    },
+  ],
+  [
+    'Oops[#1]:',
+    'CPU: 0 PID: 0 Comm:  Not tainted 3.18.29 #6',
+    { kernel: '3.18.29', comm: null, pid: 0, cpu: 0, taint: { flags: '' } },
+  ],
+  [
+    'Internal error: Oops: 5 [#1] PREEMPT SMP',
+    'CPU: 1    Tainted: G        W   (3.4.113-arm #18)',
+    { kernel: '3.4.113-arm', comm: null, cpu: 1, taint: { flags: 'W' }, architecture: 'arm' },
+  ],
+  [
+    'INFO: task poller:30 blocked for more than 120 seconds.',
+    '      Tainted: P           ---------------    2.6.32-604.el6.x86_64 #1',
+    { kernel: '2.6.32-604.el6.x86_64', comm: 'poller', pid: 30, cpu: null, taint: { flags: 'P' } },
+  ],
+  [
+    'WARNING: possible circular locking dependency detected',
+    '5.4.96-std #1 Tainted: G           OE    ',
+    { kernel: '5.4.96-std', taint: { flags: 'OE' } },
+  ],
+  [
+    'BUG: scheduling while atomic: swapper/1/0/0x00000002',
+    'Modules linked in:',
+    { comm: 'swapper/1', pid: 0, kernel: null },
+  ],
+  [
+    'BUG: using smp_processor_id() in preemptible [00000000] code: kworker/1:2/30',
+    'caller is board_read+0x1/0x2',
+    { comm: 'kworker/1:2', pid: 30 },
+  ],
+];
+
+t.test('what names the kernel and the task', async (t) => {
+  for (const [opening, line, facts] of HEADERS) t.match(only(`${opening}\n${line}\n`), facts, line);
 });
 
 t.test('signatures', async (t) => {
