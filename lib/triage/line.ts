@@ -116,6 +116,12 @@ const PREFIXES: readonly Prefix[] = [
     take: () => {},
   },
   {
+    // dmesg -H: [Jan 2 03:04] and, for what follows soon, [  +0.001234]
+    begins: /\[/,
+    pattern: /^\[(?:[A-Z][a-z]{2} ?\d{1,2} \d\d:\d\d| {0,8}\+\d{1,6}\.\d{6})\] ?/,
+    take: () => {},
+  },
+  {
     // logcat: 01-02 03:04:05.678  1234  1234 W kernel  :
     begins: /\d/,
     pattern: /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} {1,6}\d{1,7} {1,6}\d{1,7} [VDIWEF] [^:]{0,32}: ?/,

@@ -40,6 +40,8 @@ const CASES: readonly (readonly [string, string, readonly LogLine[]])[] = [
   ['terminal', '[03:04:05.678] a', [{ text: 'a' }]],
   ['terminal with a day', '[2024/01/02, 03:04:05.678] a', [{ wall: '2024-01-02T03:04:05.678', text: 'a' }]],
   ['terminal that shows ends', '[    1.500000] a\u240d\u240a', [{ seconds: 1.5, text: 'a' }]],
+  ['dmesg -H', '[Jan 2 03:04] a', [{ text: 'a' }]],
+  ['dmesg -H, soon after', '[  +0.001234]  f+0x1/0x2', [{ text: ' f+0x1/0x2' }]],
   ['cat -n', '  123 [    1.500000] a', [{ seconds: 1.5, text: 'a' }]],
   ['grep -n', '123-Jan  2 03:04:05 board kernel: a', [{ host: 'board', text: 'a' }]],
   ['pager', '123   │ 4,5,1500000,-; f+0x1/0x2', [{ level: 4, seconds: 1.5, text: ' f+0x1/0x2' }]],
