@@ -16,12 +16,14 @@ const RELEASE = String.raw`(?<kernel>\d+\.\d[^\s)]{0,100})`;
 const HEADERS: readonly RegExp[] = [
   // CPU: 0 UID: 0 PID: 30 Comm: init Not tainted 6.1.192 #1
   new RegExp(
-    String.raw`^\s{0,4}CPU: (?<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?<pid>\d{1,10}) Comm: (?<comm>.{0,64}?) (?:Kdump: loaded )?${TAINT} {1,8}${RELEASE}`,
+    String.raw`^\s{0,4}CPU: (?<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?<pid>\d{1,10}) Comm: ?(?<comm>.{0,64}?) (?:Kdump: loaded )?${TAINT} {1,8}${RELEASE}`,
   ),
   // Before Linux 2.6.38: Pid: 30, comm: init Not tainted (2.6.32 #1)
   new RegExp(String.raw`^\s{0,4}Pid: (?<pid>\d{1,10}), comm: (?<comm>.{1,64}?) ${TAINT} {1,8}\(?${RELEASE}\)?(?: |$)`),
   // arm before Linux 3.11: CPU: 0    Not tainted  (3.4.0 #1)
   new RegExp(String.raw`^\s{0,4}CPU: (?<cpu>\d{1,5}) {1,4}${TAINT} {1,8}\(${RELEASE} #`),
+  // x86 before Linux 2.6.26: EFLAGS: 00010202   (2.6.22 #1)
+  new RegExp(String.raw`^\s{0,4}EFLAGS: [\da-f]{8} {1,8}\(${RELEASE} #`),
   // A hung task:       Not tainted 6.1.192 #1
   new RegExp(`^ {2,8}${TAINT} {1,8}${RELEASE} #`),
   // Lockdep: 6.1.192 #1 Not tainted
@@ -180,7 +182,12 @@ function headerOf(report: Report): Task | undefined {
     const groups = report.find(pattern)?.groups;
     if (!groups) continue;
     const { cpu, pid, comm, taint, kernel } = groups;
-    return { ...numbers({ cpu, pid }), ...(comm ? { comm } : {}), taint: taintFrom(taint!), kernel: kernel! };
+    return {
+      ...numbers({ cpu, pid }),
+      ...(comm ? { comm } : {}),
+      ...(taint ? { taint: taintFrom(taint) } : {}),
+      kernel: kernel!,
+    };
   }
   return undefined;
 }

@@ -132,6 +132,11 @@ const HEADERS: readonly (readonly [string, string, object])[] = [
     { kernel: '3.4.113-arm', comm: null, cpu: 1, taint: { flags: 'W' }, architecture: 'arm' },
   ],
   [
+    'BUG: unable to handle kernel NULL pointer dereference at virtual address 00000008',
+    'EFLAGS: 00010202   (2.6.22-12-generic #1)',
+    { kernel: '2.6.22-12-generic', comm: null, taint: null },
+  ],
+  [
     'INFO: task poller:30 blocked for more than 120 seconds.',
     '      Tainted: P           ---------------    2.6.32-604.el6.x86_64 #1',
     { kernel: '2.6.32-604.el6.x86_64', comm: 'poller', pid: 30, cpu: null, taint: { flags: 'P' } },
@@ -152,6 +157,42 @@ const HEADERS: readonly (readonly [string, string, object])[] = [
     { comm: 'kworker/1:2', pid: 30 },
   ],
 ];
+
+/** What tells the kind, where the title does not. */
+const KINDS: readonly (readonly [readonly string[], string])[] = [
+  [['Kernel panic - not syncing: Hard LOCKUP'], 'hard-lockup'],
+  [['Kernel panic - not syncing: softlockup: hung tasks'], 'soft-lockup'],
+  [['Kernel panic - not syncing: hung_task: blocked tasks'], 'hung-task'],
+  [['Kernel panic - not syncing: RCU Stall'], 'rcu-stall'],
+  [['Kernel panic - not syncing: kasan.fault=panic set ...'], 'kasan'],
+  [['Kernel panic - not syncing: panic_on_warn set ...'], 'panic'],
+  [['Insufficient stack space to handle exception!'], 'stack-overflow'],
+  [['Unable to handle kernel execute from non-executable memory at virtual address ffff800081234000'], 'page-fault'],
+  [
+    [
+      'Unable to handle kernel pointer dereference in virtual kernel address space',
+      'Failing address: 0000000000000000 TEID: 0000000000000483',
+    ],
+    'null-deref',
+  ],
+  [
+    [
+      'Unable to handle kernel pointer dereference in virtual kernel address space',
+      'Failing address: 000000000133b000 TEID: 000000000133b407',
+    ],
+    'page-fault',
+  ],
+];
+
+t.test('kinds', async (t) => {
+  for (const [lines, kind] of KINDS) t.equal(only(`${lines.join('\n')}\n`).kind, kind, lines.join());
+});
+
+t.test('where two consoles write into one log, each line stands twice', async (t) => {
+  const lines = logs.POWERPC_OOPS.trimEnd().split('\n');
+  const crash = only(lines.flatMap((line) => [line, line]).join('\n'));
+  t.equal(crash.title, 'BUG: unable to handle kernel NULL pointer dereference in board_read');
+});
 
 t.test('what names the kernel and the task', async (t) => {
   for (const [opening, line, facts] of HEADERS) t.match(only(`${opening}\n${line}\n`), facts, line);
@@ -287,6 +328,6 @@ t.test('long texts of one word end', async (t) => {
 });
 
 t.test('memory is bounded: of many crashes the last ones are kept', async (t) => {
-  const line = '[    1.000000] Kernel panic - not syncing: again\n';
-  t.match(explain(line.repeat(5000), { most: 10 }), { crashes: { length: 10 }, skipped: 4990, lines: 5000 });
+  const log = Array.from({ length: 5000 }, (_, i) => `[${i}.000000] Kernel panic - not syncing: again\n`).join('');
+  t.match(explain(log, { most: 10 }), { crashes: { length: 10 }, skipped: 4990, lines: 5000 });
 });
