@@ -8,11 +8,27 @@ import { type Taint, taintOf } from './taint.js';
 const LINUX_VERSION = /^\s{0,4}Linux version (\S{1,128}) .{0,1600}$/;
 const HARDWARE = /^(?:Hardware name|DMI|Machine model|MIPS: machine is|OF: fdt: ?Machine model): ?(.{1,160})/;
 
-/** `CPU: 0 UID: 0 PID: 30 Comm: init Not tainted 6.1.192 #1`; before Linux 2.6.38 `Pid: 30, comm: init Not tainted …`. */
-const CPU_LINE =
-  /^\s{0,4}CPU: (\d{1,5}) (?:UID: \d{1,10} )?PID: (\d{1,10}) Comm: (.{1,64}?) (?:Kdump: loaded )?(Not tainted|Tainted: [A-Z ]{1,48}?) {1,8}(\d+\.\d\S{0,100})/;
-const OLD_CPU_LINE =
-  /^\s{0,4}Pid: (\d{1,10}), comm: (.{1,64}?) (Not tainted|Tainted: [A-Z ]{1,48}?) {1,8}\(?(\d+\.\d\S{0,100}?)\)?(?: |$)/;
+/** `Not tainted`, or letters; Red Hat's have dashes between them. */
+const TAINT = '(?<taint>Not tainted|Tainted: [A-Z -]{1,64}?)';
+const RELEASE = String.raw`(?<kernel>\d+\.\d[^\s)]{0,100})`;
+
+/** Lines that name the kernel, and mostly the task. */
+const HEADERS: readonly RegExp[] = [
+  // CPU: 0 UID: 0 PID: 30 Comm: init Not tainted 6.1.192 #1
+  new RegExp(
+    String.raw`^\s{0,4}CPU: (?<cpu>\d{1,5}) (?:UID: \d{1,10} )?PID: (?<pid>\d{1,10}) Comm: ?(?<comm>.{0,64}?) (?:Kdump: loaded )?${TAINT} {1,8}${RELEASE}`,
+  ),
+  // Before Linux 2.6.38: Pid: 30, comm: init Not tainted (2.6.32 #1)
+  new RegExp(String.raw`^\s{0,4}Pid: (?<pid>\d{1,10}), comm: (?<comm>.{1,64}?) ${TAINT} {1,8}\(?${RELEASE}\)?(?: |$)`),
+  // arm before Linux 3.11: CPU: 0    Not tainted  (3.4.0 #1)
+  new RegExp(String.raw`^\s{0,4}CPU: (?<cpu>\d{1,5}) {1,4}${TAINT} {1,8}\(${RELEASE} #`),
+  // x86 before Linux 2.6.26: EFLAGS: 00010202   (2.6.22 #1)
+  new RegExp(String.raw`^\s{0,4}EFLAGS: [\da-f]{8} {1,8}\(${RELEASE} #`),
+  // A hung task:       Not tainted 6.1.192 #1
+  new RegExp(`^ {2,8}${TAINT} {1,8}${RELEASE} #`),
+  // Lockdep: 6.1.192 #1 Not tainted
+  new RegExp(String.raw`^\s{0,4}${RELEASE} #\S.{0,100}? ${TAINT}\s*$`),
+];
 
 /** Tasks that reports name otherwise: `INFO: task foo:12`, `[foo:12]` of a lockup, `by task foo/12`, `foo/12 is trying`. */
 const TASKS: readonly RegExp[] = [
@@ -20,7 +36,8 @@ const TASKS: readonly RegExp[] = [
   /soft lockup - CPU#(?<cpu>\d{1,5}) stuck for \S{1,16} \[(?<comm>.{1,64}):(?<pid>\d{1,10})\]/,
   /\bby task (?<comm>.{1,64})\/(?<pid>\d{1,10})\b/,
   /^(?<comm>\S.{0,63}?)\/(?<pid>\d{1,10})(?: \[[^\]]{1,64}\])? (?:is|just)\b/,
-  /(?:atomic|code): (?<comm>.{1,64}?)\/(?<pid>\d{1,10})/,
+  /atomic: (?<comm>.{1,64})\/(?<pid>\d{1,10})\/0x/,
+  /\] code: (?<comm>.{1,64})\/(?<pid>\d{1,10})/,
   /^Process (?<comm>.{1,64}?) \(pid: (?<pid>\d{1,10})/,
   /^\s{0,4}comm "(?<comm>.{1,64}?)", pid (?<pid>\d{1,10})/,
   /, pid: (?<pid>\d{1,10}), name: (?<comm>.{1,64}?)\s*$/,
@@ -30,8 +47,8 @@ const TASKS: readonly RegExp[] = [
 const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^\s{0,4}RIP: |^\s{0,4}RSP: |^\s{0,4}R13: [\da-f]{16}/, 'x86-64'],
   [/^\s{0,4}EIP: |^\s{0,4}EAX: /, 'i386'],
-  [/^\s{0,4}x29: ?[\da-f]{16}|^\s{0,4}pstate: /, 'arm64'],
-  [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$/, 'arm'],
+  [/^\s{0,4}x29: ?[\da-f]{16}|\bpstate: |^\s{0,4}el[01]\w{0,40}\+0x/, 'arm64'],
+  [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$|\) from \[<[\da-f]{8}>\]/, 'arm'],
   [/^\$ ?\d\s{0,4}: |^Cause : /, 'mips'],
   [/^NIP[: ]|^GPR00: /, 'powerpc'],
   [/^\s{0,4}epc : (?:.* ra : |[A-Za-z_]\S{0,255}\+0x)|^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
@@ -39,11 +56,11 @@ const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: /, 'loongarch'],
 ];
 
-/** What a compiler's name in `Linux version` says. */
+/** What a compiler's name in `Linux version` says, or a distribution's name of its kernel. */
 const COMPILERS: readonly (readonly [RegExp, string])[] = [
-  [/x86_64/, 'x86-64'],
+  [/x86_64|amd64/, 'x86-64'],
   [/i[3-6]86/, 'i386'],
-  [/aarch64/, 'arm64'],
+  [/aarch64|arm64/, 'arm64'],
   [/\barm/, 'arm'],
   [/mips/, 'mips'],
   [/powerpc|ppc64/, 'powerpc'],
@@ -51,6 +68,10 @@ const COMPILERS: readonly (readonly [RegExp, string])[] = [
   [/s390/, 's390'],
   [/loongarch/, 'loongarch'],
 ];
+
+function architectureNamed(words: string): string | null {
+  return COMPILERS.find(([pattern]) => pattern.test(words))?.[1] ?? null;
+}
 
 /** Modules that are listed; hostile texts list more. */
 const MAX_MODULES = 512;
@@ -81,10 +102,10 @@ export class LogContext {
       this.#started = undefined;
       const compiler = /\(([^()]{1,200})/g;
       const found = [...text.matchAll(compiler)].map((match) => match[1]!).join(' ');
-      this.architecture = COMPILERS.find(([pattern]) => pattern.test(found))?.[1] ?? null;
+      this.architecture = architectureNamed(found);
     }
     // A record holds the end of a log, mostly without the kernel's first lines.
-    this.kernel ??= CPU_LINE.exec(text)?.[5] ?? null;
+    this.kernel ??= HEADERS[0]!.exec(text)?.groups?.kernel ?? null;
     const hardware = HARDWARE.exec(text);
     if (hardware) this.hardware = hardware[1]!.trim();
   }
@@ -120,10 +141,11 @@ export class LogContext {
 export function contextOf(report: Report, log: LogContext): CrashContext {
   const task = taskOf(report);
   const { opening } = report;
-  const architecture = architectureOf(report);
+  const kernel = task.kernel ?? log.kernel;
+  const architecture = architectureOf(report) ?? architectureNamed(kernel ?? '');
   log.architecture ??= architecture;
   return {
-    kernel: task.kernel ?? log.kernel,
+    kernel,
     build: log.build,
     architecture: architecture ?? log.architecture,
     hardware: report.find(HARDWARE)?.[1]?.trim() ?? log.hardware,
@@ -148,23 +170,26 @@ interface Task {
 
 function taskOf(report: Report): Task {
   const named = namedTask(report);
-  const header = cpuLine(report);
+  const header = headerOf(report);
   if (!named) return header ?? {};
   // The watchdog that reports a hung task is not the task.
-  const same = header === undefined || header.pid === named.pid;
+  const same = header?.pid === undefined || header.pid === named.pid;
   return { ...header, ...named, ...(same ? {} : { cpu: named.cpu }) };
 }
 
-function cpuLine(report: Report): Task | undefined {
-  const match = report.find(CPU_LINE);
-  if (match) {
-    const [, cpu, pid, comm, taint, kernel] = match;
-    return { cpu: Number(cpu), pid: Number(pid), comm: comm!, taint: taintFrom(taint!), kernel: kernel! };
+function headerOf(report: Report): Task | undefined {
+  for (const pattern of HEADERS) {
+    const groups = report.find(pattern)?.groups;
+    if (!groups) continue;
+    const { cpu, pid, comm, taint, kernel } = groups;
+    return {
+      ...numbers({ cpu, pid }),
+      ...(comm ? { comm } : {}),
+      ...(taint ? { taint: taintFrom(taint) } : {}),
+      kernel: kernel!,
+    };
   }
-  const old = report.find(OLD_CPU_LINE);
-  if (!old) return undefined;
-  const [, pid, comm, taint, kernel] = old;
-  return { pid: Number(pid), comm: comm!, taint: taintFrom(taint!), kernel: kernel! };
+  return undefined;
 }
 
 const taintFrom = (words: string): Taint => taintOf(words.startsWith('Not') ? '' : words.slice('Tainted:'.length));
@@ -175,11 +200,16 @@ function namedTask(report: Report): Task | undefined {
       const groups = pattern.exec(text)?.groups;
       if (!groups) continue;
       const { comm, pid, cpu } = groups;
-      return { comm: comm!, pid: Number(pid), ...(cpu === undefined ? {} : { cpu: Number(cpu) }) };
+      return { comm: comm!, ...numbers({ pid, cpu }) };
     }
   }
   return undefined;
 }
+
+const numbers = ({ pid, cpu }: { pid: string | undefined; cpu: string | undefined }): Task => ({
+  ...(pid === undefined ? {} : { pid: Number(pid) }),
+  ...(cpu === undefined ? {} : { cpu: Number(cpu) }),
+});
 
 function architectureOf(report: Report): string | null {
   for (const { text } of report.lines.slice(0, 80)) {

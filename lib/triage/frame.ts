@@ -85,7 +85,7 @@ export function parseFrames(text: string): Frame[] {
   }
   if (text.includes(' from ')) {
     const arm = ARM_FRAME.exec(text);
-    if (arm) {
+    if (arm && (arm[4] !== undefined || / from (?:\[<|0x)/.test(text))) {
       const inner = frame(arm[1]!, { offset: arm[2], module: arm[3] });
       return arm[4] === undefined ? [inner] : [inner, frame(arm[4], { offset: arm[5], module: arm[6] })];
     }

@@ -40,9 +40,23 @@ interface Prefix {
   take(match: RegExpExecArray, facts: Facts): void;
 }
 
-/** `[   12.345678]`, with the printing task or CPU where the kernel has CONFIG_PRINTK_CALLER. */
-const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{1,9})\]`;
+/** `[   12.345678]`; vendors add the CPU, `@0`, or the wall clock, ` / 01-02 03:04:05.678`. */
+const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{1,9})(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]`;
+/** The printing task or CPU, where the kernel has CONFIG_PRINTK_CALLER. */
 const CALLER = String.raw`\[ {0,12}([TC]\d{1,10})[^\]\s]{0,24} {0,2}\]`;
+/** A day's or month's name in any language. */
+const WORD = String.raw`[^\s\d[\]<>(){}:;=/]{1,12}`;
+const TIME = String.raw`\d\d:\d\d:\d\d`;
+const FRACTION = String.raw`(?:[.,:](\d{1,9}))?`;
+
+/** A prefix that tells nothing but the task that prints. */
+const calledBy = (begins: RegExp, pattern: RegExp): Prefix => ({
+  begins,
+  pattern,
+  take: (match, facts) => {
+    facts.context = `T${match[1]}`;
+  },
+});
 
 const PREFIXES: readonly Prefix[] = [
   {
@@ -72,26 +86,39 @@ const PREFIXES: readonly Prefix[] = [
     },
   },
   {
-    // 2024-01-02T03:04:05.678901+01:00
+    // 2024-01-02T03:04:05.678901+01:00, [2024-01-02 03:04:05], and as terminals write it 2024/01/02 03:04:05
     begins: /[[\d]/,
-    pattern: /^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|UTC|[+-]\d\d:?\d\d)?\]? /,
-    take: ([, day, time, fraction, zone], facts) => {
-      facts.wall = `${day}T${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : (zone ?? '')}`;
+    pattern: new RegExp(
+      `^\\[?(\\d{4})[-/](\\d\\d)[-/](\\d\\d)(?:[T ]|, )(${TIME})${FRACTION} ?(Z|UTC|[+-]\\d\\d:?\\d\\d)?\\]? `,
+    ),
+    take: ([, year, month, day, time, fraction, zone], facts) => {
+      const clock = `${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : (zone ?? '')}`;
+      facts.wall = `${year}-${month}-${day}T${clock}`;
     },
   },
   {
-    // dmesg -T: [Tue Jan  2 03:04:05 2024]
-    begins: /\[/,
-    pattern: /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\] ?/,
-    take: ([, month, day, time, year], facts) => {
+    // dmesg -T: [Tue Jan  2 03:04:05 2024]; logread without brackets; syslog: Jan  2 03:04:05, whose year is not told
+    begins: /[[\dA-Za-zé]/,
+    pattern: new RegExp(
+      `^\\[?(?:${WORD} )?(${WORD}|\\d{1,2}[月월]) {1,2}(\\d{1,2}) (${TIME})${FRACTION}(?: (\\d{4}))?(?:\\] ?| )`,
+    ),
+    take: ([, month, day, time, , year], facts) => {
       const number = MONTHS.indexOf(month!) + 1;
-      if (number > 0) facts.wall = `${year}-${String(number).padStart(2, '0')}-${day!.padStart(2, '0')}T${time}`;
+      if (number > 0 && year !== undefined) {
+        facts.wall = `${year}-${String(number).padStart(2, '0')}-${day!.padStart(2, '0')}T${time}`;
+      }
     },
   },
   {
-    // syslog: Jan  2 03:04:05 (the year is not told, so that it is no wall-clock time)
-    begins: /[A-Z]/,
-    pattern: /^[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d /,
+    // Terminals: [03:04:05.678]
+    begins: /[[\d]/,
+    pattern: new RegExp(`^\\[?${TIME}${FRACTION}\\]? `),
+    take: () => {},
+  },
+  {
+    // dmesg -H: [Jan 2 03:04] and, for what follows soon, [  +0.001234]
+    begins: /\[/,
+    pattern: /^\[(?:[A-Z][a-z]{2} ?\d{1,2} \d\d:\d\d| {0,8}\+\d{1,6}\.\d{6})\] ?/,
     take: () => {},
   },
   {
@@ -101,12 +128,17 @@ const PREFIXES: readonly Prefix[] = [
     take: () => {},
   },
   {
-    // Programs that collect consoles: 2018/01/09 14:28:48
-    begins: /\d/,
-    pattern: /^(\d{4})\/(\d\d)\/(\d\d) (\d\d:\d\d:\d\d) /,
-    take: ([, year, month, day, time], facts) => {
-      facts.wall = `${year}-${month}-${day}T${time}`;
-    },
+    // Numbers of lines, as cat -n, grep -n and pagers show them.
+    begins: /[ \d]/,
+    pattern:
+      /^ {0,8}\d{1,9}(?:[:-]|\t| {0,4}│ ?| )(?=\[ {0,12}\d|<\d|\d{1,3},\d{1,20},\d|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:)/,
+    take: () => {},
+  },
+  {
+    // A mail's or an issue's quotation.
+    begins: />/,
+    pattern: /^(?:> ?){1,8}/,
+    take: () => {},
   },
   {
     // dmesg -x: kern  :warn  :
@@ -120,27 +152,27 @@ const PREFIXES: readonly Prefix[] = [
   {
     // What syslog and journalctl write after the time: host kernel:
     begins: /[\w.-]/,
-    pattern: /^(?:([\w.-]{1,64}) )?(?:kern\.\w{3,7} )?kernel(?:\[\d{1,7}\])?: ?/,
+    pattern: /^(?:(?!kern\.)([\w.-]{1,64}) )?(?:kern\.\w{3,7} )?kernel(?:\[\d{1,7}\])?: ?/,
     take: (match, facts) => {
       if (match[1] !== undefined) facts.host = match[1];
     },
   },
   {
-    // Samsung: [4:  system_server: 3344]
-    begins: /\[/,
-    pattern: /^\[ {0,2}\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}(\d{1,8})\] ?/,
-    take: (match, facts) => {
-      facts.context = `T${match[1]}`;
+    // Samsung: [4:  system_server: 3344], with an I in front in an interrupt
+    begins: /[ I[]/,
+    pattern: /^(?: |(I))?\[ {0,2}(\d{1,3}): {0,20}[^\]:]{1,24}: {0,8}(\d{1,8})\] ?/,
+    take: ([, interrupt, cpu, pid], facts) => {
+      facts.context = interrupt ? `C${cpu}` : `T${pid}`;
     },
   },
-  {
-    // MediaTek: (2)[1608:kworker/2:1]
-    begins: /[-(]/,
-    pattern: /^-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\] ?/,
-    take: (match, facts) => {
-      facts.context = `T${match[1]}`;
-    },
-  },
+  // MediaTek: (2)[1608:kworker/2:1]
+  calledBy(/[-(]/, /^-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\] ?/),
+  // LG: [2][1608][kworker/2:1]
+  calledBy(/\[/, /^\[\d{1,3}\]\[(\d{1,8})\]\[[^\]]{1,24}\] ?/),
+  // Huawei: [pid:1608,cpu2,kworker/2:1]
+  calledBy(/\[/, /^\[pid:(\d{1,8}),cpu\d{1,3}[^\]]{0,48}\] ?/),
+  // Sony and Google: c2   1608
+  calledBy(/c/, /^c\d{1,2} {1,7}(\d{1,7}) /),
   {
     // [T123] where it stands apart from the time
     begins: /\[/,
@@ -151,13 +183,20 @@ const PREFIXES: readonly Prefix[] = [
   },
 ];
 
-/** The prefixes by the code of the character that a line begins with: all of them are ASCII. */
-const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: 128 }, (_, code) =>
-  PREFIXES.filter(({ begins }) => begins.test(String.fromCharCode(code))),
+/** What is not ASCII begins a line like this letter: names of days and months. */
+const FOREIGN = 'é';
+const ASCII = 128;
+
+/** The prefixes by the code of the character that a line begins with. */
+const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: ASCII + 1 }, (_, code) =>
+  PREFIXES.filter(({ begins }) => begins.test(code < ASCII ? String.fromCharCode(code) : FOREIGN)),
 );
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
-const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]/;
+const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?\]/;
+
+/** What some terminals show for the end of a line. */
+const SHOWN_END = /[\s\u240a\u240d]+$/;
 
 /**
  * The kernel's words of a line of any log, and the facts in front of them.
@@ -165,6 +204,7 @@ const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,7}\.\d{6}\]/;
  */
 export function parseLine(raw: string): LogLine[] {
   let rest = raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw;
+  if (rest.endsWith('\u240a')) rest = rest.replace(SHOWN_END, '');
   const lines: LogLine[] = [];
   for (let i = 0; i < MAX_SPLICES; i++) {
     const facts: Facts = { text: '' };
@@ -185,7 +225,7 @@ function takePrefixes(raw: string, facts: Facts): string {
   let text = raw;
   for (let i = 0; i < MAX_PREFIXES; i++) {
     const before = text;
-    for (const { pattern, take } of PREFIXES_BY_CODE[text.charCodeAt(0)] ?? []) {
+    for (const { pattern, take } of PREFIXES_BY_CODE[Math.min(text.charCodeAt(0), ASCII)] ?? []) {
       const match = pattern.exec(text);
       if (!match) continue;
       take(match, facts);

@@ -22,6 +22,9 @@ const OTHERS =
 /** In a panic, the other CPUs tell where they stop: that is no part of the crash. */
 const STOPPING = /^\s{0,4}(?:CPU\d{0,4}: stopping|SMP: stopping secondary)/;
 
+/** A frame that is doubted, with the address that x86 printed before Linux 4.11. */
+const GUESSED = /\[<[\da-f]{8,16}>\] \? /;
+
 /** A report of a log, with its traces parsed once. */
 export class Report {
   readonly opening: LogLine;
@@ -78,9 +81,11 @@ function isInjected({ frames }: Section): boolean {
 function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer: Frame | 'unnamed' | undefined } {
   let section: Section = { heading: '', frames: [], live: true };
   const sections = [section];
+  const guessed = new Set<Section>();
   let pointer: Frame | 'unnamed' | undefined;
   let caller: string | undefined;
   for (const { text } of lines) {
+    if (GUESSED.test(text)) guessed.add(section);
     const past = PAST.test(text);
     if (past || OTHERS.test(text)) {
       section = { heading: text, frames: [], live: !past };
@@ -101,7 +106,13 @@ function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer
     }
     caller = text.includes(' from ') ? section.frames.at(-1)?.symbol : undefined;
   }
-  return { sections, pointer };
+  return { sections: sections.map((each) => (guessed.has(each) ? trusted(each) : each)), pointer };
+}
+
+/** Where old unwinders doubt all frames, as they do without frame pointers, the doubt tells nothing. */
+function trusted(section: Section): Section {
+  if (section.frames.some(({ reliable, ip }) => reliable && !ip)) return section;
+  return { ...section, frames: section.frames.map((frame) => ({ ...frame, reliable: true })) };
 }
 
 /** arm, arm64 and mips begin the trace with the frame that the instruction pointer lies in. */

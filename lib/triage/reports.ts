@@ -100,6 +100,7 @@ export class ReportFinder {
 
   /** Whether a line that could begin a report is the consequence of one. */
   #continues(line: LogLine, { rule }: Opened): boolean {
+    if (this.#open.some(({ lines }) => isTwice(lines[0]!, line))) return true;
     const { partOf } = rule;
     if (!partOf) return false;
     const open = this.#open.findLast((candidate) => sameContext(candidate, line) && isSoon(candidate, line));
@@ -124,6 +125,11 @@ const found = ({ opened, lines, panicked, line }: Open): Found => ({
   panicked,
   line,
 });
+
+/** Two consoles that write into one log print each line twice. */
+function isTwice(first: LogLine, { text, seconds, context }: LogLine): boolean {
+  return seconds !== undefined && first.seconds === seconds && first.text === text && first.context === context;
+}
 
 function sameContext({ lines }: Open, { context }: LogLine): boolean {
   const own = lines[0]!.context;

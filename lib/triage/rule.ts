@@ -176,6 +176,13 @@ export const stalled: Place = (report) => {
   return undefined;
 };
 
+/** What ran when the watchdog's interrupt came. */
+export const interrupted: Place = (report, _, form) => {
+  const tells = telling(form);
+  const names = report.trace.filter(({ reliable }) => reliable).map(({ name }) => name);
+  return beforeInterrupt(names).find((name) => tells(name) && isWork(name));
+};
+
 const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);
 
 /** What ran before a watchdog's interrupt came. */

@@ -1,6 +1,6 @@
 // Openings of faults and panics: the processor, or the kernel itself, could not go on.
 
-import { either, named, pointed, type Rule, stalled, traced } from './rule.js';
+import { either, type Kind, named, pointed, type Rule, stalled, traced } from './rule.js';
 
 const FUNCTION = String.raw`(?<f>[A-Za-z_.$<][\w.$:<>]*)\+0x`;
 
@@ -18,20 +18,35 @@ const LISTS = [
 
 const panic = (rest: string) => new RegExp(`Kernel panic - not syncing: ${rest}`);
 
+const CONSEQUENCES: readonly (readonly [Kind, string])[] = [
+  ['hung-task', 'hung_task: .*'],
+  ['soft-lockup', 'softlockup: .*'],
+  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP'],
+  ['rcu-stall', 'RCU Stall.*'],
+  ['kasan', 'KASAN: .*|kasan[.:].*'],
+  ['ubsan', 'UBSAN: .*'],
+  ['atomic-sleep', 'scheduling while atomic.*'],
+  ['machine-check', 'Fatal hardware error!'],
+  [
+    'panic',
+    '(?:kernel: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic)\\b.*|Machine halted.*|Oops\\b.*|BUG!|Aiee, killing interrupt handler!',
+  ],
+];
+
 const PANICS: readonly Rule[] = [
   {
     opening: panic('(?<text>(?:kernel: |[A-Z]{5}: )?panic_on_warn set)'),
     partOf: [],
     forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
   },
-  {
-    // What follows from a report that stands before it.
-    opening: panic(
-      '(?<text>(?:kernel: |kasan: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic|panic_on)\\b.*|hung_task: .*|softlockup: .*|[Hh]ard LOCKUP|RCU Stall.*|Machine halted.*|Oops\\b.*|BUG!|KASAN: .*|UBSAN: .*|Aiee, killing interrupt handler!|Fatal hardware error!|scheduling while atomic.*)',
-    ),
-    partOf: [],
-    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
-  },
+  // What follows from a report that stands before it: where that was cut off, the panic tells the kind.
+  ...CONSEQUENCES.map(
+    ([kind, text]): Rule => ({
+      opening: panic(`(?<text>${text})`),
+      partOf: [],
+      forms: [{ kind, title: 'kernel panic: {text}' }],
+    }),
+  ),
   {
     opening: panic(
       `(?:stack-protector: )?[Kk]ernel stack is corrupted in: (?:\\[<[^>]{0,24}>\\] |[\\da-f]{8,16} )?(?:${FUNCTION})?`,
@@ -49,7 +64,13 @@ const PANICS: readonly Rule[] = [
   },
   {
     opening: panic('(?<text>kernel stack overflow)'),
+    partOf: ['stack-overflow'],
     forms: [{ kind: 'stack-overflow', title: 'kernel panic: {text}' }],
+  },
+  {
+    opening: panic('(?<text>Asynchronous SError Interrupt)'),
+    partOf: ['panic'],
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}', place: traced }],
   },
   {
     opening: panic("Couldn't open N_TTY ldisc"),
@@ -71,10 +92,6 @@ const PANICS: readonly Rule[] = [
   {
     opening: panic('(?<text>[^\\n]{0,40}(?:[Mm]achine [Cc]heck|MCE)[^\\n]{0,60})'),
     forms: [{ kind: 'machine-check', title: 'kernel panic: {text}' }],
-  },
-  {
-    opening: panic('(?:Watchdog detected )?[Hh]ard LOCKUP'),
-    forms: [{ kind: 'hard-lockup', title: 'kernel panic: hard LOCKUP' }],
   },
   { opening: panic('(?<text>.{1,200})'), forms: [{ kind: 'panic', title: 'kernel panic: {text}' }] },
   {
@@ -101,14 +118,25 @@ export const FAULTS: readonly Rule[] = [
     ],
   },
   {
-    opening: new RegExp(
-      `(?:CPU \\d+ )?(?:Unable to handle kernel (?:paging request|access to user memory|execution of user memory|read from unreadable memory|write to read-only memory|access)\\b.{0,80}?(?:address:? ${LOW})|Unable to handle kernel pointer dereference in virtual kernel address space)`,
-    ),
+    opening: new RegExp(`(?:CPU \\d+ )?Unable to handle kernel [a-z][\\w -]{0,80}? address:? ${LOW}`),
     forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
-    opening:
-      /(?:CPU \d+ )?Unable to handle kernel (?:paging request|access|execution|read|write|unaligned|pointer)|BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+    // s390 tells the address in another line.
+    opening: /Unable to handle kernel pointer dereference in virtual kernel address space/,
+    forms: [
+      {
+        kind: 'null-deref',
+        title: 'BUG: unable to handle kernel paging request in {f}',
+        needs: [/^Failing address: 0{13}/],
+        within: 4,
+        place: pointed,
+      },
+      { kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed },
+    ],
+  },
+  {
+    opening: /(?:CPU \d+ )?Unable to handle kernel [a-z]|BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
@@ -137,6 +165,15 @@ export const FAULTS: readonly Rule[] = [
   {
     opening: /BUG: (?:stack guard page was hit|TASK stack guard page was hit|IRQ stack guard page)/,
     forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stalled }],
+  },
+  {
+    opening: /Insufficient stack space to handle exception!/,
+    partOf: ['stack-overflow'],
+    forms: [{ kind: 'stack-overflow', title: 'kernel panic: kernel stack overflow', place: pointed }],
+  },
+  {
+    opening: /SError Interrupt on CPU\d+, code /,
+    forms: [{ kind: 'panic', title: 'kernel panic: Asynchronous SError Interrupt', place: pointed }],
   },
   {
     opening: /PANIC: double fault/,
@@ -184,7 +221,8 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
   },
   {
-    opening: /Kernel BUG at (?<g>[\w.]+)/,
+    // Without CONFIG_DEBUG_BUGVERBOSE, it is an address.
+    opening: /Kernel BUG at (?:[\da-f]{8,16} |(?<g>[\w.]+))/,
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: either(pointed, named) }],
   },
   {
@@ -194,7 +232,9 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
   },
   {
-    opening: /Unhandled fault: /,
+    // What arm says before it, `Unhandled fault: …`, it says of programs, too: those go on.
+    opening: /Internal error: : [\da-f]{1,8} \[#/,
+    partOf: [],
     forms: [{ kind: 'oops', title: 'Unhandled fault in {f}', place: pointed }],
   },
   {

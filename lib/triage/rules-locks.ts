@@ -1,7 +1,18 @@
 // Openings about locks, contexts and waiting: lockdep, atomic sleeps, lockups, stalls, hung tasks.
 
 import { stableName } from './frame.js';
-import { either, named, type Place, type Rule, stalled, traced, tracedAfter, waiting } from './rule.js';
+import {
+  either,
+  interrupted,
+  named,
+  type Place,
+  pointed,
+  type Rule,
+  stalled,
+  traced,
+  tracedAfter,
+  waiting,
+} from './rule.js';
 
 /** `at: [<…>] function+0x12/0x34`, of a held or wanted lock. */
 const AT = String.raw`\bat: (?:\[<[^>]{1,24}>\]\s{0,8})?`;
@@ -138,21 +149,22 @@ export const LOCKS: readonly Rule[] = [
   { opening: /BUG: workqueue lockup/, isLine: true, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
   {
     opening: /BUG: soft lockup/,
-    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: stalled }],
+    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: either(stalled, pointed) }],
   },
   {
     opening:
-      /(?:CPU\d+: )?(?:NMI )?[Ww]atchdog detected hard LOCKUP|CPU \d+ self-detected [Hh]ard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
-    forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, traced) }],
+      /(?:CPU\d+: )?(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog CPU:\d+ (?:detected )?Hard LOCKUP|CPU \d+ detected hard LOCKUP on other CPUs|CPU \d+ self-detected [Hh]ard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
+    partOf: ['hard-lockup'],
+    forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, interrupted, traced) }],
   },
   {
     opening:
       /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
-    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: stalled }],
+    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, pointed) }],
   },
   {
     opening: /INFO: (?:SRCU|RCU Tasks|rcu_tasks\w*) (?:detected )?stall/,
-    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: stalled }],
+    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, pointed) }],
   },
   {
     opening: /INFO: task .{1,64}:\d{1,10} blocked (?:in I\/O wait |on a \w+ )?(?:.{0,32} )?for more than/,

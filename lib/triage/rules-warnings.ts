@@ -1,6 +1,6 @@
 // Openings of warnings: WARN_ON() and what the kernel writes in its manner.
 
-import { type Rule, traced } from './rule.js';
+import { either, interrupted, type Rule, stalled, traced } from './rule.js';
 
 /** `WARNING: CPU: 0 PID: 1 at file.c:12 function+0x1/0x2`, since Linux 6.18 `WARNING: file.c:12 at function+0x1/0x2, CPU#0`. */
 const at = (file: string, name = '[\\w.$]*') =>
@@ -48,7 +48,23 @@ export const WARNINGS: readonly Rule[] = [
     opening: at('drivers/usb/core/urb\\.c', 'usb_submit_urb'),
     forms: [{ kind: 'warning', title: 'WARNING in {f}/usb_submit_urb', place: traced, dull: /^usb_submit_urb$/ }],
   },
+  {
+    // Since Linux 4.10 it stands after the line that tells what is wrong with the list.
+    opening: at('lib/list_debug\\.c'),
+    partOf: ['list-corruption'],
+    forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }],
+  },
+  {
+    // Before Linux 3.18, a warning.
+    opening: at('kernel/watchdog\\.c', 'watchdog_overflow_callback'),
+    forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, interrupted, traced) }],
+  },
   { opening: at(ANY_FILE), forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }] },
+  {
+    // Without CONFIG_DEBUG_BUGVERBOSE.
+    opening: /WARNING: (?:CPU: \d+ PID: \d+ )?at (?:0x)?[\da-f]{8,16}\b/,
+    forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }],
+  },
   {
     opening: /WARNING: kernel stack (?<what>regs|frame pointer) (?:at|in)\b.{0,80}? has bad (?<which>'\w+' )?value/,
     forms: [{ kind: 'warning', title: 'WARNING: kernel stack {what} has bad {which}value' }],

@@ -21,9 +21,9 @@ export interface Titled {
 /** The order is that of searching: what is known exactly stands in front of what is known only by its first words. */
 const RULES: readonly Rule[] = [...CHECKERS, ...LOCKS, ...FAULTS, ...WARNINGS, ...OTHERS];
 
-/** What the kernel's subsystems write in front: `watchdog: BUG: soft lockup`, `rcu: INFO: …`, `syzkaller login: `. */
+/** What the kernel's subsystems write in front: `watchdog: BUG: soft lockup`, `rcu: INFO: …`, `syzkaller login: `, and a shell's prompt. */
 const LEAD =
-  /^\s{0,4}(?:\*\* \d+ printk messages dropped \*\*\s*)?(?:(?:NMI )?watchdog: |rcu: |kernel: |kmemleak: |mce: |traps: |[\w.-]{1,32} login: ?|kasan: GPF could be caused by NULL-ptr deref or user memory access|segment-related |\[\s?)?/;
+  /^\s{0,4}(?:\*\* \d+ printk messages dropped \*\*\s*)?(?:(?:NMI )?watchdog: |rcu: |kernel: |kmemleak: |mce: |traps: |[\w.-]{1,32} login: ?|\[?[\w.-]{1,32}@[\w.-]{1,64}[: ][^#$\]]{0,64}\]?[#$] |[~/]? ?# |kasan: GPF could be caused by NULL-ptr deref or user memory access|segment-related |\[\s?)?/;
 
 interface Opening {
   readonly rule: Rule;
@@ -63,7 +63,7 @@ function matched(opening: Opening, text: string, at: number): RegExpExecArray | 
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|\[#\d|CFI failure/;
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Alignment|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|\[#\d|CFI failure/;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =

@@ -19,7 +19,7 @@ const TITLES: readonly (readonly [string, string, string, string | null])[] = [
   [logs.MIPS_OOPS, 'BUG: unable to handle kernel paging request in board_read', 'null-deref', 'mips'],
   [logs.POWERPC_OOPS, 'BUG: unable to handle kernel NULL pointer dereference in board_read', 'null-deref', 'powerpc'],
   [logs.RISCV_OOPS, 'BUG: unable to handle kernel NULL pointer dereference in board_read', 'null-deref', 'riscv'],
-  [logs.OLD_ARM_WARNING, 'WARNING in board_read', 'warning', null],
+  [logs.OLD_ARM_WARNING, 'WARNING in board_read', 'warning', 'arm'],
   [logs.KASAN, 'KASAN: slab-use-after-free Read in board_read', 'kasan', null],
   [logs.HUNG, 'INFO: task hung in board_ioctl', 'hung-task', null],
   [logs.SOFT_LOCKUP, 'BUG: soft lockup in board_ioctl', 'soft-lockup', 'x86-64'],
@@ -105,6 +105,97 @@ t.test('the facts around a crash', async (t) => {
 t.test('a task that is reported is not the one that reports', async (t) => {
   const other = '[  981.809030] CPU: 0 PID: 20 Comm: khungtaskd Not tainted 6.1.0 #1\n';
   t.match(only(logs.HUNG + other), { comm: 'poller', pid: 764, cpu: null });
+});
+
+/** Lines after an opening, and what they tell. */
+const HEADERS: readonly (readonly [string, string, object])[] = [
+  [
+    'WARNING: CPU: 2 PID: 30 at board.c:1 board_read+0x1/0x2',
+    'CPU: 2 PID: 30 Comm: poller Kdump: loaded Tainted: G        W IOE    --------- -  - 4.18.0-240.el8.x86_64 #1',
+    {
+      kernel: '4.18.0-240.el8.x86_64',
+      comm: 'poller',
+      pid: 30,
+      cpu: 2,
+      taint: { flags: 'WIOE' },
+      architecture: 'x86-64',
+    },
+  ],
+  [
+    'Oops[#1]:',
+    'CPU: 0 PID: 0 Comm:  Not tainted 3.18.29 #6',
+    { kernel: '3.18.29', comm: null, pid: 0, cpu: 0, taint: { flags: '' } },
+  ],
+  [
+    'Internal error: Oops: 5 [#1] PREEMPT SMP',
+    'CPU: 1    Tainted: G        W   (3.4.113-arm #18)',
+    { kernel: '3.4.113-arm', comm: null, cpu: 1, taint: { flags: 'W' }, architecture: 'arm' },
+  ],
+  [
+    'BUG: unable to handle kernel NULL pointer dereference at virtual address 00000008',
+    'EFLAGS: 00010202   (2.6.22-12-generic #1)',
+    { kernel: '2.6.22-12-generic', comm: null, taint: null },
+  ],
+  [
+    'INFO: task poller:30 blocked for more than 120 seconds.',
+    '      Tainted: P           ---------------    2.6.32-604.el6.x86_64 #1',
+    { kernel: '2.6.32-604.el6.x86_64', comm: 'poller', pid: 30, cpu: null, taint: { flags: 'P' } },
+  ],
+  [
+    'WARNING: possible circular locking dependency detected',
+    '5.4.96-std #1 Tainted: G           OE    ',
+    { kernel: '5.4.96-std', taint: { flags: 'OE' } },
+  ],
+  [
+    'BUG: scheduling while atomic: swapper/1/0/0x00000002',
+    'Modules linked in:',
+    { comm: 'swapper/1', pid: 0, kernel: null },
+  ],
+  [
+    'BUG: using smp_processor_id() in preemptible [00000000] code: kworker/1:2/30',
+    'caller is board_read+0x1/0x2',
+    { comm: 'kworker/1:2', pid: 30 },
+  ],
+];
+
+/** What tells the kind, where the title does not. */
+const KINDS: readonly (readonly [readonly string[], string])[] = [
+  [['Kernel panic - not syncing: Hard LOCKUP'], 'hard-lockup'],
+  [['Kernel panic - not syncing: softlockup: hung tasks'], 'soft-lockup'],
+  [['Kernel panic - not syncing: hung_task: blocked tasks'], 'hung-task'],
+  [['Kernel panic - not syncing: RCU Stall'], 'rcu-stall'],
+  [['Kernel panic - not syncing: kasan.fault=panic set ...'], 'kasan'],
+  [['Kernel panic - not syncing: panic_on_warn set ...'], 'panic'],
+  [['Insufficient stack space to handle exception!'], 'stack-overflow'],
+  [['Unable to handle kernel execute from non-executable memory at virtual address ffff800081234000'], 'page-fault'],
+  [
+    [
+      'Unable to handle kernel pointer dereference in virtual kernel address space',
+      'Failing address: 0000000000000000 TEID: 0000000000000483',
+    ],
+    'null-deref',
+  ],
+  [
+    [
+      'Unable to handle kernel pointer dereference in virtual kernel address space',
+      'Failing address: 000000000133b000 TEID: 000000000133b407',
+    ],
+    'page-fault',
+  ],
+];
+
+t.test('kinds', async (t) => {
+  for (const [lines, kind] of KINDS) t.equal(only(`${lines.join('\n')}\n`).kind, kind, lines.join());
+});
+
+t.test('where two consoles write into one log, each line stands twice', async (t) => {
+  const lines = logs.POWERPC_OOPS.trimEnd().split('\n');
+  const crash = only(lines.flatMap((line) => [line, line]).join('\n'));
+  t.equal(crash.title, 'BUG: unable to handle kernel NULL pointer dereference in board_read');
+});
+
+t.test('what names the kernel and the task', async (t) => {
+  for (const [opening, line, facts] of HEADERS) t.match(only(`${opening}\n${line}\n`), facts, line);
 });
 
 t.test('signatures', async (t) => {
@@ -237,6 +328,6 @@ t.test('long texts of one word end', async (t) => {
 });
 
 t.test('memory is bounded: of many crashes the last ones are kept', async (t) => {
-  const line = '[    1.000000] Kernel panic - not syncing: again\n';
-  t.match(explain(line.repeat(5000), { most: 10 }), { crashes: { length: 10 }, skipped: 4990, lines: 5000 });
+  const log = Array.from({ length: 5000 }, (_, i) => `[${i}.000000] Kernel panic - not syncing: again\n`).join('');
+  t.match(explain(log, { most: 10 }), { crashes: { length: 10 }, skipped: 4990, lines: 5000 });
 });

@@ -158,4 +158,61 @@ export const RARE: readonly Case[] = [
       ...log.x86('dev_watchdog', ['call_timer_fn', '__run_timers', 'run_timer_softirq']),
     ],
   ],
+  [
+    'kernel panic: Asynchronous SError Interrupt',
+    // The record ends before the panic.
+    [
+      'SError Interrupt on CPU0, code 0xbf000002 -- SError',
+      log.cpu('5.10.0'),
+      'pstate: 80000005 (Nzcv daif -PAN -UAO -TCO BTYPE=--)',
+      'pc : board_read+0x2c/0x1a0',
+    ],
+  ],
+  [
+    'kernel panic: kernel stack overflow',
+    [
+      'Insufficient stack space to handle exception!',
+      'Insufficient stack space to handle exception!',
+      'ESR: 0x0000000096000047 -- DABT (current EL)',
+      log.cpu('6.6.0'),
+      'pc : board_read+0x2c/0x1a0',
+      'Kernel panic - not syncing: kernel stack overflow',
+    ],
+  ],
+  [
+    'kernel panic: stack is corrupted in board_read',
+    // A shell's prompt stood in the line.
+    [
+      'root@board:~# Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: 802e62f8',
+      ...log.oldArm('board_read', ['board_poll']).slice(-6),
+    ],
+  ],
+  [
+    'kernel BUG in board_read',
+    [
+      'Kernel BUG at c0044d34 [verbose debug info unavailable]',
+      ...log.oldArm('board_read', ['board_poll'], 'Oops - BUG: 0').slice(2),
+    ],
+  ],
+  [
+    'Unhandled fault in board_read',
+    // The first one was a program's.
+    [
+      'Unhandled fault: imprecise external abort (0xc06) at 0x00071bcc',
+      'pgd = 92e2c000',
+      'Unhandled fault: external abort on non-linefetch (0x1008) at 0xd0538412',
+      ...log.oldArm('board_read', ['board_poll'], ': 1008'),
+    ],
+  ],
+  [
+    'BUG: hard lockup in board_spin',
+    [
+      'Watchdog CPU:1 Hard LOCKUP',
+      'Modules linked in:',
+      log.cpu('4.15.0', 'poller'),
+      'NIP [c00000000009651c] _raw_spin_lock+0x2c/0x1a0',
+      'Call Trace:',
+      '[c00000003ae5bdf0] [c00000000009600c] board_spin+0x2c/0x1a0',
+    ],
+  ],
 ];

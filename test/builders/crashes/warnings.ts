@@ -25,7 +25,44 @@ const oldWarning = (file: string, f: string, frames: readonly string[]): string[
   '---[ end trace e3c719a9c9d01886 ]---',
 ];
 
+/** Every frame is doubted where the kernel has no frame pointers. */
+const doubted = (lines: readonly string[]) => lines.map((line) => line.replace(/>\] (?=\w)/, '>] ? '));
+
 export const WARNINGS: readonly Case[] = [
+  ['WARNING in board_read', doubted(oldWarning('drivers/board.c:18', 'board_read', CALLERS))],
+  [
+    'WARNING in board_read',
+    // Without CONFIG_DEBUG_BUGVERBOSE.
+    [
+      CUT,
+      'WARNING: CPU: 1 PID: 30 at 0xc045503c',
+      log.cpu(),
+      'Call Trace:',
+      '[c00000003ae5bdf0] [c045503c] board_read+0x2c/0x1a0',
+    ],
+  ],
+  ['WARNING in __get_user_pages', warning('mm/gup.c:1101', '__get_user_pages', CALLERS)],
+  [
+    'BUG: corrupted list in board_read',
+    warning(
+      'lib/list_debug.c:47',
+      '__list_del_entry_valid',
+      ['board_read', ...CALLERS],
+      ['list_del corruption, ffff8880->next is LIST_POISON1 (dead000000000100)'],
+    ).slice(1),
+  ],
+  [
+    'BUG: hard lockup in board_spin',
+    // Before Linux 3.18.
+    [
+      CUT,
+      'WARNING: CPU: 1 PID: 0 at kernel/watchdog.c:265 watchdog_overflow_callback+0x2c/0x1a0()',
+      'Watchdog detected hard LOCKUP on cpu 1',
+      log.cpu('3.16.0'),
+      ...log.addressed(['dump_stack', 'warn_slowpath_fmt', 'watchdog_overflow_callback', '__perf_event_overflow']),
+      ...log.addressed(['intel_pmu_handle_irq', 'nmi_handle', 'do_nmi', 'end_repeat_nmi', 'board_spin']).slice(1),
+    ],
+  ],
   ['WARNING in board_read', warning('drivers/board.c:18', 'board_read', CALLERS)],
   ['WARNING in board_read', oldWarning('drivers/board.c:18', 'board_read', CALLERS)],
   [
@@ -224,6 +261,8 @@ export const NONE: readonly string[] = [
   'Alignment trap: poller (30) PC=0x76f5d000 Instr=0xe5901000 Address=0x00000001 FSR 0x001',
   'mce: [Hardware Error]: Machine check events logged',
   'mce: CPU supports 10 MCE banks',
+  'Unhandled fault: external abort on non-linefetch (0x008) at 0x75f62638',
+  'poller[48]: unhandled signal 4 code 0x1 at 0x0000000000016526 in poller[10000+c3000]',
   'audit: type=1400 audit(1750305980.320:67): avc:  denied  { mount } for  pid=297 comm="board"',
   'ACPI BIOS Error (bug): Could not resolve symbol [\\_SB.PCI0], AE_NOT_FOUND (20210730/psargs-330)',
   '[Firmware Bug]: TSC_DEADLINE disabled due to Errata; please update microcode to version: 0x52 (or later)',
