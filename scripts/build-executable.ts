@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { filesBeside } from './packaging/beside.js';
 import { executableBundle } from './packaging/executable-bundle.js';
 import { chapter, licencesOf, packagesInside } from './packaging/licences.js';
 
@@ -79,6 +80,7 @@ async function make(): Promise<void> {
     const alone = join('scripts', 'executable', file);
     writeFileSync(assets[name], await executableBundle(existsSync(alone) ? alone : join('bin', file), version));
   }
+  for (const name of filesBeside()) assets[name] = resolve('dist/bin', name);
   const koffi = koffiFolder(arch);
   const made = readdirSync(koffi).find((name) => name.startsWith('linux_'))!;
   assets['koffi.node'] = join(koffi, made, 'koffi.node');

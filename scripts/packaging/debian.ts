@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { filesBeside } from './beside.js';
 
 /** A placeholder: who publishes the package stands here. */
 const MAINTAINER = 'pstorefuse maintainers <pstorefuse@example.org>';
@@ -99,6 +100,7 @@ function putScripts({ root, koffi }: Contents): void {
       .replace(/\n\*\/; require.*\n$/, '\n');
     put(root, `${OWN_PLACE}/dist/bin/${file}`, Buffer.from(source, 'latin1'), file === 'pstorefuse' ? 0o755 : 0o644);
   }
+  for (const name of filesBeside()) put(root, `${OWN_PLACE}/dist/bin/${name}`, readFileSync(join('dist/bin', name)));
   put(root, `${OWN_PLACE}/package.json`, readFileSync('package.json'));
   link(root, COMMAND, '../share/pstorefuse/dist/bin/pstorefuse');
   for (const folder of koffi) {

@@ -10,6 +10,8 @@ const OURS: Readonly<Record<string, string>> = {
   'node:module': 'module.ts',
   'node:worker_threads': 'worker-threads.ts',
 };
+/** Our module that reads files beside the program. */
+const BESIDE = /^\.\/beside\.js$/;
 const require = createRequire(import.meta.url);
 
 /**
@@ -26,6 +28,7 @@ const lazyModules: Plugin = {
       if (ours !== undefined && !importer.includes(FOLDER)) return { path: join(process.cwd(), FOLDER, ours) };
       return { path, namespace: 'builtin' };
     });
+    onResolve({ filter: BESIDE }, () => ({ path: join(process.cwd(), FOLDER, 'beside.ts') }));
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: lazyModule(path) }));
   },
 };

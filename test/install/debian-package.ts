@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { layOutPackage } from '../../scripts/packaging/debian.js';
+import { smokeFailures } from '../builders/smoke.js';
 import { golden, ROOT } from '../fixture-path.js';
 
 t.setTimeout(120_000);
@@ -39,6 +40,7 @@ t.test('it has what the system looks for, and its command runs', async (t) => {
   });
   t.equal(listed.stdout, 'dmesg-blkoops-0\ndmesg-blkoops-1\ndmesg-blkoops-2\n');
   t.equal(listed.stderr, '');
+  t.equal(smokeFailures(join(root, 'usr/bin/pstorefuse')), '');
   const parsed = spawnSync('sh', ['-n', join(root, 'usr/share/pstorefuse/dist/bin/pstorefuse')], { encoding: 'utf8' });
   t.same([parsed.status, parsed.stderr], [0, ''], 'a shell can read the script to its end');
 });

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { smokeFailures } from '../builders/smoke.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -68,6 +69,7 @@ t.test(
       t.same(run('umount', mountPoint), { status: 0, stdout: '', stderr: '' });
       t.equal(listed, `blkoops\n${NAMES.join('\n')}\n`);
     }
+    t.equal(smokeFailures(executable), '');
     const left = readdirSync(folder).filter((name) => name.startsWith('.pstorefuse'));
     t.same(left, [], 'no file of it is left behind');
   },

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { smokeFailures } from '../builders/smoke.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 /** Of what is downloaded. */
@@ -80,6 +81,10 @@ t.test('npm install --global takes it without scripts, optional packages and a n
   const mounted = run(command, ['v1.raw', 'mnt']);
   t.match(mounted.stderr, /^pstorefuse: a mount needs the npm package koffi, .*npm install/);
   t.equal(mounted.status, 69);
+  const modules = join(prefix, 'lib/node_modules/pstorefuse/node_modules');
+  mkdirSync(modules);
+  for (const name of ['koffi', '@koromix']) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  t.equal(smokeFailures(command), '', 'with koffi, which npm would have brought');
 });
 
 const PROGRAM = `
