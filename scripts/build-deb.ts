@@ -38,7 +38,8 @@ try {
   };
   const output = join(options.output, layOutPackage(contents));
   mkdirSync(dirname(output), { recursive: true });
-  const env = { ...process.env, SOURCE_DATE_EPOCH: String(date) };
+  // What several threads pack differs from what one does.
+  const env = { ...process.env, SOURCE_DATE_EPOCH: String(date), DPKG_DEB_THREADS_MAX: '1' };
   execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', root, output], {
     env,
     stdio: ['ignore', 'ignore', 'inherit'],

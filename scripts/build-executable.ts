@@ -1,6 +1,6 @@
 // Makes one file of pstorefuse and Node: scripts/build-executable runs it, and says what it takes.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { filesBeside } from './packaging/beside.js';
 import { executableBundle } from './packaging/executable-bundle.js';
 import { chapter, licencesOf, packagesInside } from './packaging/licences.js';
 
@@ -40,14 +41,36 @@ const { values: options } = parseArgs({
   },
 });
 
+/**
+ * The snapshot holds a few addresses of Node's own code, which Linux chooses anew for each program, unless it is told not
+ * to: only then is the executable the same each time. A container may forbid it.
+ */
+const WITHOUT_RANDOM_ADDRESSES = canRun('setarch', '-R', 'true') ? ['setarch', '-R'] : [];
+
+/** What V8 would do otherwise each time: its random numbers, and the order in which threads move objects. */
+const SAME_EACH_TIME = ['--random-seed=1', '--no-parallel-scavenge'];
+
+/** Options in NODE_OPTIONS, and the like, would be in the snapshot, too. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_')));
+
+function canRun(program: string, ...args: string[]): boolean {
+  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+}
+
 /** The Node that is to be inside, run: by a program that runs foreign ones, where it is of another machine. */
 function node(...args: string[]): string {
   const [program, ...words] = [
+    ...WITHOUT_RANDOM_ADDRESSES,
     ...options.runner.split(' ').filter((word) => word !== ''),
     resolve(options.node),
     ...args,
   ];
-  return execFileSync(program!, words, { encoding: 'utf8', cwd: work, stdio: ['ignore', 'pipe', 'inherit'] }).trim();
+  return execFileSync(program!, words, {
+    encoding: 'utf8',
+    cwd: work,
+    env: ENVIRONMENT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  }).trim();
 }
 
 function fail(sentence: string): never {
@@ -71,26 +94,26 @@ async function make(): Promise<void> {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   const [arch, nodeVersion] = node('-p', 'process.arch + " " + process.version').split(' ') as [string, string];
   const output = options.output ?? join('dist', 'release', `pstorefuse-${version}-linux-${arch}`);
-  writeFileSync(join(work, 'main.js'), await executableBundle(ENTRY, version));
-  const assets: Record<string, string> = { pstorefuse: resolve('dist/bin/pstorefuse') };
+  for (const name of ['pstorefuse', ...filesBeside()]) copyFileSync(join('dist/bin', name), join(work, name));
   for (const file of readdirSync('bin').filter((name) => name.endsWith('-thread.ts'))) {
     const name = file.replace(/\.ts$/, '.js');
-    assets[name] = join(work, name);
     const alone = join('scripts', 'executable', file);
-    writeFileSync(assets[name], await executableBundle(existsSync(alone) ? alone : join('bin', file), version));
+    writeFileSync(join(work, name), await executableBundle(existsSync(alone) ? alone : join('bin', file), version));
   }
   const koffi = koffiFolder(arch);
   const made = readdirSync(koffi).find((name) => name.startsWith('linux_'))!;
-  assets['koffi.node'] = join(koffi, made, 'koffi.node');
-  assets.LICENCES = join(work, 'LICENCES');
-  writeFileSync(assets.LICENCES, await licences(nodeVersion, koffi));
+  copyFileSync(join(koffi, made, 'koffi.node'), join(work, 'koffi.node'));
+  writeFileSync(join(work, 'LICENCES'), await licences(nodeVersion, koffi));
+  const assets = Object.fromEntries(readdirSync(work).map((name) => [name, name]));
+  writeFileSync(join(work, 'main.js'), await executableBundle(ENTRY, version));
   const config = {
-    ...{ main: 'main.js', output: 'blob', assets, disableExperimentalSEAWarning: true },
+    // The snapshot keeps this path, in which the folder must not stand: it has another name each time. The lengths of the
+    // other paths matter, too: from them follows where in memory things are.
+    ...{ main: '/proc/self/cwd/main.js', output: 'blob', assets, disableExperimentalSEAWarning: true },
     ...{ useSnapshot: !options['no-snapshot'], useCodeCache: options['no-snapshot'] },
   };
   writeFileSync(join(work, 'sea.json'), JSON.stringify(config));
-  // With flags of V8, such as a seed, Node 20 would refuse the snapshot when it starts without them.
-  node('--no-warnings', '--experimental-sea-config', 'sea.json');
+  node('--no-warnings', ...SAME_EACH_TIME, '--experimental-sea-config', 'sea.json');
   const file = join(work, 'executable');
   copyFileSync(options.node, file);
   chmodSync(file, 0o755);

@@ -1,6 +1,5 @@
 // pstorefuse report: one page of all that sources hold, for who has only a browser.
 
-import { readFileSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { explainedRow, type PageDump, PageIds, type PageSource, pageDumps, pageImage } from '../page/collect.js';
 import type { PageImage, PageRow } from '../page/data.js';
@@ -13,12 +12,13 @@ import { pageText } from '../page/text.js';
 import { counted } from '../page/words.js';
 import { isPipe } from '../source/files.js';
 import { makeNewFile, writeFully } from '../storage/new-file.js';
+import { textBeside } from './beside.js';
 import { type Arguments, type Command, EXIT, type Opened, openAll, openingOptions } from './command.js';
 import { sha256OfFile } from './hash.js';
 import { isTerminal, print } from './print.js';
 
-/** Stands beside the program: scripts/pages builds it. */
-const TEMPLATE = new URL('./report.html', import.meta.url);
+/** scripts/pages builds it. */
+const TEMPLATE = 'report.html';
 
 /** Pieces are written together until they are so many characters. */
 const PIECE = 1 << 18;
@@ -94,7 +94,7 @@ function pageOf(opened: Opened, args: Arguments): Generator<string> {
   const rows = newestFirst(Array.from(dumps.values(), ({ row }) => row));
   const warnings = sources.map(({ mounted }) => mounted.backend.warnings.list.map(({ message }) => message));
   const what = images.length === 1 ? images[0]!.path : counted(images.length, 'image');
-  return documentPieces(readFileSync(TEMPLATE, 'utf8'), {
+  return documentPieces(textBeside(TEMPLATE), {
     TITLE: [html`${what}: crashes`],
     HEADING: [html`${what} <small>${images.length === 1 && `${images[0]!.backend}, `}report of pstorefuse</small>`],
     MAIN: mainOf(images, rows, warnings, (row) => bodyOf(dumps.get(row.id)!, images[row.image]!)),

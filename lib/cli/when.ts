@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 
 /** Microseconds of systemd's units: a month and a year have their mean length. */
 const UNITS: readonly (readonly [RegExp, bigint])[] = [
-  [/^(?:usecs?|us|µs|μs)$/, 1n],
+  [/^(?:usecs?|us|[\u00b5\u03bc]s)$/, 1n],
   [/^(?:msecs?|ms)$/, 1_000n],
   [/^(?:seconds?|secs?|s|)$/, 1_000_000n],
   [/^(?:minutes?|mins?|m)$/, 60_000_000n],
@@ -48,7 +48,7 @@ const nanoseconds = (date: Date): bigint => BigInt(date.getTime()) * 1_000_000n;
 
 /** `1h 30min`, `2days`, `90` (seconds): nanoseconds. */
 function parseSpan(text: string): bigint | undefined {
-  const parts = [...text.matchAll(/(\d{1,9})(?:\.(\d{1,6}))? ?([a-zA-Zµμ]*)\s*/g)];
+  const parts = [...text.matchAll(/(\d{1,9})(?:\.(\d{1,6}))? ?([a-zA-Z\u00b5\u03bc]*)\s*/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) return undefined;
   let sum = 0n;
   for (const [, number = '', fraction = '', unit = ''] of parts) {

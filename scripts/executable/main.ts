@@ -52,6 +52,11 @@ if (startupSnapshot.isBuildingSnapshot()) {
   startupSnapshot.setDeserializeMainFunction(start);
   // Node sets it anew at each start; the one of the build would make each build another one.
   Object.defineProperty(process, 'pid', { value: 1, enumerable: true, configurable: true });
+  // yargs keeps the name of the folder that it is loaded in, which has another one at each build.
+  const { cwd } = process;
+  process.cwd = () => '/';
   // All that a command may need is in memory then.
-  void Promise.all([import('yargs'), commandsFor(undefined)]);
+  void Promise.all([import('yargs'), commandsFor(undefined)]).then(() => {
+    process.cwd = cwd;
+  });
 } else start();

@@ -2,6 +2,7 @@
 // the executable, for one kind.
 
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -12,8 +13,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { filesBeside } from './beside.js';
 
 /** A placeholder: who publishes the package stands here. */
 const MAINTAINER = 'pstorefuse maintainers <pstorefuse@example.org>';
@@ -99,6 +101,7 @@ function putScripts({ root, koffi }: Contents): void {
       .replace(/\n\*\/; require.*\n$/, '\n');
     put(root, `${OWN_PLACE}/dist/bin/${file}`, Buffer.from(source, 'latin1'), file === 'pstorefuse' ? 0o755 : 0o644);
   }
+  for (const name of filesBeside()) put(root, `${OWN_PLACE}/dist/bin/${name}`, readFileSync(join('dist/bin', name)));
   put(root, `${OWN_PLACE}/package.json`, readFileSync('package.json'));
   link(root, COMMAND, '../share/pstorefuse/dist/bin/pstorefuse');
   for (const folder of koffi) {
@@ -185,6 +188,14 @@ function putControl({ root, version, executable }: Contents, name: string): void
   const lines = Object.entries(fields).map(([key, value]) => `${key}: ${value}\n`);
   put(root, 'DEBIAN/control', lines.join('') + DESCRIPTION);
   put(root, `usr/share/lintian/overrides/${name}`, overrides(name));
+  put(root, 'DEBIAN/md5sums', checksums(root));
+}
+
+/** For `dpkg --verify`, which tells what has changed since. */
+function checksums(root: string): string {
+  const paths = filesIn(root).filter((path) => !path.startsWith(join(root, 'DEBIAN')));
+  const digest = (path: string) => createHash('md5').update(readFileSync(path)).digest('hex');
+  return paths.map((path) => `${digest(path)}  ${relative(root, path)}\n`).join('');
 }
 
 /** What lintian asks of packages that Debian builds, and why it is otherwise here. */
@@ -193,8 +204,14 @@ function overrides(name: string): string {
 }
 
 function sizeOf(folder: string): number {
-  return readdirSync(folder, { withFileTypes: true }).reduce((sum, entry) => {
+  return filesIn(folder).reduce((sum, path) => sum + statSync(path).size, 0);
+}
+
+/** Regular files at any depth; links are not followed. */
+function filesIn(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
-    return sum + (entry.isDirectory() ? sizeOf(path) : entry.isFile() ? statSync(path).size : 0);
-  }, 0);
+    return entry.isDirectory() ? filesIn(path) : entry.isFile() ? [path] : [];
+  });
 }

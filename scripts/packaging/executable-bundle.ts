@@ -10,6 +10,11 @@ const OURS: Readonly<Record<string, string>> = {
   'node:module': 'module.ts',
   'node:worker_threads': 'worker-threads.ts',
 };
+/**
+ * Ours by their own names, lib/cli/beside.ts among them. esbuild builds a file otherwise when it has found it by itself: who
+ * asks for it first must not matter.
+ */
+const BY_NAME = /^\.\/(beside|module|worker-threads)\.js$/;
 const require = createRequire(import.meta.url);
 
 /**
@@ -26,6 +31,9 @@ const lazyModules: Plugin = {
       if (ours !== undefined && !importer.includes(FOLDER)) return { path: join(process.cwd(), FOLDER, ours) };
       return { path, namespace: 'builtin' };
     });
+    onResolve({ filter: BY_NAME }, ({ path }) => ({
+      path: join(process.cwd(), FOLDER, path.replace(/\.js$/, '.ts')),
+    }));
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: lazyModule(path) }));
   },
 };

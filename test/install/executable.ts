@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { smokeFailures } from '../builders/smoke.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -42,6 +43,13 @@ t.test(
     const words = [join(ROOT, 'dist/scripts/build-executable.js'), '--licence', licence, '--output', executable];
     const built = spawnSync(process.execPath, words, { cwd: ROOT, encoding: 'utf8', timeout: 300_000 });
     t.equal(built.status, 0, built.stderr);
+    if (spawnSync('setarch', ['-R', 'true']).status === 0) {
+      const again = join(folder, 'again');
+      const env = { ...process.env, TMPDIR: folder };
+      spawnSync(process.execPath, [...words.slice(0, -1), again], { cwd: ROOT, env, timeout: 300_000 });
+      t.ok(readFileSync(again).equals(readFileSync(executable)), 'built again it is the same, byte by byte');
+      rmSync(again);
+    }
     const listing = { status: 0, stdout: `${NAMES.join('\n')}\n`, stderr: '' };
 
     t.same(run('ls', image), listing);
@@ -68,6 +76,7 @@ t.test(
       t.same(run('umount', mountPoint), { status: 0, stdout: '', stderr: '' });
       t.equal(listed, `blkoops\n${NAMES.join('\n')}\n`);
     }
+    t.equal(smokeFailures(executable), '');
     const left = readdirSync(folder).filter((name) => name.startsWith('.pstorefuse'));
     t.same(left, [], 'no file of it is left behind');
   },

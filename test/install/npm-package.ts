@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { smokeFailures } from '../builders/smoke.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
 
 /** Of what is downloaded. */
@@ -49,6 +50,14 @@ t.test('it has what runs, and nothing that only we need', async (t) => {
   );
 });
 
+t.test('Node keeps its scripts in one byte a character', async (t) => {
+  for (const path of paths.filter((name) => /^dist\/bin\/.*\.js$/.test(name))) {
+    // esbuild escapes other characters in texts, but not in regular expressions: one there would double all.
+    const first = readFileSync(join(ROOT, path)).findIndex((byte) => byte > 0x7f);
+    t.equal(first, -1, path);
+  }
+});
+
 t.test('its package.json tells people where to go, and asks npm for nothing that must be there', async (t) => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
   for (const field of ['repository', 'bugs', 'author', 'funding', 'homepage']) t.ok(manifest[field], field);
@@ -80,6 +89,10 @@ t.test('npm install --global takes it without scripts, optional packages and a n
   const mounted = run(command, ['v1.raw', 'mnt']);
   t.match(mounted.stderr, /^pstorefuse: a mount needs the npm package koffi, .*npm install/);
   t.equal(mounted.status, 69);
+  const modules = join(prefix, 'lib/node_modules/pstorefuse/node_modules');
+  mkdirSync(modules);
+  for (const name of ['koffi', '@koromix']) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  t.equal(smokeFailures(command), '', 'with koffi, which npm would have brought');
 });
 
 const PROGRAM = `
