@@ -98,7 +98,7 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // dmesg -T: [Tue Jan  2 03:04:05 2024]; logread without brackets; syslog: Jan  2 03:04:05, whose year is not told
-    begins: /[[\dA-Za-zé]/,
+    begins: /[[\dA-Za-z\xe9]/,
     pattern: new RegExp(
       `^\\[?(?:${WORD} )?(${WORD}|\\d{1,2}[月월]) {1,2}(\\d{1,2}) (${TIME})${FRACTION}(?: (\\d{4}))?(?:\\] ?| )`,
     ),
@@ -131,7 +131,7 @@ const PREFIXES: readonly Prefix[] = [
     // Numbers of lines, as cat -n, grep -n and pagers show them.
     begins: /[ \d]/,
     pattern:
-      /^ {0,8}\d{1,9}(?:[:-]|\t| {0,4}│ ?| )(?=\[ {0,12}\d|<\d|\d{1,3},\d{1,20},\d|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:)/,
+      /^ {0,8}\d{1,9}(?:[:-]|\t| {0,4}\u2502 ?| )(?=\[ {0,12}\d|<\d|\d{1,3},\d{1,20},\d|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:)/,
     take: () => {},
   },
   {
