@@ -6,12 +6,15 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const OUTPUT = process.argv[2] ?? join('dist', 'release');
-const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+const { name: ownName, version } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  name: string;
+  version: string;
+};
 
 /** What in npm's list changes from one run to the next, or says where it was made. */
 interface Sbom {
   serialNumber: string;
-  metadata: { timestamp: string };
+  metadata: { timestamp: string; component: { name: string } };
 }
 
 function billOfMaterials(): string {
@@ -19,6 +22,8 @@ function billOfMaterials(): string {
   const text = execFileSync('npm', words, { encoding: 'utf8', maxBuffer: 1 << 26 });
   const list = JSON.parse(text) as Sbom;
   list.metadata.timestamp = new Date(Number(process.env.SOURCE_DATE_EPOCH) * 1000).toISOString();
+  // npm takes the folder's.
+  list.metadata.component.name = ownName;
   // A number of its own for each version, the same whenever it is made.
   const digits = createHash('sha256')
     .update(JSON.stringify({ ...list, serialNumber: '' }))

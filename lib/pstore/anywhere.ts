@@ -26,6 +26,8 @@ export interface Region {
 
 export interface Anywhere {
   readonly words: readonly HeaderWord[];
+  /** Kinds whose regions have these words, too, so that a part of one looks like a region of this kind. */
+  readonly alsoIn?: readonly string[];
   /** Bytes that headerAt() needs. */
   readonly headerSize: number;
   /** Headers of one region are at most so far apart; 0 where each header begins a region of its own. */

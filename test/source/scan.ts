@@ -7,6 +7,7 @@ import { MemoryStorage } from '../../lib/storage/memory.js';
 import { buildFadump } from '../builders/fadump.js';
 import { FaultyStorage } from '../builders/faulty.js';
 import { dice } from '../builders/ramoops-dialects.js';
+import { partition } from '../builders/zone.js';
 import { goldenImage } from '../fixture-path.js';
 
 function noise(size: number, seed: number): Uint8Array {
@@ -56,6 +57,18 @@ t.test('what stands at an odd place is not looked for by default', async (t) => 
 t.test('nothing is found in noise, text, or our own source', async (t) => {
   t.same(scan(noise(4 << 20, 5), 4), []);
   t.same(scan(new TextEncoder().encode('==== 1.2\nDBGC CPER\nERST KDUMP MRVN\n'.repeat(10_000)), 4), []);
+});
+
+t.test('the empty zones of a partition are no region of another kind', async (t) => {
+  const image = partition(1 << 20)
+    .kmsg(65536)
+    .formatted()
+    .dmesg(0, { body: 'Oops#1 Part1\n<4>[    1.000000] a log\n' });
+  const found = scan(image.bytes).filter(({ sure }) => sure > 0.5);
+  t.same(
+    found.map(({ kind, offset }) => [kind.name, offset]),
+    [['pstore_blk', 0]],
+  );
 });
 
 t.test('two images of one kind that stand side by side are two', async (t) => {
