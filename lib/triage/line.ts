@@ -193,7 +193,7 @@ const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: AS
 );
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
-const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?\]/;
+const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]/;
 
 /** What some terminals show for the end of a line. */
 const SHOWN_END = /[\s\u240a\u240d]+$/;

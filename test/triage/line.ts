@@ -24,6 +24,7 @@ const CASES: readonly (readonly [string, string, readonly LogLine[]])[] = [
   ['Samsung', '[   37.991733]  [4:  system_server: 3344] a', [{ seconds: 37.991733, context: 'T3344', text: 'a' }]],
   ['Samsung, in an interrupt', '[   37.991733] I[4:  sh: 3344] a', [{ seconds: 37.991733, context: 'C4', text: 'a' }]],
   ['LG', '[    1.500000 / 01-02 03:04:05.678][2][1608][sh] a', [{ seconds: 1.5, context: 'T1608', text: 'a' }]],
+  ['indented', '  [    1.500000 / 01-02 03:04:05.678] a', [{ seconds: 1.5, text: 'a' }]],
   ['Huawei', '[    1.500000] [pid:1608,cpu2,sh]a', [{ seconds: 1.5, context: 'T1608', text: 'a' }]],
   ['Sony', '[    1.500000] c2   1608 a', [{ seconds: 1.5, context: 'T1608', text: 'a' }]],
   ['Samsung, two sizes', '[    1.500000] L2   1608 a', [{ seconds: 1.5, context: 'T1608', text: 'a' }]],
