@@ -38,7 +38,7 @@ const TASKS: readonly RegExp[] = [
   /^(?<comm>\S.{0,63}?)\/(?<pid>\d{1,10})(?: \[[^\]]{1,64}\])? (?:is|just)\b/,
   /atomic: (?<comm>.{1,64})\/(?<pid>\d{1,10})\/0x/,
   /\] code: (?<comm>.{1,64})\/(?<pid>\d{1,10})/,
-  /^Process (?<comm>.{1,64}?) \(pid: (?<pid>\d{1,10})/,
+  /^\s{0,4}Process (?<comm>.{1,64}?) \(pid: (?<pid>\d{1,10})/,
   /^\s{0,4}comm "(?<comm>.{1,64}?)", pid (?<pid>\d{1,10})/,
   /, pid: (?<pid>\d{1,10}), name: (?<comm>.{1,64}?)\s*$/,
 ];

@@ -135,9 +135,9 @@ const PREFIXES: readonly Prefix[] = [
     take: () => {},
   },
   {
-    // A mail's or an issue's quotation.
-    begins: />/,
-    pattern: /^(?:> ?){1,8}/,
+    // A mail's quotation, an issue's code.
+    begins: /[>`]/,
+    pattern: /^(?:[>`] ?){1,8}/,
     take: () => {},
   },
   {
@@ -171,8 +171,8 @@ const PREFIXES: readonly Prefix[] = [
   calledBy(/\[/, /^\[\d{1,3}\]\[(\d{1,8})\]\[[^\]]{1,24}\] ?/),
   // Huawei: [pid:1608,cpu2,kworker/2:1]
   calledBy(/\[/, /^\[pid:(\d{1,8}),cpu\d{1,3}[^\]]{0,48}\] ?/),
-  // Sony and Google: c2   1608
-  calledBy(/c/, /^c\d{1,2} {1,7}(\d{1,7}) /),
+  // Sony and Google: c2   1608, and Samsung with cores of two sizes: L2   1608
+  calledBy(/[cL]/, /^[cL]\d{1,2} {1,7}(\d{1,7}) /),
   {
     // [T123] where it stands apart from the time
     begins: /\[/,
@@ -193,7 +193,7 @@ const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: AS
 );
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
-const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?\]/;
+const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]/;
 
 /** What some terminals show for the end of a line. */
 const SHOWN_END = /[\s\u240a\u240d]+$/;

@@ -15,7 +15,7 @@ export interface Section {
 
 /** Lines that begin another stack: what was, or what others do. */
 const PAST =
-  /^\s*(?:Allocated by|\S{1,64} is trying to release lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
+  /^\s*(?:Allocated by|Kernel panic - not syncing: hung_task|\S{1,64} is trying to release lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
 const OTHERS =
   /^\s*(?:CPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d|Task dump for CPU|NMI backtrace for|Sending NMI|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
 
@@ -24,6 +24,9 @@ const STOPPING = /^\s{0,4}(?:CPU\d{0,4}: stopping|SMP: stopping secondary)/;
 
 /** A frame that is doubted, with the address that x86 printed before Linux 4.11. */
 const GUESSED = /\[<[\da-f]{8,16}>\] \? /;
+
+/** A function's first byte, or the one behind it: nothing was called there, a pointer lay on the stack. */
+const POINTER_ONLY = /^(?:0x0\/|(0x[\da-f]+)\/\1$)/;
 
 /** A report of a log, with its traces parsed once. */
 export class Report {
@@ -112,7 +115,10 @@ function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer
 /** Where old unwinders doubt all frames, as they do without frame pointers, the doubt tells nothing. */
 function trusted(section: Section): Section {
   if (section.frames.some(({ reliable, ip }) => reliable && !ip)) return section;
-  return { ...section, frames: section.frames.map((frame) => ({ ...frame, reliable: true })) };
+  // In front of the first function that reports stands what earlier calls left on the stack.
+  const from = section.frames.findIndex(({ name }) => /^(?:dump_stack|warn_slowpath)/.test(name));
+  const own = section.frames.filter(({ ip, offset }, i) => ip || (i >= from && !POINTER_ONLY.test(offset ?? '')));
+  return { ...section, frames: own.map((frame) => ({ ...frame, reliable: true })) };
 }
 
 /** arm, arm64 and mips begin the trace with the frame that the instruction pointer lies in. */

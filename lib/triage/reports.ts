@@ -100,7 +100,7 @@ export class ReportFinder {
 
   /** Whether a line that could begin a report is the consequence of one. */
   #continues(line: LogLine, { rule }: Opened): boolean {
-    if (this.#open.some(({ lines }) => isTwice(lines[0]!, line))) return true;
+    if (this.#open.some(({ lines }) => lines.length === 1 && isTwice(lines[0]!, line))) return true;
     const { partOf } = rule;
     if (!partOf) return false;
     const open = this.#open.findLast((candidate) => sameContext(candidate, line) && isSoon(candidate, line));

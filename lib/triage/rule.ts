@@ -180,7 +180,8 @@ export const stalled: Place = (report) => {
 export const interrupted: Place = (report, _, form) => {
   const tells = telling(form);
   const names = report.trace.filter(({ reliable }) => reliable).map(({ name }) => name);
-  return beforeInterrupt(names).find((name) => tells(name) && isWork(name));
+  const from = names.findIndex((name) => INTERRUPT.test(name));
+  return from < 0 ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
 };
 
 const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);

@@ -232,15 +232,16 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
   },
   {
-    // What arm says before it, `Unhandled fault: …`, it says of programs, too: those go on.
+    // The status of an alignment fault, to read or to write.
+    opening: /Internal error: : (?:[13]|80[13]) \[#/,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'Alignment trap in {f}', place: pointed }],
+  },
+  {
+    // What arm says before it, `Unhandled fault: …` or `Alignment trap: …`, it says of programs, too: those go on.
     opening: /Internal error: : [\da-f]{1,8} \[#/,
     partOf: [],
     forms: [{ kind: 'oops', title: 'Unhandled fault in {f}', place: pointed }],
-  },
-  {
-    // arm says so of programs, too: those go on.
-    opening: /Alignment trap: not handling /,
-    forms: [{ kind: 'oops', title: 'Alignment trap in {f}', place: pointed }],
   },
   {
     opening: /Bad mode in /,

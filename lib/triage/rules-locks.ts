@@ -149,7 +149,7 @@ export const LOCKS: readonly Rule[] = [
   { opening: /BUG: workqueue lockup/, isLine: true, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
   {
     opening: /BUG: soft lockup/,
-    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: either(stalled, pointed) }],
+    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: either(stalled, interrupted, pointed) }],
   },
   {
     opening:
@@ -160,11 +160,15 @@ export const LOCKS: readonly Rule[] = [
   {
     opening:
       /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
-    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, pointed) }],
+    forms: [
+      { kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, interrupted, pointed) },
+    ],
   },
   {
     opening: /INFO: (?:SRCU|RCU Tasks|rcu_tasks\w*) (?:detected )?stall/,
-    forms: [{ kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, pointed) }],
+    forms: [
+      { kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, interrupted, pointed) },
+    ],
   },
   {
     opening: /INFO: task .{1,64}:\d{1,10} blocked (?:in I\/O wait |on a \w+ )?(?:.{0,32} )?for more than/,

@@ -158,6 +158,14 @@ const HEADERS: readonly (readonly [string, string, object])[] = [
   ],
 ];
 
+t.test("the trace of the watchdog that panics is not the hung task's", async (t) => {
+  const task =
+    'INFO: task poller:30 blocked for more than 60 seconds.\npoller         D c04a09ff     0    30      2 0x00000000\n';
+  const panic =
+    'Kernel panic - not syncing: hung_task: blocked tasks\nCall Trace:\n panic+0x5b/0x160\n watchdog+0x1a1/0x1c8\n';
+  t.match(only(task + panic), { title: 'INFO: task hung in corrupted', comm: 'poller', panicked: true });
+});
+
 /** What tells the kind, where the title does not. */
 const KINDS: readonly (readonly [readonly string[], string])[] = [
   [['Kernel panic - not syncing: Hard LOCKUP'], 'hard-lockup'],
@@ -196,6 +204,11 @@ t.test('where two consoles write into one log, each line stands twice', async (t
 
 t.test('what names the kernel and the task', async (t) => {
   for (const [opening, line, facts] of HEADERS) t.match(only(`${opening}\n${line}\n`), facts, line);
+});
+
+t.test('sentences are no frames', async (t) => {
+  const log = 'Internal error: Oops: 5 [#1] SMP ARM\n\nMessage from syslogd@board at Sep 17 13:56:02 ...\n';
+  t.same(only(log).frames, []);
 });
 
 t.test('signatures', async (t) => {

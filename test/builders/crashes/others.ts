@@ -205,6 +205,14 @@ export const RARE: readonly Case[] = [
     ],
   ],
   [
+    'Alignment trap in board_read',
+    [
+      'Alignment trap: not handling instruction e1932f9f at [<8028bd58>]',
+      'Unhandled fault: alignment exception (0x001) at 0x000008ad',
+      ...log.oldArm('board_read', ['board_poll'], ': 1'),
+    ],
+  ],
+  [
     'BUG: hard lockup in board_spin',
     [
       'Watchdog CPU:1 Hard LOCKUP',

@@ -201,4 +201,30 @@ export const STALLS: readonly Case[] = [
       [first, ...log.x86('board_spin', ['board_ioctl', '__x64_sys_ioctl', 'do_syscall_64'])],
     ],
   ),
+  [
+    'BUG: soft lockup in board_spin',
+    // The trace is cut before an entry point.
+    [
+      'watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [poller:30]',
+      log.cpu('6.5.0'),
+      'pstate: 00400005 (nzcv daif +PAN -UAO -TCO -DIT -SSBS BTYPE=--)',
+      'pc : board_spin+0x2c/0x1a0',
+      'lr : board_wait+0x2c/0x1a0',
+      'Call trace:',
+      ...at(['board_spin', 'board_wait']),
+    ],
+  ],
+  [
+    'INFO: rcu detected stall in board_find',
+    // A page fault of a program came through no system call.
+    [
+      'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:',
+      'rcu: \tTasks blocked on level-0 rcu_node (CPUs 0-3): P30',
+      'task:poller state:R  running task     stack:    0 pid:   30 ppid:     0 flags:0x00000004',
+      'Call trace:',
+      ...at(['dump_backtrace', 'show_stack', 'sched_show_task', 'rcu_sched_clock_irq', 'update_process_times']),
+      ...at(['tick_sched_timer', 'hrtimer_interrupt', 'el1_interrupt', 'el1h_64_irq_handler', 'el1h_64_irq']),
+      ...at(['board_find', 'filemap_map_pages', 'do_mem_abort', 'el0_da']),
+    ],
+  ],
 ];

@@ -45,6 +45,20 @@ const stall = (first: string, frames: readonly string[]): string[] => [
 ];
 
 export const STILL: readonly Case[] = [
+  [
+    'INFO: task hung in board_sync',
+    // Old kernels without frame pointers doubt every frame; pointers to functions lie between them.
+    [
+      'INFO: task poller:30 blocked for more than 120 seconds.',
+      '      Tainted: P          IO   3.17.7 #1',
+      'poller        D 0000000000000004     0    30      2 0x00000000',
+      'Call Trace:',
+      ' [<ffffffff81001000>] ? io_schedule+0x5b/0x74',
+      ' [<ffffffff81001100>] ? board_wait_common+0xa7/0x103 [board]',
+      ' [<ffffffff81001200>] ? board_wake+0x22/0x22',
+      ' [<ffffffff81001300>] ? board_sync+0x116/0x15f [board]',
+    ],
+  ],
   ['INFO: task hung in board_read', hung(['schedule_preempt_disabled', '__mutex_lock', 'board_read', ...CALLERS])],
   [
     'INFO: task hung in board_read',

@@ -32,6 +32,16 @@ export const WARNINGS: readonly Case[] = [
   ['WARNING in board_read', doubted(oldWarning('drivers/board.c:18', 'board_read', CALLERS))],
   [
     'WARNING in board_read',
+    doubted(
+      oldWarning('drivers/board.c:18', 'board_read', CALLERS).flatMap((line) =>
+        line === 'Call Trace:'
+          ? [line, ' [<ffffffff81000fff>] left_over+0x2c/0x1a0', ' [<ffffffff81000fff>] __pointer+0x22/0x22']
+          : line,
+      ),
+    ),
+  ],
+  [
+    'WARNING in board_read',
     // Without CONFIG_DEBUG_BUGVERBOSE.
     [
       CUT,
@@ -261,6 +271,7 @@ export const NONE: readonly string[] = [
   'Alignment trap: poller (30) PC=0x76f5d000 Instr=0xe5901000 Address=0x00000001 FSR 0x001',
   'mce: [Hardware Error]: Machine check events logged',
   'mce: CPU supports 10 MCE banks',
+  'Alignment trap: not handling instruction f4400a1f at [<00056fbc>]',
   'Unhandled fault: external abort on non-linefetch (0x008) at 0x75f62638',
   'poller[48]: unhandled signal 4 code 0x1 at 0x0000000000016526 in poller[10000+c3000]',
   'audit: type=1400 audit(1750305980.320:67): avc:  denied  { mount } for  pid=297 comm="board"',
