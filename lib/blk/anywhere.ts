@@ -34,6 +34,7 @@ export function zonesAnywhere(generation: Generation): Anywhere {
   const magicAt = BUFFER_HEADER_SIZE[generation];
   const rings = generation === 'pstore_blk' ? RINGS : [];
   return {
+    fillsTheRest: true,
     words: [
       ...wordInBothOrders(DMESG_MAGIC, magicAt),
       ...rings.flatMap((type) => wordInBothOrders(zoneSignature(type), 0)),

@@ -10,6 +10,7 @@ import { KINDS } from '../source/kinds.js';
 import { didYouMean } from '../source/nearest.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
+import { type Dump, dumpNamed, dumpOfOne } from '../triage/dump.js';
 import { EXIT } from './exit.js';
 import { complain, hasPrinted, isTerminal } from './print.js';
 
@@ -226,11 +227,16 @@ export function sayIfNothing(mounted: readonly Mounted[], kind = 'record'): void
  * @returns the exit status: 0, or 1 where a part is done, or that of the last failure where nothing is
  */
 export function withEach(names: readonly string[], opened: Opened, act: (found: Listed) => void): number {
+  return withEachName(names, (name) => act(findRecord(opened.mounted, name)));
+}
+
+/** As withEach(), by the names alone. */
+export function withEachName(names: readonly string[], act: (name: string) => void): number {
   let failures = 0;
   let last: PstoreError | undefined;
   for (const name of names) {
     try {
-      act(findRecord(opened.mounted, name));
+      act(name);
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       complain(error.message);
@@ -255,6 +261,20 @@ export function findRecord(mounted: readonly Mounted[], name: string): Listed {
     if (record) return { mounted: each, record };
   }
   throw notFound(candidates.length === 0 ? mounted : candidates, name);
+}
+
+/**
+ * The record of a name, or all parts of the dump that has it, the newest part last: it names the dump.
+ * @throws PstoreError as findRecord()
+ */
+export function findDump(mounted: readonly Mounted[], name: string): Dump<Listed> {
+  const slash = name.indexOf('/');
+  const candidates = slash < 0 ? mounted : mounted.filter(({ label }) => label === name.slice(0, slash));
+  for (const each of candidates) {
+    const dump = dumpNamed(listRecords([each]), name.slice(slash + 1));
+    if (dump) return dump;
+  }
+  return dumpOfOne(findRecord(mounted, name));
 }
 
 /** More names than this are not compared with one that is not there. */

@@ -2,14 +2,14 @@
 
 import { shownPath } from '../source/typed.js';
 import type { Crash } from '../triage/crash.js';
-import { dumpOfOne, type Explained, explainDump, explainRecords } from '../triage/dump.js';
+import { type Explained, explainDump, explainRecords } from '../triage/dump.js';
 import { type ExplainOptions, writer } from '../triage/explain.js';
 import type { Frame } from '../triage/frame.js';
 import {
   type Arguments,
   type Command,
   EXIT,
-  findRecord,
+  findDump,
   listRecords,
   openAll,
   sayIfNothing,
@@ -72,7 +72,7 @@ function explainSource(
   try {
     if (names.length === 0)
       for (const explained of explainRecords(listRecords(opened.mounted), options)) output.push(explained);
-    for (const name of names) output.push(explainDump(dumpOfOne(findRecord(opened.mounted, name)), options));
+    for (const name of names) output.push(explainDump(findDump(opened.mounted, name), options));
     output.end();
     sayIfNothing(opened.mounted);
   } finally {

@@ -1,6 +1,6 @@
 // pstorefuse rm: erases records in the source, as unlink does in a mount.
 
-import { type Command, openAll, sourceOptions, withEach } from './command.js';
+import { type Command, findDump, openAll, sourceOptions, withEachName } from './command.js';
 import { DryRun } from './dry-run.js';
 import { answer } from './question.js';
 
@@ -9,6 +9,7 @@ export const rm: Command = {
   summary: 'Erase records (only the length in their header is set to 0)',
   examples: [
     ['$0 rm mmcblk0p7.raw dmesg-pstore_blk-0', 'as rm in a mount does'],
+    ['$0 rm OVMF_VARS.fd dmesg-efi_pstore-164099520801001.joined', 'all parts of a dump'],
     ['$0 rm --dry-run mmcblk0p7.raw dmesg-pstore_blk-0', 'which bytes that would write'],
   ],
   build: (yargs) =>
@@ -19,9 +20,11 @@ export const rm: Command = {
     const dry = args.flag('dry-run') ? new DryRun() : undefined;
     const opened = openAll(args, [args.text('source')!], 'must', { ofRecords: true, overlay: dry?.overlay });
     try {
-      const status = withEach(args.list('name'), opened, ({ mounted, record }) => {
-        if (args.flag('i') && !answer(`erase ${record.name}?`)) return;
-        mounted.backend.erase(record.slot);
+      const status = withEachName(args.list('name'), (name) => {
+        const { parts } = findDump(opened.mounted, name);
+        const what = parts.length === 1 ? name : `${name} (${parts.length} records)`;
+        if (args.flag('i') && !answer(`erase ${what}?`)) return;
+        for (const { kept } of parts) kept.mounted.backend.erase(kept.record.slot);
       });
       dry?.tell();
       return status;

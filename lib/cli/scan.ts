@@ -13,10 +13,9 @@ import { parseSource, type SourceSpec, TextCache } from '../source/sources.js';
 import { STANDARD_INPUT, shellWord, shownPath, typedPath } from '../source/typed.js';
 import { readCompanion } from '../storage/path.js';
 import { SliceStorage } from '../storage/slice.js';
-import type { Storage } from '../storage/storage.js';
+import { pieces, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
-import { explainRecords } from '../triage/dump.js';
-import { writer } from '../triage/explain.js';
+import { crashOf, dumpsOf, nameOf } from '../triage/dump.js';
 import { Warnings } from '../warnings.js';
 import { type Command, EXIT, type Listed, listRecords } from './command.js';
 import { folded } from './fold.js';
@@ -110,7 +109,8 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
 const PLACE_KEYS = ['oob', 'part', 'offset', 'size', 'ro'];
 
 function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: number): Shown {
-  const { kind, offset, size } = region;
+  const { kind, offset } = region;
+  const size = goesOn(region, medium) ? null : region.size;
   const isWhole = offset === 0 && (size === null || size === whole);
   const place: [string, string][] = isWhole ? [] : [['offset', `0x${offset.toString(16)}`]];
   if (!isWhole && size !== null) place.push(['size', inUnits(size)]);
@@ -134,6 +134,23 @@ function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: nu
   }
 }
 
+/** Whether what is blank up to the end belongs to it, too: where its kernel would write the next records. */
+function goesOn({ kind, offset, size }: FoundRegion, medium: Storage): boolean {
+  if (size === null || !kind.anywhere?.fillsTheRest) return false;
+  const from = offset + size;
+  if (medium.size - from > MAX_BLANK) return false;
+  let blank: number | undefined;
+  for (const { bytes } of pieces(SurvivingStorage.over(medium), { from, length: BLANK_STEP })) {
+    blank ??= bytes[0];
+    if ((blank !== 0 && blank !== 0xff) || bytes.some((byte) => byte !== blank)) return false;
+  }
+  return true;
+}
+
+const BLANK_STEP = 64 << 10;
+/** pstore_blk takes no more of a partition. */
+const MAX_BLANK = 128 << 20;
+
 /** A medium that outlives those who open a part of it. */
 class KeptOpen extends SliceStorage {
   override close(): void {}
@@ -144,18 +161,19 @@ class KeptOpen extends SliceStorage {
 
 /** The newest dumps, each with the title of what crashed. */
 function newestOf(records: readonly Listed[]): Newest[] {
-  const dumps = records.filter(({ record }) => record.type === 'dmesg' && record.state === 'live');
-  const sorted = dumps.toSorted((a, b) => compare(b.record, a.record));
-  const explained = explainRecords(sorted.slice(0, TOLD * PARTS_EACH), { most: 100 });
-  return [...explained].slice(0, TOLD).map(({ names, reason, explanation }) => {
-    const record = sorted.find((one) => one.record.name === names[0])?.record;
-    const time = record?.mtimeNs == null ? null : clockText(record.mtimeNs, { utc: false, iso: false });
-    return { name: names[0] ?? '', time, title: writer(explanation, reason ?? undefined)?.title ?? null };
-  });
+  const live = records.filter(({ record }) => record.type === 'dmesg' && record.state === 'live');
+  const newest = live.toSorted((a, b) => compare(b.record, a.record)).slice(0, TOLD * PARTS_EACH);
+  return dumpsOf(newest)
+    .slice(0, TOLD)
+    .map((dump) => {
+      const { mtimeNs } = dump.parts[0].kept.record;
+      const time = mtimeNs === null ? null : clockText(mtimeNs, { utc: false, iso: false });
+      return { name: nameOf(dump), time, title: crashOf(dump)?.title ?? null };
+    });
 }
 
 /** A dump of EFI may have so many parts, of which each is a record. */
-const PARTS_EACH = 8;
+const PARTS_EACH = 150;
 
 function compare(a: Listed['record'], b: Listed['record']): number {
   const [first, second] = [a.mtimeNs ?? 0n, b.mtimeNs ?? 0n];

@@ -21,6 +21,7 @@ const MAGIC_AT = 4;
 const SEQ_TOP = 0xffffff00;
 
 export const mtdoopsAnywhere: Anywhere = {
+  fillsTheRest: true,
   words: [...wordInBothOrders(MTDOOPS_MAGIC_V1, MAGIC_AT), ...wordInBothOrders(MTDOOPS_MAGIC_V2, MAGIC_AT)],
   headerSize: MTDOOPS_HEADER_MAX + MTDOOPS_TEXT_BEGIN,
   reach: MTDOOPS_MAX_RECORD / 4,

@@ -28,6 +28,8 @@ export interface Anywhere {
   readonly words: readonly HeaderWord[];
   /** Kinds whose regions have these words, too, so that a part of one looks like a region of this kind. */
   readonly alsoIn?: readonly string[];
+  /** Whether a region goes on over whatever is blank after it, up to the medium's end. */
+  readonly fillsTheRest?: boolean;
   /** Bytes that headerAt() needs. */
   readonly headerSize: number;
   /** Headers of one region are at most so far apart; 0 where each header begins a region of its own. */

@@ -3,7 +3,7 @@
 
 import type { Backend, PstoreRecord } from '../pstore/backend.js';
 import { recordPieces } from '../pstore/content.js';
-import { groupDumps, joinedName, joinedText, type DumpPart as Part, partOf } from '../pstore/joined.js';
+import { groupDumps, JOINED_SUFFIX, joinedName, joinedText, type DumpPart as Part, partOf } from '../pstore/joined.js';
 import type { Crash } from './crash.js';
 import { type ExplainOptions, type Explanation, explainBytes, writer } from './explain.js';
 import type { Observation, RecordFacts } from './verdict.js';
@@ -135,6 +135,12 @@ export function crashOf(dump: Dump): Crash | undefined {
 export function nameOf(dump: Dump): string {
   const last = dump.parts.at(-1)!.kept.record.name;
   return dump.isJoined ? joinedName(last) : last;
+}
+
+/** The dump of several parts that has this name; undefined where none has. @param records of one source */
+export function dumpNamed<T extends KeptRecord>(records: Iterable<T>, name: string): Dump<T> | undefined {
+  if (!name.endsWith(JOINED_SUFFIX)) return undefined;
+  return dumpsOf(records).find((dump) => nameOf(dump) === name);
 }
 
 /** One record by itself, as a dump. */

@@ -26,8 +26,14 @@ t.test('each dump once, by the name of its first part', (t) => {
   t.match(both, /^Oops#1 Part1\n/);
   t.ok(both.endsWith(whole.stdout));
   t.match(pstorefuse('cat', image, 'nothing.joined'), { status: 66, stderr: /there is no record nothing.joined/ });
-  t.match(pstorefuse('rm', image, `${FIRST}.joined`), { status: 66 });
   t.ok(readFileSync(image).equals(goldenImage('efi-oops3')), 'nothing is changed');
+  const explained = JSON.parse(pstorefuse('explain', '--json', image, `${FIRST}.joined`).stdout);
+  t.equal(explained[0].names.length, 13, 'explain takes all of its parts');
+  t.match(explained[0].title, /NULL pointer dereference/);
+  t.match(pstorefuse('rm', image, `${FIRST}.joined`, 'nothing.joined'), { status: 1, stderr: /nothing\.joined/ });
+  const left = pstorefuse('ls', image).stdout.split('\n').filter(Boolean);
+  t.equal(left.length, 44 - 13, 'rm takes all of its parts, and no other');
+  t.equal(pstorefuse('ls', '--joined', image).stdout.split('\n').filter(Boolean).length, 2);
   t.end();
 });
 

@@ -45,6 +45,21 @@ t.test('each region is told with what to type, and that opens it', async (t) => 
   t.ok(text.includes(`pstorefuse ls '${regions[0]!.source}'`), 'quoted, since a shell would cut it');
 });
 
+t.test('blank zones after the last record belong to the image, and parts to their dump', async (t) => {
+  const folder = scratchFolder(t);
+  const [board] = JSON.parse(pstorefuse('scan', '--json', imageFile(folder, 's1')).stdout) as Region[];
+  t.match(board!.source, /^pstore_blk:[^,]+$/, 'all of the file, as it is');
+  const [vars] = JSON.parse(pstorefuse('scan', '--json', imageFile(folder, 'efi-oops3')).stdout) as Region[];
+  t.same(
+    vars!.newest.map(({ name, title }) => [/\.joined$/.test(name), /NULL pointer/.test(title ?? '')]),
+    [
+      [true, true],
+      [true, true],
+      [true, true],
+    ],
+  );
+});
+
 t.test('where nothing is found it is said, and ls names scan', async (t) => {
   const path = join(scratchFolder(t), 'zeros.img');
   writeFileSync(path, new Uint8Array(1 << 20));
@@ -81,7 +96,7 @@ t.test('of standard input, what to type names a file: its bytes are gone', async
   const image = imageFile(scratchFolder(t), 's1');
   const { status, stdout } = run('sh', ['-c', `exec '${SCRIPT}' scan - < '${image}'`]);
   t.equal(status, 0);
-  t.match(stdout, /pstorefuse ls pstore_blk:FILE,offset=/);
+  t.match(stdout, /pstorefuse ls pstore_blk:FILE\n/);
   const said = run('sh', ['-c', `head -c 8192 /dev/zero | '${SCRIPT}' ls -`]).stderr;
   t.match(said, /^pstorefuse: standard input: no signature .*pstorefuse scan FILE looks/);
 });

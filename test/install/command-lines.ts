@@ -30,7 +30,9 @@ t.teardown(() => rmSync(bin, { recursive: true, force: true }));
 /** A folder with the images that the blocks name. */
 function folderOfImages(): string {
   const folder = mkdtempSync(join(bin, 'images-'));
-  for (const name of ['part.raw', 'copy.raw']) writeFileSync(join(folder, name), goldenImage('v1'));
+  writeFileSync(join(folder, 'part.raw'), goldenImage('v1'));
+  // A kernel has erased a record in it.
+  writeFileSync(join(folder, 'copy.raw'), goldenImage('v3'));
   writeFileSync(join(folder, 'nand.raw'), goldenImage('mtdoops-1'));
   writeFileSync(join(folder, 'OVMF_VARS.fd'), goldenImage('efi-oops3'));
   const unknown = new Uint8Array(4 << 20);
