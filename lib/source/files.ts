@@ -62,8 +62,25 @@ function fromFile(path: string, options: FileOptions, warnings: Warnings): Mediu
 }
 
 function flashOf(device: FileStorage, warnings: Warnings): MtdStorage {
-  const eraseSize = deviceFact(device, 'erasesize');
-  return new MtdStorage(device, { eraseSize, hasBadBlocks: deviceFact(device, 'bad_blocks') > 0 }, warnings);
+  try {
+    return new MtdStorage(
+      device,
+      { eraseSize: deviceFact(device, 'erasesize'), hasBadBlocks: hasBad(device) },
+      warnings,
+    );
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+/** Old kernels do not count them: then each block is asked. */
+function hasBad(device: FileStorage): boolean {
+  try {
+    return deviceFact(device, 'bad_blocks') > 0;
+  } catch {
+    return true;
+  }
 }
 
 /** As identityOf() of a path, for standard input too. */

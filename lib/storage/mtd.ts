@@ -10,7 +10,7 @@ const BLANK = 0xff;
 
 /** What a device says of itself. */
 export interface FlashFacts {
-  /** Bytes of an erase block. */
+  /** Bytes of an erase block; 0 for a device that cannot be erased. */
   readonly eraseSize: number;
   readonly hasBadBlocks: boolean;
 }
@@ -36,13 +36,13 @@ export class MtdStorage implements Storage {
   constructor(device: Storage & { readonly fd: number }, { eraseSize, hasBadBlocks }: FlashFacts, warnings?: Warnings) {
     this.path = device.path;
     this.size = device.size;
-    this.writable = device.writable;
+    this.writable = device.writable && eraseSize > 0;
     this.#device = device;
     this.#eraseSize = eraseSize;
     this.#warnings = warnings;
-    const bad = hasBadBlocks ? this.#findBad() : [];
+    const bad = hasBadBlocks && eraseSize > 0 ? this.#findBad() : [];
     this.keys = [
-      ['erase_size', String(eraseSize)],
+      ...(eraseSize > 0 ? [['erase_size', String(eraseSize)] as const] : []),
       ...(bad.length > 0 ? [['bad_blocks', bad.join(':')] as const] : []),
     ];
   }

@@ -130,6 +130,15 @@ t.test('bad blocks come from the device', async (t) => {
   t.match(backend.info().sourceKeys, 'bad_blocks=2:7');
 });
 
+t.test('a device that cannot be erased is only read', async (t) => {
+  const { bytes } = device(1);
+  const flash = new Flash(bytes, { path: '/dev/mtd4' });
+  const storage = new MtdStorage(flash, { eraseSize: 0, hasBadBlocks: true });
+  t.equal(storage.writable, false);
+  t.same(storage.keys, []);
+  t.same(readRange(storage, 0, 64), bytes.subarray(0, 64));
+});
+
 t.test('what cannot be done is said, and nothing is hidden by it', async (t) => {
   const { storage, calls, open } = device(4);
   const { backend } = open();
