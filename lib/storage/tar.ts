@@ -15,8 +15,9 @@ const TYPE_AT = 156;
 const REGULAR: readonly number[] = [0, 0x30];
 /** GNU's tar writes a size that has more digits than the field as a big-endian number, after this byte. */
 const IS_BINARY = 0x80;
-/** As many files are looked at: a hostile archive may have any number. */
+/** As many files are looked at, and as many headers for them: a hostile archive may have any number. */
 const MAX_FILES = 1024;
+const MAX_HEADERS = 65_536;
 
 interface Header {
   readonly name: string;
@@ -29,7 +30,9 @@ export function readTar(storage: Storage): PartitionTable | undefined {
   const partitions: PartitionTable['partitions'][number][] = [];
   let header = headerAt(storage, 0);
   if (!header) return undefined;
+  let headers = 0;
   for (let at = 0; header && partitions.length < MAX_FILES; header = headerAt(storage, at)) {
+    if (headers++ === MAX_HEADERS) break;
     const offset: number = at + BLOCK;
     const { name, size } = header;
     const isThere = header.isFile && size > 0 && offset < storage.size;
