@@ -7,6 +7,7 @@ import { fromSystem, PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
 import { makeFolders, removeLeftBehind, syncFolder, writeNewFile } from '../storage/new-file.js';
+import { readingBuffer } from '../storage/storage.js';
 import { Lines } from './lines.js';
 
 /** Bytes of a file to be, which can be read more than once. */
@@ -70,7 +71,7 @@ export function* fileChunks(path: string): Generator<Uint8Array> {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const buffer = new Uint8Array(CHUNK);
+    const buffer = readingBuffer(CHUNK);
     for (;;) {
       const got = readSync(fd, buffer, 0, CHUNK, null);
       if (got === 0) return;

@@ -4,7 +4,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { fromSystem } from '../errors.js';
 import { openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { peekStdin } from '../storage/stdin-ahead.js';
-import { isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import { isBrokenPlace, pieces, readRange, type Storage } from '../storage/storage.js';
 import { type Packed, packedAs, unpack } from '../storage/unpack.js';
 import type { Explained } from '../triage/dump.js';
 import { Explainer, type ExplainOptions, type Explanation, explainBytes } from '../triage/explain.js';
@@ -97,7 +97,7 @@ async function explainStream(path: string, options: ExplainOptions): Promise<Exp
 function explainStored(path: string, options: ExplainOptions): Explanation {
   const file = openUnpacked(path);
   function* chunks(): Generator<Uint8Array> {
-    for (let offset = 0; offset < file.size; offset += CHUNK) yield readRange(file, offset, CHUNK);
+    for (const { bytes } of pieces(file, { length: CHUNK })) yield bytes;
   }
   try {
     return explainBytes(chunks(), options);

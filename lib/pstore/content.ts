@@ -2,6 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent, type Piece } from '../storage/extent.js';
+import { readingBuffer } from '../storage/storage.js';
 import type { Backend, RecordContent } from './backend.js';
 
 /** The pieces one after the other. Bytes on a medium go straight into the reader's buffer. */
@@ -88,7 +89,7 @@ export function* recordPieces(backend: Backend, slot: number): Generator<Uint8Ar
   const content = backend.open(slot);
   try {
     for (let position = 0; position < content.size; ) {
-      const bytes = new Uint8Array(Math.min(CHUNK, content.size - position));
+      const bytes = readingBuffer(Math.min(CHUNK, content.size - position));
       const got = content.read(bytes, position);
       if (got === 0) return;
       yield bytes.subarray(0, got);

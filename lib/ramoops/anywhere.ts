@@ -8,7 +8,7 @@ import type { SurvivingStorage } from '../storage/surviving.js';
 import { type DetectedRam, Detection } from './detect.js';
 import { isDumpLine, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from './format.js';
 import { textGeometry } from './headerless.js';
-import { findRamMarks } from './marks.js';
+import { findRamMarks, type RamMarks } from './marks.js';
 import { isSram, sramGeometry, sramHeaderIn } from './sram.js';
 
 /** Headers further apart than this belong to different regions. */
@@ -67,16 +67,27 @@ function regionIn(storage: SurvivingStorage, sort: string): Region | undefined {
   const detected = detection.detect({});
   if (!detected) return undefined;
   const { memSize } = detected.sizes;
-  return { length: memSize <= storage.size ? memSize : null, sure: sureOf(storage, detection, detected, sort) };
+  return { length: memSize <= storage.size ? memSize : null, sure: sureOf(storage, marks, detection, detected, sort) };
 }
 
-function sureOf(storage: SurvivingStorage, detection: Detection, detected: DetectedRam, sort: string): number {
+function sureOf(
+  storage: SurvivingStorage,
+  marks: RamMarks,
+  detection: Detection,
+  detected: DetectedRam,
+  sort: string,
+): number {
   if (detection.dumps(detected) > 0 || detected.sizes.ecc > 0) return PROVEN;
-  const first = readRamHeader(readRange(storage, 0, RAM_HEADER_SIZE), sort === 'big' ? 'big' : 'little');
-  const isUsed = first.size > 0 || detected.fitting > LIKELY_ZONES;
-  const isTold = detected.fitting >= LIKELY_ZONES ? isUsed : first.size > 0 && isText(storage, first.size);
+  const used = (offset: number) =>
+    readRamHeader(readRange(storage, offset, RAM_HEADER_SIZE), sort === 'big' ? 'big' : 'little').size;
+  // Zones of dumps that were never used look like those of pstore/blk.
+  const isOurs = marks.ftrace.size > 0 || [...marks.plain].slice(0, MAX_LOOKED_AT).some((offset) => used(offset) > 0);
+  const isTold = detected.fitting >= LIKELY_ZONES ? isOurs : used(0) > 0 && isText(storage, used(0));
   return detected.misfit < GOOD && isTold ? LIKELY : POSSIBLE;
 }
+
+/** Headers that are looked at for one of a zone that holds something. */
+const MAX_LOOKED_AT = 4096;
 
 /** Text after the first header that is more than an accident. */
 const TOLD_TEXT = 128;

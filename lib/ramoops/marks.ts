@@ -1,6 +1,5 @@
 // Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
 
-import { findBytes } from '#platform';
 import { type Abi, Fields } from '../pstore/abi.js';
 import { pieces, type Storage } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
@@ -28,7 +27,6 @@ const MAX_VERSIONS = 16;
 
 /** The signature's bytes 0x43474244, the highest first; ftrace zones have others in the lower three. */
 const TOP = RAM_SIGNATURE >>> 24;
-const TOP_BYTE = Uint8Array.of(TOP);
 /** A signature with more wrong bits than this is none. */
 const WRONG_BITS = 2;
 
@@ -67,7 +65,14 @@ export class MarkScan {
 
   /** @param base where the bytes stand in the image */
   add(bytes: Uint8Array, base: number): void {
-    for (const marks of this.#found) collect(bytes, base, this.#size, marks, this.#withDamaged);
+    const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
+    const places = this.#withDamaged ? undefined : placesOfHeaders(bytes, end);
+    for (const marks of this.#found) {
+      const fields = new Fields(bytes, marks.endian);
+      for (const at of places?.[marks.endian] ?? almostHeaders(bytes, end, marks.endian)) {
+        judge(fields, at, base, this.#size, marks);
+      }
+    }
   }
 
   result(): RamMarks {
@@ -128,20 +133,57 @@ function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
   return plain.size + ftrace.size;
 }
 
-function collect(bytes: Uint8Array, base: number, size: number, marks: Collected, withDamaged: boolean): void {
-  const top = marks.endian === 'little' ? 3 : 0;
-  const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
-  const fields = new Fields(bytes, marks.endian);
-  if (withDamaged) {
-    for (let at = 0; at < end; at += 2) {
-      if (BITS[bytes[at + top]! ^ TOP]! <= WRONG_BITS) judge(fields, at, base, size, marks);
-    }
-    return;
+/** Where the highest byte of a signature is, or one with a wrong bit or two. */
+function* almostHeaders(bytes: Uint8Array, end: number, endian: Abi['endian']): Generator<number> {
+  const top = endian === 'little' ? 3 : 0;
+  for (let at = 0; at < end; at += 2) if (BITS[bytes[at + top]! ^ TOP]! <= WRONG_BITS) yield at;
+}
+
+const LITTLE = 1;
+const BIG = 2;
+let halves: Uint8Array | undefined;
+
+/** By two bytes as the machine reads them: in which orders they are the upper half of a signature. */
+function upperHalves(): Uint8Array {
+  if (halves) return halves;
+  halves = new Uint8Array(1 << 16);
+  for (let major = 0; major <= 255; major++) {
+    const sig = (RAM_SIGNATURE ^ (major << 16)) >>> 0;
+    if (sig !== RAM_SIGNATURE && ftraceVersionCode(sig) === undefined) continue;
+    const second = (sig >>> 16) & 255;
+    halves[asWord(second, TOP)]! |= LITTLE;
+    halves[asWord(TOP, second)]! |= BIG;
   }
-  let found = findBytes(bytes, TOP_BYTE, top);
-  for (; found >= 0 && found - top < end; found = findBytes(bytes, TOP_BYTE, found + 1)) {
-    if ((found - top) % 2 === 0) judge(fields, found - top, base, size, marks);
+  return halves;
+}
+
+function asWord(first: number, second: number): number {
+  return new Uint16Array(Uint8Array.of(first, second).buffer)[0]!;
+}
+
+/** Where the upper half of a signature stands. */
+function placesOfHeaders(bytes: Uint8Array, end: number): Readonly<Record<Abi['endian'], number[]>> {
+  const places = { little: [] as number[], big: [] as number[] };
+  const table = upperHalves();
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const halfWords = new Uint16Array(buffer, byteOffset, length >>> 1);
+  const words = new Int32Array(buffer, byteOffset, length >>> 2);
+  const tell = (i: number) => {
+    const orders = table[halfWords[i]!]!;
+    // In little endian the lower half stands before it.
+    if ((orders & LITTLE) !== 0 && i > 0 && i * 2 - 2 < end) places.little.push(i * 2 - 2);
+    if ((orders & BIG) !== 0 && i * 2 < end) places.big.push(i * 2);
+  };
+  const top = TOP * 0x01010101;
+  for (let i = 0; i < words.length; i++) {
+    const other = words[i]! ^ top;
+    // Nothing is left where none of the four bytes is TOP: only a zero less one has a highest bit that it had not.
+    if (((other - 0x01010101) & ~other & 0x80808080) === 0) continue;
+    tell(i * 2);
+    tell(i * 2 + 1);
   }
+  for (let i = words.length * 2; i < halfWords.length; i++) tell(i);
+  return places;
 }
 
 /** Adds what stands at `at` to the marks it belongs to, if any. */

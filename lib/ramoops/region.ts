@@ -1,11 +1,10 @@
 // Where in a file a region of ramoops is: at its beginning, or anywhere in a dump of memory. The file is read once.
 
-import { findBytes } from '#platform';
 import { decodeRecord } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
 import { plausibleText } from '../pstore/plausible-text.js';
 import { SliceStorage } from '../storage/slice.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readingBuffer, readRange, type Storage } from '../storage/storage.js';
 import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE, readDumpLine, readRamHeader } from './format.js';
@@ -30,8 +29,8 @@ const ONE_MISSING = 4.5;
 /** Bytes that tell a text. */
 const FIRST_TEXT = 256;
 const CHUNK = 1 << 20;
-/** What precedes a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
-const LINE = new TextEncoder().encode('====');
+/** `=`, of which four precede a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
+const LINE_BEGIN = 0x3d;
 const MIN_RECORD = 1024;
 const MAX_LINES = 4096;
 
@@ -63,7 +62,7 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   const marks = new MarkScan(storage.size, endian, isSmall);
   const told = new Told();
   const lines: number[] = [];
-  const buffer = new Uint8Array(Math.min(storage.size, CHUNK + Told.OVERLAP));
+  const buffer = readingBuffer(Math.min(storage.size, CHUNK + Told.OVERLAP));
   for (let base = 0; base < storage.size; base += CHUNK) {
     const bytes = buffer.subarray(0, storage.read(buffer, base));
     marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
@@ -71,10 +70,44 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
     if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);
     if (bytes.length < CHUNK) break;
   }
-  const found = marks.result();
+  const found = isSmall ? marks.result() : inCompany(marks.result());
   addCompressed(told, storage, found);
   return { marks: found, lines, told, isSram: isSram(storage), detections: new Map() };
 }
+
+/**
+ * Without the ftrace headers that stand alone. The signature of one has any kernel's version in it, so that a large file of
+ * whatever content has hundreds of them. The first one of a region stands a multiple of the smallest size from others; those
+ * of other processors have its version.
+ */
+function inCompany({ plain, ftrace, ...rest }: RamMarks): RamMarks {
+  const offsets = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+  const kept = new Set(offsets[0] === 0 ? [0] : []);
+  const keepThose = (keysOf: (offset: number) => { readonly own: string; readonly wanted: readonly string[] }) => {
+    for (const order of [offsets, offsets.toReversed()]) {
+      const lastOf = new Map<string, number>();
+      for (const offset of order) {
+        const { own, wanted } = keysOf(offset);
+        if (wanted.some((key) => Math.abs(offset - (lastOf.get(key) ?? -FAR)) < FAR)) kept.add(offset);
+        lastOf.set(own, offset);
+      }
+    }
+  };
+  const version = (offset: number) => ftrace.get(offset) ?? 'plain';
+  keepThose((offset) => {
+    const place = offset % SECTOR;
+    const own = `${version(offset)} ${place}`;
+    return { own, wanted: [own, `plain ${place}`] };
+  });
+  keepThose((offset) => {
+    const isKept = kept.has(offset);
+    return { own: isKept ? `${version(offset)}` : '', wanted: [`${version(offset)}`] };
+  });
+  return { ...rest, plain, ftrace: new Map([...ftrace].filter(([offset]) => kept.has(offset))) };
+}
+
+/** What all sizes but those of single processors are multiples of. */
+const SECTOR = 512;
 
 /** Headers that are looked at for a compressed dump, and such dumps whose texts are looked through. */
 const MAX_LOOKED_AT = 256;
@@ -101,8 +134,8 @@ function addCompressed(told: Told, storage: Storage, { plain, endian }: RamMarks
 const LINE_ROOM = 64;
 
 function* linesIn(bytes: Uint8Array, base: number): Generator<number> {
-  for (let at = findBytes(bytes, LINE, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, LINE, at + 1)) {
-    if ((base + at) % MIN_RECORD === 0 && isDumpLine(bytes.subarray(at, at + 40))) yield base + at;
+  for (let at = 0; at < Math.min(bytes.length, CHUNK); at += MIN_RECORD) {
+    if (bytes[at] === LINE_BEGIN && isDumpLine(bytes.subarray(at, at + LINE_ROOM))) yield base + at;
   }
 }
 
@@ -125,7 +158,7 @@ export function locate(
   if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, whole, offsets.length))) return whole;
   let best = whole;
   let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
-  const beginnings = wanted === undefined ? [...beginningsOf(offsets)] : [wanted];
+  const beginnings = wanted === undefined ? [...beginningsOf(offsets, marks)] : [wanted];
   for (const base of beginnings) {
     const found = look(storage, scanned, offsets, base, given, dialects);
     if (!found) continue;
@@ -149,8 +182,11 @@ function mayHoldZone(storage: Storage): boolean {
   return isUnused || plausibleText(bytes).length > bytes.length / 2 || readDumpLine(bytes) !== undefined;
 }
 
-/** The first headers of groups of headers that lie close together, the largest groups first. */
-function* beginningsOf(offsets: readonly number[]): Generator<number> {
+/**
+ * The first headers of groups of headers that lie close together, the largest groups first. In each those of dumps and
+ * rings come first: what looks like an ftrace header often is none.
+ */
+function* beginningsOf(offsets: readonly number[], { plain }: RamMarks): Generator<number> {
   const clusters: number[][] = [];
   for (const offset of offsets) {
     const last = clusters.at(-1);
@@ -158,7 +194,11 @@ function* beginningsOf(offsets: readonly number[]): Generator<number> {
     else clusters.push([offset]);
   }
   const largest = clusters.sort((a, b) => b.length - a.length).slice(0, MAX_CLUSTERS);
-  for (const cluster of largest) for (const base of cluster.slice(0, MAX_BEGINNINGS)) if (base > 0) yield base;
+  const isPlain = (offset: number) => plain.has(offset);
+  for (const cluster of largest) {
+    const inOrder = [...cluster.filter(isPlain), ...cluster.filter((offset) => !isPlain(offset))];
+    for (const base of inOrder.slice(0, MAX_BEGINNINGS)) if (base > 0) yield base;
+  }
 }
 
 function look(

@@ -3,7 +3,7 @@
 import type { Anywhere } from '../pstore/anywhere.js';
 import type { BackendKind } from '../pstore/kind.js';
 import { SliceStorage } from '../storage/slice.js';
-import type { Storage } from '../storage/storage.js';
+import { readingBuffer, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { KINDS } from './kinds.js';
 import { WordSweep } from './word-sweep.js';
@@ -81,10 +81,10 @@ export class Scan {
     const { size } = this.#storage;
     const { dataFrom = (offset) => (offset < size ? { from: offset, to: size } : undefined), onProgress } =
       this.#options;
-    const words = new Uint32Array(BLOCK / 4);
+    const bytes = readingBuffer(BLOCK);
     for (let run = dataFrom(0); run; run = dataFrom(run.to)) {
       for (let base = Math.floor(run.from / BLOCK) * BLOCK; base < run.to; base += BLOCK) {
-        this.#readBlock(words, base);
+        this.#readBlock(bytes, base);
         onProgress?.(Math.min(size, base + BLOCK));
       }
       // A hole that ends inside of a block that was read has been read with it.
@@ -92,10 +92,9 @@ export class Scan {
     }
   }
 
-  #readBlock(words: Uint32Array, base: number): void {
-    const bytes = new Uint8Array(words.buffer);
+  #readBlock(bytes: Uint8Array, base: number): void {
     const got = this.#storage.read(bytes, base);
-    const swept = got === bytes.length ? words : words.subarray(0, got >>> 2);
+    const swept = new Uint32Array(bytes.buffer, bytes.byteOffset, got >>> 2);
     this.#sweep.sweep(swept, this.#options.align, (begin, searcher) => {
       this.#lookAt(searcher, base + begin, begin < 0 ? undefined : bytes.subarray(begin, got));
     });

@@ -3,6 +3,7 @@
 
 import { type ErrorCode, PstoreError } from '../errors.js';
 import type { Firmware, FirmwareStatus } from './firmware.js';
+import { readingBuffer } from './storage.js';
 
 /** A place for bytes outside of memory, as large as is written to it. */
 export interface Scratch {
@@ -64,7 +65,7 @@ export function firmwareError(firmware: Firmware, tag: bigint, status: FirmwareS
 export class Spool {
   readonly firmware: Firmware;
   /** The buffer of all fetches: dumps are fetched in turns, never at once. */
-  readonly buffer: Uint8Array = new Uint8Array(FETCH);
+  readonly buffer: Uint8Array = readingBuffer(FETCH);
   readonly #makeScratch: () => Scratch;
   readonly #complain: (sentence: string) => void;
   readonly #dumps = new Set<SpooledDump>();

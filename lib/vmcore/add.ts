@@ -4,7 +4,7 @@
 import { readSectionHeader, SHT_NOBITS, SHT_NULL, setElfTables, setSectionOffset, writeProgramHeader } from '../elf.js';
 import { PstoreError } from '../errors.js';
 import { Fields } from '../pstore/abi.js';
-import type { Storage } from '../storage/storage.js';
+import { readingBuffer, type Storage } from '../storage/storage.js';
 import { asNumber } from './core-header.js';
 import { type Chunk, type GrowingCore, mergeRanges, movedRanges, readGrowingCore } from './growing-core.js';
 import { deviceDumpHeaderSize, encodeDeviceDumpHeader, VMCOREDD_NAME_MAX, VMCOREDD_NAME_SIZE } from './note.js';
@@ -91,7 +91,7 @@ export function addDeviceDump(storage: Storage, name: string, size: number): Pla
  * @throws PstoreError EIO when the old file or the dump gives less than the plan was made for
  */
 export function* planChunks(plan: Plan, dump: (target: Uint8Array, position: number) => number): Generator<Uint8Array> {
-  const buffer = new Uint8Array(CHUNK);
+  const buffer = readingBuffer(CHUNK);
   for (const run of plan.runs) {
     if (run.kind === 'bytes') {
       yield run.bytes;

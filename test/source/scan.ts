@@ -71,6 +71,21 @@ t.test('the empty zones of a partition are no region of another kind', async (t)
   );
 });
 
+t.test('a region that was never used is not told with certainty: two kinds have the same empty zones', async (t) => {
+  for (const image of [
+    partition(1 << 20).kmsg(16384),
+    partition(1 << 20)
+      .console(65536)
+      .pmsg(65536)
+      .kmsg(65536),
+  ]) {
+    t.same(
+      scan(image.formatted().bytes).filter(({ sure }) => sure > 0.5),
+      [],
+    );
+  }
+});
+
 t.test('two images of one kind that stand side by side are two', async (t) => {
   const [first, second] = [goldenImage('s1'), goldenImage('be-s2')];
   const both = new Uint8Array(first.length + second.length);
