@@ -25,5 +25,19 @@ test('the first byte that is another', (t) => {
   t.equal(firstOther(Uint8Array.of(0, 0, 5, 0), 0), 2);
   t.equal(firstOther(Uint8Array.of(5, 5), 5), -1);
   t.equal(firstOther(new Uint8Array(0), 0), -1);
+  const room = new Uint8Array(512);
+  for (const value of [0, 0x41, 0xff]) {
+    for (let begin = 0; begin < 5; begin++) {
+      for (const length of [1, 63, 64, 65, 66, 67, 200]) {
+        const bytes = room.subarray(begin, begin + length).fill(value);
+        t.equal(firstOther(bytes, value), -1, `${length} bytes from ${begin} on`);
+        for (let at = 0; at < length; at++) {
+          bytes[at]! ^= 0x80;
+          if (firstOther(bytes, value) !== at) t.fail(`${at} of ${length} bytes from ${begin} on`);
+          bytes[at]! ^= 0x80;
+        }
+      }
+    }
+  }
   t.end();
 });

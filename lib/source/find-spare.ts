@@ -2,9 +2,10 @@
 
 import { findBytes } from '#platform';
 import { DMESG_MAGIC, ZONE_SIGNATURE } from '../blk/format.js';
+import { firstOther } from '../bytes.js';
 import { MTDOOPS_MAGIC_V1, MTDOOPS_MAGIC_V2 } from '../mtdoops/format.js';
 import type { PageShape } from '../storage/spare.js';
-import { pieces, readRange, type Storage } from '../storage/storage.js';
+import { pieces, type Storage } from '../storage/storage.js';
 
 /** Pages that are made (include/linux/mtd/rawnand.h and data sheets); spare areas have 8 bytes or more for each 512. */
 const DATA_SIZES = [512, 2048, 4096, 8192, 16384] as const;
@@ -92,13 +93,12 @@ function surveyPages(storage: Storage, shape: PageShape): Seen {
   const perChunk = Math.max(1, Math.floor(SURVEYED / stride));
   const seen: Seen = { pages: 0, wrong: 0, telling: 0 };
   const end = Math.min(storage.size, SEARCHED);
-  for (let at = 0; at + stride <= end && seen.pages < ENOUGH; at += perChunk * stride) {
-    const bytes = readRange(storage, at, perChunk * stride);
+  for (const { bytes } of pieces(storage, { end, length: perChunk * stride })) {
     for (let page = 0; page + stride <= bytes.length; page += stride) {
       const data = bytes.subarray(page, page + shape.data);
       lookAt(data, bytes.subarray(page + shape.data, page + stride), seen);
     }
-    if (seen.wrong > HOPELESS && seen.wrong > seen.pages / 2) break;
+    if (seen.pages >= ENOUGH || (seen.wrong > HOPELESS && seen.wrong > seen.pages / 2)) break;
   }
   return seen;
 }
@@ -112,10 +112,8 @@ function lookAt(data: Uint8Array, spare: Uint8Array, seen: Seen): void {
   else if (data[data.length - 1] !== 0xff || !isErased(spare)) seen.telling++;
 }
 
-/** A loop of our own: every() takes fifty times as long before it is compiled, and most commands end before that. */
 function isErased(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0xff) return false;
-  return true;
+  return firstOther(bytes, 0xff) < 0;
 }
 
 // ── headers ──
