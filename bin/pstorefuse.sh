@@ -97,5 +97,6 @@ status=$(
   exec 3>&1 >/dev/null
   serve "$@" &
 )
+[ -n "$status" ] || echo "pstorefuse: $node ended before the mount was there: try $node --version" >&2
 exit "${status:-70}"
 */; require('./pstorefuse.js');

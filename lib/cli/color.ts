@@ -22,13 +22,13 @@ const LEVEL_STYLES: readonly Style[] = ['emergency', 'emergency', 'critical', 'e
 
 export type Paint = (text: string, style: Style | undefined) => string;
 
-const WHEN = ['auto', 'always', 'never'] as const;
+export const WHEN = ['auto', 'always', 'never'] as const;
 
 export function colorOption(yargs: Argv): Argv {
   return yargs.option('color', {
     type: 'string',
     requiresArg: true,
-    describe: 'auto (on a terminal, unless NO_COLOR is set), always or never',
+    describe: 'auto (on a terminal, unless NO_COLOR is set), always or never; --color alone is always',
   });
 }
 

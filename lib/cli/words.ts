@@ -1,5 +1,7 @@
 // The words of a command line, made ready for the parser.
 
+import { WHEN } from './color.js';
+
 /** How yargs and its parser alone take the words. */
 export const PARSER_CONFIGURATION = {
   'parse-numbers': false,
@@ -28,11 +30,20 @@ export function prepared(argv: readonly string[]): string[] {
 /** Options whose value may begin with a dash: `--since -2h`; of a count it is said what is wrong with it. */
 const OF_ANY_VALUE = /^(?:--since|--until|-S|-U|--grep|-g|-n|-j|--jobs)$/;
 
+/** `ls --color FILE` is what ls(1) and dmesg(1) have accustomed people to. */
+function isWhen(word = ''): boolean {
+  return (WHEN as readonly string[]).includes(word);
+}
+
 /** Such an option and its value as one word, which cannot be taken for another option. */
 function withValues(words: readonly string[]): string[] {
   const together: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
+    if (word === '--color' && !isWhen(words[i + 1])) {
+      together.push('--color=always');
+      continue;
+    }
     const [, option = word, given] = /^(--(?:since|until|grep|jobs))=(.*)$/s.exec(word) ?? [];
     const value = given ?? words[i + 1];
     if (!OF_ANY_VALUE.test(option) || value === undefined) {

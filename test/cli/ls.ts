@@ -73,6 +73,7 @@ t.test('colours where they are wanted', async (t) => {
   t.notMatch(await onTerminal(80, 'ls s3.raw'), /\x1b/);
   t.notMatch(await onTerminal(80, 'ls --color never s3.raw', { NO_COLOR: '' }), /\x1b/);
   t.match(await good('ls', '--color=always', 's3.raw'), /\x1b\[32m2021/);
+  t.match(await good('ls', '--color', 's3.raw'), /\x1b\[32m2021/);
   t.match(await pstorefuseBeside(['ls', '--color=pink', 's3.raw']), {
     status: 64,
     stderr: /known are auto, always, never/,
