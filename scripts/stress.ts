@@ -127,21 +127,34 @@ async function stress({ transport, layout, isLive }: Round, milliseconds: number
   if (serverOf(path) !== undefined) wrong.push('its server is left');
   wrong.push(...growth(uses));
   const last = uses.at(-1);
-  process.stdout.write(`${name.padEnd(28)} ${JSON.stringify(last)}, ${wrong.length} wrong\n`);
+  const memory = uses.map(({ mebibytes }) => mebibytes);
+  const range = `${Math.min(...memory)} to ${Math.max(...memory)} MiB`;
+  process.stdout.write(`${name.padEnd(28)} ${range}, at the end ${JSON.stringify(last)}, ${wrong.length} wrong\n`);
   return wrong;
 }
 
-/** Memory, descriptors and threads stay what they were when the first quarter was over. */
+/**
+ * Memory, descriptors and threads stay what they were when the first quarter was over. Memory goes up and down between two
+ * collections of garbage: what is compared is the middle of the second quarter and of the last one.
+ */
 function growth(uses: readonly Use[]): string[] {
-  const settled = uses[Math.floor(uses.length / 4)];
+  const quarter = Math.floor(uses.length / 4);
+  const settled = uses[quarter];
   const last = uses.at(-1);
-  if (!settled || !last) return [];
+  if (!settled || !last || quarter === 0) return [];
   const wrong: string[] = [];
-  if (last.mebibytes > settled.mebibytes * FLAT) wrong.push(`memory: ${settled.mebibytes} to ${last.mebibytes} MiB`);
+  const before = middle(uses.slice(quarter, 2 * quarter));
+  const after = middle(uses.slice(-quarter));
+  if (after > before * FLAT) wrong.push(`memory: ${before} to ${after} MiB`);
   if (last.descriptors > settled.descriptors + 2)
     wrong.push(`descriptors: ${settled.descriptors} to ${last.descriptors}`);
   if (last.threads > settled.threads + 2) wrong.push(`threads: ${settled.threads} to ${last.threads}`);
   return wrong;
+}
+
+function middle(uses: readonly Use[]): number {
+  const sorted = uses.map(({ mebibytes }) => mebibytes).sort((a, b) => a - b);
+  return sorted[sorted.length >> 1]!;
 }
 
 let wrong = 0;
