@@ -5,11 +5,14 @@ import t from 'tap';
 import { open, type Pstore, type PstoreRecord } from '../lib/core.js';
 import { PstoreError } from '../lib/errors.js';
 import { KINDS } from '../lib/source/kinds.js';
+import { Scan } from '../lib/source/scan.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
 import { FaultyStorage } from './builders/faulty.js';
 import { SPECIMENS, type Specimen } from './builders/specimens.js';
 
 const BLOCK = 4096;
+/** Where a specimen stands in a larger file. */
+const AT = 1 << 18;
 
 /** A record's bytes, or the code of the error that reading it gives. */
 type Read = Uint8Array | string;
@@ -236,6 +239,70 @@ for (const specimen of SPECIMENS) {
       if (twin.backend.find(record.name) !== undefined) twin.erase(record.name);
       t.ok(Buffer.compare(bytes, after) === 0, 'erasing it again writes nothing');
     }
+  });
+
+  t.test(`${title}: opened with ro it erases nothing, and says so`, async (t) => {
+    const bytes = specimen.bytes();
+    for (const named of [{}, { backend: specimen.kind }]) {
+      const store = open(bytes, { ...named, keys: { ro: '' }, write: true });
+      for (const record of [...store]) {
+        t.match(
+          failureOf(() => store.erase(record)),
+          /^(EPERM|EROFS|EBUSY)$/,
+          record.name,
+        );
+      }
+    }
+    t.ok(Buffer.compare(bytes, specimen.bytes()) === 0, 'no byte has changed');
+  });
+
+  t.test(`${title}: what another one erases is gone at the next look, and the look says so`, async (t) => {
+    const bytes = specimen.bytes();
+    const store = open(bytes);
+    const names = [...store].map(({ name }) => name);
+    const other = open(bytes, { write: true });
+    for (const record of [...other]) {
+      const before = bytes.slice();
+      const failed = failureOf(() => other.erase(record));
+      if (failed !== undefined || Buffer.compare(bytes, before) === 0) continue;
+      t.equal(store.backend.refresh?.(), true, `${record.name}: there is a change`);
+      t.equal(store.backend.find(record.name) === undefined, true, `${record.name} is gone`);
+    }
+    const left = [...store].map(({ name }) => name);
+    const stillThere = new Set<string>();
+    // Without any record nothing may tell what the image is.
+    failureOf(() => {
+      for (const { name } of open(bytes, { backend: specimen.kind })) stillThere.add(name);
+    });
+    t.same(
+      left,
+      names.filter((name) => stillThere.has(name)),
+    );
+  });
+
+  t.test(`${title}: what stands in the place of a record by now is not erased for it`, async (t) => {
+    const names = [...open(specimen.bytes())].map(({ name }) => name);
+    for (const name of names) {
+      const bytes = specimen.bytes();
+      const store = open(bytes, { write: true });
+      const { from, to } = placesOf(store).get(name)!;
+      readAll(store);
+      bytes.fill(0x41, from, to);
+      const written = bytes.slice();
+      failureOf(() => store.erase(name));
+      t.ok(Buffer.compare(bytes, written) === 0, name);
+    }
+  });
+
+  t.test(`${title}: found in the middle of other bytes`, async (t) => {
+    const bytes = specimen.bytes();
+    const disk = new Uint8Array(AT + bytes.length + AT);
+    disk.set(bytes, AT);
+    const found = new Scan(new MemoryStorage(disk, { path: 'disk.img', writable: false }), { align: 512 }).regions();
+    t.ok(
+      found.some(({ kind, offset, sure }) => kind.name === specimen.kind && offset === AT && sure > 0.5),
+      JSON.stringify(found.map(({ kind, offset, sure }) => [kind.name, offset, sure])),
+    );
   });
 
   t.test(`${title}: an erase that the medium did not take is none, and the next one writes again`, async (t) => {

@@ -117,11 +117,14 @@ export class QemuFile implements RecordPlace {
   }
 
   /** The map forgets the record, and the header counts one less; the record itself stays where it is. */
-  erase({ slot, id }: FoundRecord): void {
+  erase({ slot, id, header }: FoundRecord): void {
     const at = mapEntryAt(slot!);
     checkStillThere(this.#storage, at, MAP_ENTRY_SIZE);
     const entry = readRange(this.#storage, at, MAP_ENTRY_SIZE);
     if (new DataView(entry.buffer, entry.byteOffset).getBigUint64(0, true) !== id) return;
+    const now = this.#headerOf(slot!);
+    // Something else stands there by now.
+    if (now?.id !== header?.id || now?.length !== header?.length) return;
     const count = new Uint8Array(4);
     new DataView(count.buffer).setUint32(0, Math.max(0, this.#count() - 1), true);
     this.#storage.write(new Uint8Array(MAP_ENTRY_SIZE), at);

@@ -78,6 +78,19 @@ function searchMagic(storage: Storage, pages: number): number | undefined {
   return undefined;
 }
 
+/** What was read of the header when it was looked at last. */
+interface Seen {
+  /** Where the header begins. */
+  readonly offset: number;
+  readonly header: FadumpHeader;
+  /** The header's fixed part: what an erase looks for. */
+  readonly fixed: Uint8Array;
+  readonly sizes: FadumpSizes;
+  readonly verdicts: readonly FadumpVerdict[];
+  /** Contents, undefined for what there is not. Small: the sizes are bounded by the format. */
+  readonly contents: Readonly<Record<FadumpType, Uint8Array | undefined>>;
+}
+
 class FadumpBackend implements Backend {
   readonly name = NAME;
   readonly path: string;
@@ -85,43 +98,40 @@ class FadumpBackend implements Backend {
   readonly slots = TYPES.length;
   readonly #storage: Storage;
   readonly #context: OpenContext;
-  /** Where the header begins. */
-  readonly #offset: number;
-  /** The header's fixed part as it was when the source was opened: what an erase looks for. */
-  readonly #fixed: Uint8Array;
-  readonly #header: FadumpHeader;
-  readonly #verdicts: readonly FadumpVerdict[];
-  readonly #sizes: FadumpSizes;
-  /** Contents, undefined for what there is not. Small: the sizes are bounded by the format. */
-  readonly #contents: Readonly<Record<FadumpType, Uint8Array | undefined>>;
+  #seen: Seen;
+  /** Whether the magic is still there. */
   #live: boolean;
+  #generation = 0;
 
   constructor(context: OpenContext) {
     this.path = context.path;
     this.warnings = context.warnings;
     this.#storage = context.storage;
     this.#context = context;
+    this.#seen = this.#look();
+    this.#live = this.#seen.header.valid;
+  }
+
+  #look(): Seen {
     const { offset, header } = this.#find();
-    this.#offset = offset;
-    this.#header = header;
-    this.#fixed = readRange(this.#storage, offset, header.regsOffset);
-    this.#live = header.valid;
-    this.#sizes = fadumpSizes(header, header.layout === 'old' ? this.#distanceOfElf() : undefined);
-    this.#verdicts = judgeFadumpHeader(header, expectation(context));
-    if (header.valid) for (const verdict of this.#verdicts) this.#warnOf(verdict);
-    this.#contents = this.#makeContents();
+    const fixed = readRange(this.#storage, offset, header.regsOffset);
+    const sizes = fadumpSizes(header, header.layout === 'old' ? this.#distanceOfElf(offset, header) : undefined);
+    const verdicts = judgeFadumpHeader(header, expectation(this.#context));
+    const found = { offset, header, fixed, sizes, verdicts };
+    if (header.valid) for (const verdict of verdicts) this.#warnOf(verdict, offset);
+    return { ...found, contents: this.#makeContents(found) };
   }
 
   get writable(): boolean {
-    return this.#storage.writable && !this.#context.keys.flag('ro');
+    return this.#storage.writable;
   }
 
-  #warnOf({ kind, sentence }: FadumpVerdict): void {
-    if (kind !== 'good') this.#warn(kind === 'size-mismatch' ? 'header-damaged' : 'header-version', sentence);
+  #warnOf({ kind, sentence }: FadumpVerdict, offset: number): void {
+    if (kind !== 'good') this.#warn(kind === 'size-mismatch' ? 'header-damaged' : 'header-version', sentence, offset);
   }
 
-  #warn(code: WarningCode, sentence: string): void {
-    this.warnings.add(code, `${this.path}: fadump header at ${this.#offset}: ${sentence}`, this.#offset);
+  #warn(code: WarningCode, sentence: string, offset: number): void {
+    this.warnings.add(code, `${this.path}: fadump header at ${offset}: ${sentence}`, offset);
   }
 
   /** @throws PstoreError EBADMSG */
@@ -165,44 +175,43 @@ class FadumpBackend implements Backend {
   }
 
   /** In an old dump the ELF core header follows the crash info header at once, which tells how long this is. */
-  #distanceOfElf(): number | undefined {
-    const bytes = readRange(this.#storage, this.#offset, OLD_HEADER_LIMIT + 4);
-    for (let at = this.#header.regsOffset; at + 4 <= bytes.length; at += 8) {
+  #distanceOfElf(offset: number, header: FadumpHeader): number | undefined {
+    const bytes = readRange(this.#storage, offset, OLD_HEADER_LIMIT + 4);
+    for (let at = header.regsOffset; at + 4 <= bytes.length; at += 8) {
       if (hasElfMagic(bytes.subarray(at, at + 4))) return at;
     }
     return undefined;
   }
 
-  #makeContents(): Readonly<Record<FadumpType, Uint8Array | undefined>> {
-    const header = this.#header;
-    const { ptRegs, cpumask } = this.#sizes;
+  #makeContents({ offset, header, sizes, verdicts }: Omit<Seen, 'contents'>): Seen['contents'] {
+    const { ptRegs, cpumask } = sizes;
     const length = header.regsOffset + ptRegs + cpumask;
-    const raw = readRange(this.#storage, this.#offset, length);
+    const raw = readRange(this.#storage, offset, length);
     if (raw.length < length) {
-      this.#warn('header-damaged', `the header has ${length} bytes, but the file ends after ${raw.length} of them`);
+      const what = `the header has ${length} bytes, but the file ends after ${raw.length} of them`;
+      this.#warn('header-damaged', what, offset);
     }
     const regs = raw.subarray(header.regsOffset, header.regsOffset + ptRegs);
     const mask = raw.length < length ? new Uint8Array(0) : raw.subarray(header.regsOffset + ptRegs);
     return {
-      elfcorehdr: this.#buildElfcorehdr(),
-      header: encode(fadumpHeaderText(header, this.#verdicts, this.#sizes, mask)),
+      elfcorehdr: this.#buildElfcorehdr(header),
+      header: encode(fadumpHeaderText(header, verdicts, sizes, mask)),
       raw,
       regs: encode(registersText(regs, header.endian, registerBits(ptRegs))),
     };
   }
 
-  #buildElfcorehdr(): Uint8Array | undefined {
+  #buildElfcorehdr({ endian, vmcoreinfoAddress, vmcoreinfoSize }: FadumpHeader): Uint8Array | undefined {
     const file = this.#context.keys.text('memory');
     if (file === undefined) return undefined;
     const map = parseMemoryMap(this.#context.readFile(file), file);
-    const { endian, vmcoreinfoAddress, vmcoreinfoSize } = this.#header;
     const told = vmcoreinfoAddress !== null && vmcoreinfoSize !== null;
     return buildElfcorehdr(map, endian, told ? { base: vmcoreinfoAddress, size: vmcoreinfoSize } : null);
   }
 
   #bytes(slot: number): Uint8Array | undefined {
     const type = TYPES[slot];
-    return this.#live && type !== undefined ? this.#contents[type] : undefined;
+    return this.#live && type !== undefined ? this.#seen.contents[type] : undefined;
   }
 
   record(slot: number): PstoreRecord | undefined {
@@ -216,7 +225,7 @@ class FadumpBackend implements Backend {
       size: bytes.length,
       ...NO_DETAILS,
       state: 'live',
-      offset: this.#offset,
+      offset: this.#seen.offset,
     };
   }
 
@@ -228,7 +237,7 @@ class FadumpBackend implements Backend {
   }
 
   generation(): number {
-    return 0;
+    return this.#generation;
   }
 
   open(slot: number): RecordContent {
@@ -240,11 +249,6 @@ class FadumpBackend implements Backend {
   /** Clears the magic, and nothing else: without it no kernel takes the dump for one. All files go at once. */
   erase(slot: number): void {
     if (!this.#bytes(slot)) return;
-    if (this.#context.keys.flag('ro')) {
-      throw new PstoreError('EROFS', `${this.path} was opened read-only: nothing can be erased in it; leave ro out`, {
-        path: this.path,
-      });
-    }
     if (!this.#storage.writable) {
       throw new PstoreError(
         'EPERM',
@@ -254,30 +258,52 @@ class FadumpBackend implements Backend {
         },
       );
     }
-    checkStillThere(this.#storage, this.#offset, this.#fixed.length);
-    const now = readRange(this.#storage, this.#offset, this.#fixed.length);
-    if (now.length === this.#fixed.length && now.every((byte, index) => byte === this.#fixed[index])) {
-      this.#storage.write(new Uint8Array(FADUMP_MAGIC_SIZE), this.#offset);
+    checkStillThere(this.#storage, this.#seen.offset, this.#seen.fixed.length);
+    if (this.#isAsSeen()) {
+      this.#storage.write(new Uint8Array(FADUMP_MAGIC_SIZE), this.#seen.offset);
       this.#storage.sync();
     }
     this.#live = false;
   }
 
+  /** Whether the fixed part of the header is what it was when it was read. */
+  #isAsSeen(): boolean {
+    const { offset, fixed } = this.#seen;
+    const now = readRange(this.#storage, offset, fixed.length);
+    return now.length === fixed.length && now.every((byte, at) => byte === fixed[at]);
+  }
+
+  /** A header whose magic is gone shows nothing any more; another one shows its own files. */
+  refresh(): boolean {
+    const { offset, header } = this.#seen;
+    if (this.#isAsSeen()) {
+      if (this.#live === header.valid) return false;
+      this.#live = header.valid;
+    } else {
+      const isOther = readFadumpMagic(readRange(this.#storage, offset, FADUMP_MAGIC_SIZE)) !== undefined;
+      if (!isOther && !this.#live) return false;
+      if (isOther) this.#seen = this.#look();
+      this.#live = isOther && this.#seen.header.valid;
+    }
+    this.#generation++;
+    return true;
+  }
+
   space(): SpaceUsage {
-    const bytes = this.#contents.raw?.length ?? 0;
+    const bytes = this.#seen.contents.raw?.length ?? 0;
     const records = TYPES.filter((_, slot) => this.#bytes(slot)).length;
     return { bytes, freeBytes: this.#live ? 0 : bytes, records, freeSlots: this.#live ? 0 : 1 };
   }
 
   info(): BackendInfo {
-    const header = this.#header;
-    const { ptRegs, cpumask } = this.#sizes;
+    const header = this.#seen.header;
+    const { ptRegs, cpumask } = this.#seen.sizes;
     const told = header.layout !== 'old';
-    const verdict = this.#verdicts.map(({ sentence }) => sentence).join('; ');
+    const verdict = this.#seen.verdicts.map(({ sentence }) => sentence).join('; ');
     const zone = {
       index: 0,
       type: 'header',
-      offset: this.#offset,
+      offset: this.#seen.offset,
       size: header.regsOffset + ptRegs + cpumask,
       state: this.#live ? 'live' : 'erased',
       reason: this.#live || !header.valid ? verdict : 'invalidated: the magic was cleared',
@@ -295,7 +321,7 @@ class FadumpBackend implements Backend {
       details: {
         verdict,
         layout: header.layout,
-        'header at': String(this.#offset),
+        'header at': String(this.#seen.offset),
         ...(header.version !== null && { version: String(header.version) }),
         'crashing CPU': header.crashingCpu === null ? 'unknown' : String(header.crashingCpu),
       },

@@ -61,12 +61,12 @@ export class PagePlaces implements Places, ExplainedPages {
   /** What follows the text of each page that was asked for: null for nothing. */
   readonly #after = new Map<number, AfterText | null>();
 
-  constructor({ path, warnings, storage, keys }: OpenContext, geometry: MtdoopsGeometry) {
+  constructor({ path, warnings, storage }: OpenContext, geometry: MtdoopsGeometry) {
     this.path = path;
     this.warnings = warnings;
     this.storage = storage;
     this.geometry = geometry;
-    this.writable = storage.writable && !keys.flag('ro');
+    this.writable = storage.writable;
     this.whole = Math.floor(storage.size / geometry.recordSize);
     this.count = Math.ceil(storage.size / geometry.recordSize);
     this.rows = [

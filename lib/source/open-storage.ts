@@ -8,6 +8,7 @@ import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
 import { MtdStorage } from '../storage/mtd.js';
 import { RevertingStorage } from '../storage/reverting.js';
+import { ReadOnlyStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
@@ -81,7 +82,8 @@ export function openStorage(
   const image = unwrapped(whole, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
-  const part = found?.storage ?? placed(image, all, warnings);
+  const asked = found?.storage ?? placed(image, all, warnings);
+  const part = all.flag('ro') && asked.writable ? new ReadOnlyStorage(asked) : asked;
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   storage.checkReadable();
   const { kind, finding } = orUnread(storage, () =>

@@ -13,7 +13,7 @@ export class SliceStorage implements Storage {
   readonly #below: Storage;
 
   /** @throws PstoreError EINVAL when the part does not lie inside the storage below */
-  constructor(below: Storage, base: number, size = below.size - base) {
+  constructor(below: Storage, base: number, size = below.size - base, writable = below.writable) {
     if (!(base >= 0) || base > below.size || size < 0 || base + size > below.size) {
       throw new PstoreError(
         'EINVAL',
@@ -25,8 +25,8 @@ export class SliceStorage implements Storage {
     this.path = base === 0 ? below.path : `${below.path},offset=${base}`;
     this.base = base;
     this.size = size;
-    this.writable = below.writable;
-    if (below.erase) this.erase = (offset, length) => below.erase?.(base + offset, length);
+    this.writable = writable;
+    if (below.erase && writable) this.erase = (offset, length) => below.erase?.(base + offset, length);
   }
 
   erase?: (offset: number, length: number) => void;
@@ -56,5 +56,16 @@ export class SliceStorage implements Storage {
 
   close(): void {
     this.#below.close();
+  }
+}
+
+/** All of a storage, of which no byte may change. */
+export class ReadOnlyStorage extends SliceStorage {
+  constructor(below: Storage) {
+    super(below, 0, below.size, false);
+  }
+
+  override write(): void {
+    throw new PstoreError('EROFS', `${this.path} is opened read-only: leave ro out to change it`, { path: this.path });
   }
 }

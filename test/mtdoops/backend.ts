@@ -636,10 +636,9 @@ t.test('a page that was written again is left alone', async (t) => {
 t.test('read-only', async (t) => {
   const bytes = goldenImage('mtdoops-1');
   const before = Buffer.from(bytes);
-  const asked = open(bytes, { ro: true });
+  const asked = open(new MemoryStorage(bytes, { writable: false }));
   t.notOk(asked.writable);
   t.throws(() => asked.erase(1), { code: 'EROFS' });
-  t.throws(() => open(new MemoryStorage(bytes, { writable: false })).erase(1), { code: 'EROFS' });
   t.equal(Buffer.compare(bytes, before), 0);
 });
 

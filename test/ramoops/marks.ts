@@ -44,9 +44,10 @@ t.test('in a large file an ftrace header counts where it stands first, or near o
   const ftrace = (at: number, kernel = KERNELS[0]!) => header(bytes, at, (SIG ^ kernel) >>> 0, true);
   ftrace(0);
   ftrace(20 << 20);
+  header(bytes, (40 << 20) + 2048, SIG, true);
   ftrace(40 << 20);
   // Bytes that look like a header of another kernel stand between those of one.
-  ftrace((40 << 20) + 4096, KERNELS[1]);
+  ftrace((40 << 20) + 4098, KERNELS[1]);
   ftrace((40 << 20) + near);
   header(bytes, 60 << 20, SIG, true);
   ftrace((60 << 20) + near / 2 - 512);
