@@ -6,7 +6,7 @@ import { answer } from './question.js';
 
 export const rm: Command = {
   usage: 'rm <source> <name..>',
-  summary: 'Erase records (only the length in their header is set to 0)',
+  summary: 'Erase records, as their kernel would: in most formats only the length in the header is set to 0',
   examples: [
     ['$0 rm mmcblk0p7.raw dmesg-pstore_blk-0', 'as rm in a mount does'],
     ['$0 rm OVMF_VARS.fd dmesg-efi_pstore-164099520801001.joined', 'all parts of a dump'],

@@ -24,7 +24,7 @@ export interface Found {
   readonly offset: number;
   /** Nanoseconds since 1970, or null when the record has no time of its own. */
   readonly mtimeNs: bigint | null;
-  /** The reason's name, or null; undefined where only the beginning of the text tells it. */
+  /** The reason's name, or null; undefined where only a decoded text tells it, in its first line. */
   readonly reason: string | null | undefined;
   readonly count: number | null;
   /** The kernel's words for what ECC found, or null without ECC. */

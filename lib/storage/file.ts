@@ -100,7 +100,7 @@ export interface FileOptions {
 export function openImage(path: string, { mode, force = false }: FileOptions): FileStorage {
   const kind = sourceKind(path);
   if (kind === 'folder') {
-    throw new PstoreError('EISDIR', `${path} is a directory, not an image; only platform-dump takes a folder`, {
+    throw new PstoreError('EISDIR', `${path} is a directory, not an image; efi, erst and platform-dump take folders`, {
       path,
     });
   }
