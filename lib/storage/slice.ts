@@ -26,7 +26,7 @@ export class SliceStorage implements Storage {
     this.base = base;
     this.size = size;
     this.writable = writable;
-    if (below.erase && writable) this.erase = (offset, length) => below.erase?.(base + offset, length);
+    if (below.erase) this.erase = (offset, length) => below.erase?.(base + offset, length);
   }
 
   erase?: (offset: number, length: number) => void;
@@ -63,6 +63,7 @@ export class SliceStorage implements Storage {
 export class ReadOnlyStorage extends SliceStorage {
   constructor(below: Storage) {
     super(below, 0, below.size, false);
+    delete this.erase;
   }
 
   override write(): void {

@@ -95,7 +95,7 @@ export function readRange(storage: Storage, offset: number, length: number): Uin
  * A buffer that much is read into, piece after piece. The memory of a large array begins 16 bytes into a page, and copying
  * from the start of a page to there takes some processors three times as long: so it begins at the next page.
  */
-export function readingBuffer(length: number): Uint8Array<ArrayBuffer> {
+export function readingBuffer(length: number): Uint8Array {
   return new Uint8Array(new ArrayBuffer(length + PAGE_SIZE), PAGE_SIZE - ALLOCATOR_HEADER, length);
 }
 
