@@ -10,7 +10,7 @@ import { beside, mounted, pstorefuse, scratchFolder, TRANSPORTS } from '../mount
 const CLIENT = join(ROOT, 'dist', 'test', 'builders', 'stress-client.js');
 const CLIENTS = 8;
 /** Each transport gets this long. */
-const SECONDS = { 'dev-fuse': 30, 'fuse-native': 30 } as const;
+const SECONDS = { 'dev-fuse': 15, 'fuse-native': 15 } as const;
 const ZONES = 6000;
 const ZONE_SIZE = 4096;
 
