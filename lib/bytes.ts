@@ -33,13 +33,17 @@ export function firstOther(bytes: Uint8Array, value: number): number {
   for (; at < aligned; at++) if (bytes[at] !== value) return at;
   if (length - at >= LONG) {
     const words = new Int32Array(buffer, byteOffset + at, (length - at) >>> 2);
-    const same = (value * 0x01010101) | 0;
-    let i = 0;
-    while (i < words.length && words[i] === same) i++;
-    at += i * 4;
+    at += 4 * firstOtherWord(words, (value * 0x01010101) | 0);
   }
   for (; at < length; at++) if (bytes[at] !== value) return at;
   return -1;
+}
+
+/** As many as there are if all are the same. V8 compiles such a loop on its own: what follows it is in no one's way. */
+function firstOtherWord(words: Int32Array, same: number): number {
+  let i = 0;
+  while (i < words.length && words[i] === same) i++;
+  return i;
 }
 
 /** From so many bytes on it pays to compare four at a time. */

@@ -52,6 +52,19 @@ export function load<T extends object>(path: string, use: string): Loaded<T> {
   return { exports: require(path) as T, keep: () => flushCompileCache?.() };
 }
 
+/**
+ * Tells V8 to make machine code only of what runs for long. Where many images of all kinds are each looked at once,
+ * Node 20 spends a third of the processor's time on machine code that is hardly used; later ones have mended that.
+ */
+export function optimiseLess(): void {
+  if (!process.versions.v8.startsWith('11.')) return;
+  const { setFlagsFromString } = createRequire(import.meta.url)('node:v8') as typeof import('node:v8');
+  setFlagsFromString(`--interrupt-budget=${LONG_RUNNING}`);
+}
+
+/** Bytes of bytecode that a function has run through: 16 times as many as V8 takes of itself. */
+const LONG_RUNNING = 1 << 20;
+
 /** Group and others may not write. */
 const FOREIGN_WRITE = 0o022;
 

@@ -11,6 +11,7 @@ import { didYouMean } from '../source/nearest.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { type Dump, dumpNamed, dumpOfOne } from '../triage/dump.js';
+import { optimiseLess } from './bytecode.js';
 import { EXIT } from './exit.js';
 import { complain, hasPrinted, isTerminal } from './print.js';
 
@@ -132,6 +133,9 @@ export interface Opened {
   close(): void;
 }
 
+/** Here it begins to pay: to load what tells V8 takes some milliseconds. */
+const MANY_SOURCES = 16;
+
 interface OpeningOptions {
   readonly quiet?: boolean;
   readonly ofRecords?: boolean;
@@ -152,6 +156,7 @@ export function openAll(
   { quiet = false, ofRecords = false, overlay }: OpeningOptions = {},
 ): Opened {
   refuseMountOptions(args.list('o'));
+  if (sources.length >= MANY_SOURCES) optimiseLess();
   const options = mountOptionsOf(args);
   // `ro` of a mount is a key of sources, too.
   const sharedKeys = options.readOnly ? [...options.sourceKeys, ['ro', ''] as const] : options.sourceKeys;

@@ -31,5 +31,7 @@ export function oddness(sizes: RamSizes): number {
 }
 
 function digitsBeyond(size: number, free: number): number {
-  return Math.max(0, size.toString(2).replaceAll('0', '').length - free);
+  let digits = 0;
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) digits += rest % 2;
+  return Math.max(0, digits - free);
 }

@@ -66,6 +66,8 @@ interface Chain {
   readonly budget: number;
 }
 
+type ChainCost = Pick<Chain, 'cost' | 'matched' | 'live'>;
+
 /** The dump zones of a chain. */
 interface Dumps {
   readonly bootLogSize: number;
@@ -327,6 +329,7 @@ export class Search {
 
   /** A chain is complete: the sizes by which a kernel of this dialect would come to it, where there are any. */
   #finish(dialect: RamDialect, order: RamOrder, dumps: Dumps, chain: Chain): void {
+    if (this.#isTooCostly(chain)) return;
     const { bootLogSize, bootLogCount, count, zoneSize } = dumps;
     const base: RamSizes = {
       ...NO_RAM_ZONES,
@@ -337,8 +340,10 @@ export class Search {
       order,
       dialect,
     };
+    const rounded = roundedSizes(base);
+    const taken = rounded.memSize - dmesgRoom(rounded);
     for (const memSize of endsOf(base, chain.at, count * zoneSize, this.#given, this.#whole)) {
-      const room = dmesgRoom(roundedSizes({ ...base, memSize }));
+      const room = (dialect.roundsRegion ? roundDownToPowerOfTwo(memSize) : memSize) - taken;
       const recordSize = recordSizeFor(dialect, room, count, zoneSize, this.#given.recordSize);
       if (recordSize === undefined) continue;
       const sizes = { ...base, memSize, recordSize };
@@ -347,17 +352,26 @@ export class Search {
   }
 
   /** @param chain how much the places of headers speak against it; what dialect and end do prunes nothing */
-  #add(sizes: RamSizes, { cost: byPlaces, matched, live }: Pick<Chain, 'cost' | 'matched' | 'live'>): void {
+  #add(sizes: RamSizes, chain: ChainCost): void {
     const { dialect } = sizes;
-    const strayCost = this.#places.strayCost(this.#places.count - matched, this.#places.liveCount - live);
-    const cost = byPlaces + strayCost;
-    if (matched === 0 || cost > this.#limit) return;
+    if (this.#isTooCostly(chain)) return;
+    const strayCost = this.#strayCost(chain);
+    const cost = chain.cost + strayCost;
     if (kindsInOrder(sizes).every(([, { count }]) => count === 0)) return;
     this.#best = Math.min(this.#best, cost);
     const odd = dialect.roundsSizes ? 0 : oddness(sizes);
     const rank = cost + dialect.unlikely + odd + endCost(sizes, this.#size, this.#whole);
     this.#kept.set(keyOf(sizes), { sizes, cost, strayCost, rank });
     if (this.#kept.size >= 4 * MAX_KEPT) this.#prune();
+  }
+
+  #strayCost({ matched, live }: ChainCost): number {
+    return this.#places.strayCost(this.#places.count - matched, this.#places.liveCount - live);
+  }
+
+  /** A chain that explains no header is worth nothing. */
+  #isTooCostly(chain: ChainCost): boolean {
+    return chain.matched === 0 || chain.cost + this.#strayCost(chain) > this.#limit;
   }
 
   #prune(): void {
