@@ -22,6 +22,8 @@ export interface RamMarks {
 /** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
 const MAX_MARKS = 1 << 17;
 const CHUNK = 1 << 20;
+/** No zone is larger; in a large file many a wrong header has lengths that the file has room for. */
+const MAX_ZONE = 256 << 20;
 /** Kernels whose signatures are compared with damaged ones; a region has one. */
 const MAX_VERSIONS = 16;
 
@@ -47,13 +49,13 @@ export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamag
 
 /** Collects marks from parts of an image, which go on where the one before ended and overlap by a header. */
 export class MarkScan {
-  readonly #size: number;
+  readonly #largest: number;
   readonly #withDamaged: boolean;
   readonly #found: readonly Collected[];
 
   /** @param size bytes of the whole image */
   constructor(size: number, endian?: Abi['endian'], withDamaged = true) {
-    this.#size = size;
+    this.#largest = Math.min(size, MAX_ZONE);
     this.#withDamaged = withDamaged;
     const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
     this.#found = orders.map((order) => ({
@@ -72,7 +74,7 @@ export class MarkScan {
     for (const marks of this.#found) {
       const fields = new Fields(bytes, marks.endian);
       for (const at of places?.[marks.endian] ?? almostHeaders(bytes, end, marks.endian)) {
-        judge(fields, at, base, this.#size, marks);
+        judge(fields, at, base, this.#largest, marks);
       }
     }
   }
@@ -191,14 +193,17 @@ function placesOfHeaders(bytes: Uint8Array, end: number): Readonly<Record<Abi['e
   return places;
 }
 
-/** Adds what stands at `at` to the marks it belongs to, if any. */
-function judge(fields: Fields, at: number, base: number, size: number, marks: Collected): void {
+/**
+ * Adds what stands at `at` to the marks it belongs to, if any.
+ * @param largest bytes that a zone may have
+ */
+function judge(fields: Fields, at: number, base: number, largest: number, marks: Collected): void {
   if (count(marks) + marks.damaged.size >= MAX_MARKS) return;
   const header = ramHeaderAt(fields, at);
   // The signature of a record of pstore/zone, which has a magic number next.
   if (isZoneRecord(fields, at)) return;
   // In an image that is cut the data of its last zone may go on beyond the end.
-  const isPossible = header.start <= header.size && header.size <= size;
+  const isPossible = header.start <= header.size && header.size <= largest;
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
   const isAlmost = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
@@ -206,7 +211,7 @@ function judge(fields: Fields, at: number, base: number, size: number, marks: Co
   else if (isPossible && isAlmost) marks.damaged.add(base + at);
   // Any text may have such bytes: they must not take the place of headers.
   else if ((isPossible || version !== undefined) && marks.doubtful.size < MAX_MARKS) {
-    const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= size);
+    const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= largest);
     marks.doubtful.set(base + at, { sig: header.sig, isNear });
   }
 }

@@ -113,34 +113,21 @@ function partsAround(signatures: readonly number[], size: number): (readonly [fr
 }
 
 /**
- * Without the ftrace headers that stand alone. The signature of one has any kernel's version in it, so that a large file of
- * whatever content has hundreds of them. The first one of a region stands a multiple of the smallest size from others; those
- * of other processors have its version.
+ * Without what stands alone: a large file of whatever content has hundreds of bytes that look like a damaged header, or
+ * like one of ftrace, whose signature has any kernel's version in it. The first header of each kind of zone stands a
+ * multiple of the smallest size from the dumps; those of ftrace of other processors have the version of the first.
  */
-function inCompany({ plain, ftrace, ...rest }: RamMarks): RamMarks {
-  const offsets = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
-  const kept = new Set(offsets[0] === 0 ? [0] : []);
-  const keepThose = (keysOf: (offset: number) => { readonly own: string; readonly wanted: readonly string[] }) => {
-    for (const order of [offsets, offsets.toReversed()]) {
-      const lastOf = new Map<string, number>();
-      for (const offset of order) {
-        const { own, wanted } = keysOf(offset);
-        if (wanted.some((key) => Math.abs(offset - (lastOf.get(key) ?? -FAR)) < FAR)) kept.add(offset);
-        lastOf.set(own, offset);
-      }
-    }
+function inCompany({ endian, plain, ftrace, damaged, damagedFtrace }: RamMarks): RamMarks {
+  const places = new Set([...plain].map((offset) => offset % SECTOR));
+  const isInPlace = (offset: number) => offset === 0 || places.has(offset % SECTOR);
+  const versions = new Set([...ftrace].filter(([offset]) => isInPlace(offset)).map(([, version]) => version));
+  return {
+    endian,
+    plain,
+    ftrace: new Map([...ftrace].filter(([, version]) => versions.has(version))),
+    damaged: new Set([...damaged].filter(isInPlace)),
+    damagedFtrace: new Map([...damagedFtrace].filter(([offset]) => isInPlace(offset))),
   };
-  const version = (offset: number) => ftrace.get(offset) ?? 'plain';
-  keepThose((offset) => {
-    const place = offset % SECTOR;
-    const own = `${version(offset)} ${place}`;
-    return { own, wanted: [own, `plain ${place}`] };
-  });
-  keepThose((offset) => {
-    const isKept = kept.has(offset);
-    return { own: isKept ? `${version(offset)}` : '', wanted: [`${version(offset)}`] };
-  });
-  return { ...rest, plain, ftrace: new Map([...ftrace].filter(([offset]) => kept.has(offset))) };
 }
 
 /** What all sizes but those of single processors are multiples of. */
@@ -190,7 +177,8 @@ export function locate(
   const { marks } = scanned;
   const offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
   if (offsets.length === 0) return undefined;
-  const whole = wanted === undefined || wanted === 0 ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
+  const isAtBeginning = wanted === 0 || (wanted === undefined && (storage.size <= SMALL || offsets[0]! <= FAR));
+  const whole = isAtBeginning ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
   if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, whole, offsets.length))) return whole;
   let best = whole;
@@ -259,7 +247,7 @@ export function detectionOf(storage: Storage, { marks, detections }: Scanned, ba
   let detection = detections.get(key);
   if (!detection) {
     const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
-    const own = storage.size <= SMALL ? shifted(marks, base, end) : findRamMarks(part, marks.endian);
+    const own = storage.size <= SMALL ? shifted(marks, base, end) : inCompany(findRamMarks(part, marks.endian));
     detection = new Detection(part, own, end === storage.size);
     detections.set(key, detection);
     const [oldest] = detections.keys();
