@@ -2,48 +2,25 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { open, type Pstore, type PstoreRecord } from '../lib/core.js';
+import { explain, open, type Pstore } from '../lib/core.js';
 import { PstoreError } from '../lib/errors.js';
 import { KINDS } from '../lib/source/kinds.js';
 import { Scan } from '../lib/source/scan.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
 import { FaultyStorage } from './builders/faulty.js';
 import { SPECIMENS, type Specimen } from './builders/specimens.js';
+import { failureOf, HARMLESS_NAME, isSame, NOT_ERASED, type Read, readAll, readOne } from './builders/store.js';
 
 const BLOCK = 4096;
 /** Where a specimen stands in a larger file. */
 const AT = 1 << 18;
 
-/** A record's bytes, or the code of the error that reading it gives. */
-type Read = Uint8Array | string;
-
-function readAll(store: Pstore): Map<string, Read> {
-  return new Map([...store].map((record) => [record.name, readOne(store, record)]));
-}
-
-function readOne(store: Pstore, record: PstoreRecord): Read {
-  try {
-    return store.read(record);
-  } catch (error) {
-    if (!(error instanceof PstoreError)) throw error;
-    return error.code;
-  }
-}
-
-/** The code of the error that something throws. */
-function failureOf(act: () => void): string | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof PstoreError)) throw error;
-    return error.code;
-  }
-}
-
-function isSame(a: Read | undefined, b: Read | undefined): boolean {
-  return a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0;
-}
+/** Logs of crashes whose names were chosen to harm who reads them. */
+const HOSTILE_TEXTS = [
+  '\n<0>[    1.000000] Kernel panic - not syncing: \x1b]0;owned\x07\x1b[2J\u202etxt\n',
+  '\n<1>[    1.000000] BUG: unable to handle page fault for address: 0\n<4>[    1.1] RIP: 0010:\x1b[31mbad\x9b0m+0x1/0x2\n',
+  '\nKernel BUG at a\rb\x00c.c:1!\n',
+];
 
 /** Where the bytes of each record may lie: the zone, page or note that it begins in, or all zones that it is merged of. */
 function placesOf(store: Pstore): Map<string, { from: number; to: number }> {
@@ -230,7 +207,7 @@ for (const specimen of SPECIMENS) {
       try {
         store.erase(record);
       } catch (error) {
-        t.match(error, { code: /^(EPERM|EROFS|EBUSY)$/ }, 'a kind that does not erase says so');
+        t.match(error, { code: NOT_ERASED }, 'a kind that does not erase says so');
         continue;
       }
       const after = bytes.slice();
@@ -248,7 +225,7 @@ for (const specimen of SPECIMENS) {
       for (const record of [...store]) {
         t.match(
           failureOf(() => store.erase(record)),
-          /^(EPERM|EROFS|EBUSY)$/,
+          NOT_ERASED,
           record.name,
         );
       }
@@ -395,15 +372,40 @@ for (const specimen of SPECIMENS) {
         for (const [at, value] of damages) damaged[at] = value;
         try {
           const store = open(damaged, { backend: specimen.kind });
-          const isNamed = [...store].every(({ name }) =>
-            /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/.test(name),
-          );
+          const isNamed = [...store].every(({ name }) => HARMLESS_NAME.test(name));
           return isNamed && store.warnings.every(({ message }) => !/[\x00-\x1f\x7f-\x9f]/.test(message));
         } catch (error) {
           if (error instanceof PstoreError) return true;
           throw error;
         }
       }),
+      { numRuns: 50 },
+    );
+  });
+
+  t.test(`${title}: no text brings a title that a terminal trips over, or one of several lines`, async () => {
+    const bytes = specimen.bytes();
+    const texts = HOSTILE_TEXTS.map((text) => new TextEncoder().encode(text));
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.constantFrom(...texts)), { maxLength: 40 }),
+        (places) => {
+          const written = bytes.slice();
+          for (const [at, text] of places) written.set(text.subarray(0, written.length - at), at);
+          let store: Pstore;
+          try {
+            store = open(written, { backend: specimen.kind });
+          } catch (error) {
+            if (error instanceof PstoreError) return true;
+            throw error;
+          }
+          return [...readAll(store).values()].every((read) => {
+            if (!(read instanceof Uint8Array)) return true;
+            const titles = explain(Buffer.from(read).toString('latin1')).crashes.map((crash) => crash.title);
+            return titles.every((one) => !/[\x00-\x1f\x7f-\x9f]/.test(one));
+          });
+        },
+      ),
       { numRuns: 50 },
     );
   });
