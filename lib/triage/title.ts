@@ -1,5 +1,6 @@
 // The title of a report: the rule that its opening line meets, and what the rule makes of it.
 
+import { printableLine } from '../printable.js';
 import type { LogLine } from './line.js';
 import type { Report } from './report.js';
 import { CORRUPTED, type Form, type Groups, type Kind, type Rule } from './rule.js';
@@ -116,7 +117,7 @@ function fill(template: string, groups: Groups): string {
     const value = groups[name] ?? '';
     return name === 'f' ? value : withoutNumbers(value);
   });
-  return cut(title.trim());
+  return cut(printableLine(title.trim()));
 }
 
 /** Two crashes with the same text and other numbers are the same crash. */
