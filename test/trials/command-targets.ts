@@ -1,8 +1,7 @@
 // What is fuzzed of the commands: their lines, what they print of a damaged image, and the files that they keep.
 
-import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseIndexLine } from '../../lib/cli/archive-index.js';
 import { mountOptionsOf } from '../../lib/cli/command.js';
@@ -19,25 +18,13 @@ import { OverlayFile, overlaid } from '../../lib/storage/overlay-file.js';
 import { readRange } from '../../lib/storage/storage.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { goldenImage, ROOT } from '../fixture-path.js';
-import { CONTROLS, must, orCode } from './sane.js';
+import { CONTROLS, must, orCode, scratchFile } from './sane.js';
 import type { Target } from './targets.js';
 
 const PACKAGE = join(ROOT, 'package.json');
 const [STDOUT, STDERR] = [1, 2];
 /** sysexits.h: a bug of ours. */
 const SOFTWARE = 70;
-
-let scratch: string | undefined;
-
-/** A folder of this process alone, gone with it. */
-function scratchFile(name: string): string {
-  if (scratch === undefined) {
-    const made = mkdtempSync(join(tmpdir(), 'pstorefuse-fuzz-'));
-    process.on('exit', () => rmSync(made, { recursive: true, force: true }));
-    scratch = made;
-  }
-  return join(scratch, name);
-}
 
 interface Run {
   readonly status: number;

@@ -1,5 +1,8 @@
 // What must hold of any image, whatever is in it. Each check throws a sentence that says what is wrong.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type OpenImageOptions, open, type Pstore } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 import { ROOT_INO } from '../../lib/tree/tree.js';
@@ -14,6 +17,18 @@ export function must(holds: boolean, otherwise: string): asserts holds {
 export const CONTROLS = /[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 /** A name that no shell and no script trips over. */
 const NAME = /^[^-.\s/\0-\x1f\x7f-\x9f][^/\0-\x1f\x7f-\x9f]{0,254}$/;
+
+let scratch: string | undefined;
+
+/** A folder of this process alone, gone with it. */
+export function scratchFile(name: string): string {
+  if (scratch === undefined) {
+    const made = mkdtempSync(join(tmpdir(), 'pstorefuse-fuzz-'));
+    process.on('exit', () => rmSync(made, { recursive: true, force: true }));
+    scratch = made;
+  }
+  return join(scratch, name);
+}
 
 /** One record, or why it cannot be read. */
 export type Shown = ReadonlyMap<string, Uint8Array | string>;

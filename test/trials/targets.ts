@@ -1,5 +1,6 @@
 // What is fuzzed: each target makes an input of seeds and random numbers, and checks what must hold for any input.
 
+import { existsSync } from 'node:fs';
 import { sw842 } from '../../lib/compress/842.js';
 import type { Codec } from '../../lib/compress/codec.js';
 import { deflate } from '../../lib/compress/deflate.js';
@@ -19,6 +20,7 @@ import { flattened } from '../builders/flattened.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { goldenImage } from '../fixture-path.js';
 import { COMMAND_TARGETS } from './command-targets.js';
+import { MOUNT_TARGET } from './mount-target.js';
 import { mutate } from './mutate.js';
 import { page } from './page.js';
 import type { Random } from './random.js';
@@ -226,6 +228,7 @@ export const TARGETS: readonly Target[] = [
   fuseTarget(),
   ...textTargets,
   ...COMMAND_TARGETS,
+  ...(existsSync('/dev/fuse') ? [MOUNT_TARGET] : []),
 ];
 
 /** The next input: a seed or something that was found on the way, damaged. */
