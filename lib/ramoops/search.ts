@@ -124,9 +124,10 @@ export class Search {
     return [...this.#kept.values()];
   }
 
-  /** Whether nothing better is to be expected of a search that lets more pass. */
+  /** Whether nothing better is to be expected of a search that lets more pass: one that was cut short would be again. */
   get #isEnough(): boolean {
-    return this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= this.#cap;
+    const margin = this.isCutShort || this.#best < GOOD ? 0 : WIDE_MARGIN;
+    return this.#best + margin <= this.#cap;
   }
 
   get #isTired(): boolean {
