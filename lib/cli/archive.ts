@@ -9,12 +9,12 @@ import {
   dumpChunks,
   dumpOfParts,
   dumpsOf,
-  explainDump,
   isLog,
   nameOf,
   recordChunks,
 } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
+import { explainDump } from '../triage/explained.js';
 import { ArchiveFiles, compareFile, contentOf, isOfZones, isWithin } from './archive-files.js';
 import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';

@@ -9,7 +9,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -18,6 +18,7 @@ import {
 import module, { createRequire } from 'node:module';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
+import { readingBuffer } from '../storage/storage.js';
 
 export interface Loaded<T> {
   readonly exports: T;
@@ -93,6 +94,27 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string | unde
   }
 }
 
+function readFile(path: string): Buffer {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    return readWhole(fd, fstatSync(fd).size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readWhole(fd: number, size: number): Buffer {
+  const { buffer, byteOffset } = readingBuffer(size);
+  const bytes = Buffer.from(buffer, byteOffset, size);
+  let done = 0;
+  while (done < size) {
+    const got = readSync(fd, bytes, done, size - done, done);
+    if (got === 0) break;
+    done += got;
+  }
+  return bytes.subarray(0, done);
+}
+
 /** What tells this Node's file from another one of the same version, which may have been built in another way. */
 function nodeFile(): string {
   const { dev, ino, size, mtimeMs } = statSync(process.execPath);
@@ -113,7 +135,7 @@ class OwnBytecode {
   constructor(path: string, folder: string, use: string) {
     this.#path = path;
     this.#file = join(folder, `${basename(path)}.${use}.${process.version}-${process.arch}`);
-    this.#source = readFileSync(path);
+    this.#source = readFile(path);
     const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
     this.#key = Buffer.from(`${process.version} ${process.versions.v8} ${process.arch} ${nodeFile()} ${flags}\n`);
   }
@@ -138,7 +160,7 @@ class OwnBytecode {
       fd = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const stats = fstatSync(fd);
       if (!stats.isFile() || !isOurs(stats)) return undefined;
-      const bytes = readFileSync(fd);
+      const bytes = readWhole(fd, stats.size);
       const front = this.#key.length + this.#source.length;
       const half = (bytes.length - front) / 2;
       if (!(half > 0) || !Number.isInteger(half)) return undefined;

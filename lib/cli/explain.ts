@@ -2,8 +2,8 @@
 
 import { shownPath } from '../source/typed.js';
 import type { Crash } from '../triage/crash.js';
-import { type Explained, explainDump, explainRecords } from '../triage/dump.js';
 import { type ExplainOptions, writer } from '../triage/explain.js';
+import { type Explained, explainDump, explainRecords } from '../triage/explained.js';
 import type { Frame } from '../triage/frame.js';
 import {
   type Arguments,

@@ -1,7 +1,8 @@
 // A dump with all that export tells of it.
 
 import type { Crash } from '../triage/crash.js';
-import type { Dump, Explained } from '../triage/dump.js';
+import type { Dump } from '../triage/dump.js';
+import type { Explained } from '../triage/explained.js';
 import type { Listed } from './command.js';
 
 /** One dump, for any format. */

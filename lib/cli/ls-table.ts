@@ -1,7 +1,8 @@
 // The tables of ls: a line for each dump, or for each signature.
 
 import type { Crash } from '../triage/crash.js';
-import { crashOf, type Dump, dumpChunks, dumpOfOne, dumpsOf, isLog, nameOf } from '../triage/dump.js';
+import { type Dump, dumpChunks, dumpOfOne, dumpsOf, isLog, nameOf } from '../triage/dump.js';
+import { crashOf } from '../triage/explained.js';
 import { type Group, Groups } from '../triage/groups.js';
 import { isHarmless, moduleOf, severityOf, whatOf } from '../triage/severity.js';
 import { type Paint, painter } from './color.js';

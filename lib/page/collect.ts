@@ -6,8 +6,9 @@ import { ErasedRecords } from '../pstore/erased-records.js';
 import { type Fact, infoFacts } from '../pstore/info-facts.js';
 import type { Mounted } from '../tree/tree.js';
 import type { Crash } from '../triage/crash.js';
-import { type Dump, dumpsOf, explainDump, isLog, type KeptRecord, nameOf } from '../triage/dump.js';
+import { type Dump, dumpsOf, isLog, type KeptRecord, nameOf } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
+import { explainDump } from '../triage/explained.js';
 import { moduleOf, severityOf, whatOf } from '../triage/severity.js';
 import type { PageImage, PagePart, PageRow, PageZone } from './data.js';
 

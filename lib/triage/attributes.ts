@@ -1,8 +1,9 @@
 // What a mount tells of a record in extended attributes: a title, a signature, a verdict.
 
 import { PstoreError } from '../errors.js';
-import { dumpOfOne, explainDump, isLog, type KeptRecord } from './dump.js';
+import { dumpOfOne, isLog, type KeptRecord } from './dump.js';
 import { writer } from './explain.js';
+import { explainDump } from './explained.js';
 
 /** `getfattr -d` asks for each attribute by itself: so many records are not explained again for each. */
 const MAX_KEPT = 64;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { JoinedView } from '../../lib/pstore/joined.js';
-import { dumpChunks, dumpsOf, explainDump, nameOf } from '../../lib/triage/dump.js';
+import { dumpChunks, dumpsOf, nameOf } from '../../lib/triage/dump.js';
+import { explainDump } from '../../lib/triage/explained.js';
 import { FakeBackend } from '../builders/fake-backend.js';
 import { recordsOf, textOf } from '../builders/open.js';
 
