@@ -7,8 +7,8 @@ import { open } from '../lib/core.js';
 import { PstoreError } from '../lib/errors.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
 import type { Crash } from '../lib/triage/crash.js';
-import { explainRecords } from '../lib/triage/explained.js';
 import { explain } from '../lib/triage/explain.js';
+import { explainRecords } from '../lib/triage/explained.js';
 import { isLogText, TEXT_SAMPLE } from '../lib/triage/text.js';
 
 interface Seen {

@@ -5,12 +5,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, environment, pathList, processesOf, run } from './contenders.js';
 import type { FileSet } from './images.js';
+import type { Operations } from './operations.js';
 import { median, type Row, time } from './table.js';
 
 const READERS = 4;
 const BASE = 'squashfuse_ll';
 
-/** One measurement of one contender: milliseconds by row. */
+/** One measurement of one contender: milliseconds, or microseconds, by row. */
 type Sample = Readonly<Record<string, number>>;
 
 const TITLES: Readonly<Record<string, string>> = {
@@ -23,6 +24,10 @@ const TITLES: Readonly<Record<string, string>> = {
   'cat-cpu': 'processor time of the server for cat of all, cold',
   readers: `${READERS} readers at once, cold`,
   large: 'cat of one large record, cold',
+  'op-stat': 'one stat(2) by one client, cold',
+  'op-stat-warm': 'one stat(2) by one client, warm',
+  'op-cat': 'open(2), read(2), close(2) of one file by one client, cold',
+  'op-cat-warm': 'the same, warm',
 };
 
 const TARGETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -35,7 +40,16 @@ const TARGETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'cat-warm': { 'dev-fuse': 0.8, 'fuse-native': 2 },
   readers: { 'dev-fuse': 0.7, 'fuse-native': 2 },
   large: { 'dev-fuse': 1, 'fuse-native': 2 },
+  'op-stat': { 'dev-fuse': 1.2 },
+  'op-stat-warm': {},
+  'op-cat': { 'dev-fuse': 1 },
+  'op-cat-warm': { 'dev-fuse': 1 },
 };
+
+/** What a row is called on the command line: some are measured together. */
+function rowOf(id: string): string {
+  return id.startsWith('op-') ? 'op' : id.replace(/-cpu$/, '');
+}
 
 function fresh<T>(contender: Contender, set: FileSet, at: string, work: (folder: string) => T): T {
   contender.mount(set, at);
@@ -79,7 +93,7 @@ async function readAtOnce(lists: readonly string[]): Promise<void> {
 }
 
 /** All rows of one contender. Cold: just mounted, the image in the page cache. */
-async function sample(contender: Contender, set: FileSet, work: string, wanted: ReadonlySet<string>): Promise<Sample> {
+async function sample(contender: Contender, { set, work, wanted, operations }: FilesPlan): Promise<Sample> {
   const at = join(work, 'mnt');
   const list = join(work, 'paths');
   const folder = contender.folder(set, at);
@@ -104,6 +118,11 @@ async function sample(contender: Contender, set: FileSet, work: string, wanted: 
       result['cat-warm'] = time(() => xargs(list, ['cat']));
     });
   }
+  for (const operation of ['stat', 'cat'] as const) {
+    if (!operations || !wanted.has('op')) continue;
+    const [cold, warm] = fresh(contender, set, at, () => operations.each(operation, list));
+    Object.assign(result, { [`op-${operation}`]: cold, [`op-${operation}-warm`]: warm });
+  }
   if (wanted.has('readers')) {
     const lists = Array.from({ length: READERS }, (_, i) => `${list}.${i}`);
     for (const [i, path] of lists.entries()) {
@@ -124,11 +143,15 @@ export interface FilesPlan {
   readonly rounds: number;
   readonly work: string;
   readonly wanted: ReadonlySet<string>;
+  /** The client of rows of single operations, where there is a compiler. */
+  readonly operations: Operations | undefined;
 }
 
 export async function fileRows(all: readonly Contender[], plan: FilesPlan): Promise<Row[]> {
-  const { set, large, rounds, work, wanted } = plan;
-  const rows = Object.keys(TITLES).filter((id) => wanted.has(id.replace(/-cpu$/, '')));
+  const { set, large, rounds, work, wanted, operations } = plan;
+  const rows = Object.keys(TITLES).filter(
+    (id) => wanted.has(rowOf(id)) && (operations !== undefined || rowOf(id) !== 'op'),
+  );
   if (rows.length === 0) return [];
   const samples = new Map<string, Record<string, number[]>>();
   for (const file of [set.image, set.squashfs, large.image, large.squashfs])
@@ -136,7 +159,7 @@ export async function fileRows(all: readonly Contender[], plan: FilesPlan): Prom
   for (let round = 0; round < rounds; round++) {
     for (const contender of all) {
       const once = {
-        ...(await sample(contender, set, work, wanted)),
+        ...(await sample(contender, plan)),
         ...(wanted.has('large') ? readLarge(contender, large, work) : {}),
       };
       for (const [id, ms] of Object.entries(once)) {
@@ -153,7 +176,7 @@ export async function fileRows(all: readonly Contender[], plan: FilesPlan): Prom
     title: `${TITLES[id]} (${id === 'large' ? `${Math.round(large.bytes / 2 ** 20)} MiB, the note of a vmcore` : counted})`,
     values: Object.fromEntries(Object.entries(samples.get(id)!).map(([name, values]) => [name, median(values)])),
     base: BASE,
-    unit: 'ms',
+    unit: rowOf(id) === 'op' ? 'µs' : 'ms',
     targets: TARGETS[id]!,
   }));
 }
