@@ -39,7 +39,10 @@ export function firstOther(bytes: Uint8Array, value: number): number {
   return -1;
 }
 
-/** As many as there are if all are the same. V8 compiles such a loop on its own: what follows it is in no one's way. */
+/**
+ * As many as there are if all are the same. By itself, V8 compiles the
+ * loop once, and does not fall back because of what follows it.
+ */
 function firstOtherWord(words: Int32Array, same: number): number {
   let i = 0;
   while (i < words.length && words[i] === same) i++;

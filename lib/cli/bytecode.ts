@@ -58,13 +58,17 @@ export function load<T extends object>(path: string, use: string): Loaded<T> {
  * Node 20 spends a third of the processor's time on machine code that is hardly used; later ones have mended that.
  */
 export function optimiseLess(): void {
-  if (!process.versions.v8.startsWith('11.')) return;
-  const { setFlagsFromString } = createRequire(import.meta.url)('node:v8') as typeof import('node:v8');
-  setFlagsFromString(`--interrupt-budget=${LONG_RUNNING}`);
+  setBudget(16 * DEFAULT_BUDGET);
 }
 
-/** Bytes of bytecode that a function has run through: 16 times as many as V8 takes of itself. */
-const LONG_RUNNING = 1 << 20;
+/** Bytes of bytecode that a function runs through before V8 looks whether to make machine code of it. */
+const DEFAULT_BUDGET = 67_584;
+
+function setBudget(bytes: number): void {
+  if (!process.versions.v8.startsWith('11.')) return;
+  const { setFlagsFromString } = createRequire(import.meta.url)('node:v8') as typeof import('node:v8');
+  setFlagsFromString(`--interrupt-budget=${bytes}`);
+}
 
 /** Group and others may not write. */
 const FOREIGN_WRITE = 0o022;
@@ -103,6 +107,7 @@ function readFile(path: string): Buffer {
   }
 }
 
+/** Node's own readFileSync() reads to where copying is slow: see readingBuffer(). */
 function readWhole(fd: number, size: number): Buffer {
   const { buffer, byteOffset } = readingBuffer(size);
   const bytes = Buffer.from(buffer, byteOffset, size);
@@ -150,7 +155,7 @@ class OwnBytecode {
     const bundle = script.runInThisContext() as Bundle;
     bundle(module.exports, require, module, this.#path, dirname(this.#path));
     const isMissing = cachedData === undefined || script.cachedDataRejected === true;
-    return { exports: module.exports as T, keep: () => isMissing && this.#write(script.createCachedData()) };
+    return { exports: module.exports as T, keep: () => isMissing && this.#keep(script) };
   }
 
   /** @returns undefined where there is none that is whole, of this bundle and Node, and only ours to write */
@@ -173,6 +178,12 @@ class OwnBytecode {
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
+  }
+
+  #keep(script: Script): void {
+    // V8 takes no bytecode that was made while optimiseLess() held.
+    setBudget(DEFAULT_BUDGET);
+    this.#write(script.createCachedData());
   }
 
   /** Another process may be writing the same: each has a file of its own, and the last one's stays. */

@@ -133,7 +133,7 @@ export interface Opened {
   close(): void;
 }
 
-/** Here it begins to pay: to load what tells V8 takes some milliseconds. */
+/** From so many on optimiseLess() gains more than it takes, which is some milliseconds. */
 const MANY_SOURCES = 16;
 
 interface OpeningOptions {

@@ -22,7 +22,7 @@ export interface RamMarks {
 /** Beyond this many, an image is made to keep us busy; a region of 128 MiB has 32,768 zones of 4 KiB. */
 const MAX_MARKS = 1 << 17;
 const CHUNK = 1 << 20;
-/** No zone is larger; in a large file many a wrong header has lengths that the file has room for. */
+/** A header that tells of more is a damaged one: a large file has room for the lengths of many that are none. */
 const MAX_ZONE = 256 << 20;
 /** Kernels whose signatures are compared with damaged ones; a region has one. */
 const MAX_VERSIONS = 16;

@@ -243,7 +243,7 @@ export class Places {
 }
 
 /** Index of the first element above a value. */
-function upperBound(ascending: readonly number[], value: number): number {
+export function upperBound(ascending: readonly number[], value: number): number {
   let [low, high] = [0, ascending.length];
   while (low < high) {
     const middle = (low + high) >> 1;

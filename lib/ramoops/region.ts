@@ -10,6 +10,7 @@ import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
+import { upperBound } from './places.js';
 import type { GivenSizes } from './region-sizes.js';
 import { isSram } from './sram.js';
 import { Told } from './told.js';
@@ -18,6 +19,8 @@ import { Told } from './told.js';
 const SMALL = 16 << 20;
 /** Headers further apart than this belong to different regions. */
 const FAR = 8 << 20;
+/** Bytes in which hardly any others look like a damaged header of ftrace that a given kernel has signed. */
+const NEAR = 1 << 20;
 /** Regions of which each is looked at closely, and first headers of each. */
 const MAX_CLUSTERS = 24;
 const MAX_BEGINNINGS = 4;
@@ -113,21 +116,29 @@ function partsAround(signatures: readonly number[], size: number): (readonly [fr
 }
 
 /**
- * Without what stands alone: a large file of whatever content has hundreds of bytes that look like a damaged header, or
- * like one of ftrace, whose signature has any kernel's version in it. The first header of each kind of zone stands a
- * multiple of the smallest size from the dumps; those of ftrace of other processors have the version of the first.
+ * Without the headers of ftrace zones that stand alone, whole or damaged. The signature of one has any kernel's version in
+ * it, so that a large file of whatever content has hundreds of them. One counts that stands in a row with a dump, a
+ * multiple of the smallest size from it, or near another one of the same kernel.
  */
-function inCompany({ endian, plain, ftrace, damaged, damagedFtrace }: RamMarks): RamMarks {
-  const places = new Set([...plain].map((offset) => offset % SECTOR));
-  const isInPlace = (offset: number) => offset === 0 || places.has(offset % SECTOR);
-  const versions = new Set([...ftrace].filter(([offset]) => isInPlace(offset)).map(([, version]) => version));
-  return {
-    endian,
-    plain,
-    ftrace: new Map([...ftrace].filter(([, version]) => versions.has(version))),
-    damaged: new Set([...damaged].filter(isInPlace)),
-    damagedFtrace: new Map([...damagedFtrace].filter(([offset]) => isInPlace(offset))),
+function inCompany({ plain, ftrace, damagedFtrace, ...rest }: RamMarks): RamMarks {
+  const rows = new Set([...plain].map((offset) => offset % SECTOR));
+  const isInRow = (offset: number) => offset === 0 || rows.has(offset % SECTOR);
+  const signed = new Map<number, number[]>();
+  for (const [offset, version] of ftrace) {
+    const offsets = signed.get(version) ?? [];
+    signed.set(version, offsets);
+    offsets.push(offset);
+  }
+  for (const offsets of signed.values()) offsets.sort((x, y) => x - y);
+  const isNear = (offset: number, version: number, most: number) => {
+    const offsets = signed.get(version) ?? [];
+    const next = upperBound(offsets, offset);
+    const around = offsets.slice(Math.max(0, next - 2), next + 1);
+    return around.some((other) => other !== offset && Math.abs(other - offset) < most);
   };
+  const kept = [...ftrace].filter(([offset, version]) => isInRow(offset) || isNear(offset, version, FAR));
+  const damaged = [...damagedFtrace].filter(([offset, version]) => isInRow(offset) || isNear(offset, version, NEAR));
+  return { ...rest, plain, ftrace: new Map(kept), damagedFtrace: new Map(damaged) };
 }
 
 /** What all sizes but those of single processors are multiples of. */
@@ -177,7 +188,8 @@ export function locate(
   const { marks } = scanned;
   const offsets = [...marks.plain, ...marks.ftrace.keys()].sort((a, b) => a - b);
   if (offsets.length === 0) return undefined;
-  const isAtBeginning = wanted === 0 || (wanted === undefined && (storage.size <= SMALL || offsets[0]! <= FAR));
+  const mayBeginAtOnce = given.memSize !== undefined || storage.size <= SMALL || offsets[0]! <= FAR;
+  const isAtBeginning = wanted === 0 || (wanted === undefined && mayBeginAtOnce);
   const whole = isAtBeginning ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
   if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, whole, offsets.length))) return whole;

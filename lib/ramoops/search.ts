@@ -118,16 +118,16 @@ export class Search {
         this.#search(dialects);
         if (this.#isEnough) break;
       }
-      if (this.#isEnough) break;
+      // With a higher limit a search that was cut short ends sooner still.
+      if (this.#isEnough || (this.isCutShort && this.#best <= cap)) break;
     }
     this.#prune();
     return [...this.#kept.values()];
   }
 
-  /** Whether nothing better is to be expected of a search that lets more pass: one that was cut short would be again. */
+  /** Whether nothing better is to be expected of a search that lets more pass. */
   get #isEnough(): boolean {
-    const margin = this.isCutShort || this.#best < GOOD ? 0 : WIDE_MARGIN;
-    return this.#best + margin <= this.#cap;
+    return this.#best + (this.#best < GOOD ? 0 : WIDE_MARGIN) <= this.#cap;
   }
 
   get #isTired(): boolean {

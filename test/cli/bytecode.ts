@@ -9,11 +9,14 @@ import { imageFile, run, scratchFolder } from '../mounted.js';
 
 const PROGRAM = join(ROOT, 'dist', 'bin', 'pstorefuse.js');
 
+/** From so many images on, V8 is told to optimise less. */
+const MANY = 16;
+
 interface Place {
   readonly cache: string;
   readonly ours: string;
-  /** Lists records. @returns what is printed */
-  list(): string;
+  /** Lists the records of an image, given so many times. @returns what is printed */
+  list(times?: number): string;
 }
 
 function place(t: Test): Place {
@@ -21,8 +24,13 @@ function place(t: Test): Place {
   const image = imageFile(folder, 'v1');
   const cache = join(folder, 'cache');
   mkdirSync(cache);
-  const list = () => {
-    const args = [`XDG_CACHE_HOME=${cache}`, process.execPath, PROGRAM, 'ls', image];
+  const copies = Array.from({ length: MANY }, (_, i) => {
+    const path = join(folder, `${i}.raw`);
+    writeFileSync(path, readFileSync(image));
+    return path;
+  });
+  const list = (times = 1) => {
+    const args = [`XDG_CACHE_HOME=${cache}`, process.execPath, PROGRAM, 'ls', ...copies.slice(0, times)];
     const { status, stdout, stderr } = run('/usr/bin/env', args);
     if (status !== 0 || stderr !== '') throw new Error(`ls ended with ${status}: ${stderr}`);
     return stdout;
@@ -65,6 +73,19 @@ t.test('it is made at the first start, and any damage to it is noticed', async (
     for (const [i, path] of made.entries()) writeFileSync(path, damage(whole[i]!));
     t.equal(list(), expected, what);
   }
+});
+
+t.test('what a start with many images makes serves one with a single image, and the other way round', async (t) => {
+  const { ours, list } = place(t);
+  list(MANY);
+  const made = files(ours).map((path) => [path, statSync(path).ino]);
+  list();
+  list(MANY);
+  t.same(
+    files(ours).map((path) => [path, statSync(path).ino]),
+    made,
+    'it is not made again',
+  );
 });
 
 t.test('nothing is taken from a place that others can write', async (t) => {

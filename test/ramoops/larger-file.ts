@@ -1,0 +1,77 @@
+// A region in a file that is too large to be looked through for every damaged header shows what it shows by itself.
+
+import t from 'tap';
+import { open } from '../../lib/core.js';
+import { Region, type RegionSizes } from '../builders/ramoops.js';
+import { readAll } from '../builders/store.js';
+
+const K = 1024;
+const M = 1 << 20;
+const FILE = 40 * M;
+const ascii = (text: string) => new TextEncoder().encode(text);
+
+/** The dump zones share what the rings leave: none of them is a multiple of 512 bytes. */
+const UNEVEN: RegionSizes = { mem: M, record: 64 * K, console: 16 * K };
+const REGIONS: Readonly<Record<string, RegionSizes>> = {
+  'even zones': { mem: M, record: 64 * K, console: 64 * K, pmsg: 64 * K },
+  'uneven zones': UNEVEN,
+  'uneven zones with parity': { ...UNEVEN, ecc: 16 },
+  'uneven zones of four processors': { mem: M, record: 64 * K, ftrace: 32 * K, cpus: 4 },
+};
+
+function built(sizes: RegionSizes): Region {
+  const region = new Region(sizes);
+  for (let id = 0; id < 5; id++) {
+    region.dump(id, `====1700000${id}00.000000-D\n`, ascii(`Oops#${id + 1} Part1\n<6>[    1.000000] a log\n`));
+  }
+  if (sizes.console) region.ring('console', ascii('[    1.000000] the console\n'));
+  if (sizes.pmsg) region.ring('pmsg', ascii('a message of a program\n'));
+  if (sizes.ftrace) for (let cpu = 0; cpu < 4; cpu++) region.ring('ftrace', new Uint8Array(240).fill(cpu + 1), cpu);
+  return region;
+}
+
+/** A bit of the signature is wrong. */
+function damage(region: Region, type: 'dmesg' | 'console' | 'ftrace', id: number): void {
+  const zone = region.zones.find((one) => one.type === type && one.id === id);
+  if (zone) region.bytes[zone.offset]! ^= 4;
+}
+
+for (const [name, sizes] of Object.entries(REGIONS)) {
+  t.test(name, async (t) => {
+    const damages: [string, (region: Region) => void][] = [
+      ['whole', () => {}],
+      ["a console's header is damaged", (region) => damage(region, 'console', 0)],
+      ["an empty dump zone's header is damaged", (region) => damage(region, 'dmesg', 9)],
+      ["a processor's header is damaged", (region) => damage(region, 'ftrace', 2)],
+    ];
+    for (const [what, act] of damages) {
+      const region = built(sizes);
+      act(region);
+      const alone = open(region.bytes.slice());
+      const wanted = readAll(alone);
+      t.ok(wanted.size >= 4, `${what}: ${[...wanted.keys()]}`);
+      for (const at of [0, 20 * M]) {
+        const file = new Uint8Array(FILE);
+        file.set(region.bytes, at);
+        const store = open(file);
+        t.same(readAll(store), wanted, `${what}, at ${at / M} MiB`);
+        t.equal([...store.info().zones].length, [...alone.info().zones].length, 'with as many zones');
+      }
+    }
+  });
+}
+
+t.test('the beginning is a region where its size is given, whatever its first header is', async (t) => {
+  const region = new Region({ mem: 32 * M, record: 0, console: 16 * M, pmsg: 16 * M });
+  region.header('pmsg', 0, 0, 0);
+  const message = ascii('a message of a program\n');
+  const pmsg = region.zone('pmsg');
+  region.bytes.set(message, pmsg.offset + 12);
+  region.header('pmsg', 0, message.length, message.length);
+  damage(region, 'console', 0);
+  const file = new Uint8Array(64 * M);
+  file.set(region.bytes);
+  const keys = { mem_size: '32M', console_size: '16M', pmsg_size: '16M', record_size: '0' };
+  const store = open(file, { backend: 'ramoops', keys });
+  t.same([...readAll(store)], [['pmsg-ramoops-0', message]]);
+});
