@@ -11,6 +11,9 @@ const SLOW_MS = 5000;
 /** Inputs of a target that a run adds to the corpus: the first ones run the most that is new. */
 const MAX_KEPT = 24;
 
+// What is mounted is unmounted at the end, however it comes.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+
 const { values: options } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },

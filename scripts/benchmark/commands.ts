@@ -1,7 +1,7 @@
 // The rows of commands without a mount: what they cost against the start of Node, and against reading the same bytes.
 
 import { spawnSync } from 'node:child_process';
-import { ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment, run } from './contenders.js';
 import type { FileSet } from './images.js';
@@ -12,7 +12,7 @@ function processorMs(program: string, args: readonly string[]): number {
   const script = 'TIMEFORMAT="%U %S"; time "$@" >/dev/null 2>/dev/null';
   const { status, stderr } = spawnSync('bash', ['-c', script, 'bash', program, ...args], {
     encoding: 'utf8',
-    env: environment(),
+    env: { ...environment(), LC_ALL: 'C' },
   });
   if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed`);
   const [user, system] = stderr.trim().split(' ').map(Number);
@@ -53,8 +53,9 @@ export function zerosRow(command: string, set: FileSet, rounds: number, work: st
   run('cp', ['--sparse=never', set.image, file]);
   const fd = openSync(file, 'r+');
   const zeros = new Uint8Array(1 << 24);
-  for (let at = GIB - zeros.length; at >= set.bytes * 2; at -= zeros.length) writeSync(fd, zeros, 0, zeros.length, at);
-  ftruncateSync(fd, GIB);
+  const { size } = fstatSync(fd);
+  for (let at = size; at < GIB; at += zeros.length) writeSync(fd, zeros, 0, Math.min(zeros.length, GIB - at), at);
+  closeSync(fd);
   run('dd', [`if=${file}`, 'of=/dev/null', 'bs=1M']);
   const values = interleaved(rounds, {
     'dd of it': () => processorMs('dd', [`if=${file}`, 'of=/dev/null', 'bs=1M']),

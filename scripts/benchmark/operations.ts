@@ -14,11 +14,11 @@ export class Operations {
     this.#program = program;
   }
 
-  /** @returns undefined without a compiler */
+  /** @returns undefined without a compiler that works */
   static make(work: string): Operations | undefined {
     const program = join(work, 'ops');
-    const { error } = spawnSync('cc', ['-O2', '-o', program, SOURCE], { stdio: ['ignore', 'ignore', 'inherit'] });
-    return error ? undefined : new Operations(program);
+    const { status } = spawnSync('cc', ['-O2', '-o', program, SOURCE], { stdio: ['ignore', 'ignore', 'inherit'] });
+    return status === 0 ? new Operations(program) : undefined;
   }
 
   /** Microseconds for each file of a list, of names that the kernel does not know yet, and again. */

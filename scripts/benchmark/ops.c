@@ -58,16 +58,23 @@ static void wake(void)
 	int there[2], back[2];
 	char byte = 0;
 	double begin;
+	pid_t child;
 
 	if (pipe(there) != 0 || pipe(back) != 0)
 		fail("pipe");
-	if (fork() == 0) {
+	child = fork();
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
 		close(there[1]);
+		close(back[0]);
 		while (read(there[0], &byte, 1) == 1)
 			if (write(back[1], &byte, 1) != 1)
 				break;
 		_exit(0);
 	}
+	close(there[0]);
+	close(back[1]);
 	begin = now();
 	for (int i = 0; i < ROUNDS; i++)
 		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
@@ -92,6 +99,8 @@ int main(int argc, char **argv)
 		fail("ops stat|cat LIST");
 	length = fread(list, 1, sizeof list - 1, file);
 	fclose(file);
+	if (length == 0 || length == sizeof list - 1)
+		fail("an empty or too long LIST");
 	for (int pass = 0; pass < 2; pass++) {
 		double begin = now();
 		size_t count = 0;

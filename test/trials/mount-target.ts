@@ -1,9 +1,11 @@
 // Fuzzes a real mount: what another process lists and reads there is what the library shows of the same bytes.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SPECIMENS } from '../builders/specimens.js';
 import { isMounted, pstorefuse, run, TRANSPORTS, unmountHard } from '../mounted.js';
-import { isSameRead, look, must, type Shown, scratchFile } from './sane.js';
+import { isSameRead, look, must, type Shown } from './sane.js';
 import type { Target } from './targets.js';
 
 /** Prints each file's name, then its bytes in base64, or `!` where it cannot be read. */
@@ -14,6 +16,27 @@ const READER = `for file in "$1"/*; do
     echo
   fi
 done`;
+
+interface Place {
+  readonly image: string;
+  readonly mountPoint: string;
+}
+
+let place: Place | undefined;
+
+/** A folder of this process alone; gone with it, unless something is still mounted there. */
+function ownPlace(): Place {
+  if (place) return place;
+  const folder = mkdtempSync(join(tmpdir(), 'pstorefuse-fuzz-mount-'));
+  const made = { image: join(folder, 'image.raw'), mountPoint: join(folder, 'mnt') };
+  mkdirSync(made.mountPoint);
+  process.on('exit', () => {
+    unmountHard(made.mountPoint);
+    if (!isMounted(made.mountPoint)) rmSync(folder, { recursive: true, force: true });
+  });
+  place = made;
+  return made;
+}
 
 function shownBy(mountPoint: string): Shown {
   const { status, stdout, stderr } = run('sh', ['-c', READER, 'reader', mountPoint]);
@@ -29,15 +52,15 @@ function shownBy(mountPoint: string): Shown {
 
 export const MOUNT_TARGET: Target = {
   name: 'mount',
-  // One of each kind: a mount takes as long as hundreds of looks.
+  isSlow: true,
+  // One of each kind.
   seeds: () =>
     SPECIMENS.filter(({ kind }, i) => SPECIMENS.findIndex((one) => one.kind === kind) === i).map(({ bytes }) =>
       bytes(),
     ),
   run: (input, random) => {
-    const [image, mountPoint] = [scratchFile('image.raw'), scratchFile('mnt')];
+    const { image, mountPoint } = ownPlace();
     writeFileSync(image, input);
-    mkdirSync(mountPoint, { recursive: true });
     const wanted = look(input);
     try {
       const { status, stderr } = pstorefuse('mount', image, mountPoint, '--transport', random.pick([...TRANSPORTS]));
