@@ -277,14 +277,12 @@ function endOfWindow(storage: Storage, offsets: readonly number[], base: number,
   return Math.min(storage.size, last + FAR);
 }
 
-/** The marks of a part, counted from its beginning. */
+/** The marks of a part that has all of their headers, counted from its beginning. */
 function shifted({ endian, plain, ftrace, damaged, damagedFtrace }: RamMarks, base: number, end: number): RamMarks {
-  const set = (offsets: Iterable<number>) =>
-    new Set([...offsets].filter((offset) => offset >= base && offset < end).map((offset) => offset - base));
+  const isInside = (offset: number) => offset >= base && offset + RAM_HEADER_SIZE <= end;
+  const set = (offsets: Iterable<number>) => new Set([...offsets].filter(isInside).map((offset) => offset - base));
   const map = (offsets: ReadonlyMap<number, number>) =>
-    new Map(
-      [...offsets].filter(([offset]) => offset >= base && offset < end).map(([offset, code]) => [offset - base, code]),
-    );
+    new Map([...offsets].filter(([offset]) => isInside(offset)).map(([offset, code]) => [offset - base, code]));
   return { endian, plain: set(plain), ftrace: map(ftrace), damaged: set(damaged), damagedFtrace: map(damagedFtrace) };
 }
 

@@ -75,3 +75,16 @@ t.test('the beginning is a region where its size is given, whatever its first he
   const store = open(file, { backend: 'ramoops', keys });
   t.same([...readAll(store)], [['pmsg-ramoops-0', message]]);
 });
+
+t.test('a header that goes beyond the end of the region is none of its own', async (t) => {
+  const sizes: RegionSizes = { mem: 64 * K, record: 8 * K, console: 8 * K };
+  const wanted = readAll(open(built(sizes).bytes));
+  for (let beyond = 1; beyond < 12; beyond++) {
+    const region = built(sizes);
+    const file = new Uint8Array(65 * K);
+    file.set(region.bytes);
+    const zone = region.zone('dmesg');
+    file.set(region.bytes.subarray(zone.offset, zone.offset + 12), sizes.mem - 12 + beyond);
+    t.same(readAll(open(file, { backend: 'ramoops', keys: { mem_size: '64K' } })), wanted, `${beyond} bytes beyond`);
+  }
+});
