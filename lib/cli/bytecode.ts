@@ -19,6 +19,7 @@ import module, { createRequire } from 'node:module';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
 import { readingBuffer } from '../storage/storage.js';
+import { optimiseAsEver } from './optimise.js';
 
 export interface Loaded<T> {
   readonly exports: T;
@@ -51,23 +52,6 @@ export function load<T extends object>(path: string, use: string): Loaded<T> {
   if (enableCompileCache === undefined && folder !== undefined) return new OwnBytecode(path, folder, use).run(require);
   if (folder !== undefined) enableCompileCache?.(folder);
   return { exports: require(path) as T, keep: () => flushCompileCache?.() };
-}
-
-/**
- * Tells V8 to make machine code only of what runs for long. Where many images of all kinds are each looked at once,
- * Node 20 spends a third of the processor's time on machine code that is hardly used; later ones have mended that.
- */
-export function optimiseLess(): void {
-  setBudget(16 * DEFAULT_BUDGET);
-}
-
-/** Bytes of bytecode that a function runs through before V8 looks whether to make machine code of it. */
-const DEFAULT_BUDGET = 67_584;
-
-function setBudget(bytes: number): void {
-  if (!process.versions.v8.startsWith('11.')) return;
-  const { setFlagsFromString } = createRequire(import.meta.url)('node:v8') as typeof import('node:v8');
-  setFlagsFromString(`--interrupt-budget=${bytes}`);
 }
 
 /** Group and others may not write. */
@@ -182,7 +166,7 @@ class OwnBytecode {
 
   #keep(script: Script): void {
     // V8 takes no bytecode that was made while optimiseLess() held.
-    setBudget(DEFAULT_BUDGET);
+    optimiseAsEver();
     this.#write(script.createCachedData());
   }
 

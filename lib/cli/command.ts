@@ -11,8 +11,8 @@ import { didYouMean } from '../source/nearest.js';
 import { labelled, type OpenOptions, type OpenSource, openSources, TextCache } from '../source/sources.js';
 import type { Mounted } from '../tree/tree.js';
 import { type Dump, dumpNamed, dumpOfOne } from '../triage/dump.js';
-import { optimiseLess } from './bytecode.js';
 import { EXIT } from './exit.js';
+import { optimiseLess } from './optimise.js';
 import { complain, hasPrinted, isTerminal } from './print.js';
 
 export { EXIT };
