@@ -40,8 +40,8 @@ export function firstOther(bytes: Uint8Array, value: number): number {
 }
 
 /**
- * As many as there are if all are the same. By itself, V8 compiles the
- * loop once, and does not fall back because of what follows it.
+ * Where the first other word stands, or how many there are. A loop in a function of its own is compiled once: V8 threw its
+ * code away at each call because of what followed it.
  */
 function firstOtherWord(words: Int32Array, same: number): number {
   let i = 0;

@@ -341,6 +341,7 @@ export class Search {
       order,
       dialect,
     };
+    // The other kinds take as much wherever the region ends.
     const rounded = roundedSizes(base);
     const taken = rounded.memSize - dmesgRoom(rounded);
     for (const memSize of endsOf(base, chain.at, count * zoneSize, this.#given, this.#whole)) {

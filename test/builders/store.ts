@@ -1,5 +1,7 @@
 // What a test asks of an open store: bytes or the code of an error, never an exception of another kind.
 
+import fc from 'fast-check';
+import type { Test } from 'tap';
 import type { Pstore, PstoreRecord } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 
@@ -39,3 +41,37 @@ export const NOT_ERASED = /^(EPERM|EROFS|EBUSY)$/;
 
 /** A name that neither a shell nor a terminal trips over. */
 export const HARMLESS_NAME = /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/;
+
+/** Names that are no record's, whatever the store. */
+const NO_NAMES = ['', '.', '..', '\0', '-'.repeat(300)];
+
+/** find() gives what the list shows, and nothing else. */
+export function checkNames(t: Test, store: Pstore): void {
+  for (const record of store) {
+    t.equal(store.backend.find(record.name), record.slot, record.name);
+    const { name } = record;
+    for (const wrong of [`${name}x`, `x${name}`, `${name}.salvaged`, `../${name}`, `${name}/..`]) {
+      t.equal(store.backend.find(wrong), undefined, wrong);
+    }
+  }
+  for (const wrong of NO_NAMES) t.equal(store.backend.find(wrong), undefined);
+}
+
+/** A record has as many bytes as it says, and any part of it is a part of the whole. */
+export function checkSizes(t: Test, store: Pstore): void {
+  for (const record of store) {
+    const whole = store.read(record);
+    t.equal(whole.length, record.size, record.name);
+    const content = store.backend.open(record.slot);
+    fc.assert(
+      fc.property(fc.nat(record.size + 100), fc.nat(5000), (position, length) => {
+        const target = new Uint8Array(length);
+        const got = content.read(target, position);
+        const wanted = whole.subarray(position, position + length);
+        return got === wanted.length && Buffer.compare(target.subarray(0, got), wanted) === 0;
+      }),
+      { numRuns: 20 },
+    );
+    content.close?.();
+  }
+}

@@ -63,7 +63,6 @@ for (const [name, sizes] of Object.entries(REGIONS)) {
 
 t.test('the beginning is a region where its size is given, whatever its first header is', async (t) => {
   const region = new Region({ mem: 32 * M, record: 0, console: 16 * M, pmsg: 16 * M });
-  region.header('pmsg', 0, 0, 0);
   const message = ascii('a message of a program\n');
   const pmsg = region.zone('pmsg');
   region.bytes.set(message, pmsg.offset + 12);
