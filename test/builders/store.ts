@@ -39,8 +39,8 @@ export function isSame(a: Read | undefined, b: Read | undefined): boolean {
 /** Codes with which a kind says that it does not erase. */
 export const NOT_ERASED = /^(EPERM|EROFS|EBUSY)$/;
 
-/** A name that neither a shell nor a terminal trips over. */
-export const HARMLESS_NAME = /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*$/;
+/** A name that no shell, no script and no terminal trips over. */
+export const HARMLESS_NAME = /^[^-.\s/\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]{0,254}$/;
 
 /** Names that are no record's, whatever the store. */
 const NO_NAMES = ['', '.', '..', '\0', '-'.repeat(300)];

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type OpenImageOptions, open, type Pstore } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 import { ROOT_INO } from '../../lib/tree/tree.js';
+import { HARMLESS_NAME } from '../builders/store.js';
 
 export class Wrong extends Error {}
 
@@ -15,9 +16,6 @@ export function must(holds: boolean, otherwise: string): asserts holds {
 
 /** What names and messages must not bring to a terminal. */
 export const CONTROLS = /[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
-/** A name that no shell and no script trips over. */
-const NAME = /^[^-.\s/\0-\x1f\x7f-\x9f][^/\0-\x1f\x7f-\x9f]{0,254}$/;
-
 let scratch: string | undefined;
 
 /** A folder of this process alone, gone with it. */
@@ -63,7 +61,7 @@ export function look(bytes: Uint8Array, options: OpenImageOptions = {}): Shown |
 function everything(store: Pstore): Shown {
   const shown = new Map<string, Uint8Array | string>();
   for (const record of store) {
-    must(NAME.test(record.name), `a record is called ${JSON.stringify(record.name)}`);
+    must(HARMLESS_NAME.test(record.name), `a record is called ${JSON.stringify(record.name)}`);
     must(!shown.has(record.name), `two records are called ${record.name}`);
     must(store.backend.find(record.name) === record.slot, `${record.name} is not found by its name`);
     const read = orCode(() => store.read(record));
