@@ -141,7 +141,7 @@ function inCompany({ plain, ftrace, damagedFtrace, ...rest }: RamMarks): RamMark
   return { ...rest, plain, ftrace: new Map(kept), damagedFtrace: new Map(damaged) };
 }
 
-/** What all sizes but those of single processors are multiples of. */
+/** Most sizes are multiples of this; zones that share what the rings leave, and those of one processor, need not be. */
 const SECTOR = 512;
 
 /** Headers that are looked at for a compressed dump, and such dumps whose texts are looked through. */
