@@ -37,7 +37,7 @@ function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Stor
     const shape = parsePageShape(given);
     return shape ? new SpareStorage(file, shape) : file;
   }
-  const shape = findSpare(new SurvivingStorage(file));
+  const shape = findSpare(SurvivingStorage.opening(file));
   if (!shape || contradicts(keys, shape)) return file;
   const text = pageShapeText(shape);
   const found = `${shape.spare} spare bytes (OOB) of NAND flash stand after each ${shape.data} bytes`;
