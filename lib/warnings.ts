@@ -37,6 +37,7 @@ export type WarningCode =
   | 'header-version'
   | 'header-stray'
   | 'region-inside'
+  | 'search-ended'
   | 'page-damaged'
   | 'spare-bytes'
   | 'medium-damaged'

@@ -23,7 +23,7 @@ import { type Found, findGeometry, type Wanted } from './find-geometry.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import { layOutRam, NO_RAM_ZONES, ramZones } from './geometry.js';
 import { GEOMETRY_KEYS, givenDialects, givenSizes } from './keys.js';
-import { type Located, locate, type Scanned, scan, straysOf } from './region.js';
+import { type Located, locate, MAX_SIGNATURES, type Scanned, scan, straysOf } from './region.js';
 import { commandLine, type ToldRegion } from './told.js';
 import { PersistentRamZone } from './zone.js';
 
@@ -61,6 +61,7 @@ function open(context: OpenContext): Records {
   const described = describe(found, keys);
   const source = sourceText('ramoops', path, keys, described.sourceKeys);
   sayWhere(context, scanned, found, source);
+  saySearched(context, scanned);
   const strays = findStrays(context, scanned, found);
   const kallsyms = keys.text('kallsyms');
   const compress = keys.choice<CompressionChoice>('compress', ['auto', 'none', ...COMPRESSIONS]) ?? 'auto';
@@ -127,6 +128,14 @@ function sayWhere(
   }
   if (keys.has('offset')) return;
   warnings.add('region-inside', `${path}: a region of ramoops of ${memSize} bytes stands at ${place}: ${source}`, base);
+}
+
+/** A region that stands after what was searched is not found. */
+function saySearched({ path, storage, warnings }: OpenContext, { searched }: Scanned): void {
+  if (searched >= storage.size) return;
+  const why = `more than ${MAX_SIGNATURES} places in it look like the header of a zone`;
+  const what = `only the first ${searched} bytes were searched for regions of ramoops, since ${why}`;
+  warnings.add('search-ended', `${path}: ${what}; offset= and size= name a part that lies after them`, searched);
 }
 
 /** Zones of which each has its header, and one holds something: words of other things do not lie so by accident. */

@@ -45,6 +45,8 @@ export interface Scanned {
   readonly lines: readonly number[];
   readonly told: Told;
   readonly isSram: boolean;
+  /** Bytes that were searched: less than all where too many places look like a header. */
+  readonly searched: number;
   /** What was found in parts of the file, by the part: several questions are asked of one. The latest few. */
   readonly detections: Map<string, Detection>;
 }
@@ -67,11 +69,13 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   const signatures: number[] = [];
   const told = new Told();
   const lines: number[] = [];
+  let searched = storage.size;
   const buffer = readingBuffer(Math.min(storage.size, CHUNK + Told.OVERLAP));
   for (let base = 0; base < storage.size; base += CHUNK) {
     const bytes = buffer.subarray(0, storage.read(buffer, base));
     if (isSmall) marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
-    else if (signatures.length < MAX_SIGNATURES) addSignatures(bytes, base, signatures);
+    else if (signatures.length <= MAX_SIGNATURES) addSignatures(bytes, base, signatures);
+    else searched = Math.min(searched, base);
     told.add(bytes);
     if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);
     if (bytes.length < CHUNK) break;
@@ -83,11 +87,11 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   }
   const found = isSmall ? marks.result() : inCompany(marks.result());
   addCompressed(told, storage, found);
-  return { marks: found, lines, told, isSram: isSram(storage), detections: new Map() };
+  return { marks: found, lines, told, isSram: isSram(storage), searched, detections: new Map() };
 }
 
 /** Beyond this many, a file is made to keep us busy. */
-const MAX_SIGNATURES = 1 << 16;
+export const MAX_SIGNATURES = 1 << 16;
 const SIGNATURES = [true, false].map((little) => {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, RAM_SIGNATURE, little);

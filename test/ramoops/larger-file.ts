@@ -87,3 +87,24 @@ t.test('a header that goes beyond the end of the region is none of its own', asy
     t.same(readAll(open(file, { backend: 'ramoops', keys: { mem_size: '64K' } })), wanted, `${beyond} bytes beyond`);
   }
 });
+
+t.test('where the search ends early, that is said', async (t) => {
+  const region = built(REGIONS['even zones']!);
+  const file = new Uint8Array(24 * M);
+  file.set(region.bytes);
+  const signature = Buffer.from('DBGC');
+  // Words that are no header: what follows each is too large for any zone.
+  for (let at = 18 * M; at < 20 * M; at += 16) file.fill(0xff, at + 4, at + 12).set(signature, at);
+  const store = open(file, { backend: 'ramoops' });
+  t.equal(readAll(store).size, readAll(open(region.bytes)).size, 'what stands before is shown');
+  const [warning, ...more] = store.warnings.filter(({ code }) => code === 'search-ended');
+  t.match(warning?.message, /^image: only the first 19922944 bytes were searched .* offset= and size= /);
+  t.equal(warning?.offset, 19 * M);
+  t.same(more, []);
+  file.fill(0, 18 * M, 19.5 * M);
+  t.same(
+    open(file, { backend: 'ramoops' }).warnings.filter(({ code }) => code === 'search-ended'),
+    [],
+    'all was searched',
+  );
+});
