@@ -39,6 +39,9 @@ const SAMPLE = 512;
 /** What damaged records may take from the fit of the right encoding; a wrong place of the CPU takes some 0.4. */
 const DAMAGED = 0.1;
 
+/** What looks right to this degree needs no look at the other encodings: records of another size cannot seem right, too. */
+const CLEAR = 0.98;
+
 /** A CPU number that is likely in a ring that all CPUs share. */
 const LIKELY_CPUS = 64;
 
@@ -54,9 +57,13 @@ const CHUNK = 4096;
  * @param certain whether the word size of `abi` is known, so that others are not tried
  */
 export function findEncoding(rings: readonly Uint8Array[], abi: Abi, certain = false): FtraceEncoding {
-  const fits = inOrder(abi)
-    .filter(({ wordBits }) => !certain || wordBits === abi.wordBits)
-    .map((encoding) => ({ encoding, fit: fitOf(rings, encoding, abi.endian) }));
+  const encodings = inOrder(abi).filter(({ wordBits }) => !certain || wordBits === abi.wordBits);
+  const fits: { encoding: FtraceEncoding; fit: number }[] = [];
+  for (const encoding of encodings) {
+    const fit = fitOf(rings, encoding, abi.endian);
+    if (encoding.cpu === 'ts' && fit >= CLEAR) return encoding;
+    fits.push({ encoding, fit });
+  }
   const best = fits.reduce((first, other) => (other.fit > first.fit ? other : first));
   // All functions may be aligned, as if each `ip` had CPU 0; a `ts` that ends in the CPU's number is no accident.
   const byTimestamp = fits.find(
@@ -121,7 +128,7 @@ class Reader {
   }
 
   /** Low 32 bits of `ip` (0) or `parent_ip` (1). */
-  #wordLow(record: number, word: 0 | 1): number {
+  addressLow(record: number, word: 0 | 1): number {
     return this.#fields.u32(this.#encoding.wordBits === 32 ? record + word * 4 : record + word * 8 + this.#low);
   }
 
@@ -130,9 +137,9 @@ class Reader {
       case 'ts':
         return this.low(record) & ((1 << TS_CPU_BITS) - 1);
       case 'ip':
-        return this.#wordLow(record, 0) & 3;
+        return this.addressLow(record, 0) & 3;
       case 'ip1':
-        return this.#wordLow(record, 0) & 1;
+        return this.addressLow(record, 0) & 1;
     }
   }
 
@@ -141,15 +148,22 @@ class Reader {
     return this.#encoding.cpu === 'ts' ? ts >> BigInt(TS_CPU_BITS) : ts;
   }
 
+  timestampText(record: number): string {
+    const rough = this.roughTimestamp(record);
+    return rough < Number.MAX_SAFE_INTEGER ? String(rough) : String(this.timestamp(record));
+  }
+
   /** The timestamp, exact below 2^53. */
   roughTimestamp(record: number): number {
-    const [high, low] = [this.high(record), this.low(record)];
+    const high = this.high(record);
+    const low = this.low(record);
     return this.#encoding.cpu === 'ts' ? high * 2 ** (32 - TS_CPU_BITS) + (low >>> TS_CPU_BITS) : high * 2 ** 32 + low;
   }
 
   /** Whether the timestamp of this record is smaller than that of a record elsewhere, which `ts >> 8` may hide. */
   earlier(record: number, other: Reader, otherRecord: number): boolean {
-    const [high, otherHigh] = [this.high(record), other.high(otherRecord)];
+    const high = this.high(record);
+    const otherHigh = other.high(otherRecord);
     if (high !== otherHigh) return high < otherHigh;
     const shift = this.#encoding.cpu === 'ts' ? TS_CPU_BITS : 0;
     return this.low(record) >>> shift < other.low(otherRecord) >>> shift;
@@ -158,19 +172,16 @@ class Reader {
   /** Whether both addresses are in the same part of the address space: 4 GiB, or 256 MiB of a 32-bit machine. */
   hasLikelyAddresses(record: number): boolean {
     if (this.#encoding.wordBits === 32) {
-      const top = this.#wordLow(record, 0) >>> 28;
-      return top !== 0 && top === this.#wordLow(record, 1) >>> 28;
+      const top = this.addressLow(record, 0) >>> 28;
+      return top !== 0 && top === this.addressLow(record, 1) >>> 28;
     }
     const top = this.#fields.u32(record + this.#high);
     return top !== 0 && top === this.#fields.u32(record + 8 + this.#high);
   }
 
-  /** `ip` (0) or `parent_ip` (1), as hexadecimal digits without leading zeros. */
-  address(record: number, word: 0 | 1): string {
-    const low = this.#wordLow(record, word);
-    if (this.#encoding.wordBits === 32) return low.toString(16);
-    const high = this.#fields.u32(record + word * 8 + this.#high);
-    return high === 0 ? low.toString(16) : high.toString(16) + low.toString(16).padStart(8, '0');
+  /** The high ones. */
+  addressHigh(record: number, word: 0 | 1): number {
+    return this.#encoding.wordBits === 32 ? 0 : this.#fields.u32(record + word * 8 + this.#high);
   }
 }
 
@@ -200,15 +211,16 @@ function mergeTwo(first: Uint8Array, second: Uint8Array, encoding: FtraceEncodin
   const size = encoding.recordSize;
   const [a, b] = [new Reader(first, encoding, endian), new Reader(second, encoding, endian)];
   const merged = new Uint8Array(first.length + second.length);
-  let [i, j] = [0, 0];
+  let i = 0;
+  let j = 0;
   while (i < first.length && j < second.length) {
-    if (a.earlier(i, b, j)) {
-      merged.set(first.subarray(i, i + size), i + j);
-      i += size;
-    } else {
-      merged.set(second.subarray(j, j + size), i + j);
-      j += size;
-    }
+    // As many of one as go out together.
+    const [fromI, fromJ] = [i, j];
+    while (i < first.length && a.earlier(i, b, j)) i += size;
+    merged.set(first.subarray(fromI, i), fromI + fromJ);
+    if (i === first.length) break;
+    while (j < second.length && !a.earlier(i, b, j)) j += size;
+    merged.set(second.subarray(fromJ, j), i + fromJ);
   }
   merged.set(first.subarray(i), i + j);
   merged.set(second.subarray(j), first.length + j);
@@ -227,17 +239,17 @@ export function ftraceText(
   symbols?: SymbolTable,
 ): Uint8Array {
   const reader = new Reader(merged, encoding, endian);
-  const names = new SymbolNames(symbols);
+  const addresses = new Addresses(symbols);
   const size = encoding.recordSize;
   const encoder = new TextEncoder();
   const chunks: Uint8Array[] = [];
   let lines = '';
   let count = 0;
   for (let record = merged.length % size; record < merged.length; record += size) {
-    const [ip, parent] = [reader.address(record, 0), reader.address(record, 1)];
-    lines +=
-      `CPU:${reader.cpu(record)} ts:${reader.timestamp(record)} ${ip.padStart(8, '0')}  ${parent.padStart(8, '0')}` +
-      `  ${names.plain(ip)} <- ${names.withOffset(parent)}\n`;
+    const ip = addresses.of(reader.addressHigh(record, 0), reader.addressLow(record, 0));
+    const parent = addresses.of(reader.addressHigh(record, 1), reader.addressLow(record, 1));
+    const when = `CPU:${reader.cpu(record)} ts:${reader.timestampText(record)}`;
+    lines += `${when} ${ip.digits}  ${parent.digits}  ${ip.plain} <- ${parent.withOffset}\n`;
     if (++count % CHUNK === 0) {
       chunks.push(encoder.encode(lines));
       lines = '';
@@ -247,37 +259,48 @@ export function ftraceText(
   return joined(chunks);
 }
 
-/** `%ps` and `%pS` for addresses that come again and again. */
-class SymbolNames {
+/** What is printed of an address. */
+interface Address {
+  /** `%08lx` */
+  readonly digits: string;
+  /** `%ps` */
+  readonly plain: string;
+  /** `%pS` */
+  readonly withOffset: string;
+}
+
+/** Addresses come again and again: so many are kept. */
+const MAX_ADDRESSES = 4096;
+
+class Addresses {
   readonly #symbols: SymbolTable | undefined;
-  readonly #plain = new Map<string, string>();
-  readonly #withOffset = new Map<string, string>();
+  /** By the low half of those that have one high half, which the next address mostly has, too. */
+  readonly #known = new Map<number, Address>();
+  #high = 0;
 
   constructor(symbols: SymbolTable | undefined) {
     this.#symbols = symbols;
   }
 
-  plain(address: string): string {
-    return this.#named(this.#plain, address, false);
-  }
-
-  withOffset(address: string): string {
-    return this.#named(this.#withOffset, address, true);
-  }
-
-  #named(names: Map<string, string>, address: string, offset: boolean): string {
-    if (!this.#symbols) return `0x${address}`;
-    let name = names.get(address);
-    if (name === undefined) {
-      const found = this.#symbols.lookup(BigInt(`0x${address}`));
-      name = `0x${address}`;
-      if (found) {
-        const place = offset ? `+0x${found.offset.toString(16)}/0x${found.size.toString(16)}` : '';
-        name = `${found.name}${place}${found.module === null ? '' : ` [${found.module}]`}`;
-      }
-      names.set(address, name);
+  of(high: number, low: number): Address {
+    if (high !== this.#high || this.#known.size >= MAX_ADDRESSES) {
+      this.#known.clear();
+      this.#high = high;
     }
-    return name;
+    const known = this.#known.get(low);
+    if (known) return known;
+    const address = this.#made(high === 0 ? low.toString(16) : high.toString(16) + low.toString(16).padStart(8, '0'));
+    this.#known.set(low, address);
+    return address;
+  }
+
+  #made(hex: string): Address {
+    const digits = hex.padStart(8, '0');
+    const found = this.#symbols?.lookup(BigInt(`0x${hex}`));
+    if (!found) return { digits, plain: `0x${hex}`, withOffset: `0x${hex}` };
+    const place = `+0x${found.offset.toString(16)}/0x${found.size.toString(16)}`;
+    const module = found.module === null ? '' : ` [${found.module}]`;
+    return { digits, plain: `${found.name}${module}`, withOffset: `${found.name}${place}${module}` };
   }
 }
 

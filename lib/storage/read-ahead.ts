@@ -15,6 +15,14 @@ const BEGINNING = 1 << 20;
 /** Pages that are kept: as many as a small medium has. */
 const MAX_PAGES = SMALL / PAGE;
 
+/** The memory of pages that nobody looks at any more: the next medium's pages need not be cleared before they are read. */
+const unused: Uint8Array[] = [];
+const MAX_UNUSED = 16;
+
+function letGo(page: Uint8Array): void {
+  if (unused.length < MAX_UNUSED) unused.push(new Uint8Array(page.buffer));
+}
+
 export class ReadAheadStorage implements Storage {
   readonly path: string;
   readonly size: number;
@@ -39,6 +47,7 @@ export class ReadAheadStorage implements Storage {
 
   /** From now on every read goes to the medium itself: what was looked up is found, and the medium may change. */
   settle(): void {
+    for (const bytes of this.#pages?.values() ?? []) letGo(bytes);
     this.#pages = undefined;
   }
 
@@ -58,29 +67,34 @@ export class ReadAheadStorage implements Storage {
     return true;
   }
 
-  /** Reads the pages that are missing, in one go. @returns false where the medium does not give all of them */
+  /** Reads the pages that are missing. @returns false where the medium does not give all of them */
   #fetch(first: number, last: number): boolean {
     const pages = this.#pages;
     if (!pages) return false;
-    let from = first;
-    while (pages.has(from)) from++;
-    const end = Math.min((last + 1) * PAGE, this.size);
-    const bytes = new Uint8Array(end - from * PAGE);
-    try {
-      if (this.#below.read(bytes, from * PAGE) < bytes.length) return false;
-    } catch {
-      // A broken place among these pages: whoever asked reads just what is needed, and hears of it.
-      return false;
+    for (let page = first; page <= last; page++) {
+      if (pages.has(page)) continue;
+      const bytes = this.#readPage(page);
+      if (!bytes) return false;
+      pages.set(page, bytes);
     }
-    for (let page = from; page <= last; page++) {
-      pages.delete(page);
-      pages.set(page, bytes.subarray((page - from) * PAGE, (page - from + 1) * PAGE));
-    }
-    for (const oldest of pages.keys()) {
+    for (const [oldest, bytes] of pages) {
       if (pages.size <= MAX_PAGES) break;
       pages.delete(oldest);
+      letGo(bytes);
     }
     return this.#has(first, last);
+  }
+
+  #readPage(page: number): Uint8Array | undefined {
+    const room = unused.pop() ?? new Uint8Array(PAGE);
+    const bytes = room.subarray(0, Math.min(PAGE, this.size - page * PAGE));
+    try {
+      if (this.#below.read(bytes, page * PAGE) === bytes.length) return bytes;
+    } catch {
+      // A broken place in this page: whoever asked reads just what is needed, and hears of it.
+    }
+    letGo(bytes);
+    return undefined;
   }
 
   #copy(target: Uint8Array, offset: number): number {
