@@ -4,7 +4,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { commandRows, pipeRow, zerosRow } from './benchmark/commands.js';
 import { contenders } from './benchmark/contenders.js';
 import { fileRows, firstListing } from './benchmark/files.js';
@@ -20,11 +19,12 @@ import {
   recoveryRows,
   type ZonesPlan,
 } from './benchmark/zones.js';
+import { scriptOptions } from './options.js';
 
 const FILE_ROWS = ['ls', 'stat', 'stat-warm', 'cat', 'cat-warm', 'readers', 'large', 'op'];
 const ROWS = [...FILE_ROWS, 'first-ls', 'commands', 'zeros', 'pipe', 'rm', 'recover', 'compressed', 'memory'];
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('bench', {
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },

@@ -4,11 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from './options.js';
 import { layOutPackage } from './packaging/debian.js';
 import { koffiFolders } from './packaging/koffi.js';
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('build-deb', {
   options: {
     executable: { type: 'string' },
     architecture: { type: 'string', default: 'amd64' },

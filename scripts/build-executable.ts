@@ -16,7 +16,7 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from './options.js';
 import { filesBeside } from './packaging/beside.js';
 import { executableBundle } from './packaging/executable-bundle.js';
 import { chapter, licencesOf, packagesInside } from './packaging/licences.js';
@@ -30,7 +30,7 @@ interface Postject {
 /** Node's own mark of the place that a blob is put in. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('build-executable', {
   options: {
     node: { type: 'string', default: process.execPath },
     licence: { type: 'string' },

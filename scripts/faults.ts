@@ -1,11 +1,11 @@
 // Faults of the medium, each under every family and command: prints a table of what a person sees. scripts/faults runs it.
 
-import { parseArgs } from 'node:util';
 import { open, type Pstore } from '../lib/core.js';
 import { PstoreError } from '../lib/errors.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
 import { FaultyStorage } from '../test/builders/faulty.js';
 import { SPECIMENS, type Specimen } from '../test/builders/specimens.js';
+import { scriptOptions } from './options.js';
 
 const BLOCK = 4096;
 /** Bytes that a grown image has more. */
@@ -113,7 +113,7 @@ function bug(what: string): string {
   return `A BUG: ${what}`;
 }
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('faults', {
   options: {
     /** Only the first specimen of each family. */
     first: { type: 'boolean', default: false },

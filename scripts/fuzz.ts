@@ -2,9 +2,9 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { fuzz, keepInCorpus } from '../test/trials/fuzz.js';
 import { TARGETS } from '../test/trials/targets.js';
+import { scriptOptions } from './options.js';
 
 /** Looking at an image several times takes a second or two at most. */
 const SLOW_MS = 5000;
@@ -14,7 +14,7 @@ const MAX_KEPT = 24;
 // What is mounted is unmounted at the end, however it comes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('fuzz', {
   options: {
     seed: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '60' },

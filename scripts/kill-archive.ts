@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { surviveKills } from '../test/trials/killed-archive.js';
 import { Random } from '../test/trials/random.js';
+import { scriptOptions } from './options.js';
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('kill-archive', {
   options: { kills: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
 });
 const kills = Number(options.kills);

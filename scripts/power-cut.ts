@@ -1,11 +1,11 @@
 // Cuts the power in every change of every family, and prints what is found afterwards. scripts/power-cut runs it.
 
-import { parseArgs } from 'node:util';
 import { SPECIMENS } from '../test/builders/specimens.js';
 import { changesOf, cutPower } from '../test/trials/power-cut.js';
 import { Random } from '../test/trials/random.js';
+import { scriptOptions } from './options.js';
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('power-cut', {
   options: {
     seed: { type: 'string', default: '1' },
     shuffles: { type: 'string', default: '64' },

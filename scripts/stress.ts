@@ -5,13 +5,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { partition } from '../test/builders/zone.js';
 import { ROOT } from '../test/fixture-path.js';
 import { pstorefuse, unmountHard } from '../test/mounted.js';
 import { Random } from '../test/trials/random.js';
+import { scriptOptions } from './options.js';
 
-const { values: options } = parseArgs({
+const { values: options } = scriptOptions('stress', {
   options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string', default: '1' } },
 });
 
