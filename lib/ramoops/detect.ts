@@ -109,7 +109,7 @@ export class Detection {
     return {
       sizes: best.sizes,
       endian: this.#marks.endian,
-      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) || best.hasStrangePmsg ? DOUBTED : 1),
+      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) || best.isStrange ? DOUBTED : 1),
       certain: certainKinds(best, rivals),
       misfit: best.misfit,
       fitting: best.fitting,

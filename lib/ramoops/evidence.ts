@@ -59,8 +59,11 @@ export interface Fit {
   readonly marks: number;
   readonly explained: number;
   readonly strays: readonly number[];
-  /** Whether a pmsg zone holds a console's lines although there is a console: the sizes may be those of another boot. */
-  readonly hasStrangePmsg: boolean;
+  /**
+   * Whether a pmsg zone holds a console's lines although there is a console, or the second console something although the
+   * first one holds nothing: the sizes may be those of another boot.
+   */
+  readonly isStrange: boolean;
 }
 
 interface ZoneVerdict {
@@ -105,7 +108,8 @@ export class Evidence {
   fit(geometry: RamGeometry): Fit {
     let [misfit, blank, fitting, unlikely, looked] = [0, 0, 0, 0, 0];
     let newest = -1n;
-    let hasStrangePmsg = false;
+    let isStrange = false;
+    let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
     const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
@@ -118,7 +122,12 @@ export class Evidence {
       if (verdict.misfit < 1) fitting++;
       if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
         misfit += CONSOLE_IN_PMSG;
-        hasStrangePmsg = true;
+        isStrange = true;
+      }
+      if (zone.type === 'console') {
+        const isLive = this.places.isLive(zone.offset);
+        if (console === 'empty' && isLive) isStrange = true;
+        if (console === 'none') console = isLive ? 'live' : 'empty';
       }
       if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
     }
@@ -126,7 +135,7 @@ export class Evidence {
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     misfit += this.#strayCost(strays, newest);
     const explained = offsets.length - strays.length;
-    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, hasStrangePmsg };
+    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, isStrange };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {

@@ -83,6 +83,13 @@ t.test('dumps that begin with the second zone may stand behind an empty boot log
   for (const seed of [41_027, 41_034]) t.equal(judge(MAKERS['rockchip-boot-log']!(dice(seed)), false), 'warned');
 });
 
+t.test(
+  'a second console that is used, though the first one is not, may be of another boot: that is said',
+  async (t) => {
+    t.equal(judge(MAKERS['regeometry']!(dice(51_021)), false), 'warned');
+  },
+);
+
 t.test('many ftrace zones do not hide that pmsg stands in front of them', async (t) => {
   t.equal(judge(MAKERS['larger file']!(dice(41_002)), false), 'right');
 });
