@@ -86,7 +86,7 @@ t.test('dumps that begin with the second zone may stand behind an empty boot log
 t.test(
   'a second console that is used, though the first one is not, may be of another boot: that is said',
   async (t) => {
-    t.equal(judge(MAKERS['regeometry']!(dice(51_021)), false), 'warned');
+    t.equal(judge(MAKERS.regeometry!(dice(51_021)), false), 'warned');
   },
 );
 
