@@ -2,6 +2,7 @@
 
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { BLOCK } from '../storage/surviving.js';
 import type { ParityRule } from './dialects.js';
 import {
   ftraceVersionCode,
@@ -19,6 +20,8 @@ import { PersistentRamZone } from './zone.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
+/** A ring that says to hold something, of which there is nothing but zeros. */
+const ONLY_ZEROS = 3;
 /** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
 const CONSOLE_IN_PMSG = 1.5;
 /** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
@@ -92,10 +95,7 @@ export class Evidence {
     const header = (offset: number) => readRange(storage, offset, RAM_HEADER_SIZE);
     this.places = new Places(marks, {
       sizeOf: (offset) => readRamHeader(header(offset), marks.endian).size,
-      isBlank: (offset) => {
-        const bytes = header(offset);
-        return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
-      },
+      isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
       dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
     });
@@ -277,6 +277,25 @@ export class Evidence {
   }
 }
 
+/** Whether nothing was ever written there, or a block was lost that a header lies in, or lies in with its beginning or end. */
+function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
+  const inFirst = BLOCK - (offset % BLOCK);
+  if (inFirst >= 4) return isUniform(bytes);
+  const first = bytes.subarray(0, inFirst);
+  const second = bytes.subarray(inFirst);
+  const isOfSignature = (part: Uint8Array, from: number) =>
+    part.subarray(0, 4 - from).every((byte, at) => byte === signatureByte(from + at, endian));
+  return (isUniform(first) || isOfSignature(first, 0)) && (isUniform(second) || isOfSignature(second, inFirst));
+}
+
+function isUniform(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
+}
+
+function signatureByte(at: number, endian: Abi['endian']): number {
+  return (RAM_SIGNATURE >>> (8 * (endian === 'little' ? at : 3 - at))) & 0xff;
+}
+
 /** @returns undefined where no line of a dump stands */
 function dumpVerdict(bytes: Uint8Array): ZoneVerdict | undefined {
   const line = readDumpLine(bytes);
@@ -288,7 +307,8 @@ function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Zon
   const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...bytes.subarray(0, 64)));
   const isConsole = looksLikeConsole(bytes.subarray(hasWrapped ? bytes.indexOf(NEWLINE) + 1 : 0));
   const misplaced = type === 'console' ? !isConsole : isConsole;
-  return { misfit: isDump ? FOREIGN_LINE : 0, unlikely: misplaced ? 1 : 0 };
+  const isNothing = bytes.length > 0 && bytes.every((byte) => byte === 0);
+  return { misfit: isDump ? FOREIGN_LINE : isNothing ? ONLY_ZEROS : 0, unlikely: misplaced ? 1 : 0 };
 }
 
 /**

@@ -9,6 +9,7 @@ import { pieces, readingBuffer, readRange, type Storage } from '../storage/stora
 import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
+import { layOutRam, ramZones } from './geometry.js';
 import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
 import { upperBound } from './places.js';
 import type { GivenSizes } from './region-sizes.js';
@@ -28,8 +29,6 @@ const MAX_BEGINNINGS = 4;
 const ELSEWHERE = 1.5;
 /** Below this nothing speaks against a geometry. */
 const GOOD = 1;
-/** As much as a single header that is missing speaks against one; see places.ts. */
-const ONE_MISSING = 4.5;
 /** Bytes that tell a text. */
 const FIRST_TEXT = 256;
 const CHUNK = 1 << 20;
@@ -196,7 +195,8 @@ export function locate(
   const isAtBeginning = wanted === 0 || (wanted === undefined && mayBeginAtOnce);
   const whole = isAtBeginning ? look(storage, scanned, offsets, 0, given, dialects) : undefined;
   const isHere = offsets[0] === 0 || given.memSize !== undefined;
-  if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, whole, offsets.length))) return whole;
+  if (whole && (whole.detected.misfit < GOOD || isHere || lacksOne(storage, marks, whole, offsets.length)))
+    return whole;
   let best = whole;
   let cost = whole ? whole.detected.misfit : Number.POSITIVE_INFINITY;
   const beginnings = wanted === undefined ? [...beginningsOf(offsets, marks)] : [wanted];
@@ -210,10 +210,18 @@ export function locate(
   return best;
 }
 
-/** Whether a region at the beginning explains all headers, but lacks its first one: that was lost, its zones keep their numbers. */
-function lacksOne(storage: Storage, { detected }: Located, headers: number): boolean {
-  const isOne = detected.strays.length === 0 && headers > 1 && detected.misfit <= ONE_MISSING;
-  return isOne && mayHoldZone(storage);
+/**
+ * Whether a region at the beginning explains all headers, but lacks its first one: that was lost, its zones keep their
+ * numbers. What else is damaged in it speaks against any other beginning as well.
+ */
+function lacksOne(storage: Storage, marks: RamMarks, { detected }: Located, headers: number): boolean {
+  if (detected.strays.length > 0 || headers < 2) return false;
+  const isSound = (offset: number) => marks.plain.has(offset) || marks.ftrace.has(offset);
+  const isDamaged = (offset: number) => marks.damaged.has(offset) || marks.damagedFtrace.has(offset);
+  for (const { offset } of ramZones(layOutRam(detected.sizes, storage.path))) {
+    if (offset > 0 && offset < storage.size && !isSound(offset) && !isDamaged(offset)) return false;
+  }
+  return !isSound(0) && mayHoldZone(storage);
 }
 
 /** Whether the bytes after a first header that is lost may be a zone's: unused ones, or a text. */
