@@ -119,7 +119,7 @@ class SalvageSlots {
     const plain = inner.find(name);
     if (plain !== undefined || !name.endsWith(SUFFIX)) return plain;
     const parsed = parseRecordName(inner.name, name);
-    const place = parsed && (inner.slotOf?.(parsed.type, parsed.id) ?? inner.find(name.slice(0, -SUFFIX.length)));
+    const place = (parsed && inner.slotOf?.(parsed.type, parsed.id)) ?? inner.find(name.slice(0, -SUFFIX.length));
     if (place === undefined) return undefined;
     return [place, place + this.#own].find((slot) => this.record(slot)?.name === name);
   }

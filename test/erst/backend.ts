@@ -1,6 +1,7 @@
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
+import { open } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 import { erst } from '../../lib/erst/backend.js';
 import type { Backend } from '../../lib/pstore/backend.js';
@@ -177,5 +178,19 @@ t.test('whatever the bytes are', (t) => {
     }),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+t.test('what is salvaged of several records with one number is found by its name', (t) => {
+  const lines = Array.from({ length: 200 }, (_, i) => `<4>[    2.${i}] line ${i * 7919} of ${i % 13}\n`);
+  const whole = deflateRawSync(`Oops#1 Part1\n${lines.join('')}`);
+  const z = { section: SECTION.dmesgZ, data: whole.subarray(0, whole.length >> 1) };
+  const store = open(erstFile([slot(7n), slot(7n, z), slot(7n, z), slot(8n, z)]), {
+    backend: 'erst',
+    keys: { salvage: '' },
+  });
+  const names = [...store].map(({ name }) => name);
+  t.ok(names.includes('dmesg-erst-7.3.enc.z.salvaged') && names.includes('dmesg-erst-8.enc.z.salvaged'), names.join());
+  for (const record of store) t.equal(store.backend.find(record.name), record.slot, record.name);
   t.end();
 });
