@@ -179,7 +179,7 @@ class Reader {
     return top !== 0 && top === this.#fields.u32(record + 8 + this.#high);
   }
 
-  /** The high ones. */
+  /** High 32 bits of the same. */
   addressHigh(record: number, word: 0 | 1): number {
     return this.#encoding.wordBits === 32 ? 0 : this.#fields.u32(record + word * 8 + this.#high);
   }

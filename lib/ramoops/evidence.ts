@@ -1,5 +1,6 @@
 // What the zones of a geometry hold, and how much of it speaks against the geometry.
 
+import { firstOther, isBlank } from '../bytes.js';
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK } from '../storage/surviving.js';
@@ -277,19 +278,15 @@ export class Evidence {
   }
 }
 
-/** Whether nothing was ever written there, or a block was lost that a header lies in, or lies in with its beginning or end. */
+/** Whether nothing was ever written there, or a header was lost with one or both of the blocks that it lies in. */
 function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
   const inFirst = BLOCK - (offset % BLOCK);
-  if (inFirst >= 4) return isUniform(bytes);
+  if (inFirst >= 4) return isBlank(bytes);
   const first = bytes.subarray(0, inFirst);
   const second = bytes.subarray(inFirst);
   const isOfSignature = (part: Uint8Array, from: number) =>
     part.subarray(0, 4 - from).every((byte, at) => byte === signatureByte(from + at, endian));
-  return (isUniform(first) || isOfSignature(first, 0)) && (isUniform(second) || isOfSignature(second, inFirst));
-}
-
-function isUniform(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 0xff);
+  return (isBlank(first) || isOfSignature(first, 0)) && (isBlank(second) || isOfSignature(second, inFirst));
 }
 
 function signatureByte(at: number, endian: Abi['endian']): number {
@@ -307,7 +304,7 @@ function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Zon
   const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...bytes.subarray(0, 64)));
   const isConsole = looksLikeConsole(bytes.subarray(hasWrapped ? bytes.indexOf(NEWLINE) + 1 : 0));
   const misplaced = type === 'console' ? !isConsole : isConsole;
-  const isNothing = bytes.length > 0 && bytes.every((byte) => byte === 0);
+  const isNothing = bytes.length > 0 && firstOther(bytes, 0) < 0;
   return { misfit: isDump ? FOREIGN_LINE : isNothing ? ONLY_ZEROS : 0, unlikely: misplaced ? 1 : 0 };
 }
 

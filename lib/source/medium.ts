@@ -37,7 +37,9 @@ function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Stor
     const shape = parsePageShape(given);
     return shape ? new SpareStorage(file, shape) : file;
   }
-  const shape = findSpare(SurvivingStorage.opening(file));
+  const looked = SurvivingStorage.opening(file);
+  const shape = findSpare(looked);
+  looked.settle();
   if (!shape || contradicts(keys, shape)) return file;
   const text = pageShapeText(shape);
   const found = `${shape.spare} spare bytes (OOB) of NAND flash stand after each ${shape.data} bytes`;
