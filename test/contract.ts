@@ -8,6 +8,7 @@ import { KINDS } from '../lib/source/kinds.js';
 import { Scan } from '../lib/source/scan.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
 import { FaultyStorage } from './builders/faulty.js';
+import { HugeStorage } from './builders/huge.js';
 import { SPECIMENS, type Specimen } from './builders/specimens.js';
 import {
   checkNames,
@@ -24,6 +25,9 @@ import {
 const BLOCK = 4096;
 /** Where a specimen stands in a larger file. */
 const AT = 1 << 18;
+
+/** As much as is looked through of a medium that tells of no holes, several times over: no part of terabytes. */
+const MAX_READ = 1 << 30;
 
 /** Logs of crashes whose names were chosen to harm who reads them. */
 const HOSTILE_TEXTS = [
@@ -268,6 +272,34 @@ for (const specimen of SPECIMENS) {
       found.some(({ kind, offset, sure }) => kind.name === specimen.kind && offset === AT && sure > 0.5),
       JSON.stringify(found.map(({ kind, offset, sure }) => [kind.name, offset, sure])),
     );
+  });
+
+  t.test(`${title}: among terabytes of zeros it is found, or not, without reading them`, async (t) => {
+    const bytes = specimen.bytes();
+    const before = readAll(open(bytes));
+    const huge = (offset: number) => new HugeStorage(2 ** 41, [{ offset, bytes }]);
+    for (const named of [{}, { backend: specimen.kind }]) {
+      const medium = huge(0);
+      try {
+        const store = open(medium, { ...named, name: 'image.raw' });
+        const after = readAll(store);
+        const isAsBefore = [...before].every(([name, read]) => isSame(after.get(name), read));
+        t.ok(isAsBefore || store.warnings.length > 0);
+        for (const _ of store.info().zones);
+      } catch (error) {
+        if (!(error instanceof PstoreError)) throw error;
+        t.match(error.message, /image\.raw/, 'it names the image');
+      }
+      t.ok(medium.bytesRead < MAX_READ, `${medium.bytesRead} bytes were read`);
+    }
+    const medium = huge(AT * BLOCK);
+    const inSmall = new Uint8Array(2 * AT + bytes.length);
+    inSmall.set(bytes, AT);
+    const expected = new Scan(new MemoryStorage(inSmall), { align: 512 }).regions();
+    const found = new Scan(medium, { align: 512 }).regions();
+    const places = (regions: typeof found, at: number) => regions.map(({ kind, offset }) => [kind.name, offset - at]);
+    t.same(places(found, AT * BLOCK), places(expected, AT));
+    t.ok(medium.bytesRead < MAX_READ, `${medium.bytesRead} bytes were read by a scan`);
   });
 
   t.test(`${title}: an erase that the medium did not take is none, and the next one writes again`, async (t) => {

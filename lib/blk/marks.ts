@@ -3,7 +3,7 @@
 import { findBytes } from '#platform';
 import { ALL_ABIS } from '../pstore/abi.js';
 import { FRONT_ENDS, type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
-import type { Storage } from '../storage/storage.js';
+import { type Storage, searchedPieces } from '../storage/storage.js';
 import {
   BUFFER_HEADER_SIZE,
   DMESG_MAGIC,
@@ -46,9 +46,9 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
   signatureAt: endian === 'little' ? 1 : 0,
   magic: wordBytes(DMESG_MAGIC, endian),
 }));
-/** A hostile image may consist of nothing but marks: no more than these are kept, then the search ends. */
-const MIN_KEPT = 4096;
-const BYTES_PER_MARK = 256;
+/** A hostile image may consist of nothing but marks: no more are kept of a piece, which has room for 256 zones, and of all. */
+const MARKS_A_PIECE = 4096;
+const MAX_MARKS = 1 << 17;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MAX_LOST_BITS = 8;
 
@@ -57,31 +57,33 @@ const MAX_LOST_BITS = 8;
  * @returns in the order of their offsets
  */
 export function findMarks(storage: Storage, until: number): Mark[] {
-  const most = Math.max(MIN_KEPT, Math.floor(until / BYTES_PER_MARK));
   const marks = new Map<number, Mark>();
-  const buffer = new Uint8Array(Math.min(CHUNK + 2 * REACH, storage.size));
-  for (let base = 0; base < until && marks.size < most; base += CHUNK) {
-    const from = Math.max(0, base - REACH);
-    const chunk = buffer.subarray(0, storage.read(buffer, from));
-    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    findPlaces(chunk, (at, endian) => {
-      if (marks.size >= most || from + at >= until || marks.has(from + at)) return;
-      const mark = markAt(view, at, from, endian);
+  for (const { bytes, offset } of searchedPieces(storage, { end: until, length: CHUNK, overlap: 2 * REACH })) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const most = Math.min(MAX_MARKS, marks.size + MARKS_A_PIECE);
+    findPlaces(bytes, (at, endian) => {
+      if (offset + at >= until || marks.has(offset + at)) return true;
+      const mark = markAt(view, at, offset, endian);
       if (mark) marks.set(mark.offset, mark);
+      return marks.size < most;
     });
+    if (marks.size >= MAX_MARKS) break;
   }
   return [...marks.values()].sort((a, b) => a.offset - b.offset);
 }
 
-/** Calls `found` where a signature stands, or a dmesg magic after a header of either generation. */
-function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => void): void {
+/**
+ * Calls `found` where a signature stands, or a dmesg magic after a header of either generation.
+ * @param found gives whether to go on
+ */
+function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => boolean): void {
   for (const { endian, signature, signatureAt, magic } of PATTERNS) {
     for (let at = findBytes(chunk, signature, 0); at >= 0; at = findBytes(chunk, signature, at + 1)) {
-      found(at - signatureAt, endian);
+      if (!found(at - signatureAt, endian)) return;
     }
     for (let at = findBytes(chunk, magic, 0); at >= 0; at = findBytes(chunk, magic, at + 1)) {
-      found(at - BUFFER_HEADER_SIZE.blkoops, endian);
-      found(at - BUFFER_HEADER_SIZE.pstore_blk, endian);
+      if (!found(at - BUFFER_HEADER_SIZE.blkoops, endian)) return;
+      if (!found(at - BUFFER_HEADER_SIZE.pstore_blk, endian)) return;
     }
   }
 }

@@ -1,7 +1,6 @@
 // pstorefuse scan: finds images of every kind anywhere in a file or device, and says what to type to open them.
 
 import { PstoreError } from '../errors.js';
-import { type DataRuns, dataRunsOf } from '../mount/data-runs.js';
 import { inUnits } from '../pstore/geometry.js';
 import { SourceKeys, sourceText } from '../pstore/keys.js';
 import { openMedium } from '../source/files.js';
@@ -79,20 +78,13 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
   if (other !== undefined) throw new PstoreError('EINVAL', `${spec.text}: scan has no use for the key ${other}`);
   const warnings = new Warnings();
   const { storage: medium } = openMedium(path, { mode: 'read' }, new Map(), warnings);
-  let runs: DataRuns | undefined;
   try {
     if (medium.size === 0) throw emptyFile(named);
     const image = unwrapped(medium, keys, warnings);
     const part = placed(image, keys, warnings);
     const begin = part instanceof SliceStorage && keys.text('part') === undefined ? part.base : 0;
-    // Only of the file's own bytes it is known where the holes are.
-    runs = part === medium && path !== '-' ? dataRunsOf(path) : undefined;
     const progress = new ScanProgress(part.size);
-    const scanner = new Scan(part, {
-      align,
-      onProgress: (done) => progress.at(done),
-      ...(runs && { dataFrom: (offset) => runs!.dataFrom(offset) }),
-    });
+    const scanner = new Scan(part, { align, onProgress: (done) => progress.at(done) });
     const found = scanner.regions();
     progress.end();
     const other = found.length === 0 ? otherFormatSentence(new SurvivingStorage(part), named) : undefined;
@@ -101,7 +93,6 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
     if (scanner.isIncomplete) complain(`warning: ${named} is full of headers: not all of them were looked at`);
     return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, image.size));
   } finally {
-    runs?.close();
     medium.close();
   }
 }

@@ -28,6 +28,9 @@ export interface ErstHeader {
   readonly damage: string | null;
 }
 
+/** A file of 4 GiB has as many at least; those of QEMU have a few hundred. */
+const MAX_SLOTS = 1 << 20;
+
 /** Whether the bytes begin as QEMU's file. */
 export function beginsAsQemu(bytes: Uint8Array): boolean {
   return MAGIC.every((byte, i) => bytes[i] === byte);
@@ -48,12 +51,14 @@ export function readErstHeader(storage: Storage): ErstHeader | undefined {
   const recordSize = view.getUint32(RECORD_SIZE_AT, true);
   const isPower = (recordSize & (recordSize - 1)) === 0;
   if (recordSize < MIN_RECORD_SIZE || !isPower || recordSize > storage.size) return undefined;
-  const slots = Math.floor(storage.size / recordSize);
+  const room = Math.floor(storage.size / recordSize);
+  const slots = Math.min(room, MAX_SLOTS);
   // QEMU computes it from the file's size whenever it starts.
-  const expected = Math.ceil((MAP_AT + MAP_ENTRY_SIZE * slots) / recordSize) * recordSize;
+  const expected = Math.ceil((MAP_AT + MAP_ENTRY_SIZE * room) / recordSize) * recordSize;
   const found = view.getUint32(STORAGE_OFFSET_AT, true);
   const version = view.getUint16(VERSION_AT, true);
   const damages = [
+    ...(slots === room ? [] : [`it has room for ${room} slots, of which the first ${slots} are read`]),
     ...(found === expected ? [] : [`its records begin at ${found} by its header, but at ${expected} by its size`]),
     ...(version === VERSION ? [] : [`its version is ${version}, not ${VERSION}`]),
   ];

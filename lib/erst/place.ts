@@ -3,7 +3,7 @@
 import { PstoreError } from '../errors.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
 import { MemoryStorage } from '../storage/memory.js';
-import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { checkStillThere, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
 import { type ErstHeader, MAP_ENTRY_SIZE, mapEntryAt, RECORD_COUNT_AT, readMap } from './format.js';
@@ -166,7 +166,10 @@ export function* bareRecords(storage: SurvivingStorage, file?: FolderFile): Gene
     const at = offset;
     const header = readCperHeader(readRange(storage, at, CPER_HEADER_SIZE));
     offset = Math.floor(at / STEP) * STEP + STEP;
-    if (!header) continue;
+    if (!header) {
+      offset = searchedPlaces(storage, { from: offset, length: STEP }).next().value ?? storage.size;
+      continue;
+    }
     const room = roomOf(storage, at, header);
     if (room === header.length) offset = nextAfter(storage, at + room);
     records++;

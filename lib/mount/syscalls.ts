@@ -243,6 +243,7 @@ export function systemDeviceCalls(): DeviceCalls | undefined {
 const DEVICE_CALLS: DeviceCalls = {
   lockExclusively,
   clearImmutable,
+  nextData,
   isBadBlock: (fd, offset) => ioctl(fd, MEMGETBADBLOCK, BigInt64Array.of(BigInt(offset)), 'MEMGETBADBLOCK') > 0,
   eraseFlash: (fd, offset, length) =>
     void ioctl(fd, MEMERASE64, BigUint64Array.of(BigInt(offset), BigInt(length)), 'MEMERASE64'),
@@ -369,7 +370,7 @@ const SEEK_HOLE = 4;
  * The next run of data of an open file from an offset on, as SEEK_DATA and SEEK_HOLE tell; undefined after the last.
  * @throws PstoreError EINVAL, ENOTSUP where the file system does not tell; ENODEV without koffi
  */
-export function nextData(fd: number, offset: number): { from: number; to: number } | undefined {
+function nextData(fd: number, offset: number): { from: number; to: number } | undefined {
   const { lseek, koffi } = system();
   const from = Number(lseek(fd, offset, SEEK_DATA));
   if (from < 0 && getSystemErrorName(-koffi.errno()) === 'ENXIO') return undefined;

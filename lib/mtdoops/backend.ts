@@ -36,7 +36,7 @@ const FEW = 64;
 /** Bytes of a page that tell whether it holds a log; a page has more. */
 const LOG_BYTES = 2048;
 /** More pages than these are refused: a typed array has an element for each. */
-const MAX_PAGES = 2 ** 28;
+const MAX_PAGES = 2 ** 22;
 
 export class PagePlaces implements Places, ExplainedPages {
   readonly name = 'mtdoops';

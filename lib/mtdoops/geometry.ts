@@ -1,7 +1,7 @@
 // Finds what an mtdoops image does not say of itself: its byte order, and the size of a record.
 
 import { findBytes } from '#platform';
-import { readRange, type Storage } from '../storage/storage.js';
+import { readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import {
   MTDOOPS_HEADER_MAX,
   MTDOOPS_MAX_DEVICE,
@@ -41,7 +41,8 @@ export interface MtdoopsMark {
  */
 export function* mtdoopsMarks(storage: Storage, end = storage.size): Generator<MtdoopsMark> {
   const bytes = new Uint8Array(MTDOOPS_HEADER_MAX);
-  for (let offset = 0; offset + MTDOOPS_PAGE_MULTIPLE <= end; offset += MTDOOPS_PAGE_MULTIPLE) {
+  for (const offset of searchedPlaces(storage, { end, length: MTDOOPS_PAGE_MULTIPLE })) {
+    if (offset + MTDOOPS_PAGE_MULTIPLE > end) return;
     if (storage.read(bytes, offset) < bytes.length) return;
     const endian = mtdoopsEndian(bytes);
     if (!endian) continue;

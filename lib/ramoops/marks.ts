@@ -1,7 +1,7 @@
 // Where in an image headers of persistent RAM zones stand: what detection of an unknown geometry goes by.
 
 import { type Abi, Fields } from '../pstore/abi.js';
-import { pieces, type Storage } from '../storage/storage.js';
+import { type Storage, searchedPieces } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
 
 export interface RamMarks {
@@ -43,7 +43,8 @@ const NEAR_TOP = BITS.map((_, byte) => (BITS[byte ^ TOP]! <= WRONG_BITS ? 1 : 0)
  */
 export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
   const scan = new MarkScan(storage.size, endian, withDamaged);
-  for (const { bytes, offset } of pieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE })) scan.add(bytes, offset);
+  for (const { bytes, offset } of searchedPieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE }))
+    scan.add(bytes, offset);
   return scan.result();
 }
 

@@ -5,7 +5,7 @@ import { decodeRecord } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
 import { plausibleText } from '../pstore/plausible-text.js';
 import { SliceStorage } from '../storage/slice.js';
-import { pieces, readingBuffer, readRange, type Storage } from '../storage/storage.js';
+import { readRange, type Storage, searchedPieces } from '../storage/storage.js';
 import { type DetectedRam, Detection } from './detect.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { isDumpLine, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
@@ -69,18 +69,15 @@ export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
   const told = new Told();
   const lines: number[] = [];
   let searched = storage.size;
-  const buffer = readingBuffer(Math.min(storage.size, CHUNK + Told.OVERLAP));
-  for (let base = 0; base < storage.size; base += CHUNK) {
-    const bytes = buffer.subarray(0, storage.read(buffer, base));
+  for (const { bytes, offset: base } of searchedPieces(storage, { length: CHUNK, overlap: Told.OVERLAP })) {
     if (isSmall) marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
     else if (signatures.length <= MAX_SIGNATURES) addSignatures(bytes, base, signatures);
     else searched = Math.min(searched, base);
     told.add(bytes);
     if (lines.length < MAX_LINES) for (const at of linesIn(bytes, base)) lines.push(at);
-    if (bytes.length < CHUNK) break;
   }
   for (const [from, end] of isSmall ? [] : partsAround(signatures, storage.size)) {
-    for (const { bytes, offset } of pieces(storage, { from, end, length: CHUNK, overlap: RAM_HEADER_SIZE })) {
+    for (const { bytes, offset } of searchedPieces(storage, { from, end, length: CHUNK, overlap: RAM_HEADER_SIZE })) {
       marks.add(bytes, offset);
     }
   }

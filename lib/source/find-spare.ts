@@ -5,7 +5,7 @@ import { DMESG_MAGIC, ZONE_SIGNATURE } from '../blk/format.js';
 import { firstOther } from '../bytes.js';
 import { MTDOOPS_MAGIC_V1, MTDOOPS_MAGIC_V2 } from '../mtdoops/format.js';
 import type { PageShape } from '../storage/spare.js';
-import { pieces, type Storage } from '../storage/storage.js';
+import { pieces, type Storage, searchedPieces } from '../storage/storage.js';
 
 /** Pages that are made (include/linux/mtd/rawnand.h and data sheets); spare areas have 8 bytes or more for each 512. */
 const DATA_SIZES = [512, 2048, 4096, 8192, 16384] as const;
@@ -151,7 +151,7 @@ interface HeaderEvidence {
 function headerEvidence(storage: Storage, { data, spare }: PageShape): HeaderEvidence {
   const evidence: HeaderEvidence = { for: 0, apart: 0, against: 0 };
   const end = Math.min(storage.size, SEARCHED);
-  for (const { bytes, offset: base } of pieces(storage, { end, length: CHUNK, overlap: 4 })) {
+  for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: 4 })) {
     for (const { bytes: word, places, align } of LANDMARKS) {
       for (let at = findBytes(bytes, word, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, word, at + 1)) {
         if (evidence.for + evidence.against >= MAX_HEADERS) return evidence;

@@ -3,7 +3,7 @@
 import type { Anywhere } from '../pstore/anywhere.js';
 import type { BackendKind } from '../pstore/kind.js';
 import { SliceStorage } from '../storage/slice.js';
-import { readingBuffer, type Storage } from '../storage/storage.js';
+import { type Storage, searchedPieces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { KINDS } from './kinds.js';
 import { WordSweep } from './word-sweep.js';
@@ -27,8 +27,6 @@ export interface FoundRegion {
 export interface ScanOptions {
   /** Where headers may begin: at multiples of this many bytes. */
   readonly align: 512 | 4;
-  /** Where the file has data from an offset on, as SEEK_DATA and SEEK_HOLE tell; undefined after the last. */
-  dataFrom?(offset: number): { readonly from: number; readonly to: number } | undefined;
   /** Is told now and then how far the reading is. */
   onProgress?(done: number): void;
 }
@@ -78,25 +76,16 @@ export class Scan {
   }
 
   #readAll(): void {
-    const { size } = this.#storage;
-    const { dataFrom = (offset) => (offset < size ? { from: offset, to: size } : undefined), onProgress } =
-      this.#options;
-    const bytes = readingBuffer(BLOCK);
-    for (let run = dataFrom(0); run; run = dataFrom(run.to)) {
-      for (let base = Math.floor(run.from / BLOCK) * BLOCK; base < run.to; base += BLOCK) {
-        this.#readBlock(bytes, base);
-        onProgress?.(Math.min(size, base + BLOCK));
-      }
-      // A hole that ends inside of a block that was read has been read with it.
-      run = { from: run.from, to: Math.ceil(run.to / BLOCK) * BLOCK };
+    for (const { bytes, offset } of searchedPieces(this.#storage, { length: BLOCK })) {
+      this.#look(bytes, offset);
+      this.#options.onProgress?.(offset + bytes.length);
     }
   }
 
-  #readBlock(bytes: Uint8Array, base: number): void {
-    const got = this.#storage.read(bytes, base);
-    const swept = new Uint32Array(bytes.buffer, bytes.byteOffset, got >>> 2);
+  #look(bytes: Uint8Array, base: number): void {
+    const swept = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     this.#sweep.sweep(swept, this.#options.align, (begin, searcher) => {
-      this.#lookAt(searcher, base + begin, begin < 0 ? undefined : bytes.subarray(begin, got));
+      this.#lookAt(searcher, base + begin, begin < 0 ? undefined : bytes.subarray(begin));
     });
   }
 

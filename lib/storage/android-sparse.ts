@@ -2,7 +2,7 @@
 // repeated word, or a hole. Facts: system/core/libsparse/sparse_format.h. Read only.
 
 import { PstoreError } from '../errors.js';
-import { readRange, type Storage } from './storage.js';
+import { type Run as Bytes, nextRun, readRange, type Storage } from './storage.js';
 
 /** sparse_header.magic, little-endian as all fields are. */
 const MAGIC = 0xed26ff3a;
@@ -87,9 +87,26 @@ export class AndroidSparseStorage implements Storage {
       const from = Math.max(offset, run.start);
       const piece = part.subarray(from - offset, Math.min(end, run.start + run.length) - offset);
       if (run.at !== undefined) this.#below.read(piece, run.at + from - run.start);
-      else if (run.fill) for (let j = 0; j < piece.length; j++) piece[j] = run.fill[(from - run.start + j) % 4]!;
+      else if (run.fill) repeat(piece, run.fill, from - run.start);
     }
     return part.length;
+  }
+
+  /** Of a word that is repeated only the first and the last are no hole, so that holes with other words stand apart. */
+  nextRun(offset: number): Bytes | undefined {
+    for (let i = firstRun(this.#runs, offset); i < this.#runs.length; i++) {
+      const { start, length, at, fill } = this.#runs[i]!;
+      const end = start + length;
+      if (at !== undefined) {
+        const inFile = nextRun(this.#below, at + Math.max(0, offset - start));
+        const from = inFile ? start + inFile.from - at : end;
+        if (inFile && from < end) return { from, to: Math.min(end, start + inFile.to - at) };
+      } else if (fill?.some((byte) => byte !== 0)) {
+        if (offset < start + fill.length) return { from: Math.max(offset, start), to: start + fill.length };
+        return { from: Math.max(offset, end - fill.length), to: end };
+      }
+    }
+    return undefined;
   }
 
   write(): void {
@@ -108,6 +125,12 @@ export class AndroidSparseStorage implements Storage {
       offset: 0,
     });
   }
+}
+
+/** Fills a piece with a word again and again. @param skipped bytes that stand before the piece */
+function repeat(piece: Uint8Array, word: Uint8Array, skipped: number): void {
+  for (let i = 0; i < Math.min(word.length, piece.length); i++) piece[i] = word[(skipped + i) % word.length]!;
+  for (let done = word.length; done < piece.length; done *= 2) piece.copyWithin(done, 0, done);
 }
 
 interface Layout {

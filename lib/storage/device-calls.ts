@@ -1,6 +1,7 @@
 // What file systems and devices do by system calls that Node has no words for. Whoever can make them says so at the start.
 
 import { PstoreError } from '../errors.js';
+import type { Run } from './storage.js';
 
 export interface DeviceCalls {
   /**
@@ -14,6 +15,12 @@ export interface DeviceCalls {
    * @returns false where it is not set
    */
   clearImmutable(fd: number): boolean;
+
+  /**
+   * The next run of data of an open file from an offset on, as SEEK_DATA and SEEK_HOLE tell; undefined after the last.
+   * @throws PstoreError where its file system does not tell
+   */
+  nextData(fd: number, offset: number): Run | undefined;
 
   /** Whether the erase block of flash that an offset lies in is marked as bad. */
   isBadBlock(fd: number, offset: number): boolean;

@@ -14,9 +14,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CODES, fromSystem, PstoreError } from '../errors.js';
+import { deviceCalls } from './device-calls.js';
 import { takeWriterLock } from './lock.js';
 import { isUsedByQemu } from './qemu.js';
-import { cutWhileInUse, type Storage } from './storage.js';
+import { cutWhileInUse, type Run, type Storage } from './storage.js';
 
 /** Documentation/admin-guide/devices.txt: the character devices of flash. */
 const MTD_MAJOR = 90;
@@ -150,6 +151,8 @@ function open(path: string, flags: number): number {
 type OpenKind = Exclude<ReturnType<typeof sourceKind>, 'folder'>;
 
 const SECTOR = 512;
+/** Of a smaller file the holes are read faster than they are asked for. */
+const MIN_SPARSE = 16 << 20;
 /** Node refuses to read 2 GiB or more in one call. */
 const MAX_AT_ONCE = 1 << 30;
 
@@ -193,6 +196,23 @@ export class FileStorage implements Storage {
       throw this.#failed('read', error, offset + filled);
     }
     return filled;
+  }
+
+  nextRun(offset: number): Run | undefined {
+    if (offset >= this.size) return undefined;
+    const rest = { from: offset, to: this.size };
+    if (this.kind !== 'file' || this.size < MIN_SPARSE) return rest;
+    const { blocks } = fstatSync(this.fd);
+    // A file without a single block is one hole, and Node itself tells so much.
+    if (blocks === 0) return undefined;
+    if (blocks * SECTOR >= this.size) return rest;
+    try {
+      const run = deviceCalls()?.nextData(this.fd, offset) ?? undefined;
+      return deviceCalls() ? run && { from: run.from, to: Math.min(run.to, this.size) } : rest;
+    } catch {
+      // Its file system does not tell, so all of it is read.
+      return rest;
+    }
   }
 
   write(bytes: Uint8Array, offset: number): void {

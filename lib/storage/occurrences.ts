@@ -1,7 +1,7 @@
 // Where some bytes stand in a storage, whatever its size.
 
 import { findBytes } from '#platform';
-import type { Storage } from './storage.js';
+import { type Storage, searchedPieces } from './storage.js';
 
 /**
  * What is read at a time, into the same bytes: few enough that they stay near the processor, and that nobody keeps them
@@ -14,16 +14,14 @@ const MAX_PLACES = 16_384;
 
 /** Where the bytes of a needle stand, in rising order, at most 16,384 times. @param end first byte that is not looked at */
 export function* occurrences(storage: Storage, needle: Uint8Array, from: number, end: number): Generator<number> {
-  const limit = Math.min(end, storage.size);
   // Pieces overlap by less than the needle, so that one across a border is found, and found once.
-  const buffer = new Uint8Array(Math.max(0, Math.min(CHUNK + needle.length - 1, limit - from)));
+  const overlap = needle.length - 1;
+  const last = Math.min(end, storage.size) - needle.length;
   let found = 0;
-  for (let start = from; start < limit; start += CHUNK) {
-    const wanted = buffer.subarray(0, limit - start);
-    const bytes = wanted.subarray(0, storage.read(wanted, start));
-    for (let at = findBytes(bytes, needle, 0); at >= 0; at = findBytes(bytes, needle, at + 1)) {
+  for (const { bytes, offset } of searchedPieces(storage, { from, end: last + 1, length: CHUNK, overlap })) {
+    for (let at = findBytes(bytes, needle, 0); at >= 0 && offset + at <= last; at = findBytes(bytes, needle, at + 1)) {
       if (found++ === MAX_PLACES) return;
-      yield start + at;
+      yield offset + at;
     }
   }
 }

@@ -54,11 +54,12 @@ export class OverlayBits {
     return { bytes: Uint8Array.of(this.#page(Math.floor(offset / PAGE))?.[offset % PAGE] ?? 0), offset };
   }
 
-  /** All blocks with their bit set, ascending. */
-  *numbers(): Generator<number> {
+  /** All blocks with their bit set, ascending. @param from the first that is asked for @param end the first that is not */
+  *numbers(from = 0, end = this.#count): Generator<number> {
+    const stop = bitmapSize(Math.min(end, this.#count) * OVERLAY_BLOCK);
     const many = new Uint8Array(PAGE * PAGES_AT_ONCE);
-    for (let offset = 0; offset < this.size; offset += many.length) {
-      const bytes = many.subarray(0, Math.min(many.length, this.size - offset));
+    for (let offset = Math.floor(from / BLOCKS_OF_PAGE) * PAGE; offset < stop; offset += many.length) {
+      const bytes = many.subarray(0, Math.min(many.length, stop - offset));
       this.#read(bytes, offset);
       for (const [number, page] of this.#pages) {
         const at = number * PAGE - offset;
@@ -67,7 +68,8 @@ export class OverlayBits {
       for (let at = 0; at < bytes.length; at++) {
         for (let bit = 0; bytes[at] !== 0 && bit < 8; bit++) {
           const block = (offset + at) * 8 + bit;
-          if ((bytes[at]! & (1 << bit)) !== 0 && block < this.#count) yield block;
+          const isAsked = block >= from && block < Math.min(end, this.#count);
+          if ((bytes[at]! & (1 << bit)) !== 0 && isAsked) yield block;
         }
       }
     }

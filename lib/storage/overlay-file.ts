@@ -146,8 +146,8 @@ export class OverlayFile implements WrittenBlocks {
     return identityOf(new OverlayStorage(image, this));
   }
 
-  numbers(): Generator<number> {
-    return this.#bits.numbers();
+  numbers(from?: number, end?: number): Generator<number> {
+    return this.#bits.numbers(from, end);
   }
 
   has(block: number): boolean {

@@ -1,16 +1,15 @@
 // Copy on write: a storage that is only read, and the blocks that were written over it, which are kept elsewhere.
 
 import { PstoreError } from '../errors.js';
-import type { Storage } from './storage.js';
-import { readRange } from './storage.js';
+import { nextRun, type Run, readRange, type Storage } from './storage.js';
 
 /** Bytes that are kept together; the last block of a storage may be shorter. */
 export const OVERLAY_BLOCK = 4096;
 
 /** Where the blocks are kept that were written. */
 export interface WrittenBlocks {
-  /** All that were written, ascending. */
-  numbers(): Iterable<number>;
+  /** All that were written, ascending. @param from the first that is asked for @param end the first that is not */
+  numbers(from?: number, end?: number): Iterable<number>;
   has(block: number): boolean;
   /** @throws PstoreError EIO */
   get(block: number): Uint8Array;
@@ -24,8 +23,8 @@ export interface WrittenBlocks {
 export class BlocksInMemory implements WrittenBlocks {
   readonly #blocks = new Map<number, Uint8Array>();
 
-  numbers(): number[] {
-    return [...this.#blocks.keys()].sort((a, b) => a - b);
+  numbers(from = 0, end = Number.POSITIVE_INFINITY): number[] {
+    return [...this.#blocks.keys()].filter((block) => block >= from && block < end).sort((a, b) => a - b);
   }
 
   has(block: number): boolean {
@@ -86,6 +85,17 @@ export class OverlayStorage implements Storage {
       done += room;
     }
     return length;
+  }
+
+  /** What was written may stand in a hole of the storage below. */
+  nextRun(offset: number): Run | undefined {
+    const run = nextRun(this.#below, offset);
+    const end = Math.ceil((run?.from ?? this.size) / OVERLAY_BLOCK);
+    for (const block of this.#blocks.numbers(Math.floor(offset / OVERLAY_BLOCK), end)) {
+      const from = Math.max(offset, block * OVERLAY_BLOCK);
+      if (from < (run?.from ?? this.size)) return { from, to: Math.min(this.size, (block + 1) * OVERLAY_BLOCK) };
+    }
+    return run;
   }
 
   write(bytes: Uint8Array, offset: number): void {

@@ -1,7 +1,7 @@
 // Recognising and opening an image means many small reads close together, and several families look at the same bytes.
 // While that goes on, each page of the medium is read once.
 
-import { roomAt, type Storage } from './storage.js';
+import { nextRun, type Run, roomAt, type Storage } from './storage.js';
 
 /** Bytes of a page. */
 const PAGE = 64 << 10;
@@ -107,6 +107,10 @@ export class ReadAheadStorage implements Storage {
       done += part.length;
     }
     return target.length;
+  }
+
+  nextRun(offset: number): Run | undefined {
+    return nextRun(this.#below, offset);
   }
 
   write(bytes: Uint8Array, offset: number): void {

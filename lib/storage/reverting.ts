@@ -1,7 +1,7 @@
 // What was written and could not be brought to the medium is taken back: an error means that nothing has changed. Else the
 // system's cache would show as done what the medium never got, and nobody would try it again.
 
-import type { Storage } from './storage.js';
+import { nextRun, type Run, type Storage } from './storage.js';
 
 /** More than this is not taken back: it is a whole image that is being written, and no erase or record. */
 const MAX_KEPT = 8 << 20;
@@ -31,6 +31,10 @@ export class RevertingStorage implements Storage {
 
   read(target: Uint8Array, offset: number): number {
     return this.#below.read(target, offset);
+  }
+
+  nextRun(offset: number): Run | undefined {
+    return nextRun(this.#below, offset);
   }
 
   write(bytes: Uint8Array, offset: number): void {

@@ -1,7 +1,7 @@
 // A part of a larger storage: the keys offset= and size=.
 
 import { PstoreError } from '../errors.js';
-import { roomAt, type Storage } from './storage.js';
+import { nextRun, type Run, roomAt, type Storage } from './storage.js';
 
 export class SliceStorage implements Storage {
   /** Offsets in messages count from the part's first byte: it is named with the file. */
@@ -33,6 +33,12 @@ export class SliceStorage implements Storage {
 
   isLost(offset: number, length: number): boolean {
     return this.#below.isLost?.(this.base + offset, length) ?? false;
+  }
+
+  nextRun(offset: number): Run | undefined {
+    const run = nextRun(this.#below, this.base + offset);
+    if (!run || run.from >= this.base + this.size) return undefined;
+    return { from: run.from - this.base, to: Math.min(run.to - this.base, this.size) };
   }
 
   read(target: Uint8Array, offset: number): number {

@@ -2,7 +2,7 @@
 // the data of each page. This storage shows the data alone, so that nothing above it needs to know.
 
 import { PstoreError } from '../errors.js';
-import type { Storage } from './storage.js';
+import { nextRun, type Run, type Storage } from './storage.js';
 
 /** How a page of NAND flash is dumped. */
 export interface PageShape {
@@ -71,6 +71,15 @@ export class SpareStorage implements Storage {
       if (piece.length < length) break;
     }
     return filled;
+  }
+
+  /** A page of which anything is no hole is none. */
+  nextRun(offset: number): Run | undefined {
+    const { data } = this.shape;
+    const run = offset < this.size ? nextRun(this.#below, Math.floor(offset / data) * this.#stride) : undefined;
+    if (!run) return undefined;
+    const from = Math.max(offset, Math.floor(run.from / this.#stride) * data);
+    return { from, to: Math.min(this.size, Math.ceil(run.to / this.#stride) * data) };
   }
 
   write(bytes: Uint8Array, offset: number): void {

@@ -32,7 +32,25 @@ export interface Storage {
   /** Whether zeros stand for bytes of this range that could not be read; see surviving.ts. */
   isLost?(offset: number, length: number): boolean;
 
+  /**
+   * The next run from `offset` on that a search must read; undefined after the last one. What lies between runs is a hole:
+   * one word of four bytes again and again, mostly zeros, of which a medium may claim terabytes. Ask by nextRun().
+   */
+  nextRun?(offset: number): Run | undefined;
+
   close(): void;
+}
+
+/** Bytes of a medium. */
+export interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The next run of a medium that is not a hole, from `offset` on; all of it where the medium does not tell of holes. */
+export function nextRun(storage: Storage, offset: number): Run | undefined {
+  if (offset >= storage.size) return undefined;
+  return storage.nextRun ? storage.nextRun(offset) : { from: offset, to: storage.size };
 }
 
 /** Whether just the place that was asked for is broken, and others may well be read or written. */
@@ -62,21 +80,52 @@ export function roomAt(size: number, offset: number, length: number): number {
   return Number.isSafeInteger(offset) && offset >= 0 ? Math.max(0, Math.min(length, size - offset)) : 0;
 }
 
-/**
- * Goes through a range in pieces, which all stand in the same buffer: a search needs no more memory than one piece.
- * @param overlap bytes of the next piece that each one has, too
- */
-export function* pieces(
+export interface Pieces {
+  readonly from?: number;
+  readonly end?: number;
+  readonly length: number;
+  /** Bytes of the next piece that each one has, too. */
+  readonly overlap?: number;
+}
+
+export interface PieceOfBytes {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+/** Goes through a range in pieces, which all stand in the same buffer: no more memory is needed than for one of them. */
+export function* pieces(storage: Storage, range: Pieces): Generator<PieceOfBytes> {
+  yield* piecesAt(storage, range, function* ({ from, end, length }) {
+    for (let offset = from; offset < end; offset += length) yield offset;
+  });
+}
+
+/** The pieces in which there is more than a hole: for who searches something that is longer than a word. */
+export function* searchedPieces(storage: Storage, range: Pieces): Generator<PieceOfBytes> {
+  yield* piecesAt(storage, range, (whole) => searchedPlaces(storage, whole));
+}
+
+/** Where the pieces begin in which there is more than a hole. */
+export function* searchedPlaces(
   storage: Storage,
-  {
-    from = 0,
-    end = storage.size,
-    length,
-    overlap = 0,
-  }: { from?: number; end?: number; length: number; overlap?: number },
-): Generator<{ readonly bytes: Uint8Array; readonly offset: number }> {
+  { from = 0, end = storage.size, length, overlap = 0 }: Pieces,
+): Generator<number> {
+  let run = nextRun(storage, from);
+  for (let offset = from; offset < end && run; offset += length) {
+    if (offset >= run.to) run = nextRun(storage, offset);
+    if (!run) return;
+    offset += Math.max(0, Math.floor((run.from - overlap - offset) / length)) * length;
+    if (offset < end) yield offset;
+  }
+}
+
+function* piecesAt(
+  storage: Storage,
+  { from = 0, end = storage.size, length, overlap = 0 }: Pieces,
+  places: (range: Required<Pieces>) => Iterable<number>,
+): Generator<PieceOfBytes> {
   const buffer = readingBuffer(roomAt(Math.min(end + overlap, storage.size), from, length + overlap));
-  for (let offset = from; offset < Math.min(end, storage.size); offset += length) {
+  for (const offset of places({ from, end: Math.min(end, storage.size), length, overlap })) {
     const bytes = buffer.subarray(0, storage.read(buffer, offset));
     yield { bytes, offset };
     if (bytes.length < length) return;

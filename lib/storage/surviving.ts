@@ -5,7 +5,7 @@ import { PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { ReadAheadStorage } from './read-ahead.js';
 import { SliceStorage } from './slice.js';
-import { isBrokenPlace, roomAt, type Storage } from './storage.js';
+import { isBrokenPlace, nextRun, type Run, roomAt, type Storage } from './storage.js';
 
 /** Bytes that are tried by themselves around a place that cannot be read. */
 export const BLOCK = 4096;
@@ -86,6 +86,10 @@ export class SurvivingStorage implements Storage {
     const last = Math.floor((offset + Math.max(1, length) - 1) / BLOCK);
     for (let block = Math.floor(offset / BLOCK); block <= last; block++) if (this.#lost.has(block)) return true;
     return false;
+  }
+
+  nextRun(offset: number): Run | undefined {
+    return nextRun(this.medium, offset);
   }
 
   /** Bytes of the blocks that could not be read so far. */

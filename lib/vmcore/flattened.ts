@@ -4,7 +4,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Fields } from '../pstore/abi.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { type Run as Bytes, readRange, type Storage } from '../storage/storage.js';
 import { Window } from '../storage/window.js';
 import type { Warnings } from '../warnings.js';
 import { hasSignature } from './kdump.js';
@@ -85,6 +85,11 @@ export class FlattenedStorage implements Storage {
       this.#readRun(part.run, wanted.subarray(from - offset, Math.min(end, part.end) - offset), from);
     }
     return wanted.length;
+  }
+
+  nextRun(offset: number): Bytes | undefined {
+    const part = this.#parts[this.#firstEndingAfter(offset)];
+    return part && { from: Math.max(offset, part.start), to: part.end };
   }
 
   #readRun(run: Run, target: Uint8Array, offset: number): void {

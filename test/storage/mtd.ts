@@ -48,6 +48,7 @@ class Calls implements DeviceCalls {
 
   lockExclusively = () => true;
   clearImmutable = () => false;
+  nextData = () => undefined;
   openPlatformDump = () => -1;
   invalidatePlatformDump = () => {};
 }

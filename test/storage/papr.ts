@@ -41,6 +41,7 @@ class Device implements DeviceCalls {
 
   lockExclusively = () => true;
   clearImmutable = () => false;
+  nextData = () => undefined;
   isBadBlock = () => false;
   eraseFlash = () => {};
 }
