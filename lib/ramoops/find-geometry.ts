@@ -33,6 +33,9 @@ export interface Found {
   readonly how: string;
 }
 
+/** What finding a geometry needs to know, and where it says what is doubtful. */
+export type GeometryContext = Pick<OpenContext, 'path' | 'storage' | 'keys' | 'warnings'>;
+
 /** What is wanted of a geometry. */
 export interface Wanted {
   readonly given: GivenSizes;
@@ -54,7 +57,7 @@ const BY_HEADERS = 'by the headers of zones';
 const AS_GIVEN = 'as given';
 
 /** @throws PstoreError EBADMSG where nothing is found and nothing given; EINVAL for impossible sizes, or with strict */
-export function findGeometry(context: OpenContext, scanned: Scanned, wanted: Wanted): Found {
+export function findGeometry(context: GeometryContext, scanned: Scanned, wanted: Wanted): Found {
   const { storage, path, warnings } = context;
   const { given, dialects } = wanted;
   if (given.memSize !== undefined && given.memSize > storage.size) {
@@ -126,7 +129,7 @@ const wordsOf = (sizes: GivenSizes): string =>
   sizes.memSize === undefined ? 'the parameters' : `mem_size=${inUnits(sizes.memSize)}`;
 
 /** What ramoops_probe makes of a size that is no power of two. */
-function rounded(found: Found, given: GivenSizes, { warnings, path }: OpenContext): Found {
+function rounded(found: Found, given: GivenSizes, { warnings, path }: GeometryContext): Found {
   for (const name of [...SIZE_NAMES, 'ttySize'] as const) {
     const size = given[name] ?? 0;
     const down = roundDownToPowerOfTwo(size);
@@ -210,7 +213,7 @@ function confidenceOf(given: GivenSizes): Record<Name, number> {
 }
 
 /** A region without any signature: an empty listing when its sizes are given. */
-function fresh(context: OpenContext, wanted: Wanted, { marks }: Scanned, whole: Found | undefined): Found {
+function fresh(context: GeometryContext, wanted: Wanted, { marks }: Scanned, whole: Found | undefined): Found {
   const { storage, path, warnings, keys } = context;
   const { given, dialects } = wanted;
   const sizes = SIZE_NAMES.filter((name) => given[name] !== undefined);

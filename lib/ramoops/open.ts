@@ -6,20 +6,21 @@ import { PstoreError } from '../errors.js';
 import { ABI_NAMES, type Abi } from '../pstore/abi.js';
 import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
-import { type SourceKeys, sourceText } from '../pstore/keys.js';
+import { SourceKeys, sourceText } from '../pstore/keys.js';
 import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
 import { maxReasonOf } from '../pstore/max-reason.js';
 import { FRONT_ENDS } from '../pstore/record-type.js';
 import { Records } from '../pstore/records.js';
 import { strayNote, warnOfStrays } from '../pstore/strays.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { nextRun, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
+import { Warnings } from '../warnings.js';
 import { ramAnywhere } from './anywhere.js';
 import { RamPlaces } from './backend.js';
 import { describe, whyGuessed } from './describe.js';
 import { deviceTreeRegion } from './device-tree.js';
 import { DIALECTS } from './dialects.js';
-import { type Found, findGeometry, type Wanted } from './find-geometry.js';
+import { type Found, findGeometry, type GeometryContext, type Wanted } from './find-geometry.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import { layOutRam, NO_RAM_ZONES, ramZones } from './geometry.js';
 import { GEOMETRY_KEYS, givenDialects, givenSizes } from './keys.js';
@@ -55,7 +56,8 @@ function open(context: OpenContext): Records {
   if (storage.size <= RAM_HEADER_SIZE) {
     throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
   }
-  const scanned = scannedOf(storage, keys.abi()?.endian);
+  // A device tree may give an address anywhere in a dump of all memory.
+  const scanned = scannedOf(storage, keys.abi()?.endian, keys.has('dtb') || keys.has('cmdline'));
   const wanted = wantedOf(context, scanned);
   const found = findGeometry(context, scanned, wanted);
   const described = describe(found, keys);
@@ -131,8 +133,14 @@ function sayWhere(
 }
 
 /** A region that stands after what was searched is not found. */
-function saySearched({ path, storage, warnings }: OpenContext, { searched }: Scanned): void {
-  if (searched >= storage.size) return;
+function saySearched({ path, storage, warnings, keys }: OpenContext, { searched, isAnswered }: Scanned): void {
+  // Where a region was given, what stands outside of it is nothing of it.
+  if (!nextRun(storage, searched) || (isAnswered && keys.has(GEOMETRY_KEYS.memSize))) return;
+  if (isAnswered) {
+    const what = `only the first ${searched} bytes were searched for regions of ramoops, since one stands at its beginning`;
+    warnings.add('search-ended', `${path}: ${what}; pstorefuse scan looks at all of it`, searched);
+    return;
+  }
   const why = `more than ${MAX_SIGNATURES} places in it look like the header of a zone`;
   const what = `only the first ${searched} bytes were searched for regions of ramoops, since ${why}`;
   warnings.add('search-ended', `${path}: ${what}; offset= and size= name a part that lies after them`, searched);
@@ -156,7 +164,11 @@ function isCertain(storage: Storage, { told, marks }: Scanned, { geometry, how }
 }
 
 /** Headers that the zones do not explain are never silent. */
-function findStrays({ path, warnings, keys }: OpenContext, { marks }: Scanned, { geometry }: Found): readonly number[] {
+function findStrays(
+  { path, warnings, keys }: GeometryContext,
+  { marks }: Scanned,
+  { geometry }: Found,
+): readonly number[] {
   if (geometry.dialect.frame !== 'header') return [];
   // Where a region was given, what stands outside of it is nothing of it.
   const end = keys.has(GEOMETRY_KEYS.memSize) ? geometry.base + geometry.memSize : Number.POSITIVE_INFINITY;
@@ -177,9 +189,31 @@ function notesOf({ geometry, how }: Found, strays: readonly number[]): Record<st
 
 // ── recognising and formatting ──
 
-/** One look through a file serves recognising it and the opening that follows. */
-function scannedOf(storage: SurvivingStorage, endian?: Abi['endian']): Scanned {
-  return storage.once(`ramoops scan ${endian ?? 'any'}`, () => scan(storage, endian));
+/** Of larger files just the beginning is looked through first. */
+const LARGE = 128 << 20;
+
+/** One look through a file serves recognising it and the opening that follows. @param isWhole wants all of it searched */
+function scannedOf(storage: SurvivingStorage, endian?: Abi['endian'], isWhole = false): Scanned {
+  return storage.once(`ramoops scan ${endian ?? 'any'} ${isWhole}`, () => {
+    if (storage.size > LARGE && !isWhole) {
+      const beginning = scan(storage, endian, LARGE);
+      if (isAnswered(storage, beginning)) return { ...beginning, isAnswered: true };
+    }
+    return scan(storage, endian);
+  });
+}
+
+/** Whether a region stands at the beginning of which there is nothing to warn. */
+function isAnswered(storage: SurvivingStorage, scanned: Scanned): boolean {
+  const context = { path: storage.path, storage, keys: new SourceKeys([]), warnings: new Warnings() };
+  try {
+    const found = findGeometry(context, scanned, { given: {}, dialects: DIALECTS, base: undefined, told: undefined });
+    findStrays(context, scanned, found);
+    return found.geometry.base === 0 && isCertain(storage, scanned, found) && context.warnings.list.length === 0;
+  } catch (error) {
+    if (error instanceof PstoreError && error.code === 'EBADMSG') return false;
+    throw error;
+  }
 }
 
 /** Nothing but ramoops leaves such a header, line or parity. */

@@ -44,8 +44,10 @@ export interface Scanned {
   readonly lines: readonly number[];
   readonly told: Told;
   readonly isSram: boolean;
-  /** Bytes that were searched: less than all where too many places look like a header. */
+  /** Bytes that were searched: less than asked where too many places look like a header. */
   readonly searched: number;
+  /** Whether no more had to be searched: at the beginning stands a region of which nothing is doubtful. */
+  readonly isAnswered?: boolean;
   /** What was found in parts of the file, by the part: several questions are asked of one. The latest few. */
   readonly detections: Map<string, Detection>;
 }
@@ -62,14 +64,15 @@ export interface Located {
   readonly dumps: number;
 }
 
-export function scan(storage: Storage, endian?: Abi['endian']): Scanned {
+/** Looks through a file. @param end first byte that is not looked at */
+export function scan(storage: Storage, endian?: Abi['endian'], end = storage.size): Scanned {
   const isSmall = storage.size <= SMALL;
   const marks = new MarkScan(storage.size, endian, isSmall);
   const signatures: number[] = [];
   const told = new Told();
   const lines: number[] = [];
-  let searched = storage.size;
-  for (const { bytes, offset: base } of searchedPieces(storage, { length: CHUNK, overlap: Told.OVERLAP })) {
+  let searched = end;
+  for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: Told.OVERLAP })) {
     if (isSmall) marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
     else if (signatures.length <= MAX_SIGNATURES) addSignatures(bytes, base, signatures);
     else searched = Math.min(searched, base);

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { open } from '../../lib/core.js';
+import { HugeStorage } from '../builders/huge.js';
 import { Region, type RegionSizes } from '../builders/ramoops.js';
 import { readAll } from '../builders/store.js';
 
@@ -107,4 +108,38 @@ t.test('where the search ends early, that is said', async (t) => {
     [],
     'all was searched',
   );
+});
+
+t.test('of a file whose beginning leaves no question open the rest is not searched, and that is said', async (t) => {
+  const whole = built(REGIONS['even zones']!);
+  whole.ring('console', ascii('[    0.100000] ramoops: using 0x100000@0x4000000, ecc: 0\n'));
+  const region = new Uint8Array(whole.bytes);
+  const at = 700 * M;
+  const told = (parts: ConstructorParameters<typeof HugeStorage>[1], options = {}) => {
+    const medium = new HugeStorage(1024 * M, parts);
+    const store = open(medium, options);
+    return { store, medium, ended: store.warnings.filter(({ code }) => code === 'search-ended') };
+  };
+  const first = { offset: 0, bytes: region };
+  const both = told([first, { offset: at, bytes: region }]);
+  t.equal(readAll(both.store).size, readAll(open(region)).size);
+  t.match(
+    both.ended[0]?.message,
+    /: only the first 134217728 bytes were searched .* pstorefuse scan looks at all of it$/,
+  );
+  t.equal(both.ended.length, 1);
+  t.ok(both.medium.bytesRead < 200 * M, `${both.medium.bytesRead} bytes were read`);
+  t.same(told([first]).ended, [], 'nothing follows');
+  const sizes = { mem_size: String(region.length) };
+  t.same(
+    told([first, { offset: at, bytes: region }], { backend: 'ramoops', keys: sizes }).ended,
+    [],
+    'only a part is asked for',
+  );
+  const untold = new Uint8Array(built(REGIONS['even zones']!).bytes);
+  const doubtful = told([
+    { offset: 0, bytes: untold },
+    { offset: at, bytes: new Uint8Array(4096).fill(1) },
+  ]);
+  t.same(doubtful.ended, [], 'a beginning that is doubtful is no reason to end');
 });
