@@ -122,6 +122,12 @@ export class Places {
     return !this.has(kind, offset) && !this.#facts.isLost(offset);
   }
 
+  /** How many zones of one size may stand here in a row, of which some lack their header. */
+  mostInRow(kind: RamKind, from: number, zoneSize: number, missing: number): number {
+    let count = 0;
+    for (let left = missing; ; count++) if (this.lacks(kind, from + count * zoneSize) && left-- === 0) return count;
+  }
+
   /** Bytes of the zone that begins here which its header says to be in use. */
   bytesOf(offset: number): number {
     return RAM_HEADER_SIZE + (this.#marks.get(offset)?.size ?? 0);

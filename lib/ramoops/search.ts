@@ -47,6 +47,8 @@ const WIDE_MARGIN = 2.5;
 const GOOD = 1.5;
 /** What explains all is looked for first, since a low limit makes a short search; then what explains less and less. */
 const CAPS = [1, 5, 9, Number.POSITIVE_INFINITY];
+/** More processors than any kernel has. */
+const MAX_CPUS = 1 << 14;
 /** Few kernels keep the boot log. */
 const BOOT_LOG = 0.05;
 /** Zones of it that are looked for. */
@@ -288,14 +290,13 @@ export class Search {
   *#withFtrace(dialect: RamDialect, own: number | undefined, chain: Chain, most: number): Generator<Chain> {
     if (own === undefined && (this.#places.ftrace.length === 0 || this.#isNowhere(chain.at))) return;
     const { cpus } = this.#given;
-    const seen = new Set<string>();
+    const seen = new Set<number>();
     for (const [ftraceSize, count] of this.#sizes.ftraceChoices(dialect, own, chain.at)) {
       if (cpus !== undefined && dialect.perCpu && count !== cpus) continue;
       if (this.#isTired) return;
-      const key = `${ftraceSize} ${count}`;
       const zoneSize = ftraceZoneSize(ftraceSize, count);
-      if (seen.has(key) || zoneSize <= RAM_HEADER_SIZE) continue;
-      seen.add(key);
+      const key = ftraceSize * MAX_CPUS + count;
+      if (zoneSize <= RAM_HEADER_SIZE || seen.size === seen.add(key).size) continue;
       const next = this.#extended(chain, 'ftrace', zoneSize, count, most);
       if (next) yield { ...next, sizes: { ...chain.sizes, ftraceSize, cpus: count } };
     }

@@ -16,6 +16,9 @@ export const NEXT_MARKS = 12;
 /** The same for dump zones of which none lacks its header: each wrong size ends with its second zone. */
 const MORE_MARKS = 512;
 
+/** A search lets no more of several ftrace zones lack their header (search.ts, budget). */
+const MOST_MISSING = 2;
+
 export class ZoneSizes {
   readonly #places: Places;
   readonly #given: GivenSizes;
@@ -62,13 +65,14 @@ export class ZoneSizes {
       else yield [size, 1];
     if (!dialect.perCpu || cpus !== undefined) return;
     for (const distance of this.#places.ftraceDistances(at)) {
+      const most = this.#places.mostInRow('ftrace', at, distance, MOST_MISSING);
       for (const size of own === undefined ? this.#powers : [own]) {
-        for (let count = Math.floor(size / distance); count > 1 && size / count < distance + 2; count--) {
-          yield [size, count];
-        }
+        const first = Math.min(most, Math.floor(size / distance));
+        for (let count = first; count > 1 && size / count < distance + 2; count--) yield [size, count];
       }
       if (dialect.roundsSizes || own !== undefined) continue;
-      for (let count = 2; count <= this.#places.ftrace.length; count++) yield [distance * count, count];
+      const last = Math.min(most, this.#places.ftrace.length);
+      for (let count = 2; count <= last; count++) yield [distance * count, count];
     }
   }
 
