@@ -202,13 +202,12 @@ export class FileStorage implements Storage {
     if (offset >= this.size) return undefined;
     const rest = { from: offset, to: this.size };
     if (this.kind !== 'file' || this.size < MIN_SPARSE) return rest;
-    const { blocks } = fstatSync(this.fd);
-    // A file without a single block is one hole, and Node itself tells so much.
-    if (blocks === 0) return undefined;
-    if (blocks * SECTOR >= this.size) return rest;
+    // Without a single block it may be a hole as well as a file of /proc, or of a file system that counts none.
+    const calls = fstatSync(this.fd).blocks * SECTOR < this.size ? deviceCalls() : undefined;
+    if (!calls) return rest;
     try {
-      const run = deviceCalls()?.nextData(this.fd, offset) ?? undefined;
-      return deviceCalls() ? run && { from: run.from, to: Math.min(run.to, this.size) } : rest;
+      const run = calls.nextData(this.fd, offset);
+      return run && run.from < this.size ? { from: run.from, to: Math.min(run.to, this.size) } : undefined;
     } catch {
       // Its file system does not tell, so all of it is read.
       return rest;

@@ -4,6 +4,7 @@ import { ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { PstoreError } from '../../lib/errors.js';
 import { systemDeviceCalls } from '../../lib/mount/syscalls.js';
 import { AndroidSparseStorage } from '../../lib/storage/android-sparse.js';
 import { useDeviceCalls } from '../../lib/storage/device-calls.js';
@@ -98,6 +99,10 @@ function wrongRuns(storage: Storage): string | undefined {
   }
 }
 
+function failing(): never {
+  throw new PstoreError('ENOTSUP', 'no such thing here');
+}
+
 const placesIn = (bytes: Uint8Array) => {
   const found: number[] = [];
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -158,6 +163,13 @@ t.test('a file of terabytes tells where its data are', async (t) => {
   t.same([...occurrences(sparse, NEEDLE, 0, size)], [at, size - 8]);
   const run = nextRun(sparse, 5);
   t.ok(run && run.from <= at && run.to > at && run.to - run.from <= 1 << 21, 'a run of a few blocks');
+  const grown = make('grown', 32 << 20, [64 << 20]);
+  t.equal(grown.size, (64 << 20) + NEEDLE.length);
+  writeSync(grown.fd, NEEDLE, 0, NEEDLE.length, 96 << 20);
+  t.equal(nextRun(grown, (64 << 20) + 4096 - NEEDLE.length), undefined, 'what has been added since is no part of it');
+  t.same(nextRun(grown, 0)?.to, grown.size);
+  useDeviceCalls(() => ({ ...systemDeviceCalls()!, nextData: () => failing() }));
+  t.same(nextRun(sparse, 5), { from: 5, to: size }, 'all is read where the file system does not tell');
   useDeviceCalls(() => undefined);
   t.same(nextRun(sparse, 5), { from: 5, to: size }, 'all is read where nobody can ask');
   t.same(nextRun(make('small', 1 << 20, []), 5), { from: 5, to: 1 << 20 });
