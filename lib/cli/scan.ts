@@ -82,7 +82,9 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
     if (medium.size === 0) throw emptyFile(named);
     const image = unwrapped(medium, keys, warnings);
     const part = placed(image, keys, warnings);
-    const begin = part instanceof SliceStorage && keys.text('part') === undefined ? part.base : 0;
+    // Where offsets count from in what is printed to be typed.
+    const whole = placed(image, new SourceKeys(spec.keys.filter(([key]) => key === 'part')), new Warnings());
+    const begin = keys.size('offset') ?? 0;
     const progress = new ScanProgress(part.size);
     const scanner = new Scan(part, { align, onProgress: (done) => progress.at(done) });
     const found = scanner.regions();
@@ -91,7 +93,7 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
     if (other !== undefined) throw new PstoreError('EBADMSG', other, { path });
     for (const { message } of warnings.list) complain(`warning: ${message}`);
     if (scanner.isIncomplete) complain(`warning: ${named} is full of headers: not all of them were looked at`);
-    return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, image.size));
+    return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, whole));
   } finally {
     medium.close();
   }
@@ -100,10 +102,11 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
 /** Keys that say which part of a file is meant. */
 const PLACE_KEYS = ['oob', 'part', 'offset', 'size', 'ro'];
 
-function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: number): Shown {
+/** @param whole what offsets count in: the medium without what wraps it, or a partition of that */
+function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: Storage): Shown {
   const { kind, offset } = region;
-  const size = goesOn(region, medium) ? null : region.size;
-  const isWhole = offset === 0 && (size === null || size === whole);
+  const size = goesOn(region, whole) ? null : region.size;
+  const isWhole = offset === 0 && (size === null || size === whole.size);
   const place: [string, string][] = isWhole ? [] : [['offset', `0x${offset.toString(16)}`]];
   if (!isWhole && size !== null) place.push(['size', inUnits(size)]);
   const kept = spec.keys.filter(([key]) => key === 'oob' || key === 'part');
@@ -127,12 +130,12 @@ function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: nu
 }
 
 /** Whether what is blank up to the end belongs to it, too: where its kernel would write the next records. */
-function goesOn({ kind, offset, size }: FoundRegion, medium: Storage): boolean {
+function goesOn({ kind, offset, size }: FoundRegion, whole: Storage): boolean {
   if (size === null || !kind.anywhere?.fillsTheRest) return false;
   const from = offset + size;
-  if (medium.size - from > MAX_BLANK) return false;
+  if (whole.size - from > MAX_BLANK) return false;
   let blank: number | undefined;
-  for (const { bytes } of pieces(SurvivingStorage.over(medium), { from, length: BLANK_STEP })) {
+  for (const { bytes } of pieces(SurvivingStorage.over(whole), { from, length: BLANK_STEP })) {
     blank ??= bytes[0];
     if ((blank !== 0 && blank !== 0xff) || bytes.some((byte) => byte !== blank)) return false;
   }

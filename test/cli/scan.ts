@@ -4,6 +4,7 @@ import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from 'nod
 import { join } from 'node:path';
 import t from 'tap';
 import { bytesText, ScanProgress } from '../../lib/cli/scan-progress.js';
+import { androidSparse, gptDisk, nandDump } from '../builders/disk.js';
 import { goldenImage } from '../fixture-path.js';
 import { call, imageFile, PROGRAM, pstorefuse, run, SCRIPT, scratchFolder } from '../mounted.js';
 
@@ -58,6 +59,34 @@ t.test('blank zones after the last record belong to the image, and parts to thei
       [true, true],
     ],
   );
+});
+
+t.test('in a wrapped file and in a partition, too, what to type shows what was found', async (t) => {
+  const folder = scratchFolder(t);
+  const MIB = 1 << 20;
+  const region = goldenImage('v2');
+  const full = new Uint8Array(4 * MIB).fill(0x5a);
+  full.set(region, MIB);
+  const file = (name: string, bytes: Uint8Array) => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const [first, count] = [2048, (4 * MIB) / 512];
+  const disk = file('disk.img', gptDisk(4 * count, 512, [{ name: 'logs', first, count, bytes: full }]));
+  const sources = [
+    `${disk},part=logs`,
+    `${disk},part=logs,offset=512K`,
+    `${disk},offset=512K`,
+    file('sparse.img', androidSparse(4096, [{ skip: 512 }, { raw: region }, { fill: 0x5a5a5a5a, blocks: 512 }])),
+    file('nand.img', nandDump(full, 2048, 64)),
+  ];
+  for (const source of sources) {
+    const { stdout, stderr } = pstorefuse('scan', '--json', source);
+    const [found] = JSON.parse(stdout) as Region[];
+    t.match(found, { backend: 'blkoops', confidence: 1, records: 3 }, stderr);
+    t.match(found!.source, /,size=/, `${source}: what follows is not blank`);
+    t.equal(pstorefuse('ls', found!.source).stdout.trim().split('\n').length, 3, found!.source);
+  }
 });
 
 t.test('where nothing is found it is said, and ls names scan', async (t) => {
