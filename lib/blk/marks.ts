@@ -46,9 +46,12 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
   signatureAt: endian === 'little' ? 1 : 0,
   magic: wordBytes(DMESG_MAGIC, endian),
 }));
-/** A hostile image may consist of nothing but marks: no more are kept of a piece, which has room for 256 zones, and of all. */
-const MARKS_A_PIECE = 4096;
-const MAX_MARKS = 1 << 17;
+/**
+ * A hostile image may consist of nothing but marks: no more are kept of a piece, which has room for 256 zones, and of all.
+ * So many that words of the kind in a record's text hide no other one.
+ */
+const MARKS_A_PIECE = 1 << 15;
+const MAX_MARKS = 1 << 18;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MAX_LOST_BITS = 8;
 

@@ -7,7 +7,14 @@ import type { ErasedPlace } from '../pstore/erased.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
 import { Extent } from '../storage/extent.js';
-import { checkStillThere, cutWhileInUse, isBrokenPlace, readRange, type Storage } from '../storage/storage.js';
+import {
+  checkStillThere,
+  cutWhileInUse,
+  isBrokenPlace,
+  readRange,
+  type Storage,
+  searchedPlaces,
+} from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
 import {
@@ -35,8 +42,8 @@ const MEASURE_STEP = 64 << 10;
 const FEW = 64;
 /** Bytes of a page that tell whether it holds a log; a page has more. */
 const LOG_BYTES = 2048;
-/** More pages than these are refused: a typed array has an element for each. */
-const MAX_PAGES = 2 ** 22;
+/** More pages than these are refused: typed arrays have 14 bytes for each. */
+const MAX_PAGES = 2 ** 24;
 
 export class PagePlaces implements Places, ExplainedPages {
   readonly name = 'mtdoops';
@@ -91,19 +98,42 @@ export class PagePlaces implements Places, ExplainedPages {
 
   refresh(changed: (type: string, page: number) => void): void {
     const bytes = new Uint8Array(MTDOOPS_HEADER_MAX);
-    for (let page = 0; page < this.count; page++) {
+    const look = (page: number) => {
       const header = this.#readHeader(page, bytes);
-      const state = this.#stateOf(page, header);
-      if (this.#isAsKnown(page, state, header)) continue;
-      this.#state[page] = PAGE_STATES.indexOf(state);
-      this.#version[page] = header?.version ?? 2;
-      this.#seq[page] = header?.seq ?? 0;
-      this.#time[page] = header?.timestampNs ?? 0n;
-      this.#after.delete(page);
-      changed('dmesg', page);
-      changed(LOGCAT, page);
-      this.#warnOf(page, state, header);
+      this.#keep(page, this.#stateOf(page, header), header, changed);
+    };
+    // All pages of a hole are as its first one.
+    const lookAtHole = (from: number, end: number) => {
+      const header = from < end ? this.#readHeader(from, bytes) : undefined;
+      const state = header && this.#stateOf(from, header);
+      for (let page = from; page < end; page++) this.#keep(page, state!, header, changed);
+    };
+    let next = 0;
+    for (const offset of searchedPlaces(this.storage, { length: this.geometry.recordSize })) {
+      const page = offset / this.geometry.recordSize;
+      lookAtHole(next, page);
+      look(page);
+      next = page + 1;
     }
+    lookAtHole(next, this.whole);
+    for (let page = Math.max(next, this.whole); page < this.count; page++) look(page);
+  }
+
+  #keep(
+    page: number,
+    state: PageState,
+    header: MtdoopsHeader | undefined,
+    changed: (type: string, page: number) => void,
+  ): void {
+    if (this.#isAsKnown(page, state, header)) return;
+    this.#state[page] = PAGE_STATES.indexOf(state);
+    this.#version[page] = header?.version ?? 2;
+    this.#seq[page] = header?.seq ?? 0;
+    this.#time[page] = header?.timestampNs ?? 0n;
+    this.#after.delete(page);
+    changed('dmesg', page);
+    changed(LOGCAT, page);
+    this.#warnOf(page, state, header);
   }
 
   #readHeader(

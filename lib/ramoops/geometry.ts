@@ -96,6 +96,9 @@ export function roundDownToPowerOfTwo(size: number): number {
   return power > size ? power / 2 : power;
 }
 
+/** So many of 4 KiB fill 4 GiB, and no kernel gives as much memory away. */
+const MAX_ZONES = 1 << 20;
+
 const evenBelow = (size: number) => size - (size % 2);
 
 /**
@@ -184,6 +187,10 @@ function checkSizes(sizes: RamSizes, path: string): void {
   if (room < 0) {
     const words = `the sizes of console, ftrace, pmsg and tty are ${memSize - room} bytes, the region has ${memSize}`;
     throw impossible(path, `${words}; give smaller sizes`);
+  }
+  if (recordSize > 0 && room / recordSize > MAX_ZONES) {
+    const words = `record_size=${recordSize} gives ${Math.floor(room / recordSize)} zones, more than ${MAX_ZONES}`;
+    throw impossible(path, `${words}; give mem_size=, or a larger size`);
   }
   if (recordSize > 0 && room > 0 && recordSize > room) {
     const words = `record_size=${recordSize} is larger than the ${room} bytes that the other kinds leave`;

@@ -31,7 +31,8 @@ const ELSEWHERE = 1.5;
 const GOOD = 1;
 /** Bytes that tell a text. */
 const FIRST_TEXT = 256;
-const CHUNK = 1 << 20;
+/** Few bytes, since of a claim of terabytes each piece may hold but one word. */
+const CHUNK = 1 << 17;
 /** `=`, of which four precede a dump in a region of kernels before 3.5; records begin at multiples of a power of two. */
 const LINE_BEGIN = 0x3d;
 const MIN_RECORD = 1024;

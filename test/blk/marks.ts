@@ -161,3 +161,21 @@ t.test('any bytes: offsets lie in the image and go up', async () => {
     { numRuns: 300 },
   );
 });
+
+t.test('words like a signature in a text hide no zone after it', async (t) => {
+  const image = partition(1 << 20).kmsg(65536);
+  for (let id = 0; id < 16; id++) image.dmesg(id, { body: 'text', counter: id });
+  // A signature and a magic, in either order, over and over.
+  [0x43474244, 0x44424743, 0x4dfc3ae5, 0xe53afc4d].forEach((word, i) => {
+    const bytes = Buffer.alloc(30_000);
+    for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(word, at);
+    image.bytes.set(bytes, (i + 1) * 65536 + 4096);
+  });
+  const found = findMarks(new MemoryStorage(image.bytes), image.bytes.length);
+  for (let id = 0; id < 16; id++) {
+    t.ok(
+      found.some(({ offset, signed, magic }) => offset === id * 65536 && signed && magic),
+      `zone ${id}`,
+    );
+  }
+});

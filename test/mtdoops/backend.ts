@@ -8,12 +8,15 @@ import type { Backend } from '../../lib/pstore/backend.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { contentBytes } from '../../lib/pstore/content.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
+import { AndroidSparseStorage } from '../../lib/storage/android-sparse.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
-import type { Storage } from '../../lib/storage/storage.js';
+import { readRange, type Storage } from '../../lib/storage/storage.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { asShown } from '../builders/as-shown.js';
+import { androidSparse } from '../builders/disk.js';
 import { howSure } from '../builders/how-sure.js';
+import { HugeStorage } from '../builders/huge.js';
 import { type BuiltPage, logText, MtdDevice, pageBytes, userLog } from '../builders/mtdoops.js';
 import { golden, goldenImage } from '../fixture-path.js';
 
@@ -771,4 +774,28 @@ t.test('slots and names that are not there', async (t) => {
     t.equal(backend.find(name), undefined, name);
   }
   backend.close();
+});
+
+t.test('the pages of a hole are what they are in a file without holes, and are not read', async (t) => {
+  const golden = goldenImage('mtdoops-1');
+  const size = 16 << 20;
+  const at = 8 << 20;
+  const parts = [
+    { offset: 0, bytes: new Uint8Array(golden) },
+    { offset: at, bytes: new Uint8Array(golden) },
+  ];
+  const dense = new Uint8Array(size);
+  for (const { offset, bytes } of parts) dense.set(bytes, offset);
+  for (const keys of [{}, { record_size: 8192 }] as Keys[]) {
+    const holey = new HugeStorage(size, parts);
+    const [one, other] = [open(dense, keys), open(holey, keys)];
+    t.same(shown(other), shown(one));
+    t.ok(holey.bytesRead < at, `${holey.bytesRead} bytes were read`);
+    t.same(states(other), states(one));
+  }
+  const blank = androidSparse(4096, [{ raw: golden }, { fill: 0xffffffff, blocks: 512 }, { fill: 1, blocks: 512 }]);
+  const sparse = new AndroidSparseStorage(new MemoryStorage(blank));
+  const unpacked = open(readRange(sparse, 0, sparse.size));
+  t.same(states(open(sparse)), states(unpacked));
+  t.same(shown(open(sparse)), shown(unpacked));
 });

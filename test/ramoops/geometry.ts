@@ -107,6 +107,7 @@ t.test('sizes with which ramoops would not come up', async (t) => {
     [{ memSize: 4096, recordSize: 4096, ecc: -1 }, /0 to 127 parity bytes/],
     [{ memSize: 4096, recordSize: 4096, cpus: 0 }, /at least one CPU/],
     [{ memSize: 4096, ftraceSize: 4096, cpus: 1000 }, /ftrace zone of 4 bytes has no room for a header and data/],
+    [{ memSize: 2 ** 41, recordSize: 4096 }, /gives 536870912 zones, more than 1048576; give mem_size=/],
     [{ memSize: 4096, recordSize: 64, ecc: 64 }, /dmesg zone of 64 bytes has no room for a header, 64 parity bytes/],
   ];
   for (const [sizes, message] of table) {
