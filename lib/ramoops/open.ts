@@ -211,7 +211,7 @@ function isAnswered(storage: SurvivingStorage, scanned: Scanned): boolean {
     findStrays(context, scanned, found);
     return found.geometry.base === 0 && isCertain(storage, scanned, found) && context.warnings.list.length === 0;
   } catch (error) {
-    if (error instanceof PstoreError && error.code === 'EBADMSG') return false;
+    if (error instanceof PstoreError && (error.code === 'EBADMSG' || error.code === 'EINVAL')) return false;
     throw error;
   }
 }
