@@ -57,9 +57,15 @@ export const SEARCHED = PSTORE_BLK_CAP;
 /** Records whose headers vote on the machine. */
 const MAX_VOTERS = 1024;
 
-/** @returns undefined when no zone is found */
-export function detectZones(storage: Storage, known: Known = {}): Detected | undefined {
-  const marks = findMarks(storage, Math.min(storage.size, known.until ?? SEARCHED));
+/**
+ * @param marks where headers stand, which are looked for otherwise
+ * @returns undefined when no zone is found
+ */
+export function detectZones(
+  storage: Storage,
+  known: Known = {},
+  marks: readonly Mark[] = findMarks(storage, known.until ?? SEARCHED),
+): Detected | undefined {
   const vote = voteOnFormat(marks, known.generation);
   if (!vote) return undefined;
   const { generation, endian } = vote;

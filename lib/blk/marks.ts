@@ -56,7 +56,7 @@ const MAX_MARKS = 1 << 18;
 const MAX_LOST_BITS = 8;
 
 /**
- * @param until marks that begin after this offset are not looked for
+ * @param until marks that begin after this offset are not looked for; it may be beyond the end
  * @returns in the order of their offsets
  */
 export function findMarks(storage: Storage, until: number): Mark[] {

@@ -7,6 +7,7 @@ import { type Detected, detectZones, SEARCHED } from './detect.js';
 import { SHORT_SEARCH } from './find-geometry.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { PARTITION_MULTIPLE } from './geometry.js';
+import { findMarks } from './marks.js';
 import { openZones } from './open.js';
 
 /**
@@ -25,7 +26,8 @@ export function probeZones(storage: SurvivingStorage, generation: Generation): F
       ? storage.once('zones of the beginning', () => detectZones(storage, { until: SHORT_SEARCH }))
       : undefined;
   if (isSure(beginning)) return beginning?.generation === generation ? finding(sureness(beginning)) : undefined;
-  const detected = detectZones(storage, { generation });
+  const marks = storage.once('headers of zones', () => findMarks(storage, SEARCHED));
+  const detected = detectZones(storage, { generation }, marks);
   if (!detected) return undefined;
   if (isSure(detected)) return finding(sureness(detected), detected);
   return finding(isFormatted(storage, detected) ? 0.8 : 0.1, detected);

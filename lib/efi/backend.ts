@@ -35,7 +35,7 @@ export const efi: BackendKind = {
   keys: ['backend_name', 'record_size'],
   types: TYPES,
   source: 'file',
-  isAskedFirst: true,
+  isAskedFirst: () => true,
   ...probeAndOpen({
     recognise,
     open: openPlace,

@@ -37,7 +37,7 @@ export const erst: BackendKind = {
   types: TYPES,
   source: 'file',
   isMemory: true,
-  isAskedFirst: true,
+  isAskedFirst: () => true,
   ...probeAndOpen({
     recognise,
     open: openPlace,

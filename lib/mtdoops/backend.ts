@@ -81,11 +81,8 @@ export class PagePlaces implements Places, ExplainedPages {
       { type: LOGCAT, count: this.count },
     ];
     if (this.count > MAX_PAGES) {
-      throw new PstoreError(
-        'EFBIG',
-        `${path}: ${this.count} pages of ${geometry.recordSize} bytes are more than ${MAX_PAGES}; take a part with offset= and size=`,
-        { path },
-      );
+      const pages = `${this.count} pages of ${geometry.recordSize} bytes are more than ${MAX_PAGES}`;
+      throw new PstoreError('EFBIG', `${path}: ${pages}; take a part with offset= and size=`, { path });
     }
     this.#state = new Uint8Array(this.count).fill(PAGE_STATES.indexOf('blank'));
     this.#version = new Uint8Array(this.count);

@@ -68,11 +68,18 @@ interface KindOfSource {
   readonly types: readonly string[];
 }
 
+/** Bytes of an image's beginning by which kinds are put in order. */
+export const HEAD = 64;
+
 /** A kind whose source is a file or a block device. */
 export interface BackendKind extends KindOfSource {
   readonly source: 'file';
-  /** Whether it is asked before the others: it knows a signature that no other kind's image has. */
-  readonly isAskedFirst?: boolean;
+  /**
+   * Whether it is asked before the others: since no other kind's image has its signature, or its images begin with such
+   * bytes. Kinds that are certain end the search, so that the others need not look through a large file.
+   * @param head the image's first HEAD bytes, or all of a shorter one
+   */
+  isAskedFirst?(head: Uint8Array): boolean;
   /** Whether its images are memory: a virtual machine has them open without a lock. */
   readonly isMemory?: boolean;
   /**

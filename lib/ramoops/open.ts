@@ -7,7 +7,7 @@ import { ABI_NAMES, type Abi } from '../pstore/abi.js';
 import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
 import { SourceKeys, sourceText } from '../pstore/keys.js';
-import type { BackendKind, Finding, OpenContext } from '../pstore/kind.js';
+import { type BackendKind, type Finding, HEAD, type OpenContext } from '../pstore/kind.js';
 import { maxReasonOf } from '../pstore/max-reason.js';
 import { FRONT_ENDS } from '../pstore/record-type.js';
 import { Records } from '../pstore/records.js';
@@ -24,7 +24,7 @@ import { type Found, findGeometry, type GeometryContext, type Wanted } from './f
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import { layOutRam, NO_RAM_ZONES, ramZones } from './geometry.js';
 import { GEOMETRY_KEYS, givenDialects, givenSizes } from './keys.js';
-import { type Located, locate, MAX_SIGNATURES, type Scanned, scan, straysOf } from './region.js';
+import { FAR, type Located, locate, MAX_SIGNATURES, type Scanned, scan, straysOf } from './region.js';
 import { commandLine, type ToldRegion } from './told.js';
 import { PersistentRamZone } from './zone.js';
 
@@ -45,6 +45,7 @@ export const ramoops: BackendKind = {
   types: FRONT_ENDS,
   source: 'file',
   isMemory: true,
+  isAskedFirst: (head) => (['little', 'big'] as const).some((endian) => beginsWithDump(head, endian)),
   probe,
   open,
   anywhere: ramAnywhere,
@@ -189,27 +190,30 @@ function notesOf({ geometry, how }: Found, strays: readonly number[]): Record<st
 
 // ── recognising and formatting ──
 
-/** Of larger files just the beginning is looked through first. */
+/** Of larger files just the beginning is looked through first: so many bytes, then more. */
 const LARGE = 128 << 20;
+const BEGINNINGS = [16 << 20, LARGE];
 
 /** One look through a file serves recognising it and the opening that follows. @param isWhole wants all of it searched */
 function scannedOf(storage: SurvivingStorage, endian?: Abi['endian'], isWhole = false): Scanned {
   return storage.once(`ramoops scan ${endian ?? 'any'} ${isWhole}`, () => {
-    if (storage.size > LARGE && !isWhole) {
-      const beginning = scan(storage, endian, LARGE);
+    for (const end of storage.size > LARGE && !isWhole ? BEGINNINGS : []) {
+      const beginning = scan(storage, endian, end);
       if (isAnswered(storage, beginning)) return { ...beginning, isAnswered: true };
     }
     return scan(storage, endian);
   });
 }
 
-/** Whether a region stands at the beginning of which there is nothing to warn. */
+/** Whether a region stands at the beginning of which there is nothing to warn, and after which no header of it may be. */
 function isAnswered(storage: SurvivingStorage, scanned: Scanned): boolean {
   const context = { path: storage.path, storage, keys: new SourceKeys([]), warnings: new Warnings() };
   try {
     const found = findGeometry(context, scanned, { given: {}, dialects: DIALECTS, base: undefined, told: undefined });
     findStrays(context, scanned, found);
-    return found.geometry.base === 0 && isCertain(storage, scanned, found) && context.warnings.list.length === 0;
+    const { base, memSize } = found.geometry;
+    if (base > 0 || memSize + FAR > scanned.searched) return false;
+    return isCertain(storage, scanned, found) && context.warnings.list.length === 0;
   } catch (error) {
     if (error instanceof PstoreError && (error.code === 'EBADMSG' || error.code === 'EINVAL')) return false;
     throw error;
@@ -231,7 +235,7 @@ function likelihood(storage: SurvivingStorage): number {
   const scanned = scannedOf(storage);
   if (scanned.isSram) return CERTAIN;
   const { marks, lines } = scanned;
-  const head = readRange(storage, 0, 64);
+  const head = readRange(storage, 0, HEAD);
   const likely = Math.max(...(['little', 'big'] as const).map((endian) => probeHeader(head, storage.size, endian)));
   if (likely >= 0.7) return likely;
   if (marks.plain.size + marks.ftrace.size === 0) {
@@ -255,11 +259,17 @@ function hasInvalidBuffer(head: Uint8Array): boolean {
   return readRamHeader(head, 'little').sig === RAM_SIGNATURE || readRamHeader(head, 'big').sig === RAM_SIGNATURE;
 }
 
+/** Whether the first zone's header and the line of a dump stand there. */
+function beginsWithDump(head: Uint8Array, endian: Abi['endian']): boolean {
+  if (head.length <= RAM_HEADER_SIZE) return false;
+  const { sig, start, size } = readRamHeader(head, endian);
+  return sig === RAM_SIGNATURE && start <= size && readDumpLine(head.subarray(RAM_HEADER_SIZE)) !== undefined;
+}
+
 /** What the first zone's header and the bytes after it say. */
 function probeHeader(head: Uint8Array, size: number, endian: Abi['endian']): number {
   const { sig, start, size: used } = readRamHeader(head, endian);
-  const isDump = sig === RAM_SIGNATURE && readDumpLine(head.subarray(RAM_HEADER_SIZE)) !== undefined;
-  if (isDump && start <= used) return 1;
+  if (beginsWithDump(head, endian)) return 1;
   if (start > used || used > size - RAM_HEADER_SIZE) return 0;
   if (ftraceVersionCode(sig) !== undefined) return used === 0 ? 0.3 : 0.6;
   if (sig !== RAM_SIGNATURE) return 0;

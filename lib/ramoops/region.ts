@@ -19,7 +19,7 @@ import { Told } from './told.js';
 /** Files up to this size are looked through for damaged headers, too. */
 const SMALL = 16 << 20;
 /** Headers further apart than this belong to different regions. */
-const FAR = 8 << 20;
+export const FAR = 8 << 20;
 /** Bytes in which hardly any others look like a damaged header of ftrace that a given kernel has signed. */
 const NEAR = 1 << 20;
 /** Regions of which each is looked at closely, and first headers of each. */

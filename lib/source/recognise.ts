@@ -3,11 +3,18 @@
 import { SEARCHED } from '../blk/detect.js';
 import { PstoreError } from '../errors.js';
 import { COMMON_KEYS, type SourceKeys } from '../pstore/keys.js';
-import type { AnyKind, BackendKind, Finding, FolderKind, OpenContext } from '../pstore/kind.js';
+import {
+  type AnyKind,
+  type BackendKind,
+  type Finding,
+  type FolderKind,
+  HEAD,
+  type OpenContext,
+} from '../pstore/kind.js';
 import type { Firmware } from '../storage/firmware.js';
 import type { Folder } from '../storage/folder.js';
 import { MAX_LISTED, partitionText, readPartitionTables, TABLE_WORDS } from '../storage/partitions.js';
-import type { Storage } from '../storage/storage.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { readTar } from '../storage/tar.js';
 import { knows, type SourceSpec } from './grammar.js';
@@ -52,8 +59,9 @@ const CERTAIN = 1;
 /** @param least how sure a kind must at least be, and a little more */
 export function likeliest(kinds: readonly BackendKind[], storage: SurvivingStorage, least = 0): Recognised | undefined {
   let best: Recognised | undefined;
-  const asked = [...kinds].sort((a, b) => Number(b.isAskedFirst ?? false) - Number(a.isAskedFirst ?? false));
-  for (const kind of asked) {
+  const head = readRange(storage, 0, HEAD);
+  const isFirst = (kind: BackendKind) => kind.isAskedFirst?.(head) ?? false;
+  for (const kind of [...kinds].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)))) {
     const finding = kind.probe(storage);
     if (finding && finding.sure > (best?.finding.sure ?? least)) best = { kind, finding };
     if (finding && finding.sure >= CERTAIN) break;
