@@ -47,11 +47,11 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
   magic: wordBytes(DMESG_MAGIC, endian),
 }));
 /**
- * A hostile image may consist of nothing but marks: no more are kept of a piece, which has room for 256 zones, and of all.
- * So many that words of the kind in a record's text hide no other one.
+ * Signatures and magics that are looked at in a piece, which has room for 256 zones of 4 KiB. Where there are more, only
+ * zones of which there is no doubt count further, at the multiples where zones begin: so nothing in a text hides a zone,
+ * and an image of nothing but signatures has few marks.
  */
-const MARKS_A_PIECE = 1 << 15;
-const MAX_MARKS = 1 << 18;
+const MOST_PLACES = 768;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MAX_LOST_BITS = 8;
 
@@ -63,30 +63,31 @@ export function findMarks(storage: Storage, until: number): Mark[] {
   const marks = new Map<number, Mark>();
   for (const { bytes, offset } of searchedPieces(storage, { end: until, length: CHUNK, overlap: 2 * REACH })) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const most = Math.min(MAX_MARKS, marks.size + MARKS_A_PIECE);
-    findPlaces(bytes, (at, endian) => {
-      if (offset + at >= until || marks.has(offset + at)) return true;
+    const add = (at: number, endian: Mark['endian'], isSure: boolean) => {
+      if (offset + at >= until || marks.has(offset + at)) return;
       const mark = markAt(view, at, offset, endian);
-      if (mark) marks.set(mark.offset, mark);
-      return marks.size < most;
-    });
-    if (marks.size >= MAX_MARKS) break;
+      if (mark && !(isSure && mark.doubtful)) marks.set(mark.offset, mark);
+    };
+    let left = MOST_PLACES;
+    for (const { at, endian } of places(bytes)) {
+      if (left-- === 0) break;
+      add(at, endian, false);
+    }
+    if (left >= 0) continue;
+    for (let at = 0; at < bytes.length; at += ZONE_MULTIPLE) for (const { endian } of PATTERNS) add(at, endian, true);
   }
   return [...marks.values()].sort((a, b) => a.offset - b.offset);
 }
 
-/**
- * Calls `found` where a signature stands, or a dmesg magic after a header of either generation.
- * @param found gives whether to go on
- */
-function findPlaces(chunk: Uint8Array, found: (at: number, endian: 'little' | 'big') => boolean): void {
+/** Where a signature stands, or a dmesg magic after a header of either generation. */
+function* places(chunk: Uint8Array): Generator<Pick<Mark, 'endian'> & { at: number }> {
   for (const { endian, signature, signatureAt, magic } of PATTERNS) {
     for (let at = findBytes(chunk, signature, 0); at >= 0; at = findBytes(chunk, signature, at + 1)) {
-      if (!found(at - signatureAt, endian)) return;
+      yield { at: at - signatureAt, endian };
     }
     for (let at = findBytes(chunk, magic, 0); at >= 0; at = findBytes(chunk, magic, at + 1)) {
-      if (!found(at - BUFFER_HEADER_SIZE.blkoops, endian)) return;
-      if (!found(at - BUFFER_HEADER_SIZE.pstore_blk, endian)) return;
+      yield { at: at - BUFFER_HEADER_SIZE.blkoops, endian };
+      yield { at: at - BUFFER_HEADER_SIZE.pstore_blk, endian };
     }
   }
 }

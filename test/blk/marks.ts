@@ -179,3 +179,13 @@ t.test('words like a signature in a text hide no zone after it', async (t) => {
     );
   }
 });
+
+t.test('an image of nothing but signatures has few marks, and a zone in it is found', async (t) => {
+  const bytes = Buffer.alloc(4 << 20, Buffer.from('44424743', 'hex'));
+  const image = partition(65536).kmsg(65536).dmesg(0, { body: 'text' });
+  const at = (3 << 20) + 512 * 7;
+  bytes.set(image.bytes.subarray(0, 4096), at);
+  const found = marksOf(bytes);
+  t.ok(found.length < 4 * 1024, `${found.length}`);
+  t.ok(found.some(({ offset, signed, magic }) => offset === at && signed && magic));
+});
