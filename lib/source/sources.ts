@@ -135,8 +135,15 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
     };
   } catch (error) {
     medium.close();
-    throw error;
+    throw inDamaged(error, warnings);
   }
+}
+
+/** What is missed in an image may stand in what its medium has lost: that is said first. */
+function inDamaged(error: unknown, { list }: Warnings): unknown {
+  const damage = list.find(({ code }) => code === 'medium-damaged');
+  if (!(error instanceof PstoreError) || error.code !== 'EBADMSG' || !damage) return error;
+  return new PstoreError(error.code, `${damage.message} (of the rest: ${error.message})`, error.data);
 }
 
 function warnOfUse({ warnings, writable }: Backend, path: string): void {

@@ -1,5 +1,5 @@
-// Files that are not images, but become some when a program unpacks them: compressed ones, disks of virtual machines,
-// and what comes through a pipe. What comes out goes to a temporary file without a name, and zeros become holes in it,
+// Files that are not images, but become some when a program unpacks them: compressed ones, disks of virtual machines (see
+// virtual-disk.ts), and what comes through a pipe. What comes out goes to a temporary file without a name, and zeros become holes in it,
 // so that neither memory nor the disk pays for them.
 
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { FileStorage, reasonOf } from './file.js';
 import { openScratch } from './scratch.js';
 import { takeAhead } from './stdin-ahead.js';
 import type { Storage } from './storage.js';
+import { convertCommand, convertDisk, type DiskName, diskNamed } from './virtual-disk.js';
 import { readWaiting } from './waiting.js';
 
 interface Packing {
@@ -46,39 +47,29 @@ const PACKINGS: readonly Packing[] = [
   { name: 'bzip2', magic: /^425a683[1-9]314159265359/, programs: [['bzip2', '-dc']], advice: 'bunzip2' },
 ];
 
-/** Disks of virtual machines: qemu-img reads them by their path, and writes to a file. */
-const DISKS: readonly { name: string; magic: RegExp; at?: number }[] = [
-  { name: 'qcow2', magic: /^514649fb0000000[23]/ },
-  { name: 'vmdk', magic: /^4b444d560[1-3]000000/ },
-  // VirtualBox writes a line of text in front, then this signature at offset 64.
-  { name: 'vdi', magic: /^7f10dabe/, at: 64 },
-];
-
 const HEAD = 128;
 const CHUNK = 1 << 18;
 /** Runs of zeros that become holes: a file system's block. */
 const BLOCK = 4096;
 
 /** What a file is packed with. */
-export type Packed = { readonly kind: 'stream'; readonly packing: Packing } | { readonly kind: 'disk'; name: string };
+export type Packed = { readonly kind: 'stream'; readonly packing: Packing } | { readonly kind: 'disk'; name: DiskName };
 
 /** Tells by its content whether a file must be unpacked before it is an image. */
 export function packedAs(storage: Storage): Packed | undefined {
   const head = new Uint8Array(Math.min(HEAD, storage.size));
   const got = head.length === 0 ? 0 : storage.read(head, 0);
-  const digits = (from: number) => Buffer.from(head.buffer, from, Math.max(0, got - from)).toString('hex');
+  const digits = (from: number) => Buffer.from(head.subarray(Math.min(from, got), got)).toString('hex');
   const packing = PACKINGS.find(({ magic }) => magic.test(digits(0)));
   if (packing) return { kind: 'stream', packing };
-  const disk = DISKS.find(({ magic, at = 0 }) => got > at && magic.test(digits(at)));
-  return disk && { kind: 'disk', name: disk.name };
+  const name = diskNamed(digits);
+  return name && { kind: 'disk', name };
 }
 
 /** @throws PstoreError EROFS: what is packed can only be read */
 export function refuseWriting(path: string, packed: Packed): never {
   const [what, how] =
-    packed.kind === 'disk'
-      ? [`a ${packed.name} disk`, `qemu-img convert -O raw ${path} disk.raw`]
-      : ['compressed', packed.packing.advice];
+    packed.kind === 'disk' ? [`a ${packed.name} disk`, convertCommand(path)] : ['compressed', packed.packing.advice];
   throw new PstoreError('EROFS', `${path} is ${what} and can only be read; unpack it first (${how})`, { path });
 }
 
@@ -165,24 +156,6 @@ fi`;
 
 /** sh(1) ends with this where a command is not found. */
 const NOT_INSTALLED = 127;
-
-function convertDisk(path: string, name: string, place: string): Storage {
-  const scratch = openScratch();
-  const output = '/proc/self/fd/3';
-  const result = spawnSync('qemu-img', ['convert', '-O', 'raw', '--', place, output], {
-    stdio: ['ignore', 'ignore', 'pipe', scratch],
-    encoding: 'utf8',
-  });
-  if (!result.error && result.status === 0) return new FileStorage(path, scratch, false, 'file');
-  closeSync(scratch);
-  const command = `qemu-img convert -O raw ${path} disk.raw`;
-  if (result.error) {
-    const sentence = `${path} is a ${name} disk of a virtual machine: install qemu-img, or convert it first (${command})`;
-    throw new PstoreError('EBADMSG', sentence, { path });
-  }
-  const said = result.stderr.trim().split('\n')[0] ?? '';
-  throw new PstoreError('EBADMSG', `${path} is a ${name} disk, and qemu-img cannot read it: ${said}`, { path });
-}
 
 /**
  * Takes all that comes through a pipe to a temporary file, and unpacks that where it is packed.

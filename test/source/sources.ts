@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { PstoreError } from '../../lib/errors.js';
@@ -519,4 +521,13 @@ t.test('labels', (t) => {
   }
   t.match(errorOf(() => open(['s1.raw,label=x', 's2.raw,label=x']))?.message, /the label x is given twice/);
   t.end();
+});
+
+t.test('where a cut file gives nothing, it is said that it is cut', async (t) => {
+  const whole = gzipSync(Buffer.concat([new Uint8Array(60_000), randomBytes(100_000)]));
+  writeFileSync('cut.gz', whole.subarray(0, 50_000));
+  t.throws(() => openSource(parseSource('cut.gz'), OPTIONS), {
+    code: 'EBADMSG',
+    message: /^cut\.gz is cut or damaged: .*; copy it again \(of the rest: cut\.gz: no signature /,
+  });
 });

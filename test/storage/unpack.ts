@@ -67,7 +67,8 @@ t.test('what is not packed, and what only qemu-img reads', async (t) => {
 const isMissing = spawnSync('qemu-img', ['--version']).error !== undefined;
 t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not installed' }, async (t) => {
   for (const golden of ['efi-oops3', 's1']) {
-    const disk = join(folder, `${golden} disk`);
+    // So a program would take it for an address.
+    const disk = join(folder, `nbd:${golden} disk`);
     const raw = goldenImage(golden);
     writeFileSync(disk, qcow2(raw));
     t.equal(spawnSync('qemu-img', ['check', disk]).status, 0, 'what the builder has made is such a disk');
@@ -82,6 +83,34 @@ t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not inst
     t.not(names(disk), '');
     t.equal(names(disk), names(`${disk}.raw`), 'ls shows the same records');
   }
+});
+
+t.test('a disk whose header names another file opens none', async (t) => {
+  const raw = goldenImage('s1');
+  const other = join(folder, 'other');
+  writeFileSync(other, raw);
+  const below = qcow2(new Uint8Array(raw.length));
+  below.writeBigUInt64BE(512n, 8);
+  below.writeUInt32BE(below.write(other, 512), 16);
+  const outside = qcow2(raw);
+  outside.writeUInt32BE(3, 4);
+  outside.writeBigUInt64BE(4n, 72);
+  const vmdk = Buffer.alloc(4096);
+  vmdk.write('KDMV\x01\0\0\0', 'latin1');
+  [8n, 128n, 1n, 1n].forEach((value, i) => {
+    vmdk.writeBigUInt64LE(value, 12 + i * 8);
+  });
+  vmdk.write(`# Disk DescriptorFile\nparentCID=12345678\nparentFileNameHint="${other}"\n`, 512);
+  const empty = Buffer.from(vmdk).fill(0, 12, 20);
+  const parentless = Buffer.from(vmdk).fill(0x20, 512).fill('parentCID=12345678\n', 512, 531);
+  const cases = { below, outside, vmdk, empty, parentless };
+  for (const [name, bytes] of Object.entries(cases)) {
+    const path = join(folder, `disk ${name}`);
+    writeFileSync(path, bytes);
+    const open = () => unpack(path, packedFile(path)!, new Warnings());
+    t.throws(open, { code: 'EBADMSG', message: /that needs .* which is not opened/ }, name);
+  }
+  t.match(pstorefuse('ls', join(folder, 'disk below')).stderr, `the disk below it, ${other}`, 'it is named');
 });
 
 t.test('a FIFO, with holes where it has zeros', async (t) => {
