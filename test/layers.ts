@@ -43,6 +43,7 @@ const NODE_HALVES = new Set([
   'storage/qemu.ts',
   'storage/scratch.ts',
   'storage/unpack.ts',
+  'storage/virtual-disk.ts',
   'storage/waiting.ts',
 ]);
 const NODE_ROOMS = new Set(['mount', 'cli']);

@@ -273,7 +273,8 @@ export class ZonePlaces implements Places {
       if (extents.length === 0 || start <= datalen) return { bytes };
       return { bytes, traced: { area: readRange(this.storage.medium, ring.dataOffset, ring.area), start, datalen } };
     });
-    return ftraceFile(read, { abi: this.engine.abi, abiGiven: false, symbols: this.#source.symbols }).text;
+    const { symbols } = this.#source;
+    return ftraceFile(read, { abi: this.engine.abi, abiGiven: false, symbols, mayShare: false }).text;
   }
 
   // ── changing ──

@@ -40,6 +40,8 @@ export interface Detected {
   readonly stride: Stride | undefined;
   /** Everything that looks like a zone of this generation and byte order. */
   readonly marks: readonly Mark[];
+  /** Where headers of records stand that are of the other generation. */
+  readonly foreign: readonly number[];
 }
 
 /** What is known before an image is looked at. */
@@ -90,7 +92,10 @@ export function detectZones(
     formatted: dmesg.some((mark) => mark.formatted) || hasFormattedRing(own, storage),
   };
   const sized = isDmesgFirst(told.dialect) ? sizesOfDmesgFirst(evidence) : sizesOfMainline(evidence);
-  return sized && { generation, told, abi, abiProven: proven, alignProven, marks: own, ...sized };
+  if (!sized) return undefined;
+  const isForeign = (mark: Mark) => mark.generation !== null && mark.generation !== generation;
+  const foreign = marks.filter((mark) => isForeign(mark) && mark.signed && mark.magic).map(({ offset }) => offset);
+  return { generation, told, abi, abiProven: proven, alignProven, marks: own, foreign, ...sized };
 }
 
 /** What the sizes of an image are told from. */

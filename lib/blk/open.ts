@@ -6,6 +6,7 @@ import { PstoreError } from '../errors.js';
 import { type Abi, DEFAULT_ABI } from '../pstore/abi.js';
 import { contradiction } from '../pstore/geometry.js';
 import { parseKallsyms } from '../pstore/kallsyms.js';
+import { sourceText } from '../pstore/keys.js';
 import type { OpenContext } from '../pstore/kind.js';
 import { Records } from '../pstore/records.js';
 import { MAX_STRAYS, strayNote, warnOfStrays } from '../pstore/strays.js';
@@ -50,6 +51,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
   // Where other sizes fit better, that is what is said, and says more.
   if (!warnings.list.some(({ code }) => code === 'geometry-mismatch')) warnOfStrays(strayOffsets, warnings, path);
   warnOfHiddenZones(engine, storage, warnings, path);
+  warnOfForeign(found, context);
   warnOfReasons(engine, storage, warnings);
   // What is after a kernel's cap was never a zone's.
   const cut = storage.size < context.storage.size ? undefined : findCut(storage, found.geometry, abi);
@@ -73,6 +75,17 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     described,
   });
   return new Records(places, context.cache, compress);
+}
+
+/** A partition that was used by kernels of both generations shows the records of one of them. */
+function warnOfForeign({ detected, geometry: { generation } }: Found, { warnings, path, keys }: OpenContext): void {
+  const { foreign = [] } = detected ?? {};
+  if (foreign.length === 0) return;
+  const other = generation === 'blkoops' ? 'pstore_blk' : 'blkoops';
+  const count = foreign.length === 1 ? '1 header of a record' : `${foreign.length} headers of records`;
+  const what = `${count} as ${other} writes them, too (the first at 0x${foreign[0]!.toString(16)})`;
+  const source = sourceText(other, path, keys, '');
+  warnings.add('header-stray', `${path} has ${what}: the source ${source} shows what they hold`, foreign[0]!);
 }
 
 /** The part of the storage that is the partition: checked as the kernel checks it, and capped as it caps it. */
@@ -132,7 +145,7 @@ function warnOfHiddenZones(engine: ZoneEngine, storage: Storage, warnings: Warni
   warnings.add(
     'zone-invalid',
     `${path}: dmesg zone ${nextZone} at offset ${stop} has no signature, where ${geometry.dialect.backend} stops looking; ` +
-      `${hidden} record${hidden === 1 ? '' : 's'} after it can be seen with salvage`,
+      `${hidden} zone${hidden === 1 ? '' : 's'} after it that had records can be seen with salvage`,
     stop,
   );
 }

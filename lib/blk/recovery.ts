@@ -111,15 +111,16 @@ export function nextByTimes(table: DmesgTable): number {
   return next;
 }
 
-/** Records that blkoops would not see are counted up to this offset: very many unused zones may follow it. */
+/** Zones that blkoops would not see are counted up to this offset: very many unused zones may follow it. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 
-/** Records after the zone at which blkoops stops looking. */
+/** Zones with a record, or an erased one, after that at which blkoops stops looking. */
 export function countHidden(storage: Storage, geometry: ZoneGeometry, abi: Abi, stop: number): number {
   const headers = new HeaderReader(storage, geometry, abi);
   let hidden = 0;
   for (let index = stop + 1; index < geometry.kmsgCount && kmsgZone(geometry, index).offset < HIDDEN_WITHIN; index++) {
-    if (headers.row(index).row.datalen > 0) hidden++;
+    const { datalen, state } = headers.row(index).row;
+    if (datalen > 0 || state === ZoneState.Erased) hidden++;
   }
   return hidden;
 }

@@ -16,9 +16,11 @@ export function straysOf({ detected, geometry, begins }: Found): readonly Mark[]
     const from = offset - geometry.kmsgOffset;
     return geometry.kmsgSize > 0 && from >= 0 && from % geometry.kmsgSize === 0;
   };
-  return detected.marks.filter(({ signed, doubtful, type, offset }) => {
+  return detected.marks.filter(({ signed, magic, doubtful, type, offset }) => {
     const isPlaced = type === 'dmesg' ? isDump(offset) : rings.has(offset);
-    return signed && !doubtful && offset % ZONE_MULTIPLE === 0 && offset < geometry.total && !isPlaced;
+    // Behind rings of odd sizes records begin at odd places; a signature alone may stand in a text.
+    const isZone = signed && !doubtful && (magic || offset % ZONE_MULTIPLE === 0);
+    return isZone && offset < geometry.total && !isPlaced;
   });
 }
 

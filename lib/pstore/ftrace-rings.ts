@@ -19,6 +19,8 @@ export interface FtraceOptions {
   /** Whether the word size of `abi` is certain; otherwise the records tell it. */
   readonly abiGiven: boolean;
   readonly symbols: SymbolTable | undefined;
+  /** Whether CPUs may share a single ring; pstore/zone has one a CPU. */
+  readonly mayShare?: boolean;
 }
 
 export interface FtraceFile {
@@ -27,9 +29,12 @@ export interface FtraceFile {
 }
 
 /** The text of all rings, merged as the kernel merges them. */
-export function ftraceFile(rings: readonly FtraceRing[], { abi, abiGiven, symbols }: FtraceOptions): FtraceFile {
+export function ftraceFile(
+  rings: readonly FtraceRing[],
+  { abi, abiGiven, symbols, mayShare }: FtraceOptions,
+): FtraceFile {
   const bytes = rings.map((ring) => ring.bytes);
-  const encoding = findEncoding(bytes, abi, abiGiven);
+  const encoding = findEncoding(bytes, abi, abiGiven, mayShare);
   const records = rings.map(({ bytes, traced }) =>
     traced ? oldStartCut(traced.area, traced.start, traced.datalen, encoding, abi.endian) : bytes,
   );

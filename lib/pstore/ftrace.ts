@@ -55,12 +55,13 @@ const CHUNK = 4096;
  * @param rings unwrapped, in the order of the zones; empty ones in their places
  * @param abi decides the byte order, and the word size where the data fit both
  * @param certain whether the word size of `abi` is known, so that others are not tried
+ * @param mayShare whether CPUs may share a single ring
  */
-export function findEncoding(rings: readonly Uint8Array[], abi: Abi, certain = false): FtraceEncoding {
+export function findEncoding(rings: readonly Uint8Array[], abi: Abi, certain = false, mayShare = true): FtraceEncoding {
   const encodings = inOrder(abi).filter(({ wordBits }) => !certain || wordBits === abi.wordBits);
   const fits: { encoding: FtraceEncoding; fit: number }[] = [];
   for (const encoding of encodings) {
-    const fit = fitOf(rings, encoding, abi.endian);
+    const fit = fitOf(rings, encoding, abi.endian, mayShare && rings.length === 1);
     if (encoding.cpu === 'ts' && fit >= CLEAR) return encoding;
     fits.push({ encoding, fit });
   }
@@ -78,7 +79,12 @@ function inOrder(abi: Abi): FtraceEncoding[] {
 }
 
 /** Share of the records that look right, 0 … 1. */
-function fitOf(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: Abi['endian']): number {
+function fitOf(
+  rings: readonly Uint8Array[],
+  encoding: FtraceEncoding,
+  endian: Abi['endian'],
+  isShared: boolean,
+): number {
   let records = 0;
   let right = 0;
   rings.forEach((ring, zone) => {
@@ -92,7 +98,7 @@ function fitOf(rings: readonly Uint8Array[], encoding: FtraceEncoding, endian: A
       const isLikely = reader.hasLikelyAddresses(offset);
       if (isLikely) right += 2;
       // A ring that was traced while it was written has records at odd places: what stands there is no CPU.
-      if (rings.length === 1 ? cpu < LIKELY_CPUS : cpu === zone) right += isLikely ? 2 : 0.5;
+      if (isShared ? cpu < LIKELY_CPUS : cpu === zone) right += isLikely ? 2 : 0.5;
       if (before === undefined || ts >= before) right++;
       before = ts;
       records += 5;

@@ -1,7 +1,9 @@
 import t from 'tap';
+import { blkoops } from '../../lib/blk/blkoops.js';
 import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
 import { withSalvage } from '../../lib/pstore/salvage.js';
 import { codesOf, namesOf, openBytes, textOf } from '../builders/open.js';
+import { blkoopsZone } from '../builders/partition.js';
 import { partition } from '../builders/zone.js';
 
 const K = 1024;
@@ -64,4 +66,27 @@ t.test('a record that is written leaves them alone', async (t) => {
     data: Buffer.from(text(5)),
   });
   t.same(namesOf(backend), ['dmesg-pstore_blk-0', 'dmesg-pstore_blk-1', 'dmesg-pstore_blk-2', 'dmesg-pstore_blk-3']);
+});
+
+t.test('a record at an odd place is no less a stray', async (t) => {
+  const now = partition(64 * K).kmsg(4 * K);
+  for (const n of [0, 1, 2]) now.dmesg(n, { seconds: 1_700_000_100 + n, counter: n + 3, body: 'Oops#1 Part1\nnow\n' });
+  const before = partition(4 * K).kmsg(4 * K);
+  before.dmesg(0, { seconds: 1_600_000_000, counter: 1, body: text(8) });
+  now.bytes.set(before.bytes.subarray(0, 2 * K), 24 * K - 1);
+  const backend = openBytes(pstoreBlk, now.bytes);
+  t.equal(namesOf(backend).length, 3);
+  t.match(backend.warnings.list, [{ code: 'header-stray', offset: 24 * K - 1 }]);
+});
+
+t.test('records of the other generation are told', async (t) => {
+  const bytes = new Uint8Array(64 * K);
+  bytes.set(blkoopsZone({ text: 'Oops#1 Part1\nof the kernel with blkoops\n' }), 0);
+  const ring = partition(64 * K).kmsg(4 * K);
+  ring.ring({ kind: 'console', index: 0, offset: 28 * K, size: 8 * K }, ['a line\n']);
+  bytes.set(ring.bytes.subarray(28 * K, 36 * K), 28 * K);
+  const [warning] = openBytes(pstoreBlk, bytes).warnings.list.filter(({ code }) => code === 'header-stray');
+  t.match(warning?.message, /1 header of a record as blkoops writes them, .* source blkoops:\S+ shows what they hold/);
+  const [other] = openBytes(blkoops, bytes).warnings.list.filter(({ code }) => code === 'header-stray');
+  t.notOk(other, 'to the other one its own are none');
 });

@@ -142,6 +142,14 @@ t.test('a ring that all CPUs share', async (t) => {
   t.same(findEncoding([ring], LE32), ENCODINGS['64']);
 });
 
+t.test('the only ring where each CPU has its own holds nothing but CPU 0', async (t) => {
+  // As 32-bit ARM has them: the CPU stands in `ip`, and the timestamps end in what looks like small numbers.
+  const records = Array.from({ length: 10 }, (_, i) =>
+    ftraceBytes({ cpu: 0, ts: 404_750_594n + BigInt(i), ip: 0xc0100000n + BigInt(i * 64), parent: 0xc0200000n }, 'arm'),
+  );
+  t.same(findEncoding([join(records)], LE32, true, false), ENCODINGS.arm);
+});
+
 function kernelAddress(machine: Machine, i: number): bigint {
   const step = BigInt(((i * 7919) % 4096) * (machine === 'thumb' ? 2 : 4));
   return (machine === '64' ? 0xffffffff81000000n : 0xc0100000n) + step;
