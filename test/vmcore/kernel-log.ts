@@ -157,6 +157,14 @@ t.test('damage: what is there is shown, and it is said', (t) => {
   t.end();
 });
 
+t.test('an empty log is not said to be nowhere', (t) => {
+  const memory = prb(LE64, [{ text: 'being written', ns: 5, state: 0 }], 0);
+  const { text, warnings } = log(core(LE64, prbInfo(LE64), memory));
+  t.equal(text, undefined);
+  t.match(warnings, [/no kernel log can be read from it \(the kernel had not logged anything\)/]);
+  t.end();
+});
+
 t.test('texts that share bytes do not make a log larger than its ring', (t) => {
   const messages = Array.from({ length: 8 }, (_, i) => ({ text: 'x'.repeat(50), ns: i }));
   const memory = prb(LE64, messages, 0, 10);
