@@ -3,7 +3,7 @@
 import { PstoreError } from '../errors.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
 import { MemoryStorage } from '../storage/memory.js';
-import { checkStillThere, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
+import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
 import { type ErstHeader, MAP_ENTRY_SIZE, mapEntryAt, RECORD_COUNT_AT, readMap } from './format.js';
@@ -77,8 +77,13 @@ export class QemuFile implements RecordPlace {
     const { firstSlot, slots, damage } = this.#header;
     const map = readMap(this.#storage, this.#header);
     const records: FoundRecord[] = [];
+    let run: Run | undefined = { from: 0, to: 0 };
     for (let slot = firstSlot; slot < slots && records.length < MAX_RECORDS; slot++) {
       const id = map[slot] ?? null;
+      const at = slot * this.recordSize;
+      if (run && at >= run.to) run = nextRun(this.#storage, at);
+      // No erased record stands in a hole, which may have room for a million.
+      if (id === null && (!run || at + CPER_HEADER_SIZE <= run.from)) continue;
       const header = this.#headerOf(slot);
       if (id !== null || header) records.push(this.#found(slot, id, header ?? null));
     }
