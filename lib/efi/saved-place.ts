@@ -5,9 +5,9 @@ import type { Folder, FolderFile } from '../storage/folder.js';
 import { MemoryStorage } from '../storage/memory.js';
 import type { Storage } from '../storage/storage.js';
 import { CRASH_GUID } from './dump-name.js';
-import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { type FoundDump, type FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
 import { MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
-import { type EfiVariable, printableName } from './variable.js';
+import { printableName } from './variable.js';
 import type { VmwareStore } from './vmware.js';
 
 /** A file whose variables were read when it was opened. */
@@ -22,7 +22,7 @@ export class SavedFile implements VariablePlace {
     this.#storage = storage;
     this.format = format;
     this.whyNotErased = 'it is a copy: remove the file itself when it is not needed any more';
-    this.#listing = listingOf(variables, null, damage);
+    this.#listing = listingOf(variables, damage);
   }
 
   list(): Listing {
@@ -47,7 +47,7 @@ export class VmwareFile implements VariablePlace {
   constructor(storage: Storage, { variables, offset, size, end }: VmwareStore) {
     this.#storage = storage;
     this.details = { store: `${size} bytes from offset ${offset} on, ${end - offset} of them in use` };
-    this.#listing = listingOf(variables, null, null);
+    this.#listing = listingOf(variables, null);
   }
 
   list(): Listing {
@@ -61,12 +61,11 @@ export class VmwareFile implements VariablePlace {
   }
 }
 
-function listingOf(variables: readonly EfiVariable[], space: Listing['space'], damage: string | null): Listing {
-  const dumps = variables.filter(({ isDump }) => isDump).slice(0, MAX_DUMPS);
+function listingOf({ dumps, others }: FoundVariables, damage: string | null): Listing {
   return {
     dumps: dumps.map((variable) => ({ variable, hidden: null, isStray: false })),
-    others: variables.length - dumps.length,
-    space,
+    others,
+    space: null,
     damages: [...(damage === null ? [] : [damage]), ...(dumps.length < MAX_DUMPS ? [] : [tooMany])].map((text) => ({
       text,
       offset: null,
@@ -124,7 +123,7 @@ function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   try {
     const storage = new MemoryStorage(folder.read(file, MAX_SAVED), { path: file.name, writable: false });
     const saved = readSaved(storage, file.name.split('/').at(-1)!);
-    return saved?.variables.some(({ isDump }) => isDump) ? saved : undefined;
+    return saved && saved.variables.dumps.length > 0 ? saved : undefined;
   } catch (error) {
     if (error instanceof PstoreError) return undefined;
     throw error;
@@ -163,9 +162,9 @@ export class VariableFolder implements VariablePlace {
       if (!found) continue;
       if (found.damage !== null) damages.push({ text: `${printableName(file.name)}: ${found.damage}`, offset: null });
       this.#files.set(file.name, file);
-      for (const one of found.variables) {
-        if (!one.isDump) others++;
-        else if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
+      others += found.variables.others;
+      for (const one of found.variables.dumps) {
+        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
       }
     }
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
@@ -188,10 +187,8 @@ export class VariableFolder implements VariablePlace {
   #open(file: FolderFile, kind: FileKind, name: string): SavedVariables | undefined {
     if (kind === 'other') return savedIn(this.#folder, file);
     const bytes = this.#folder.read(file, MAX_SAVED);
-    const saved = readBare(bytes, name);
     // The old sysfs has no attributes in front of the data, whatever these begin with.
-    if (kind !== 'sysfs') return saved;
-    return { ...saved, variables: saved.variables.map((one) => ({ ...one, data: bytes, size: bytes.length })) };
+    return readBare(bytes, name, kind !== 'sysfs');
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */
@@ -205,9 +202,9 @@ export class VariableFolder implements VariablePlace {
         { path: this.#folder.path },
       );
     }
-    const { length } = this.#seen.get(keyOf(file))?.variables ?? [];
-    if (length !== 1) {
-      const what = `${this.#folder.path}/${printableName(name!)} holds ${length} variables, of which ${printableName(variable.name)} is only one`;
+    const count = this.#seen.get(keyOf(file))?.variables.count ?? 0;
+    if (count !== 1) {
+      const what = `${this.#folder.path}/${printableName(name!)} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
       throw new PstoreError('EPERM', `${what}: remove the file itself when it is not needed any more`, {
         path: this.#folder.path,
       });

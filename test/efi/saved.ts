@@ -1,5 +1,9 @@
 import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
+import { readSaved } from '../../lib/efi/saved.js';
+import { readVmware } from '../../lib/efi/vmware.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import {
   CRASH,
   dmpstore,
@@ -119,5 +123,58 @@ t.test('a folder without dumps, and folders of other things', (t) => {
   const readOnly = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE) });
   readOnly.writable = false;
   t.throws(() => openFiles(efi, readOnly).erase(0), { code: 'EROFS' });
+  t.end();
+});
+
+t.test('of very many variables the first dumps are kept, and the others counted', (t) => {
+  const many = [...Array.from({ length: 5000 }, () => ({ name: 'a', guid: GLOBAL, data: '' })), ...ALL];
+  const storage = (bytes: Buffer) => SurvivingStorage.over(new MemoryStorage(bytes, { path: 'file' }));
+  for (const bytes of [dmpstore(many), ubootFile(many), qemuJson(many)]) {
+    const { dumps, others, count } = readSaved(storage(bytes), 'file')!.variables;
+    t.same([dumps.length, others, count], [2, 5002, 5004]);
+  }
+  const { variables } = readVmware(storage(vmwareFile(many, 1 << 20)))!;
+  t.same([variables.dumps.length, variables.others], [2, 5002]);
+  const dumps = readSaved(storage(dmpstore(Array.from({ length: 5000 }, () => ONE))), 'file')!.variables;
+  t.same([dumps.dumps.length, dumps.others], [4096, 904]);
+  t.end();
+});
+
+t.test('a text that no QEMU writes is not parsed', (t) => {
+  const front = '{"version":2,"variables":[';
+  const texts: [string, RegExp][] = [
+    [`${front}${'{},'.repeat(70_000)}{}]}`, /it has 70003 lists and objects, .*nothing of it is read/],
+    [`${front}${'['.repeat(70_000)}`, /it has 70002 lists and objects/],
+    [
+      qemuJson(ALL)
+        .toString()
+        .padEnd((4 << 20) + 1),
+      /it has 4194305 bytes, and no store of QEMU has more than 4194304/,
+    ],
+  ];
+  for (const [text, sentence] of texts) {
+    const backend = openBytes(efi, Buffer.from(text));
+    t.same(namesOf(backend), []);
+    t.match(backend.warnings.list[0], { code: 'store-damaged', message: sentence });
+    const another = `{"somebody": "${' '.repeat(32)}", ${text.slice(1)}`;
+    t.equal(sureOf(efi, Buffer.from(another)), 0, 'another text is none of ours');
+  }
+  t.end();
+});
+
+t.test('a text is parsed once while it is recognised and opened', (t) => {
+  const { parse } = JSON;
+  let parsed = 0;
+  t.teardown(() => {
+    JSON.parse = parse;
+  });
+  JSON.parse = (text, reviver) => {
+    parsed++;
+    return parse(text, reviver);
+  };
+  const storage = SurvivingStorage.opening(new MemoryStorage(qemuJson(ALL), { path: 'file' }));
+  t.equal(efi.probe(storage)?.sure, 0.9);
+  t.equal(efi.probe(storage)?.sure, 0.9);
+  t.equal(parsed, 1);
   t.end();
 });
