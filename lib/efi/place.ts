@@ -56,6 +56,13 @@ export class FoundVariables {
   readonly dumps: EfiVariable[] = [];
   others = 0;
 
+  static of(dumps: readonly EfiVariable[], others: number): FoundVariables {
+    const found = new FoundVariables();
+    found.dumps.push(...dumps);
+    found.others = others;
+    return found;
+  }
+
   add(variable: EfiVariable): void {
     if (variable.isDump && this.dumps.length < MAX_DUMPS) this.dumps.push(variable);
     else this.others++;

@@ -1,13 +1,14 @@
 // Files and folders of saved variables, and VMware's store: what stands in them cannot be erased by a byte.
 
 import { PstoreError } from '../errors.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
-import { MemoryStorage } from '../storage/memory.js';
-import type { Storage } from '../storage/storage.js';
+import { FolderFileStorage } from '../storage/folder-file.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { CRASH_GUID } from './dump-name.js';
-import { type FoundDump, type FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
-import { MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
-import { printableName } from './variable.js';
+import { type FoundDump, FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { ATTRIBUTES_SIZE, MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
+import { type EfiVariable, printableName } from './variable.js';
 import type { VmwareStore } from './vmware.js';
 
 /** A file whose variables were read when it was opened. */
@@ -121,13 +122,39 @@ function keyOf({ identity, name }: FolderFile): string {
 function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   if (file.size === 0 || file.size > MAX_SAVED) return undefined;
   try {
-    const storage = new MemoryStorage(folder.read(file, MAX_SAVED), { path: file.name, writable: false });
+    const storage = new FolderFileStorage(folder, file, MAX_SAVED);
     const saved = readSaved(storage, file.name.split('/').at(-1)!);
-    return saved && saved.variables.dumps.length > 0 ? saved : undefined;
+    return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
   } catch (error) {
     if (error instanceof PstoreError) return undefined;
     throw error;
   }
+}
+
+/** Bytes of a file that are kept: it takes as many on its disk at least. */
+const MAX_KEPT = 4096;
+
+/** What a file holds, but data of a large one are read again when somebody asks for them. */
+function withoutBytes(saved: SavedVariables, storage: Storage): SavedVariables {
+  if (storage.size <= MAX_KEPT || !saved.isVerbatim) return saved;
+  const dumps = saved.variables.dumps.map((dump) => ({ ...dump, data: pieceIn(storage, dump.data) }));
+  return { ...saved, variables: FoundVariables.of(dumps, saved.variables.others) };
+}
+
+/** The file is one variable: of a large one only its beginning is read. */
+function readBareIn(storage: Storage, name: string, mayHaveAttributes: boolean): SavedVariables {
+  if (storage.size <= MAX_KEPT) return readBare(readRange(storage, 0, storage.size), name, mayHaveAttributes);
+  const saved = readBare(readRange(storage, 0, ATTRIBUTES_SIZE), name, mayHaveAttributes);
+  const toEnd = (dump: EfiVariable) => {
+    const at = ATTRIBUTES_SIZE - dump.data.length;
+    return { ...dump, size: storage.size, data: Extent.at(storage, at, storage.size - at) };
+  };
+  return { ...saved, variables: FoundVariables.of(saved.variables.dumps.map(toEnd), 0) };
+}
+
+/** Where data stand in a file that was read as a whole: they are a part of its bytes. */
+function pieceIn(storage: Storage, data: Piece): Piece {
+  return data instanceof Uint8Array ? Extent.at(storage, data.byteOffset, data.length) : data;
 }
 
 export class VariableFolder implements VariablePlace {
@@ -186,9 +213,9 @@ export class VariableFolder implements VariablePlace {
 
   #open(file: FolderFile, kind: FileKind, name: string): SavedVariables | undefined {
     if (kind === 'other') return savedIn(this.#folder, file);
-    const bytes = this.#folder.read(file, MAX_SAVED);
+    const storage = new FolderFileStorage(this.#folder, file, MAX_SAVED);
     // The old sysfs has no attributes in front of the data, whatever these begin with.
-    return readBare(bytes, name, kind !== 'sysfs');
+    return readBareIn(storage, name, kind !== 'sysfs');
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */

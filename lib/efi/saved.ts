@@ -13,6 +13,8 @@ export interface SavedVariables {
   /** As `info` names it. */
   readonly format: string;
   readonly variables: FoundVariables;
+  /** Whether the data of each are a part of the file's own bytes, and nothing that was made of them. */
+  readonly isVerbatim: boolean;
   /** What is not as it should be, or null. */
   readonly damage: string | null;
 }
@@ -85,6 +87,7 @@ function readEfivar(bytes: Uint8Array): SavedVariables | undefined {
   return {
     format: 'a variable that efivar has exported',
     variables: one({ name, isDump: isDumpAt(bytes, 16), attributes, offset: 0, size: end + CRC_SIZE, data }),
+    isVerbatim: true,
     damage: isSound ? null : 'its checksum does not fit: bytes of it are wrong',
   };
 }
@@ -110,7 +113,12 @@ function readDmpstore(bytes: Uint8Array): SavedVariables | undefined {
     ...(wrong > 0 ? [`the checksums of ${wrong} of its ${variables.count} variables do not fit`] : []),
     ...(at < bytes.length ? [`no variable begins at offset ${at}, though the file goes on`] : []),
   ];
-  return { format: 'variables that dmpstore has saved', variables, damage: damages.join('; ') || null };
+  return {
+    format: 'variables that dmpstore has saved',
+    variables,
+    isVerbatim: true,
+    damage: damages.join('; ') || null,
+  };
 }
 
 function dmpstoreEntry(bytes: Uint8Array, at: number): { variable: EfiVariable; isSound: boolean } | undefined {
@@ -164,7 +172,7 @@ function readUboot(bytes: Uint8Array): SavedVariables | undefined {
   }
   const isSound = crc32(bytes.subarray(UBOOT_HEADER, length)) === fields.getUint32(20, true);
   const damage = isSound ? null : 'its checksum does not fit: bytes of it are wrong, or it was cut';
-  return { format: 'the variable file of U-Boot', variables, damage };
+  return { format: 'the variable file of U-Boot', variables, isVerbatim: true, damage };
 }
 
 /** First byte after the NUL of a name. */
@@ -189,7 +197,12 @@ function readJson(bytes: Uint8Array): SavedVariables | undefined {
   if (excess !== undefined) {
     // Only of what begins as QEMU's store does somebody want to hear why it is not read.
     if (!/"(?:version|variables)"/.test(String.fromCharCode(...bytes.subarray(0, HEAD)))) return undefined;
-    return { format: JSON_FORMAT, variables: new FoundVariables(), damage: `${excess}: nothing of it is read` };
+    return {
+      format: JSON_FORMAT,
+      variables: new FoundVariables(),
+      isVerbatim: false,
+      damage: `${excess}: nothing of it is read`,
+    };
   }
   let parsed: unknown;
   try {
@@ -207,7 +220,7 @@ function readJson(bytes: Uint8Array): SavedVariables | undefined {
   const left = list.length - variables.count;
   if (left > 0 && variables.count === 0) return undefined;
   const damage = left === 0 ? null : `${left} of its ${list.length} variables are not as QEMU writes them`;
-  return { format: JSON_FORMAT, variables, damage };
+  return { format: JSON_FORMAT, variables, isVerbatim: false, damage };
 }
 
 /** Why a text is no store of QEMU, though it may begin as one. */
@@ -231,7 +244,7 @@ function jsonVariable(entry: unknown): EfiVariable | undefined {
 
 // ── data with the name in the file's name ──
 
-const ATTRIBUTES_SIZE = 4;
+export const ATTRIBUTES_SIZE = 4;
 
 /** Attributes of a variable are eight bits at most; neither a text nor a compressed stream begins as such a number does. */
 const MAX_ATTRIBUTES = 0xff;
@@ -249,6 +262,7 @@ export function readBare(bytes: Uint8Array, name: string, mayHaveAttributes = tr
   return {
     format,
     variables: one({ name, isDump: true, attributes, offset: 0, size: bytes.length, data }),
+    isVerbatim: true,
     damage: null,
   };
 }

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
-import { MemoryStorage } from '../storage/memory.js';
+import { FolderFileStorage } from '../storage/folder-file.js';
 import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
@@ -284,9 +284,8 @@ export class RecordFolder implements RecordPlace {
     let found = this.#seen.get(key);
     if (!found) {
       const isOne = beginsAsCper(this.#folder.read(file, CPER_HEADER_SIZE));
-      const bytes = isOne ? this.#folder.read(file, MAX_FILE) : new Uint8Array(0);
-      const path = `${this.#folder.path}/${file.name}`;
-      found = [...bareRecords(SurvivingStorage.over(new MemoryStorage(bytes, { path, writable: false })), file)];
+      const storage = new FolderFileStorage(this.#folder, file, MAX_FILE);
+      found = isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
       this.#seen.set(key, found);
     }
     return found;

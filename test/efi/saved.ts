@@ -2,6 +2,7 @@ import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
 import { readSaved } from '../../lib/efi/saved.js';
 import { readVmware } from '../../lib/efi/vmware.js';
+import type { FolderFile } from '../../lib/storage/folder.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import {
@@ -176,5 +177,38 @@ t.test('a text is parsed once while it is recognised and opened', (t) => {
   t.equal(efi.probe(storage)?.sure, 0.9);
   t.equal(efi.probe(storage)?.sure, 0.9);
   t.equal(parsed, 1);
+  t.end();
+});
+
+/** Remembers the longest read of each file. */
+class CountedFolder extends MemoryFolder {
+  longest = 0;
+
+  override read(file: FolderFile, length: number, offset = 0): Uint8Array {
+    const bytes = super.read(file, length, offset);
+    this.longest = Math.max(this.longest, bytes.length);
+    return bytes;
+  }
+}
+
+t.test('large files of a folder are not kept, but read when somebody asks', (t) => {
+  const text = `Oops#1 Part1\n${'a long line of a log\n'.repeat(1000)}`;
+  const dump = (part: number) => ({ name: `dump-type0-${part}-1-1640995208-D`, data: text });
+  const folder = new CountedFolder({
+    [`${dump(1).name}-${CRASH}`]: efivarfsFile(dump(1)),
+    [`${dump(2).name}-${CRASH}/data`]: Buffer.from(text),
+  });
+  const one = openFiles(efi, folder);
+  t.ok(folder.longest <= 4096, `${folder.longest} bytes read at once`);
+  folder.contents.set('shell.dmp', dmpstore([dump(3), dump(4)]));
+  folder.contents.set('win-dump-type0-5-1-1640995208-D.bin', Buffer.from(text));
+  folder.contents.set('qemu.json', qemuJson([dump(6)]));
+  one.refresh?.();
+  const names = [1, 2, 3, 4, 5, 6].map((part) => `dmesg-efi_pstore-16409952080${part}001`);
+  t.same(namesOf(one), names);
+  for (const name of names) t.equal(textOf(one, name), text);
+  const moved = openFiles(efi, folder);
+  folder.contents.set('shell.dmp', dmpstore([dump(4), dump(3)]).fill('x', 100, 200));
+  t.match(textOf(moved, names[2]!), 'xxx', 'the bytes that are there now');
   t.end();
 });

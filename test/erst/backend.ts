@@ -130,6 +130,16 @@ t.test('bare records: one, several, in a folder, and behind a lost header', (t) 
   t.end();
 });
 
+t.test('the records of a folder are read again when somebody asks', (t) => {
+  const folder = new MemoryFolder({ one: cperRecord({ id: 1n, data: TEXT }) });
+  const backend = openFiles(erst, folder);
+  t.equal(textOf(backend, 'dmesg-erst-1'), TEXT);
+  const other = openFiles(erst, folder);
+  folder.contents.set('one', cperRecord({ id: 1n, data: TEXT.replaceAll('line', 'LINE') }));
+  t.match(textOf(other, 'dmesg-erst-1'), /a LINE that/, 'the bytes that are there now');
+  t.end();
+});
+
 t.test('slots in a hole are not read', (t) => {
   const size = 4 * 2 ** 30;
   const recordSize = 4096;
