@@ -51,13 +51,13 @@ export const efi: BackendKind = {
 
 /** What a file is, told once for recognising and for opening. */
 function recognise(storage: SurvivingStorage, most: number): Recognised<VariablePlace> | undefined {
-  const vmware = readVmware(storage);
+  const vmware = storage.once('efi vmware', () => readVmware(storage));
   if (vmware) return { sure: 1, place: () => new VmwareFile(storage, vmware) };
   const stores = storage.size <= most ? findStores(storage) : [];
   if (stores.length > 0) return { sure: 1, place: () => new FlashImage(storage, stores) };
   const fileName = storage.path.slice(storage.path.lastIndexOf('/') + 1);
-  const saved = readSaved(storage, fileName);
-  if (saved) return { sure: saved.variables.length > 0 ? 0.9 : 0.5, place: () => new SavedFile(storage, saved) };
+  const saved = storage.once('efi saved', () => readSaved(storage, fileName));
+  if (saved) return { sure: saved.variables.count > 0 ? 0.9 : 0.5, place: () => new SavedFile(storage, saved) };
   return storage.size <= most ? recogniseUnread(storage) : undefined;
 }
 

@@ -50,3 +50,25 @@ export interface VariablePlace {
 /** More dumps than any store has: a hostile image must not decide our memory, or our time. */
 export const MAX_DUMPS = 4096;
 export const tooMany = `it holds more than ${MAX_DUMPS} dumps, which no machine makes: the others are not shown`;
+
+/** Variables of one file: its dumps, and how many others there are. A hostile file has millions of them. */
+export class FoundVariables {
+  readonly dumps: EfiVariable[] = [];
+  others = 0;
+
+  static of(dumps: readonly EfiVariable[], others: number): FoundVariables {
+    const found = new FoundVariables();
+    found.dumps.push(...dumps);
+    found.others = others;
+    return found;
+  }
+
+  add(variable: EfiVariable): void {
+    if (variable.isDump && this.dumps.length < MAX_DUMPS) this.dumps.push(variable);
+    else this.others++;
+  }
+
+  get count(): number {
+    return this.dumps.length + this.others;
+  }
+}

@@ -1,12 +1,13 @@
 // Files and folders of saved variables, and VMware's store: what stands in them cannot be erased by a byte.
 
 import { PstoreError } from '../errors.js';
+import { Extent, type Piece } from '../storage/extent.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
-import { MemoryStorage } from '../storage/memory.js';
-import type { Storage } from '../storage/storage.js';
+import { FolderFileStorage } from '../storage/folder-file.js';
+import { readRange, type Storage } from '../storage/storage.js';
 import { CRASH_GUID } from './dump-name.js';
-import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
-import { MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
+import { type FoundDump, FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { ATTRIBUTES_SIZE, MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
 import { type EfiVariable, printableName } from './variable.js';
 import type { VmwareStore } from './vmware.js';
 
@@ -22,7 +23,7 @@ export class SavedFile implements VariablePlace {
     this.#storage = storage;
     this.format = format;
     this.whyNotErased = 'it is a copy: remove the file itself when it is not needed any more';
-    this.#listing = listingOf(variables, null, damage);
+    this.#listing = listingOf(variables, damage);
   }
 
   list(): Listing {
@@ -47,7 +48,7 @@ export class VmwareFile implements VariablePlace {
   constructor(storage: Storage, { variables, offset, size, end }: VmwareStore) {
     this.#storage = storage;
     this.details = { store: `${size} bytes from offset ${offset} on, ${end - offset} of them in use` };
-    this.#listing = listingOf(variables, null, null);
+    this.#listing = listingOf(variables, null);
   }
 
   list(): Listing {
@@ -61,12 +62,11 @@ export class VmwareFile implements VariablePlace {
   }
 }
 
-function listingOf(variables: readonly EfiVariable[], space: Listing['space'], damage: string | null): Listing {
-  const dumps = variables.filter(({ isDump }) => isDump).slice(0, MAX_DUMPS);
+function listingOf({ dumps, others }: FoundVariables, damage: string | null): Listing {
   return {
     dumps: dumps.map((variable) => ({ variable, hidden: null, isStray: false })),
-    others: variables.length - dumps.length,
-    space,
+    others,
+    space: null,
     damages: [...(damage === null ? [] : [damage]), ...(dumps.length < MAX_DUMPS ? [] : [tooMany])].map((text) => ({
       text,
       offset: null,
@@ -122,13 +122,39 @@ function keyOf({ identity, name }: FolderFile): string {
 function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   if (file.size === 0 || file.size > MAX_SAVED) return undefined;
   try {
-    const storage = new MemoryStorage(folder.read(file, MAX_SAVED), { path: file.name, writable: false });
+    const storage = new FolderFileStorage(folder, file, MAX_SAVED);
     const saved = readSaved(storage, file.name.split('/').at(-1)!);
-    return saved?.variables.some(({ isDump }) => isDump) ? saved : undefined;
+    return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
   } catch (error) {
     if (error instanceof PstoreError) return undefined;
     throw error;
   }
+}
+
+/** Bytes of a file that are kept: it takes as many on its disk at least. */
+const MAX_KEPT = 4096;
+
+/** What a file holds, but data of a large one are read again when somebody asks for them. */
+function withoutBytes(saved: SavedVariables, storage: Storage): SavedVariables {
+  if (storage.size <= MAX_KEPT || !saved.isVerbatim) return saved;
+  const dumps = saved.variables.dumps.map((dump) => ({ ...dump, data: pieceIn(storage, dump.data) }));
+  return { ...saved, variables: FoundVariables.of(dumps, saved.variables.others) };
+}
+
+/** The file is one variable: of a large one only its beginning is read. */
+function readBareIn(storage: Storage, name: string, mayHaveAttributes: boolean): SavedVariables {
+  if (storage.size <= MAX_KEPT) return readBare(readRange(storage, 0, storage.size), name, mayHaveAttributes);
+  const saved = readBare(readRange(storage, 0, ATTRIBUTES_SIZE), name, mayHaveAttributes);
+  const toEnd = (dump: EfiVariable) => {
+    const at = ATTRIBUTES_SIZE - dump.data.length;
+    return { ...dump, size: storage.size, data: Extent.at(storage, at, storage.size - at) };
+  };
+  return { ...saved, variables: FoundVariables.of(saved.variables.dumps.map(toEnd), 0) };
+}
+
+/** Where data stand in a file that was read as a whole: they are a part of its bytes. */
+function pieceIn(storage: Storage, data: Piece): Piece {
+  return data instanceof Uint8Array ? Extent.at(storage, data.byteOffset, data.length) : data;
 }
 
 export class VariableFolder implements VariablePlace {
@@ -163,9 +189,9 @@ export class VariableFolder implements VariablePlace {
       if (!found) continue;
       if (found.damage !== null) damages.push({ text: `${printableName(file.name)}: ${found.damage}`, offset: null });
       this.#files.set(file.name, file);
-      for (const one of found.variables) {
-        if (!one.isDump) others++;
-        else if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
+      others += found.variables.others;
+      for (const one of found.variables.dumps) {
+        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
       }
     }
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
@@ -187,11 +213,9 @@ export class VariableFolder implements VariablePlace {
 
   #open(file: FolderFile, kind: FileKind, name: string): SavedVariables | undefined {
     if (kind === 'other') return savedIn(this.#folder, file);
-    const bytes = this.#folder.read(file, MAX_SAVED);
-    const saved = readBare(bytes, name);
+    const storage = new FolderFileStorage(this.#folder, file, MAX_SAVED);
     // The old sysfs has no attributes in front of the data, whatever these begin with.
-    if (kind !== 'sysfs') return saved;
-    return { ...saved, variables: saved.variables.map((one) => ({ ...one, data: bytes, size: bytes.length })) };
+    return readBareIn(storage, name, kind !== 'sysfs');
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */
@@ -205,9 +229,9 @@ export class VariableFolder implements VariablePlace {
         { path: this.#folder.path },
       );
     }
-    const { length } = this.#seen.get(keyOf(file))?.variables ?? [];
-    if (length !== 1) {
-      const what = `${this.#folder.path}/${printableName(name!)} holds ${length} variables, of which ${printableName(variable.name)} is only one`;
+    const count = this.#seen.get(keyOf(file))?.variables.count ?? 0;
+    if (count !== 1) {
+      const what = `${this.#folder.path}/${printableName(name!)} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
       throw new PstoreError('EPERM', `${what}: remove the file itself when it is not needed any more`, {
         path: this.#folder.path,
       });

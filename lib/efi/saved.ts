@@ -5,13 +5,16 @@ import { crc32 } from '../crc32.js';
 import { GUID_SIZE, isGuidAt } from '../guid.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { CRASH_GUID, CRASH_GUID_BYTES, dumpNameInFile } from './dump-name.js';
+import { FoundVariables } from './place.js';
 import { DUMP_ATTRIBUTES, type EfiVariable, MAX_NAME_SIZE, readName } from './variable.js';
 
 /** Variables of a file that holds nothing else. */
 export interface SavedVariables {
   /** As `info` names it. */
   readonly format: string;
-  readonly variables: readonly EfiVariable[];
+  readonly variables: FoundVariables;
+  /** Whether the data of each are a part of the file's own bytes, and nothing that was made of them. */
+  readonly isVerbatim: boolean;
   /** What is not as it should be, or null. */
   readonly damage: string | null;
 }
@@ -52,6 +55,12 @@ function variable({ name, isDump, attributes, offset, size, data }: Field): EfiV
   return { name, isDump, attributes, state: 'live', offset, size, head: new Uint8Array(0), data };
 }
 
+function one(field: Field): FoundVariables {
+  const found = new FoundVariables();
+  found.add(variable(field));
+  return found;
+}
+
 function isDumpAt(bytes: Uint8Array, offset: number): boolean {
   return isGuidAt(bytes, offset, CRASH_GUID_BYTES);
 }
@@ -77,7 +86,8 @@ function readEfivar(bytes: Uint8Array): SavedVariables | undefined {
   const attributes = fields.getUint32(8, true);
   return {
     format: 'a variable that efivar has exported',
-    variables: [variable({ name, isDump: isDumpAt(bytes, 16), attributes, offset: 0, size: end + CRC_SIZE, data })],
+    variables: one({ name, isDump: isDumpAt(bytes, 16), attributes, offset: 0, size: end + CRC_SIZE, data }),
+    isVerbatim: true,
     damage: isSound ? null : 'its checksum does not fit: bytes of it are wrong',
   };
 }
@@ -88,22 +98,27 @@ function readEfivar(bytes: Uint8Array): SavedVariables | undefined {
 const DMPSTORE_SIZES = 8;
 
 function readDmpstore(bytes: Uint8Array): SavedVariables | undefined {
-  const variables: EfiVariable[] = [];
+  const variables = new FoundVariables();
   let wrong = 0;
   let at = 0;
   for (;;) {
     const found = dmpstoreEntry(bytes, at);
     if (!found) break;
-    variables.push(found.variable);
+    variables.add(found.variable);
     if (!found.isSound) wrong++;
     at = found.variable.offset + found.variable.size;
   }
-  if (variables.length === 0) return undefined;
+  if (variables.count === 0) return undefined;
   const damages = [
-    ...(wrong > 0 ? [`the checksums of ${wrong} of its ${variables.length} variables do not fit`] : []),
+    ...(wrong > 0 ? [`the checksums of ${wrong} of its ${variables.count} variables do not fit`] : []),
     ...(at < bytes.length ? [`no variable begins at offset ${at}, though the file goes on`] : []),
   ];
-  return { format: 'variables that dmpstore has saved', variables, damage: damages.join('; ') || null };
+  return {
+    format: 'variables that dmpstore has saved',
+    variables,
+    isVerbatim: true,
+    damage: damages.join('; ') || null,
+  };
 }
 
 function dmpstoreEntry(bytes: Uint8Array, at: number): { variable: EfiVariable; isSound: boolean } | undefined {
@@ -143,7 +158,7 @@ function readUboot(bytes: Uint8Array): SavedVariables | undefined {
   if (bytes.length < UBOOT_HEADER) return undefined;
   const fields = view(bytes);
   const length = Math.min(fields.getUint32(16, true), bytes.length);
-  const variables: EfiVariable[] = [];
+  const variables = new FoundVariables();
   for (let at = UBOOT_HEADER; at + UBOOT_ENTRY <= length; ) {
     const nameAt = at + UBOOT_ENTRY;
     const dataAt = endOfName(bytes, nameAt, length);
@@ -152,12 +167,12 @@ function readUboot(bytes: Uint8Array): SavedVariables | undefined {
     if (name === undefined || end > length) break;
     const attributes = fields.getUint32(at + 4, true);
     const data = bytes.subarray(dataAt, end);
-    variables.push(variable({ name, isDump: isDumpAt(bytes, at + 16), attributes, offset: at, size: end - at, data }));
+    variables.add(variable({ name, isDump: isDumpAt(bytes, at + 16), attributes, offset: at, size: end - at, data }));
     at = Math.ceil(end / UBOOT_ALIGNMENT) * UBOOT_ALIGNMENT;
   }
   const isSound = crc32(bytes.subarray(UBOOT_HEADER, length)) === fields.getUint32(20, true);
   const damage = isSound ? null : 'its checksum does not fit: bytes of it are wrong, or it was cut';
-  return { format: 'the variable file of U-Boot', variables, damage };
+  return { format: 'the variable file of U-Boot', variables, isVerbatim: true, damage };
 }
 
 /** First byte after the NUL of a name. */
@@ -170,7 +185,25 @@ function endOfName(bytes: Uint8Array, from: number, limit: number): number {
 
 // ── QEMU's uefi-vars device ──
 
+const JSON_FORMAT = "QEMU's JSON variable store";
+/** Bytes of a store that are read: QEMU's has some hundred KiB at most. */
+const MAX_JSON = 4 << 20;
+/** Brackets in it: a parser takes a hundred times the room of each, and QEMU writes one pair for a variable. */
+const MAX_BRACKETS = 1 << 16;
+const BRACKETS = [0x5b, 0x7b] as const;
+
 function readJson(bytes: Uint8Array): SavedVariables | undefined {
+  const excess = jsonExcess(bytes);
+  if (excess !== undefined) {
+    // Only of what begins as QEMU's store does somebody want to hear why it is not read.
+    if (!/"(?:version|variables)"/.test(String.fromCharCode(...bytes.subarray(0, HEAD)))) return undefined;
+    return {
+      format: JSON_FORMAT,
+      variables: new FoundVariables(),
+      isVerbatim: false,
+      damage: `${excess}: nothing of it is read`,
+    };
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(new TextDecoder().decode(bytes));
@@ -179,49 +212,59 @@ function readJson(bytes: Uint8Array): SavedVariables | undefined {
   }
   const list = (parsed as { variables?: unknown } | null)?.variables;
   if (!Array.isArray(list)) return undefined;
-  const variables = list.flatMap(jsonVariable);
-  const left = list.length - variables.length;
-  if (left > 0 && variables.length === 0) return undefined;
+  const variables = new FoundVariables();
+  for (const entry of list) {
+    const found = jsonVariable(entry);
+    if (found) variables.add(found);
+  }
+  const left = list.length - variables.count;
+  if (left > 0 && variables.count === 0) return undefined;
   const damage = left === 0 ? null : `${left} of its ${list.length} variables are not as QEMU writes them`;
-  return { format: "QEMU's JSON variable store", variables, damage };
+  return { format: JSON_FORMAT, variables, isVerbatim: false, damage };
 }
 
-function jsonVariable(entry: unknown): EfiVariable[] {
+/** Why a text is no store of QEMU, though it may begin as one. */
+function jsonExcess(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MAX_JSON) return `it has ${bytes.length} bytes, and no store of QEMU has more than ${MAX_JSON}`;
+  let brackets = 0;
+  for (const byte of bytes) if (byte === BRACKETS[0] || byte === BRACKETS[1]) brackets++;
+  return brackets > MAX_BRACKETS ? `it has ${brackets} lists and objects, and no store of QEMU as many` : undefined;
+}
+
+function jsonVariable(entry: unknown): EfiVariable | undefined {
   const { name, guid, attr, data } = (entry ?? {}) as Record<string, unknown>;
-  if (typeof name !== 'string' || typeof guid !== 'string' || typeof data !== 'string') return [];
-  if (!/^(?:[0-9a-f]{2})*$/i.test(data)) return [];
-  const bytes = Uint8Array.from({ length: data.length / 2 }, (_, i) =>
-    Number.parseInt(data.slice(2 * i, 2 * i + 2), 16),
-  );
+  if (typeof name !== 'string' || typeof guid !== 'string' || typeof data !== 'string') return undefined;
+  if (data.length % 2 !== 0 || /[^0-9a-f]/i.test(data)) return undefined;
+  const bytes = new Uint8Array(data.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(data.slice(2 * i, 2 * i + 2), 16);
   const attributes = typeof attr === 'number' ? attr >>> 0 : 0;
-  return [
-    variable({
-      name,
-      isDump: guid.toLowerCase() === CRASH_GUID,
-      attributes,
-      offset: 0,
-      size: bytes.length,
-      data: bytes,
-    }),
-  ];
+  const isDump = guid.toLowerCase() === CRASH_GUID;
+  return variable({ name, isDump, attributes, offset: 0, size: bytes.length, data: bytes });
 }
 
 // ── data with the name in the file's name ──
 
-const ATTRIBUTES_SIZE = 4;
+export const ATTRIBUTES_SIZE = 4;
 
 /** Attributes of a variable are eight bits at most; neither a text nor a compressed stream begins as such a number does. */
 const MAX_ATTRIBUTES = 0xff;
 
-/** efivarfs puts the attributes in front of the data, Windows does not. */
-export function readBare(bytes: Uint8Array, name: string): SavedVariables {
+/**
+ * efivarfs puts the attributes in front of the data, Windows does not.
+ * @param mayHaveAttributes false where it is known that nothing stands in front
+ */
+export function readBare(bytes: Uint8Array, name: string, mayHaveAttributes = true): SavedVariables {
   const front = bytes.length >= ATTRIBUTES_SIZE ? view(bytes).getUint32(0, true) : 0;
-  const hasAttributes = front > 0 && front <= MAX_ATTRIBUTES;
+  const hasAttributes = mayHaveAttributes && front > 0 && front <= MAX_ATTRIBUTES;
   const data = hasAttributes ? bytes.subarray(ATTRIBUTES_SIZE) : bytes;
   const attributes = hasAttributes ? front : DUMP_ATTRIBUTES;
   const format = hasAttributes ? 'a file of efivarfs' : 'the data of one variable';
-  const found = variable({ name, isDump: true, attributes, offset: 0, size: bytes.length, data });
-  return { format, variables: [found], damage: null };
+  return {
+    format,
+    variables: one({ name, isDump: true, attributes, offset: 0, size: bytes.length, data }),
+    isVerbatim: true,
+    damage: null,
+  };
 }
 
 /** Whether the first bytes may be of this format; and its reader. */

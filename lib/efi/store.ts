@@ -188,7 +188,7 @@ export function* walkStore(storage: SurvivingStorage, store: Store): Generator<W
     }
     const end = Math.min(at, limit);
     const isCut = !isBlank(window.bytes(end, Math.min(ALIGNMENT, limit - end)));
-    const next = nextStart(storage, store, unsure, isCut ? limit : end);
+    const next = nextStart(window, storage, store, unsure, isCut ? limit : end);
     if (next === undefined) return { end, isCut, stop };
     stop ??= { offset: at, why: 'damaged', behind: 0 };
     at = next;
@@ -201,8 +201,13 @@ function isLost(storage: SurvivingStorage, { offset, dataOffset }: RecordHead): 
 }
 
 /** The first place in a range where a whole header stands, with a name; the sizes in front of it tell nothing. */
-function nextStart(storage: SurvivingStorage, store: Store, from: number, end: number): number | undefined {
-  const window = new Window(storage);
+function nextStart(
+  window: Window,
+  storage: SurvivingStorage,
+  store: Store,
+  from: number,
+  end: number,
+): number | undefined {
   const limit = store.offset + store.size;
   for (const at of occurrences(storage, START_ID, from, end)) {
     if (!isPacked(store) && (at - store.offset) % ALIGNMENT !== 0) continue;

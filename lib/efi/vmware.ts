@@ -8,6 +8,7 @@ import { readRange } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES } from './dump-name.js';
+import { FoundVariables } from './place.js';
 import { type EfiVariable, MAX_NAME_SIZE, readName } from './variable.js';
 
 export const VMWARE_MAGIC = 'MRVN';
@@ -26,7 +27,7 @@ export const MAX_VMWARE_FILE = 16 << 20;
 export interface VmwareStore {
   readonly offset: number;
   readonly size: number;
-  readonly variables: readonly EfiVariable[];
+  readonly variables: FoundVariables;
   /** First byte after the last variable. */
   readonly end: number;
 }
@@ -40,9 +41,13 @@ export function readVmware(storage: SurvivingStorage): VmwareStore | undefined {
     if (head.length < STORE_HEADER) return undefined;
     const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT, true);
     const size = Math.min(length, storage.size - offset);
-    const variables = [...entries(storage, offset + STORE_HEADER, offset + size)];
-    const last = variables.at(-1);
-    return { offset, size, variables, end: last ? last.offset + last.size : offset + STORE_HEADER };
+    const variables = new FoundVariables();
+    let end = offset + STORE_HEADER;
+    for (const variable of entries(storage, end, offset + size)) {
+      variables.add(variable);
+      end = variable.offset + variable.size;
+    }
+    return { offset, size, variables, end };
   }
   return undefined;
 }

@@ -2,8 +2,8 @@
 
 import { PstoreError } from '../errors.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
-import { MemoryStorage } from '../storage/memory.js';
-import { checkStillThere, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
+import { FolderFileStorage } from '../storage/folder-file.js';
+import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
 import { type ErstHeader, MAP_ENTRY_SIZE, mapEntryAt, RECORD_COUNT_AT, readMap } from './format.js';
@@ -77,8 +77,13 @@ export class QemuFile implements RecordPlace {
     const { firstSlot, slots, damage } = this.#header;
     const map = readMap(this.#storage, this.#header);
     const records: FoundRecord[] = [];
+    let run: Run | undefined = { from: 0, to: 0 };
     for (let slot = firstSlot; slot < slots && records.length < MAX_RECORDS; slot++) {
       const id = map[slot] ?? null;
+      const at = slot * this.recordSize;
+      if (run && at >= run.to) run = nextRun(this.#storage, at);
+      // No erased record stands in a hole, which may have room for a million.
+      if (id === null && (!run || at + CPER_HEADER_SIZE <= run.from)) continue;
       const header = this.#headerOf(slot);
       if (id !== null || header) records.push(this.#found(slot, id, header ?? null));
     }
@@ -279,9 +284,8 @@ export class RecordFolder implements RecordPlace {
     let found = this.#seen.get(key);
     if (!found) {
       const isOne = beginsAsCper(this.#folder.read(file, CPER_HEADER_SIZE));
-      const bytes = isOne ? this.#folder.read(file, MAX_FILE) : new Uint8Array(0);
-      const path = `${this.#folder.path}/${file.name}`;
-      found = [...bareRecords(SurvivingStorage.over(new MemoryStorage(bytes, { path, writable: false })), file)];
+      const storage = new FolderFileStorage(this.#folder, file, MAX_FILE);
+      found = isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
       this.#seen.set(key, found);
     }
     return found;

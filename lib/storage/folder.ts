@@ -19,8 +19,12 @@ export interface Folder {
    * @throws PstoreError EACCES, EIO
    */
   files(): readonly FolderFile[];
-  /** The first `length` bytes of a file that was listed, or fewer where it ends. @throws PstoreError ENOENT, EACCES, EIO */
-  read(file: FolderFile, length: number): Uint8Array;
+  /**
+   * The `length` bytes from `offset` on of a file that was listed, or fewer where it ends.
+   * @param offset 0 where it is left out
+   * @throws PstoreError ENOENT, EACCES, EIO
+   */
+  read(file: FolderFile, length: number, offset?: number): Uint8Array;
   /**
    * Removes a file, durably, if it still is the one that was listed.
    * @throws PstoreError EPERM, EACCES, EROFS, EIO

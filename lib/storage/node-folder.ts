@@ -17,6 +17,7 @@ import { reasonOf } from './file.js';
 import type { Folder, FolderFile } from './folder.js';
 import { makeRemovable } from './immutable.js';
 import { syncFolder } from './new-file.js';
+import { roomAt } from './storage.js';
 
 /** More files than any folder of records has. */
 const MAX_FILES = 65_536;
@@ -63,14 +64,14 @@ export class NodeFolder implements Folder {
     }
   }
 
-  read(file: FolderFile, length: number): Uint8Array {
+  read(file: FolderFile, length: number, offset = 0): Uint8Array {
     const path = join(this.#root, file.name);
     const fd = this.#open(path, file);
     try {
-      const bytes = new Uint8Array(Math.min(length, fstatSync(fd).size));
+      const bytes = new Uint8Array(roomAt(fstatSync(fd).size, offset, length));
       let done = 0;
       while (done < bytes.length) {
-        const got = readSync(fd, bytes, done, bytes.length - done, done);
+        const got = readSync(fd, bytes, done, bytes.length - done, offset + done);
         if (got === 0) break;
         done += got;
       }

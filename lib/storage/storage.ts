@@ -145,6 +145,7 @@ export function readRange(storage: Storage, offset: number, length: number): Uin
  * from the start of a page to there takes some processors three times as long: so it begins at the next page.
  */
 export function readingBuffer(length: number): Uint8Array {
+  if (length < PAGE_SIZE) return new Uint8Array(length);
   return new Uint8Array(new ArrayBuffer(length + PAGE_SIZE), PAGE_SIZE - ALLOCATOR_HEADER, length);
 }
 

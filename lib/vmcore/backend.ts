@@ -115,7 +115,7 @@ class VmcoreddBackend implements Backend {
   }
 
   #warnOfNothing(): void {
-    const log = this.#log?.trouble ?? 'its notes do not say where the kernel keeps its log';
+    const log = this.#log ? this.#whyNoLog(this.#log) : 'its notes do not say where the kernel keeps its log';
     if (this.#isOfProcess && !this.#log) {
       const sentence = `${this.path}: this is the core of a process, not of a kernel: gdb reads it, with the program`;
       this.warnings.add('no-records', sentence);
@@ -125,6 +125,10 @@ class VmcoreddBackend implements Backend {
       'no-records',
       `${this.path}: this vmcore has no device dumps, and no kernel log can be read from it (${log}); crash and makedumpfile read the rest`,
     );
+  }
+
+  #whyNoLog({ trouble }: KernelLog): string {
+    return trouble ?? 'the kernel had not logged anything';
   }
 
   get #logSize(): number {
@@ -264,7 +268,7 @@ class VmcoreddBackend implements Backend {
   #logText(): string {
     if (!this.#log) return 'none: VMCOREINFO does not say where it is';
     const { trouble } = this.#log;
-    if (this.#logSize === 0) return `none: ${trouble ?? 'the kernel had not logged anything'}`;
+    if (this.#logSize === 0) return `none: ${this.#whyNoLog(this.#log)}`;
     return `${this.#logSize} bytes${trouble ? `, not whole: ${trouble}` : ''}`;
   }
 

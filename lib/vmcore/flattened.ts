@@ -30,26 +30,22 @@ const BYTES_A_PIECE = 256;
 const MAX_RUNS = 1 << 19;
 
 /**
- * Pieces of one size that follow one another, in the file and in the dump both. The last one may be shorter: then `end`
- * lies inside it.
+ * A row is a run: pieces of one size that follow one another, in the file and in the dump both. The last one may be
+ * shorter: then its end lies inside it.
  */
-interface Run {
+const RUN = {
   /** Where the first piece belongs in the dump. */
-  readonly start: number;
+  start: 0,
   /** One after the last byte in the dump. */
-  end: number;
+  end: 1,
   /** First byte of the first piece in the file. */
-  readonly source: number;
+  source: 2,
   /** Bytes of each piece. */
-  readonly piece: number;
-}
+  piece: 3,
+} as const;
 
-/** A part of the dump, and the run that has it. Where pieces overlap, the one that was written last counts. */
-interface Part {
-  readonly start: number;
-  readonly end: number;
-  readonly run: Run;
-}
+/** A row is a part of the dump, and the run that has it. Where pieces overlap, the one that was written last counts. */
+const PART = { start: 0, end: 1, run: 2 } as const;
 
 export function isFlattened(bytes: Uint8Array): boolean {
   return hasSignature(bytes, FLATTENED_SIGNATURE);
@@ -61,16 +57,18 @@ export class FlattenedStorage implements Storage {
   readonly size: number;
   readonly writable = false;
   readonly #below: Storage;
-  readonly #parts: readonly Part[];
+  readonly #runs: NumberTable;
+  readonly #parts: NumberTable;
 
   /** @throws PstoreError EBADMSG when the header is cut, or of an unknown type or version */
   constructor(below: Storage, warnings: Warnings) {
     checkHeader(below);
     this.path = below.path;
     this.#below = below;
-    const runs = findRuns(below, warnings);
-    this.#parts = partsOf(runs);
-    this.size = this.#parts.at(-1)?.end ?? 0;
+    this.#runs = findRuns(below, warnings);
+    this.#parts = partsOf(this.#runs);
+    const { rows } = this.#parts;
+    this.size = rows === 0 ? 0 : this.#parts.at(rows - 1, PART.end);
   }
 
   /** What no piece has is zeros, as in the file that makedumpfile -R makes. */
@@ -78,27 +76,32 @@ export class FlattenedStorage implements Storage {
     const wanted = target.subarray(0, Math.max(0, Math.min(target.length, this.size - offset)));
     wanted.fill(0);
     const end = offset + wanted.length;
-    for (let index = this.#firstEndingAfter(offset); index < this.#parts.length; index++) {
-      const part = this.#parts[index]!;
-      if (part.start >= end) break;
-      const from = Math.max(offset, part.start);
-      this.#readRun(part.run, wanted.subarray(from - offset, Math.min(end, part.end) - offset), from);
+    const parts = this.#parts;
+    for (let index = this.#firstEndingAfter(offset); index < parts.rows; index++) {
+      if (parts.at(index, PART.start) >= end) break;
+      const from = Math.max(offset, parts.at(index, PART.start));
+      const to = Math.min(end, parts.at(index, PART.end));
+      this.#readRun(parts.at(index, PART.run), wanted.subarray(from - offset, to - offset), from);
     }
     return wanted.length;
   }
 
   nextRun(offset: number): Bytes | undefined {
-    const part = this.#parts[this.#firstEndingAfter(offset)];
-    return part && { from: Math.max(offset, part.start), to: part.end };
+    const index = this.#firstEndingAfter(offset);
+    if (index === this.#parts.rows) return undefined;
+    return { from: Math.max(offset, this.#parts.at(index, PART.start)), to: this.#parts.at(index, PART.end) };
   }
 
-  #readRun(run: Run, target: Uint8Array, offset: number): void {
+  #readRun(run: number, target: Uint8Array, offset: number): void {
+    const start = this.#runs.at(run, RUN.start);
+    const source = this.#runs.at(run, RUN.source);
+    const piece = this.#runs.at(run, RUN.piece);
     for (let done = 0; done < target.length; ) {
-      const inRun = offset + done - run.start;
-      const index = Math.floor(inRun / run.piece);
-      const inPiece = inRun - index * run.piece;
-      const part = target.subarray(done, done + run.piece - inPiece);
-      const at = run.source + index * (run.piece + PIECE_HEADER_SIZE) + inPiece;
+      const inRun = offset + done - start;
+      const index = Math.floor(inRun / piece);
+      const inPiece = inRun - index * piece;
+      const part = target.subarray(done, done + piece - inPiece);
+      const at = source + index * (piece + PIECE_HEADER_SIZE) + inPiece;
       if (this.#below.read(part, at) < part.length) {
         throw new PstoreError('EIO', `${this.path} was cut while in use: it ends before offset ${at + part.length}`, {
           path: this.path,
@@ -112,10 +115,10 @@ export class FlattenedStorage implements Storage {
   /** Index of the first part whose end lies after an offset. */
   #firstEndingAfter(offset: number): number {
     let low = 0;
-    let high = this.#parts.length;
+    let high = this.#parts.rows;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#parts[middle]!.end <= offset) low = middle + 1;
+      if (this.#parts.at(middle, PART.end) <= offset) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -149,11 +152,11 @@ function checkHeader(storage: Storage): void {
 }
 
 /** All pieces in the order of the file, those that follow one another as one run. */
-function findRuns(storage: Storage, warnings: Warnings): Run[] {
+function findRuns(storage: Storage, warnings: Warnings): NumberTable {
   const window = new Window(storage);
   const warn = (sentence: string, at: number) =>
     warnings.add('header-damaged', `${storage.path}: ${sentence}`, Math.min(at, storage.size));
-  const runs: Run[] = [];
+  const runs = new NumberTable(4);
   const most = PIECES_IN_ANY + storage.size / BYTES_A_PIECE;
   let at = FLATTENED_HEADER_SIZE;
   for (let count = 0; ; count++) {
@@ -175,7 +178,7 @@ function findRuns(storage: Storage, warnings: Warnings): Run[] {
       );
       return runs;
     }
-    if (count >= most || runs.length >= MAX_RUNS) {
+    if (count >= most || runs.rows >= MAX_RUNS) {
       warn(
         `this flattened dump has more pieces than are read: those from ${at} on are left out; put it in order with makedumpfile -R`,
         at,
@@ -189,41 +192,77 @@ function findRuns(storage: Storage, warnings: Warnings): Run[] {
   }
 }
 
-function addPiece(runs: Run[], start: number, size: number, source: number): void {
-  const last = runs.at(-1);
-  if (last && last.end === start && size <= last.piece) {
-    const pieces = (last.end - last.start) / last.piece;
-    if (Number.isInteger(pieces) && source === last.source + pieces * (last.piece + PIECE_HEADER_SIZE)) {
-      last.end += size;
+function addPiece(runs: NumberTable, start: number, size: number, source: number): void {
+  const last = runs.rows - 1;
+  if (last >= 0 && runs.at(last, RUN.end) === start && size <= runs.at(last, RUN.piece)) {
+    const piece = runs.at(last, RUN.piece);
+    const pieces = (start - runs.at(last, RUN.start)) / piece;
+    if (Number.isInteger(pieces) && source === runs.at(last, RUN.source) + pieces * (piece + PIECE_HEADER_SIZE)) {
+      runs.set(last, RUN.end, start + size);
       return;
     }
   }
-  runs.push({ start, end: start + size, source, piece: size });
+  runs.add([start, start + size, source, size]);
 }
 
 /** The dump from its beginning to its end, each byte once. A later run covers an earlier one. */
-function partsOf(runs: readonly Run[]): Part[] {
-  const order = new Map(runs.map((run, index) => [run, index]));
-  const waiting = [...runs].sort((a, b) => b.start - a.start);
-  const open = new NewestFirst<Run>((a, b) => order.get(a)! > order.get(b)!);
-  const parts: Part[] = [];
+function partsOf(runs: NumberTable): NumberTable {
+  const startOf = (run: number) => runs.at(run, RUN.start);
+  const waiting = Uint32Array.from({ length: runs.rows }, (_, run) => run).sort((a, b) => startOf(a) - startOf(b));
+  const nextStart = () => (taken < waiting.length ? startOf(waiting[taken]!) : Number.POSITIVE_INFINITY);
+  let taken = 0;
+  const open = new NewestFirst<number>((a, b) => a > b);
+  const dropEnded = () => {
+    while (open.first !== undefined && runs.at(open.first, RUN.end) <= at) open.take();
+  };
+  const parts = new NumberTable(3);
   let at = 0;
   for (;;) {
-    while (open.first && open.first.end <= at) open.take();
-    if (!open.first) {
-      const next = waiting.at(-1);
-      if (!next) return parts;
-      at = Math.max(at, next.start);
+    dropEnded();
+    if (open.first === undefined) {
+      if (taken === waiting.length) return parts;
+      at = Math.max(at, nextStart());
     }
-    for (let next = waiting.at(-1); next && next.start <= at; next = waiting.at(-1)) open.add(waiting.pop()!);
-    while (open.first && open.first.end <= at) open.take();
+    while (nextStart() <= at) open.add(waiting[taken++]!);
+    dropEnded();
     const run = open.first;
-    if (!run) continue;
-    const end = Math.min(run.end, waiting.at(-1)?.start ?? Number.POSITIVE_INFINITY);
-    const last = parts.at(-1);
-    if (last && last.run === run && last.end === at) parts[parts.length - 1] = { start: last.start, end, run };
-    else parts.push({ start: at, end, run });
+    if (run === undefined) continue;
+    const end = Math.min(runs.at(run, RUN.end), nextStart());
+    const last = parts.rows - 1;
+    if (last >= 0 && parts.at(last, PART.run) === run && parts.at(last, PART.end) === at)
+      parts.set(last, PART.end, end);
+    else parts.add([at, end, run]);
     at = end;
+  }
+}
+
+/** Rows of numbers. Half a million objects would take five times the room. */
+class NumberTable {
+  rows = 0;
+  readonly #columns: number;
+  #numbers = new Float64Array(64);
+
+  constructor(columns: number) {
+    this.#columns = columns;
+  }
+
+  at(row: number, column: number): number {
+    return this.#numbers[row * this.#columns + column]!;
+  }
+
+  set(row: number, column: number, value: number): void {
+    this.#numbers[row * this.#columns + column] = value;
+  }
+
+  add(row: readonly number[]): void {
+    const at = this.rows * this.#columns;
+    if (at + this.#columns > this.#numbers.length) {
+      const larger = new Float64Array(this.#numbers.length * 2);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    this.#numbers.set(row, at);
+    this.rows++;
   }
 }
 

@@ -8,7 +8,7 @@ import { lzo } from '../compress/lzo.js';
 import { snappy } from '../compress/snappy.js';
 import { zstd } from '../compress/zstd.js';
 import { Fields } from '../pstore/abi.js';
-import { readRange, type Storage } from '../storage/storage.js';
+import { nextRun, type Run, readRange, type Storage } from '../storage/storage.js';
 import { KDUMP_SUB_HEADER_SIZE, type KdumpHeader } from './kdump.js';
 
 /** page_desc_t: offset s64, size u32, flags u32, page_flags u64. */
@@ -30,6 +30,8 @@ const SUB_START_FRAME_64 = 80;
 
 /** Bytes of the bitmap whose pages are counted together. */
 const COUNTED = 4096;
+/** Bytes of a bitmap that are looked at: it has a bit for each page of 256 TiB then. */
+const MAX_BITMAP = 2 ** 33;
 
 export class KdumpPages {
   /** Bytes, a power of two. */
@@ -52,8 +54,10 @@ export class KdumpPages {
     const { blockSize, subHeaderBlocks, bitmapBlocks } = header;
     const bitmaps = (1 + subHeaderBlocks) * blockSize;
     // There are two bitmaps of the same size.
-    this.#bitmapSize = Math.floor((bitmapBlocks * blockSize) / 2);
-    this.#bitmap = bitmaps + this.#bitmapSize;
+    const bitmapSize = Math.floor((bitmapBlocks * blockSize) / 2);
+    this.#bitmap = bitmaps + bitmapSize;
+    // The header may claim anything: a bitmap ends where the file does.
+    this.#bitmapSize = Math.max(0, Math.min(bitmapSize, storage.size - this.#bitmap, MAX_BITMAP));
     this.#descriptors = bitmaps + bitmapBlocks * blockSize;
     const first = firstFrame(storage, header);
     this.#elsewhere = first === 0 ? 0 : this.#pagesBefore(first);
@@ -86,8 +90,13 @@ export class KdumpPages {
   #pagesBefore(frame: number): number {
     const target = Math.min(Math.floor(frame / 8), this.#bitmapSize);
     const part = Math.floor(target / COUNTED);
+    let run: Run | undefined = { from: 0, to: 0 };
     for (let known = this.#before.length; known <= part; known++) {
-      const bytes = readRange(this.#storage, this.#bitmap + (known - 1) * COUNTED, COUNTED);
+      const at = this.#bitmap + (known - 1) * COUNTED;
+      if (run && at >= run.to) run = nextRun(this.#storage, at);
+      // A hole has no pages, and may be longer than anybody wants to read.
+      const isHole = !run || at + COUNTED <= run.from;
+      const bytes = isHole ? new Uint8Array(0) : readRange(this.#storage, at, COUNTED);
       this.#before.push(this.#before[known - 1]! + countBits(bytes, bytes.length));
     }
     const bytes = readRange(this.#storage, this.#bitmap + part * COUNTED, target - part * COUNTED + 1);

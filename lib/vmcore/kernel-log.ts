@@ -26,7 +26,7 @@ export function readKernelLog(dump: CrashDump, info: Vmcoreinfo): KernelLog | un
     else readOldLogBuffer(memory, info, logBuf!, log);
   } catch (error) {
     if (!(error instanceof PstoreError)) throw error;
-    return { text: log.bytes(), trouble: error.message };
+    return { text: log.bytes(), trouble: [error.message, log.trouble].filter((one) => one !== null).join('; ') };
   }
-  return { text: log.bytes(), trouble: null };
+  return { text: log.bytes(), trouble: log.trouble };
 }

@@ -1,23 +1,35 @@
 // The text of a kernel log, line by line as crash's `log` and makedumpfile --dump-dmesg print it.
 
+import { PstoreError } from '../errors.js';
+
 /** Bytes that are gathered before they become one piece. */
 const PIECE = 64 << 10;
+/** Bytes that are kept, the newest ones: no other text of a record is longer. */
+export const MAX_LOG_TEXT = 32 << 20;
+/** Bytes that are added before reading ends: a hostile dump must not decide our time. */
+const MAX_ADDED = 2 * MAX_LOG_TEXT;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
 export class LogText {
-  /** Bytes so far. */
-  length = 0;
+  /** Bytes that were added, those at the beginning too that are not kept. */
+  #added = 0;
+  /** Bytes at the beginning that are not kept. */
+  #dropped = 0;
   readonly #pieces: Uint8Array[] = [];
-  #piece = new Uint8Array(PIECE);
+  readonly #piece = new Uint8Array(PIECE);
   #used = 0;
 
   /**
    * One message: its time in front, each further line indented as far, and `\xNN` for every byte that is neither printable
    * ASCII nor white space.
    * @param time nanoseconds since the kernel started
+   * @throws PstoreError EFBIG when more was added than any log has
    */
   message(time: bigint, text: Uint8Array): void {
+    if (this.#added >= MAX_ADDED) {
+      throw new PstoreError('EFBIG', `its messages have more than ${MAX_ADDED} bytes, and only those are read`);
+    }
     const seconds = String(time / 1_000_000_000n).padStart(5);
     const micros = String((time / 1000n) % 1_000_000n).padStart(6, '0');
     const prefix = `[${seconds}.${micros}] `;
@@ -30,20 +42,38 @@ export class LogText {
     this.#byte(NEWLINE);
   }
 
-  /** Bytes as they are. */
+  /** Bytes as they are, which are not copied. */
   raw(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#byte(byte);
+    this.#endPiece();
+    this.#pieces.push(bytes);
+    this.#added += bytes.length;
+    this.#dropOldest();
+  }
+
+  /** Why it is not whole, or null. */
+  get trouble(): string | null {
+    return this.#dropped === 0 ? null : `it is too long, and its first ${this.#dropped} bytes are left out`;
   }
 
   bytes(): Uint8Array {
-    const all = new Uint8Array(this.length);
+    this.#endPiece();
+    const all = new Uint8Array(this.#added - this.#dropped);
     let at = 0;
     for (const piece of this.#pieces) {
       all.set(piece, at);
       at += piece.length;
     }
-    all.set(this.#piece.subarray(0, this.#used), at);
     return all;
+  }
+
+  #endPiece(): void {
+    if (this.#used > 0) this.#pieces.push(this.#piece.slice(0, this.#used));
+    this.#used = 0;
+    this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    while (this.#added - this.#dropped > MAX_LOG_TEXT) this.#dropped += this.#pieces.shift()!.length;
   }
 
   #ascii(text: string): void {
@@ -51,12 +81,8 @@ export class LogText {
   }
 
   #byte(byte: number): void {
-    if (this.#used === PIECE) {
-      this.#pieces.push(this.#piece);
-      this.#piece = new Uint8Array(PIECE);
-      this.#used = 0;
-    }
+    if (this.#used === PIECE) this.#endPiece();
     this.#piece[this.#used++] = byte;
-    this.length++;
+    this.#added++;
   }
 }

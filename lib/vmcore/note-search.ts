@@ -26,11 +26,13 @@ const BUDGET = 256 << 20;
 export class NoteSearch {
   readonly #storage: Storage;
   readonly #endian: 'little' | 'big';
+  readonly #window: Window;
   #budget = BUDGET;
 
   constructor(storage: Storage, endian: 'little' | 'big') {
     this.#storage = storage;
     this.#endian = endian;
+    this.#window = new Window(storage);
   }
 
   /**
@@ -73,7 +75,7 @@ export class NoteSearch {
 
   /** A note whose name and type are known, and whose sizes stay inside its segment. */
   #noteAt(offset: number, area: NoteArea): ElfNote | undefined {
-    const walk = walkNotes(new Window(this.#storage), offset, area.end, this.#endian, area.align);
+    const walk = walkNotes(this.#window, offset, area.end, this.#endian, area.align);
     const { value, done } = walk.next();
     if (done || value.namesz > MAX_NAME_SIZE || value.descEnd > area.declaredEnd) return undefined;
     const isKnown = isDeviceDump(value) || isVmcoreinfo(value) || noteTypeName(value) !== undefined;

@@ -3,7 +3,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { KernelMemory } from './kernel-memory.js';
-import type { LogText } from './log-text.js';
+import { type LogText, MAX_LOG_TEXT } from './log-text.js';
 import { infoBytes, infoSymbol, type Vmcoreinfo } from './vmcoreinfo.js';
 
 /** No kernel has a larger one: log_buf_len= ends here. */
@@ -88,12 +88,23 @@ function readRecords(memory: KernelMemory, layout: RecordLayout, records: Record
   }
 }
 
+/** A log of text only: its end, where it is too long. */
 function readText(memory: KernelMemory, buffer: bigint, size: number, end: number, logged: number, log: LogText): void {
   const count = Math.min(logged, end, size);
-  for (let done = 0; done < count; ) {
+  const skipped = Math.max(0, count - MAX_LOG_TEXT);
+  let zeros = 0;
+  for (let done = skipped; done < count; ) {
     const at = (end - count + done) % size;
     const length = Math.min(CHUNK, count - done, size - at);
-    log.raw(memory.bytes(buffer + BigInt(at), length));
+    const bytes = memory.bytes(buffer + BigInt(at), length);
+    // A text has no zeros: they stand for memory that the dump does not have.
+    if (bytes.every((byte) => byte === 0)) zeros += length;
+    else log.raw(bytes);
     done += length;
   }
+  const troubles = [
+    ...(skipped > 0 ? [`it is too long, and its first ${skipped} bytes are left out`] : []),
+    ...(zeros > 0 ? [`${zeros} bytes of it are zeros, and are left out`] : []),
+  ];
+  if (troubles.length > 0) throw new PstoreError('ENODATA', troubles.join('; '));
 }

@@ -69,6 +69,8 @@ export class ElfMemory implements PhysicalMemory {
   readonly #storage: Storage;
   /** By ascending address. */
   readonly #loads: Load[] = [];
+  /** Those that have a virtual address, by ascending ones. */
+  readonly #byVirtual: readonly Load[];
 
   constructor(storage: Storage, { header, table }: ElfCore) {
     this.#storage = storage;
@@ -82,6 +84,8 @@ export class ElfMemory implements PhysicalMemory {
       });
     }
     this.#loads.sort((a, b) => a.address - b.address);
+    const order = (a: Load, b: Load) => (a.virtual < b.virtual ? -1 : a.virtual > b.virtual ? 1 : 0);
+    this.#byVirtual = this.#loads.filter(({ virtual }) => virtual !== 0n).sort(order);
   }
 
   read(target: Uint8Array, address: number): number {
@@ -96,7 +100,7 @@ export class ElfMemory implements PhysicalMemory {
 
   /** Reads from the first segment that has the address, and whose bytes are in the file. */
   #readLoad(target: Uint8Array, address: number): number {
-    const last = this.#placeAfter(address) - 1;
+    const last = countUntil(this.#loads, (load) => load.address <= address) - 1;
     for (let index = last; index >= 0 && index > last - MAX_OVERLAPPING; index--) {
       const load = this.#loads[index]!;
       const inLoad = address - load.address;
@@ -108,24 +112,14 @@ export class ElfMemory implements PhysicalMemory {
     return 0;
   }
 
-  /** Index of the first segment that begins after an address. */
-  #placeAfter(address: number): number {
-    let low = 0;
-    let high = this.#loads.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#loads[middle]!.address <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
   /** The physical address that the segments give a virtual one, or undefined. */
   physical(address: bigint): number | undefined {
-    const load = this.#loads.find(
-      ({ virtual, size }) => virtual !== 0n && address >= virtual && address < virtual + BigInt(size),
-    );
-    return load && load.address + Number(address - load.virtual);
+    const last = countUntil(this.#byVirtual, ({ virtual }) => virtual <= address) - 1;
+    for (let index = last; index >= 0 && index > last - MAX_OVERLAPPING; index--) {
+      const { virtual, size, address: physical } = this.#byVirtual[index]!;
+      if (address < virtual + BigInt(size)) return physical + Number(address - virtual);
+    }
+    return undefined;
   }
 
   /** What has to be added to a virtual address of the segment that lies in a range, to get the physical one. */
@@ -133,6 +127,18 @@ export class ElfMemory implements PhysicalMemory {
     const load = this.#loads.find(({ virtual }) => virtual >= from && virtual < to);
     return load && BigInt(load.address) - load.virtual;
   }
+}
+
+/** How many segments begin at a place or before it, where they stand by ascending places. */
+function countUntil(loads: readonly Load[], isBefore: (load: Load) => boolean): number {
+  let low = 0;
+  let high = loads.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(loads[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The memory of a dump; its ELF segments too, where it is an ELF core. */

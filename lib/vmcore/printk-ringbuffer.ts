@@ -14,6 +14,11 @@ const NO_TEXT = 1n;
 /** Messages that are read: a ring of 64 MiB has 2^21 descriptors. */
 const MAX_COUNT_BITS = 21;
 const MAX_SIZE_BITS = 31;
+/**
+ * Descriptors between the oldest and the newest that may have no message: a few are being written when a kernel stops. A
+ * hole in the dump looks like many more.
+ */
+const MAX_UNUSED = 1 << 14;
 
 /** The members that are read, by their keys in VMCOREINFO. */
 const OFFSETS = [
@@ -64,6 +69,7 @@ export function readPrintkRingbuffer(memory: KernelMemory, info: Vmcoreinfo, prb
   // Texts do not share bytes in the ring. What says so is damaged, and must not make the log larger than the ring.
   let room = 2 ** ring.sizeBits;
   const count = 2 ** ring.countBits;
+  let unused = 0;
   let id = ring.tail & idMask;
   for (let read = 0; read < count; read++) {
     const message = readMessage(memory, ring, id, idMask);
@@ -71,6 +77,10 @@ export function readPrintkRingbuffer(memory: KernelMemory, info: Vmcoreinfo, prb
       room -= message.text.length;
       if (room < 0) throw damaged('its messages are longer than its ring');
       log.message(message.time, message.text);
+    } else if (unused++ === MAX_UNUSED) {
+      throw damaged(
+        `more than ${MAX_UNUSED} of its ${count} descriptors have no message; those after them are not read`,
+      );
     }
     if (id === (ring.head & idMask)) return;
     id = (id + 1n) & idMask;

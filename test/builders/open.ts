@@ -47,10 +47,10 @@ export class MemoryFolder implements Folder {
     return [...this.contents].map(([name, bytes]) => ({ name, size: bytes.length, mtimeNs: 0n, identity: name }));
   }
 
-  read({ name }: FolderFile, length: number): Uint8Array {
+  read({ name }: FolderFile, length: number, offset = 0): Uint8Array {
     const bytes = this.contents.get(name);
     if (!bytes) throw new PstoreError('ENOENT', `${name} is gone`);
-    return bytes.subarray(0, length);
+    return bytes.subarray(offset, offset + length);
   }
 
   remove({ name }: FolderFile): void {

@@ -1,5 +1,10 @@
 import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
+import { readSaved } from '../../lib/efi/saved.js';
+import { readVmware } from '../../lib/efi/vmware.js';
+import type { FolderFile } from '../../lib/storage/folder.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import {
   CRASH,
   dmpstore,
@@ -119,5 +124,91 @@ t.test('a folder without dumps, and folders of other things', (t) => {
   const readOnly = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE) });
   readOnly.writable = false;
   t.throws(() => openFiles(efi, readOnly).erase(0), { code: 'EROFS' });
+  t.end();
+});
+
+t.test('of very many variables the first dumps are kept, and the others counted', (t) => {
+  const many = [...Array.from({ length: 5000 }, () => ({ name: 'a', guid: GLOBAL, data: '' })), ...ALL];
+  const storage = (bytes: Buffer) => SurvivingStorage.over(new MemoryStorage(bytes, { path: 'file' }));
+  for (const bytes of [dmpstore(many), ubootFile(many), qemuJson(many)]) {
+    const { dumps, others, count } = readSaved(storage(bytes), 'file')!.variables;
+    t.same([dumps.length, others, count], [2, 5002, 5004]);
+  }
+  const { variables } = readVmware(storage(vmwareFile(many, 1 << 20)))!;
+  t.same([variables.dumps.length, variables.others], [2, 5002]);
+  const dumps = readSaved(storage(dmpstore(Array.from({ length: 5000 }, () => ONE))), 'file')!.variables;
+  t.same([dumps.dumps.length, dumps.others], [4096, 904]);
+  t.end();
+});
+
+t.test('a text that no QEMU writes is not parsed', (t) => {
+  const front = '{"version":2,"variables":[';
+  const texts: [string, RegExp][] = [
+    [`${front}${'{},'.repeat(70_000)}{}]}`, /it has 70003 lists and objects, .*nothing of it is read/],
+    [`${front}${'['.repeat(70_000)}`, /it has 70002 lists and objects/],
+    [
+      qemuJson(ALL)
+        .toString()
+        .padEnd((4 << 20) + 1),
+      /it has 4194305 bytes, and no store of QEMU has more than 4194304/,
+    ],
+  ];
+  for (const [text, sentence] of texts) {
+    const backend = openBytes(efi, Buffer.from(text));
+    t.same(namesOf(backend), []);
+    t.match(backend.warnings.list[0], { code: 'store-damaged', message: sentence });
+    const another = `{"somebody": "${' '.repeat(32)}", ${text.slice(1)}`;
+    t.equal(sureOf(efi, Buffer.from(another)), 0, 'another text is none of ours');
+  }
+  t.end();
+});
+
+t.test('a text is parsed once while it is recognised and opened', (t) => {
+  const { parse } = JSON;
+  let parsed = 0;
+  t.teardown(() => {
+    JSON.parse = parse;
+  });
+  JSON.parse = (text, reviver) => {
+    parsed++;
+    return parse(text, reviver);
+  };
+  const storage = SurvivingStorage.opening(new MemoryStorage(qemuJson(ALL), { path: 'file' }));
+  t.equal(efi.probe(storage)?.sure, 0.9);
+  t.equal(efi.probe(storage)?.sure, 0.9);
+  t.equal(parsed, 1);
+  t.end();
+});
+
+/** Remembers the longest read of each file. */
+class CountedFolder extends MemoryFolder {
+  longest = 0;
+
+  override read(file: FolderFile, length: number, offset = 0): Uint8Array {
+    const bytes = super.read(file, length, offset);
+    this.longest = Math.max(this.longest, bytes.length);
+    return bytes;
+  }
+}
+
+t.test('large files of a folder are not kept, but read when somebody asks', (t) => {
+  const text = `Oops#1 Part1\n${'a long line of a log\n'.repeat(1000)}`;
+  const dump = (part: number) => ({ name: `dump-type0-${part}-1-1640995208-D`, data: text });
+  const folder = new CountedFolder({
+    [`${dump(1).name}-${CRASH}`]: efivarfsFile(dump(1)),
+    [`${dump(2).name}-${CRASH}/data`]: Buffer.from(text),
+  });
+  const one = openFiles(efi, folder);
+  t.ok(folder.longest <= 4096, `${folder.longest} bytes read at once`);
+  folder.contents.set('shell.dmp', dmpstore([dump(3), dump(4)]));
+  folder.contents.set('win-dump-type0-5-1-1640995208-D.bin', Buffer.from(text));
+  folder.contents.set('qemu.json', qemuJson([dump(6)]));
+  one.refresh?.();
+  const names = [1, 2, 3, 4, 5, 6].map((part) => `dmesg-efi_pstore-16409952080${part}001`);
+  t.same(namesOf(one), names);
+  for (const name of names) t.equal(textOf(one, name), text);
+  const moved = openFiles(efi, folder);
+  folder.contents.set('shell.dmp', dmpstore([dump(4), dump(3)]).fill('x', 100, 200));
+  t.match(textOf(moved, names[2]!), 'xxx', 'the bytes that are there now');
   t.end();
 });

@@ -4,10 +4,14 @@ import t from 'tap';
 import { open } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 import { erst } from '../../lib/erst/backend.js';
+import { readErstHeader } from '../../lib/erst/format.js';
+import { QemuFile } from '../../lib/erst/place.js';
 import type { Backend } from '../../lib/pstore/backend.js';
 import { contentBytes } from '../../lib/pstore/content.js';
+import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { changedBytes } from '../builders/changed.js';
 import { cperRecord, erstFile, type PlannedSlot, SECTION } from '../builders/erst.js';
+import { HugeStorage } from '../builders/huge.js';
 import { codesOf, MemoryFolder, namesOf, openBytes, openFiles, recordsOf, sureOf, textOf } from '../builders/open.js';
 
 const TEXT = `Oops#1 Part1\n${'<4>[    2.000000] a line that repeats\n'.repeat(20)}`;
@@ -123,6 +127,38 @@ t.test('bare records: one, several, in a folder, and behind a lost header', (t) 
   backend.erase(backend.find('dmesg-erst-1')!);
   t.notOk(folder.contents.has('a'));
   t.throws(() => backend.erase(backend.find('dmesg-erst-1.2')!), { code: 'EPERM', message: /many holds 2 records/ });
+  t.end();
+});
+
+t.test('the records of a folder are read again when somebody asks', (t) => {
+  const folder = new MemoryFolder({ one: cperRecord({ id: 1n, data: TEXT }) });
+  const backend = openFiles(erst, folder);
+  t.equal(textOf(backend, 'dmesg-erst-1'), TEXT);
+  const other = openFiles(erst, folder);
+  folder.contents.set('one', cperRecord({ id: 1n, data: TEXT.replaceAll('line', 'LINE') }));
+  t.match(textOf(other, 'dmesg-erst-1'), /a LINE that/, 'the bytes that are there now');
+  t.end();
+});
+
+t.test('slots in a hole are not read', (t) => {
+  const size = 4 * 2 ** 30;
+  const recordSize = 4096;
+  const start = erstFile([slot(1n)], recordSize, 8).subarray(0, 64);
+  const map = (8 * size) / recordSize + recordSize;
+  start.writeUInt32LE(map, 12);
+  start.fill(0, 24);
+  const storage = new HugeStorage(size, [
+    { offset: 0, bytes: start },
+    { offset: map + recordSize, bytes: cperRecord({ id: 9n, data: TEXT }) },
+  ]);
+  const place = new QemuFile(SurvivingStorage.over(storage), readErstHeader(storage)!);
+  const before = storage.bytesRead;
+  const { records } = place.list();
+  t.match(
+    records.map(({ id, isErased }) => ({ id, isErased })),
+    [{ id: 9n, isErased: true }],
+  );
+  t.ok(storage.bytesRead - before < map + 4 * recordSize, `${storage.bytesRead - before} bytes read`);
   t.end();
 });
 

@@ -26,6 +26,8 @@ t.test('regular files, and those one folder down; links are left alone', (t) => 
   );
   t.equal(Buffer.from(folder.read(files[1]!, 100)).toString(), 'bytes of b');
   t.equal(Buffer.from(folder.read(files[1]!, 5)).toString(), 'bytes');
+  t.equal(Buffer.from(folder.read(files[1]!, 100, 6)).toString(), 'of b');
+  t.equal(folder.read(files[1]!, 100, 100).length, 0);
   t.equal(folder.writable, true);
   t.end();
 });

@@ -52,6 +52,18 @@ t.test('pieces in any order; where they overlap, the last one counts', (t) => {
   t.end();
 });
 
+t.test('many pieces of one byte, none of which follows another', (t) => {
+  const count = 5000;
+  const pieces = Array.from({ length: count }, (_, i) => [2 * ((i * 7) % count), new Uint8Array([i % 251])] as const);
+  const storage = new FlattenedStorage(new MemoryStorage(flattened(pieces), { path: 'flat' }), new Warnings());
+  const expected = new Uint8Array(2 * count - 1);
+  for (const [at, bytes] of pieces) expected.set(bytes, at);
+  t.same(readRange(storage, 0, 2 * count), expected);
+  t.same(storage.nextRun(1), { from: 2, to: 3 });
+  t.equal(storage.nextRun(2 * count - 1), undefined);
+  t.end();
+});
+
 t.test('cores and compressed dumps inside, of every machine', (t) => {
   const data = new Uint8Array(3000).fill(0x61);
   for (const machine of MACHINES) {

@@ -157,6 +157,34 @@ t.test('damage: what is there is shown, and it is said', (t) => {
   t.end();
 });
 
+t.test('a ring that holds hardly any message is not read to its end', (t) => {
+  const countBits = 15;
+  const memory = new Uint8Array(128 + 24 * 2 ** countBits);
+  const ring = new Writer(LE64.endian)
+    .word(MEMORY_AT + 128, 64)
+    .word(MEMORY_AT + 128, 64)
+    .word(1, 64);
+  ring
+    .word(2 ** countBits, 64)
+    .word(MEMORY_AT, 64)
+    .u32(countBits)
+    .u32(10);
+  memory.set(new Writer(LE64.endian).word(MEMORY_AT + 16, 64).done());
+  memory.set(ring.done(), 16);
+  const { text, warnings } = log(core(LE64, prbInfo(LE64), memory));
+  t.equal(text, undefined);
+  t.match(warnings, [/more than 16384 of its 32768 descriptors have no message/]);
+  t.end();
+});
+
+t.test('an empty log is not said to be nowhere', (t) => {
+  const memory = prb(LE64, [{ text: 'being written', ns: 5, state: 0 }], 0);
+  const { text, warnings } = log(core(LE64, prbInfo(LE64), memory));
+  t.equal(text, undefined);
+  t.match(warnings, [/no kernel log can be read from it \(the kernel had not logged anything\)/]);
+  t.end();
+});
+
 t.test('texts that share bytes do not make a log larger than its ring', (t) => {
   const messages = Array.from({ length: 8 }, (_, i) => ({ text: 'x'.repeat(50), ns: i }));
   const memory = prb(LE64, messages, 0, 10);
@@ -210,5 +238,28 @@ SIZE(printk_log)=16\nOFFSET(printk_log.ts_nsec)=0\nOFFSET(printk_log.len)=8\nOFF
   const ring = Buffer.from('B'.repeat(100) + 'A'.repeat(28));
   const text = log(core(LE64, texts, concat(head(size + 100, 120), ring)));
   t.equal(text.text, 'A'.repeat(20) + 'B'.repeat(100));
+  t.end();
+});
+
+t.test('a text that is too long is shown from where the rest fits, without zeros', (t) => {
+  const at = (offset: number) => (MEMORY_AT + offset).toString(16);
+  const info = `SYMBOL(log_buf)=${at(0)}\nSYMBOL(log_buf_len)=${at(8)}\nSYMBOL(log_end)=${at(12)}\n`;
+  const memory = (text: Uint8Array) =>
+    concat(
+      new Writer(LE64.endian)
+        .u64(MEMORY_AT + 64)
+        .u32(text.length)
+        .u32(text.length)
+        .padTo(64)
+        .done(),
+      text,
+    );
+  const bytes = new Uint8Array(33 << 20).fill(0x61);
+  const long = log(core(LE64, info, memory(bytes)));
+  t.equal(long.text?.length, 32 << 20);
+  t.match(long.warnings, [/not whole: it is too long, and its first 1048576 bytes are left out$/]);
+  const holed = log(core(LE64, info, memory(bytes.subarray(0, 256 << 10).fill(0, 64 << 10, 192 << 10))));
+  t.equal(holed.text?.length, 128 << 10);
+  t.match(holed.warnings, [/not whole: 131072 bytes of it are zeros, and are left out$/]);
   t.end();
 });

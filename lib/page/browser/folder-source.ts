@@ -59,8 +59,8 @@ class FilesInMemory implements Folder {
     return names.map((name) => ({ name, size: this.#contents.get(name)!.length, identity: name }));
   }
 
-  read({ name }: FolderFile, length: number): Uint8Array {
-    return this.#contents.get(name)!.slice(0, length);
+  read({ name }: FolderFile, length: number, offset = 0): Uint8Array {
+    return this.#contents.get(name)!.slice(offset, offset + length);
   }
 
   remove(): never {
