@@ -52,6 +52,11 @@ const PATTERNS = (['little', 'big'] as const).map((endian) => ({
  * and an image of nothing but signatures has few marks.
  */
 const MOST_PLACES = 768;
+/**
+ * Marks of each front-end without a record's magic: no kernel makes so many rings, and what is made of nothing but their
+ * signatures must not keep us busy. Records with their magic always count.
+ */
+const MAX_UNPROVEN = 8192;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MAX_LOST_BITS = 8;
 
@@ -61,12 +66,21 @@ const MAX_LOST_BITS = 8;
  */
 export function findMarks(storage: Storage, until: number): Mark[] {
   const marks = new Map<number, Mark>();
+  const unproven = new Map<FrontEnd, number>();
+  const keep = (mark: Mark) => {
+    if (!mark.magic && !mark.formatted) {
+      const count = unproven.get(mark.type) ?? 0;
+      if (count === MAX_UNPROVEN) return;
+      unproven.set(mark.type, count + 1);
+    }
+    marks.set(mark.offset, mark);
+  };
   for (const { bytes, offset } of searchedPieces(storage, { end: until, length: CHUNK, overlap: 2 * REACH })) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const add = (at: number, endian: Mark['endian'], isSure: boolean) => {
       if (offset + at >= until || marks.has(offset + at)) return;
       const mark = markAt(view, at, offset, endian);
-      if (mark && !(isSure && mark.doubtful)) marks.set(mark.offset, mark);
+      if (mark && !(isSure && mark.doubtful)) keep(mark);
     };
     let left = MOST_PLACES;
     for (const { at, endian } of places(bytes)) {
@@ -102,6 +116,7 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   const fourth = view.getUint32(at + 12, little);
   const inBlkoops = third === DMESG_MAGIC;
   const magic = inBlkoops || fourth === DMESG_MAGIC;
+  if (type === undefined && !magic) return undefined;
   const datalen = view.getUint32(at + 4, little);
   const common = {
     offset: base + at,

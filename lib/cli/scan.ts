@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import { inUnits } from '../pstore/geometry.js';
 import { SourceKeys, sourceText } from '../pstore/keys.js';
 import { openMedium } from '../source/files.js';
-import { placed, unwrapped } from '../source/medium.js';
+import { placed, unsparsed, withoutSpare } from '../source/medium.js';
 import { emptyFile, openStorage } from '../source/open-storage.js';
 import { otherFormatSentence } from '../source/other-formats.js';
 import { type FoundRegion, Scan } from '../source/scan.js';
@@ -80,7 +80,8 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
   const { storage: medium } = openMedium(path, { mode: 'read' }, new Map(), warnings);
   try {
     if (medium.size === 0) throw emptyFile(named);
-    const image = unwrapped(medium, keys, warnings);
+    const file = unsparsed(medium, warnings);
+    const image = withoutSpare(file, keys, warnings);
     const part = placed(image, keys, warnings);
     // Where offsets count from in what is printed to be typed.
     const whole = placed(image, new SourceKeys(spec.keys.filter(([key]) => key === 'part')), new Warnings());
@@ -93,7 +94,7 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
     if (other !== undefined) throw new PstoreError('EBADMSG', other, { path });
     for (const { message } of warnings.list) complain(`warning: ${message}`);
     if (scanner.isIncomplete) complain(`warning: ${named} is full of headers: not all of them were looked at`);
-    return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, medium, whole));
+    return found.map((region) => shown({ ...region, offset: region.offset + begin }, spec, file, whole));
   } finally {
     medium.close();
   }
@@ -102,8 +103,11 @@ function scanFile(spec: SourceSpec, align: 512 | 4): Shown[] {
 /** Keys that say which part of a file is meant. */
 const PLACE_KEYS = ['oob', 'part', 'offset', 'size', 'ro'];
 
-/** @param whole what offsets count in: the medium without what wraps it, or a partition of that */
-function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: Storage): Shown {
+/**
+ * @param file the medium, or what it describes as an Android sparse file
+ * @param whole what offsets count in: the file without spare bytes, or a partition of that
+ */
+function shown(region: FoundRegion, spec: SourceSpec, file: Storage, whole: Storage): Shown {
   const { kind, offset } = region;
   const size = goesOn(region, whole) ? null : region.size;
   const isWhole = offset === 0 && (size === null || size === whole.size);
@@ -115,7 +119,8 @@ function shown(region: FoundRegion, spec: SourceSpec, medium: Storage, whole: St
   const opened = { ...spec, text: source, kind, keys };
   const options = { sharedKeys: [], mode: 'read', cache: new TextCache(), strict: false } as const;
   try {
-    const { backend } = openStorage(opened, new KeptOpen(medium), options, readCompanion);
+    const notes = { isCopy: false, isUnsparsed: true, warnings: new Warnings() };
+    const { backend } = openStorage(opened, new KeptOpen(file), options, readCompanion, notes);
     try {
       const records = [...listRecords([{ backend, label: backend.name }])];
       return { ...region, source, records: records.length, newest: newestOf(records), problem: null };

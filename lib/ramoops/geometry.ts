@@ -110,14 +110,14 @@ const evenBelow = (size: number) => size - (size % 2);
 export function zoneLayout(size: number, ecc: number, rule: ParityRule = 'data-and-parity'): ZoneLayout | undefined {
   const room = size - RAM_HEADER_SIZE;
   if (room <= 0) return undefined;
-  const places = { frame: 'header', data: RAM_HEADER_SIZE } as const;
-  if (ecc === 0) return { ...places, area: room, blockParity: size, headerParity: size };
+  const [frame, data] = ['header', RAM_HEADER_SIZE] as const;
+  if (ecc === 0) return { frame, data, area: room, blockParity: size, headerParity: size };
   const blocks = Math.ceil(rule === 'data-and-parity' ? (room - ecc) / (ECC_BLOCK + ecc) : room / ECC_BLOCK);
   const area = room - (blocks + 1) * ecc;
   if (room <= ecc || area <= 0) return undefined;
   const blockParity = RAM_HEADER_SIZE + area;
   const headerParity = rule === 'room-packed' ? blockParity + Math.ceil(area / ECC_BLOCK) * ecc : size - ecc;
-  return { ...places, area, blockParity, headerParity };
+  return { frame, data, area, blockParity, headerParity };
 }
 
 /** How many dmesg zones there are, and how large each: the count is known before the room is divided. */

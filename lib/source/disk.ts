@@ -6,8 +6,10 @@ import {
   type Partition,
   type PartitionTable,
   partitionText,
+  passedText,
   readPartitionTables,
   TABLE_WORDS,
+  withoutOverlaps,
 } from '../storage/partitions.js';
 import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
@@ -69,24 +71,37 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
   return partitionStorage(disk, found);
 }
 
+/** What was looked into, table by table. */
+interface Search {
+  readonly table: PartitionTable;
+  readonly hits: readonly Hit[];
+  /** Partitions that were not looked into, since they overlap others that were. */
+  readonly passed: readonly Partition[];
+}
+
 /**
- * Looks into every partition.
+ * Looks into every partition, but at no byte of the disk twice: a hostile table may put a thousand over one another.
  * @param recognise the name of the backend whose records a part of the disk holds
  * @returns the table in the reading in which most is found, and what is found; undefined without a table
  */
-function searchPartitions(
-  disk: Storage,
-  recognise: (part: SliceStorage) => string | undefined,
-): { table: PartitionTable; hits: Hit[] } | undefined {
-  let best: { table: PartitionTable; hits: Hit[] } | undefined;
+function searchPartitions(disk: Storage, recognise: (part: SliceStorage) => string | undefined): Search | undefined {
+  let best: Search | undefined;
   for (const table of tablesOf(disk)) {
-    const hits = table.partitions.flatMap((partition): Hit[] => {
+    const { apart, passed } = withoutOverlaps(table.partitions);
+    const hits = apart.flatMap((partition): Hit[] => {
       const kind = recognise(partitionStorage(disk, partition));
       return kind === undefined ? [] : [{ partition, kind }];
     });
-    if (!best || hits.length > best.hits.length) best = { table, hits };
+    if (!best || hits.length > best.hits.length) best = { table, hits, passed };
   }
   return best;
+}
+
+function warnOfPassed(disk: Storage, { table, passed }: Search, warnings: Warnings): void {
+  const [first] = passed;
+  if (!first) return;
+  const sentence = `${disk.path} is ${TABLE_WORDS[table.kind].whole}: ${passedText(passed, table.kind)}`;
+  warnings.add('search-ended', sentence, first.offset);
 }
 
 /** What was found in a disk, and what to type. */
@@ -118,6 +133,7 @@ export function findInDisk(
   const files = KINDS.filter((kind) => kind.source === 'file');
   const kinds = files.filter((kind) => (spec.kind ? kind === spec.kind : spec.keys.every(([key]) => knows(kind, key))));
   const search = searchPartitions(disk, (part) => likeliest(kinds, SurvivingStorage.opening(part), FOUND)?.kind.name);
+  if (search) warnOfPassed(disk, search, warnings);
   const [hit, another] = search?.hits ?? [];
   if (!search || !hit) return undefined;
   const { path } = spec;
@@ -126,7 +142,8 @@ export function findInDisk(
   if (another || mode === 'must') {
     const list = search.hits.map((each) => hitText(path, each, table)).join('; ');
     const why = another ? `several of its ${part}s hold something` : `to write, name the ${part}`;
-    throw new PstoreError('EBADMSG', `${shownPath(path)} is ${whole}: ${why}: ${list}`, { path });
+    const passed = search.passed.length > 0 ? `; ${passedText(search.passed, table.kind)}` : '';
+    throw new PstoreError('EBADMSG', `${shownPath(path)} is ${whole}: ${why}: ${list}${passed}`, { path });
   }
   warnings.add('partition-found', `${shownPath(path)} is ${whole}: ${hitText(path, hit, table)}`);
   warnOfTable(disk, table, warnings);

@@ -19,10 +19,11 @@ const HEAD = 64;
  * @throws PstoreError EINVAL for the key `oob`, EBADMSG for a container that cannot be read
  */
 export function unwrapped(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
-  return withoutSpare(unsparse(file, warnings), keys, warnings);
+  return withoutSpare(unsparsed(file, warnings), keys, warnings);
 }
 
-function unsparse(file: Storage, warnings: Warnings): Storage {
+/** The image that an Android sparse file describes; any other file as it is. @throws PstoreError EBADMSG */
+export function unsparsed(file: Storage, warnings: Warnings): Storage {
   if (!isAndroidSparse(readRange(new SurvivingStorage(file), 0, HEAD))) return file;
   const image = new AndroidSparseStorage(file);
   if (image.damage !== undefined) {
@@ -31,7 +32,8 @@ function unsparse(file: Storage, warnings: Warnings): Storage {
   return image;
 }
 
-function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
+/** Without the spare bytes of flash. @throws PstoreError EINVAL for the key `oob` */
+export function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
   const given = keys.text('oob');
   if (given !== undefined) {
     const shape = parsePageShape(given);

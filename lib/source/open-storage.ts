@@ -14,7 +14,7 @@ import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
-import { placed, unwrapped } from './medium.js';
+import { placed, unwrapped, withoutSpare } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 import { shownPath } from './typed.js';
 
@@ -57,6 +57,8 @@ export function warningsFor(spec: SourceSpec, { strict }: OpenOptions): Warnings
 export interface MediumNotes {
   /** Its bytes were unpacked or came through a pipe: that they cannot be written is no news. */
   readonly isCopy: boolean;
+  /** It is no Android sparse file any more: its chunks were read, which takes long where there are many. */
+  readonly isUnsparsed?: boolean;
   readonly warnings: Warnings;
 }
 
@@ -73,13 +75,13 @@ export function openStorage(
   whole: Storage,
   options: OpenOptions,
   readFile: OpenContext['readFile'],
-  { isCopy, warnings }: MediumNotes = { isCopy: false, warnings: warningsFor(spec, options) },
+  { isCopy, isUnsparsed = false, warnings }: MediumNotes = { isCopy: false, warnings: warningsFor(spec, options) },
 ): OpenImage {
   const { path } = spec;
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw emptyFile(shownPath(path));
-  const image = unwrapped(whole, all, warnings);
+  const image = isUnsparsed ? withoutSpare(whole, all, warnings) : unwrapped(whole, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
   const asked = found?.storage ?? placed(image, all, warnings);

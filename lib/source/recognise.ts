@@ -13,7 +13,14 @@ import {
 } from '../pstore/kind.js';
 import type { Firmware } from '../storage/firmware.js';
 import type { Folder } from '../storage/folder.js';
-import { MAX_LISTED, partitionText, readPartitionTables, TABLE_WORDS } from '../storage/partitions.js';
+import {
+  MAX_LISTED,
+  partitionText,
+  passedText,
+  readPartitionTables,
+  TABLE_WORDS,
+  withoutOverlaps,
+} from '../storage/partitions.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { readTar } from '../storage/tar.js';
@@ -144,5 +151,7 @@ function emptyDiskText(disk: Storage): string | undefined {
   const list = table.partitions.map(partitionText);
   const more = list.length > MAX_LISTED ? `; ${list.length - MAX_LISTED} more` : '';
   const found = `its partitions are ${list.slice(0, MAX_LISTED).join('; ')}${more}`;
-  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}; part= names one, and ${scanText(disk.path)} looks at all of it`;
+  const { passed } = withoutOverlaps(table.partitions);
+  const untold = passed.length > 0 ? `; ${passedText(passed, table.kind)}` : '';
+  return `is ${TABLE_WORDS[table.kind].whole}, in which no crash log is found; ${found}${untold}; part= names one, and ${scanText(disk.path)} looks at all of it`;
 }

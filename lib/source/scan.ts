@@ -39,6 +39,12 @@ const MAX_HEADERS = 1 << 17;
 const MIN_TAIL = 1 << 20;
 /** Headers of one group that are tried as the first of a region, when those before them were none. */
 const MAX_TRIES = 32;
+/**
+ * A region of headers whose sizes must be found takes milliseconds, and a hostile file may have one in each block: as many
+ * are looked for, and one more for each 64 KiB that are no hole.
+ */
+const MIN_SEARCHES = 64;
+const BYTES_A_SEARCH = 64 << 10;
 const MAX_REGIONS = 4096;
 
 /** Headers of one sort and kind, in the order in which they stand. */
@@ -54,7 +60,9 @@ export class Scan {
   readonly #options: ScanOptions;
   readonly #sweep: WordSweep<Searcher>;
   readonly #groups = new Map<string, Group>();
-  /** Whether there were more headers than are kept. */
+  /** Regions that may still be looked for. */
+  #searches = MIN_SEARCHES;
+  /** Whether there were more headers than are kept, or than regions are looked for at. */
   isIncomplete = false;
 
   constructor(storage: Storage, options: ScanOptions, kinds: readonly (typeof KINDS)[number][] = KINDS) {
@@ -71,13 +79,17 @@ export class Scan {
   /** @throws PstoreError EIO where the medium is not there any more */
   regions(): FoundRegion[] {
     this.#readAll();
-    const found = [...this.#groups.values()].flatMap((group) => [...this.#regionsOf(group)]);
-    return withoutDoubles(found).slice(0, MAX_REGIONS);
+    const groups = [...this.#groups.values()];
+    // Those of few headers come first: a flood of one sort must not use up the searches of the others.
+    const inOrder = groups.toSorted((a, b) => a.offsets.length - b.offsets.length);
+    const found = new Map(inOrder.map((group) => [group, [...this.#regionsOf(group)]]));
+    return withoutDoubles(groups.flatMap((group) => found.get(group)!)).slice(0, MAX_REGIONS);
   }
 
   #readAll(): void {
     for (const { bytes, offset } of searchedPieces(this.#storage, { length: BLOCK })) {
       this.#look(bytes, offset);
+      this.#searches += bytes.length / BYTES_A_SEARCH;
       this.#options.onProgress?.(offset + bytes.length);
     }
   }
@@ -119,6 +131,10 @@ export class Scan {
     const { kind, reach, most } = searcher;
     let tries = 0;
     for (let i = 0; i < offsets.length; ) {
+      if (reach > 0 && this.#searches-- < 1) {
+        this.isIncomplete = true;
+        return;
+      }
       const offset = offsets[i]!;
       let [last, gap] = [i, 0];
       while (reach > 0 && last + 1 < offsets.length && offsets[last + 1]! - offsets[last]! <= reach) {

@@ -3,6 +3,7 @@
 
 import { PstoreError } from '../errors.js';
 import { type Run as Bytes, nextRun, readRange, type Storage } from './storage.js';
+import { Window } from './window.js';
 
 /** sparse_header.magic, little-endian as all fields are. */
 const MAGIC = 0xed26ff3a;
@@ -144,10 +145,11 @@ interface Layout {
 /** Goes through the chunks. What is cut or impossible ends the walk: what stood before it is used. */
 function readChunks(storage: Storage, layout: Layout): { runs: Run[]; damage: string | undefined } {
   const runs: Run[] = [];
+  const window = new Window(storage);
   let at = layout.headerSize;
   let start = 0;
   for (let i = 0; i < layout.count; i++) {
-    const header = readRange(storage, at, CHUNK_SIZE);
+    const header = window.bytes(at, CHUNK_SIZE);
     if (header.length < CHUNK_SIZE) return { runs, damage: `it ends at offset ${storage.size}, before its chunk ${i}` };
     const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
     const type = view.getUint16(CHUNK.type, true);
@@ -158,7 +160,7 @@ function readChunks(storage: Storage, layout: Layout): { runs: Run[]; damage: st
     const isLegal = needed !== undefined && stored >= needed && i < MAX_CHUNKS && start + length <= layout.size;
     if (!isLegal) return { runs, damage: `its chunk ${i}, at offset ${at}, cannot be` };
     if (type === RAW && length > 0) runs.push({ start, length, at: body });
-    if (type === FILL && length > 0) runs.push({ start, length, fill: readRange(storage, body, 4) });
+    if (type === FILL && length > 0) runs.push({ start, length, fill: window.bytes(body, 4).slice() });
     if (body + needed > storage.size) return { runs, damage: `it ends at offset ${storage.size}, in its chunk ${i}` };
     if (type !== CRC32) start += length;
     at = body + stored;

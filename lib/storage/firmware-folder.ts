@@ -31,6 +31,8 @@ import { PaprFirmware } from './papr.js';
 const OPAL_DUMP = '/dump';
 const OPAL_ACKNOWLEDGE = '/acknowledge';
 
+/** More than firmware ever wrote. Each dump takes memory as long as the folder is open, and a hostile folder may have millions. */
+const MAX_DUMPS = 8192;
 /** Files that are kept open because they were read lately. */
 const MAX_IDLE = 16;
 /** Removed files that are kept open because somebody still reads them. */
@@ -132,6 +134,7 @@ export class FirmwareFolder implements Firmware {
   /**
    * Regular files whose names do not begin with a dot, and folders that have a `dump`, in the order of their names. Links
    * are not followed.
+   * @throws PstoreError EFBIG for more than 8,192 of them
    */
   tags(): readonly FirmwareDump[] {
     const dumps = new Map<bigint, SavedDump>();
@@ -140,6 +143,10 @@ export class FirmwareFolder implements Firmware {
       const name = isFolder ? Buffer.concat([entry, Buffer.from(OPAL_DUMP)]) : entry;
       const stats = this.#stat(name);
       if (!stats?.isFile()) continue;
+      if (dumps.size === MAX_DUMPS) {
+        const sentence = `has more than ${MAX_DUMPS} files, which no folder of platform dumps has; move the dumps to one of their own`;
+        throw new PstoreError('EFBIG', `${this.path} ${sentence}`, { path: this.path });
+      }
       const tag = tagOf(entry, dumps);
       const known = this.#dumps.get(tag);
       const same = known && known.identity === identityOf(stats) && known.name.equals(name);

@@ -44,6 +44,27 @@ export function partitionText({ number, name, offset, size }: Partition): string
   return `${number}${name === '' ? '' : ` "${name}"`} (offset=${offset},size=${size})`;
 }
 
+/** The partitions without those that overlap a smaller one, or an equal one before them: a crash log needs little room. */
+export function withoutOverlaps(partitions: readonly Partition[]): { apart: Partition[]; passed: Partition[] } {
+  const apart = new Set<Partition>();
+  for (const one of partitions.toSorted((a, b) => a.size - b.size)) {
+    const isFree = ({ offset, size }: Partition) => one.offset >= offset + size || offset >= one.offset + one.size;
+    if ([...apart].every(isFree)) apart.add(one);
+  }
+  return {
+    apart: partitions.filter((one) => apart.has(one)),
+    passed: partitions.filter((one) => !apart.has(one)),
+  };
+}
+
+/** What is said of those that overlap others, of which there is at least one. */
+export function passedText(passed: readonly Partition[], kind: PartitionTable['kind']): string {
+  const numbers = passed.slice(0, MAX_LISTED).map(({ number }) => number);
+  const more = passed.length > numbers.length ? ` and ${passed.length - numbers.length} more` : '';
+  const what = `${TABLE_WORDS[kind].part} ${numbers.join(', ')}${more}`;
+  return `not looked into, since it overlaps another one: ${what}; part=${numbers[0]} opens it all the same`;
+}
+
 // ── GPT ──
 
 const GPT_SIGNATURE = new TextEncoder().encode('EFI PART');

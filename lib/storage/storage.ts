@@ -94,15 +94,54 @@ export interface PieceOfBytes {
 }
 
 /** Goes through a range in pieces, which all stand in the same buffer: no more memory is needed than for one of them. */
-export function* pieces(storage: Storage, range: Pieces): Generator<PieceOfBytes> {
-  yield* piecesAt(storage, range, function* ({ from, end, length }) {
-    for (let offset = from; offset < end; offset += length) yield offset;
-  });
+export function* pieces(
+  storage: Storage,
+  { from = 0, end = storage.size, length, overlap = 0 }: Pieces,
+): Generator<PieceOfBytes> {
+  const buffer = bufferFor(storage, { from, end, length, overlap });
+  for (let offset = from; offset < Math.min(end, storage.size); offset += length) {
+    const bytes = buffer.subarray(0, storage.read(buffer, offset));
+    yield { bytes, offset };
+    if (bytes.length < length) return;
+  }
 }
 
-/** The pieces in which there is more than a hole: for who searches something that is longer than a word. */
-export function* searchedPieces(storage: Storage, range: Pieces): Generator<PieceOfBytes> {
-  yield* piecesAt(storage, range, (whole) => searchedPlaces(storage, whole));
+/**
+ * The pieces in which there is more than a hole: for who searches something that is longer than a word. A piece may be
+ * shorter than `length`: it ends where a hole begins, and the next one begins where that ends. All begin at a multiple of
+ * 4,096 or of `length` after `from`, or of a sum of these.
+ */
+export function* searchedPieces(
+  storage: Storage,
+  { from = 0, end = storage.size, length, overlap = 0 }: Pieces,
+): Generator<PieceOfBytes> {
+  const buffer = bufferFor(storage, { from, end, length, overlap });
+  const least = Math.max(MIN_HOLE, PAGE_SIZE + 2 * overlap);
+  let run = nextRun(storage, from);
+  for (let offset = from; run; run = nextRun(storage, offset)) {
+    offset += Math.max(0, Math.floor((run.from - overlap - offset) / PAGE_SIZE)) * PAGE_SIZE;
+    if (offset >= Math.min(end, storage.size)) return;
+    const used = endOfRuns(storage, run, offset + length, least) - offset;
+    const own = Math.min(length, Math.ceil(used / PAGE_SIZE) * PAGE_SIZE);
+    const bytes = buffer.subarray(0, storage.read(buffer.subarray(0, own + overlap), offset));
+    yield { bytes, offset };
+    if (bytes.length < own) return;
+    offset += own;
+  }
+}
+
+/** A shorter hole is read: that costs less than another read of what follows it. */
+const MIN_HOLE = 16 << 10;
+
+/** Where the first hole of at least `least` bytes begins that follows a run; `most` where it begins no earlier. */
+function endOfRuns(storage: Storage, run: Run, most: number, least: number): number {
+  let { to } = run;
+  while (to < most) {
+    const next = nextRun(storage, to);
+    if (!next || next.from - to >= least) return to;
+    to = next.to;
+  }
+  return most;
 }
 
 /** Where the pieces begin in which there is more than a hole. */
@@ -119,17 +158,8 @@ export function* searchedPlaces(
   }
 }
 
-function* piecesAt(
-  storage: Storage,
-  { from = 0, end = storage.size, length, overlap = 0 }: Pieces,
-  places: (range: Required<Pieces>) => Iterable<number>,
-): Generator<PieceOfBytes> {
-  const buffer = readingBuffer(roomAt(Math.min(end + overlap, storage.size), from, length + overlap));
-  for (const offset of places({ from, end: Math.min(end, storage.size), length, overlap })) {
-    const bytes = buffer.subarray(0, storage.read(buffer, offset));
-    yield { bytes, offset };
-    if (bytes.length < length) return;
-  }
+function bufferFor(storage: Storage, { from, end, length, overlap }: Required<Pieces>): Uint8Array {
+  return readingBuffer(roomAt(Math.min(end + overlap, storage.size), from, length + overlap));
 }
 
 /** `length` bytes from `offset` on, or fewer where the medium ends. */

@@ -189,3 +189,18 @@ t.test('an image of nothing but signatures has few marks, and a zone in it is fo
   t.ok(found.length < 4 * 1024, `${found.length}`);
   t.ok(found.some(({ offset, signed, magic }) => offset === at && signed && magic));
 });
+
+t.test('what is made of the signatures of one front-end has no more marks than any kernel makes rings', async (t) => {
+  for (const [word, name] of [
+    ['44424743', 'records'],
+    ['46424743', 'consoles'],
+  ] as const) {
+    const bytes = Buffer.alloc(13 << 20, Buffer.from(word, 'hex'));
+    const image = partition(65536).kmsg(65536).dmesg(0, { body: 'text' });
+    const at = (12 << 20) + 512 * 7;
+    bytes.set(image.bytes.subarray(0, 4096), at);
+    const found = marksOf(bytes);
+    t.ok(found.length <= 8192 + 1, `${found.length} ${name}`);
+    t.ok(found.some(({ offset, signed, magic }) => offset === at && signed && magic));
+  }
+});

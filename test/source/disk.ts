@@ -1,9 +1,12 @@
-// Images in tar archives: of every kind they are found where they stand, or the archive is named, never an empty listing.
+// Partitions that overlap; and images in tar archives: of every kind they are found where they stand, or the archive is named, never an empty listing.
 
 import t from 'tap';
 import { open } from '../../lib/core.js';
+import { type BuiltPartition, gptDisk, mbrDisk } from '../builders/disk.js';
+import { HugeStorage } from '../builders/huge.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { tarArchive } from '../builders/tar.js';
+import { goldenImage } from '../fixture-path.js';
 
 const text = { name: 'notes.txt', bytes: Buffer.from('no image\n') };
 
@@ -37,4 +40,44 @@ t.test('without an image in it', async (t) => {
     const bytes = tarArchive(files);
     t.throws(() => open(bytes, { name: 'x.tar' }), { code: 'EBADMSG', message: /x\.tar is a tar archive: extract it/ });
   }
+});
+
+const SECTORS = 4096;
+/** Sixty partitions that all reach to the end of the disk. */
+const over: readonly BuiltPartition[] = Array.from({ length: 60 }, (_, i) => ({
+  first: 304 + 8 * i,
+  count: 3504 - 8 * i,
+}));
+
+for (const [table, disk] of [
+  ['GPT', () => gptDisk(SECTORS, 512, over)],
+  ['MBR', () => mbrDisk(SECTORS, 512, [], over)],
+] as const) {
+  t.test(`${table}: partitions over one another are not looked into one by one, and that is said`, async (t) => {
+    const bytes = disk();
+    bytes.set(goldenImage('v2'), over.at(-1)!.first * 512);
+    const medium = new HugeStorage(bytes.length, [{ offset: 0, bytes }]);
+    const store = open(medium);
+    t.ok(medium.bytesRead < 30 * bytes.length, `${medium.bytesRead} bytes were read`);
+    const ended = store.warnings.find(({ code }) => code === 'search-ended');
+    t.match(ended?.message, /partition table .*: not looked into, since it overlaps another one: partition .*; part=/);
+    const named = open(bytes, { keys: { part: /part=(\d+)/.exec(ended!.message)![1]! } });
+    t.ok(named, 'part= opens one all the same');
+    const message = /no crash log is found; .* not looked into, since it overlaps another one: /;
+    t.throws(() => open(disk()), { code: 'EBADMSG', message }, 'where nothing is found, too');
+  });
+}
+
+t.test('a partition over all others does not hide what is in them', async (t) => {
+  const image = goldenImage('v2');
+  const count = image.length / 512;
+  const bytes = gptDisk(count + 400, 512, [
+    { name: 'all', first: 100, count: count + 200 },
+    { name: 'pstore', first: 200, count, bytes: image },
+  ]);
+  const store = open(bytes);
+  t.match(store.warnings, [
+    { code: 'search-ended', message: /overlaps another one: partition 1; part=1 opens/ },
+    { code: 'partition-found', message: /partition 2 "pstore"/ },
+  ]);
 });

@@ -1,10 +1,14 @@
 import t from 'tap';
 import { SourceKeys } from '../../lib/pstore/keys.js';
-import { unwrapped } from '../../lib/source/medium.js';
+import { unsparsed, unwrapped } from '../../lib/source/medium.js';
+import { openStorage } from '../../lib/source/open-storage.js';
+import { parseSource, TextCache } from '../../lib/source/sources.js';
+import { AndroidSparseStorage } from '../../lib/storage/android-sparse.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Warnings } from '../../lib/warnings.js';
-import { nandDump } from '../builders/disk.js';
+import { androidSparse, nandDump } from '../builders/disk.js';
 import { logText, MtdDevice } from '../builders/mtdoops.js';
+import { goldenImage } from '../fixture-path.js';
 
 function dump(): MemoryStorage {
   const device = new MtdDevice({ size: 262144, recordSize: 8192 });
@@ -26,4 +30,26 @@ t.test('spare bytes are left out, unless a given size of records counts them', a
   t.same(left(file, { kmsg_size: '65536' }), without);
   t.same(left(file, { record_size: '4224' }), { size: file.size, codes: [] }, 'two pages with their spare bytes');
   t.same(left(file, { oob: 'none' }), { size: file.size, codes: [] });
+});
+
+t.test('the chunks of an Android sparse file are read once, however many of its regions are opened', async (t) => {
+  const image = goldenImage('v2');
+  const medium = new MemoryStorage(androidSparse(4096, [{ raw: image }]), { path: 'image.simg' });
+  let headers = 0;
+  const read = medium.read.bind(medium);
+  medium.read = (target, offset) => {
+    if (offset < 40) headers++;
+    return read(target, offset);
+  };
+  const file = unsparsed(medium, new Warnings());
+  t.ok(file instanceof AndroidSparseStorage);
+  const before = headers;
+  const options = { sharedKeys: [], mode: 'read', cache: new TextCache(), strict: false } as const;
+  const notes = { isCopy: false, isUnsparsed: true, warnings: new Warnings() };
+  const opened = openStorage(parseSource('blkoops:image.simg'), file, options, () => new Uint8Array(0), notes);
+  t.ok(opened.backend.space().records > 0);
+  t.equal(headers, before);
+  const packed = new MemoryStorage(androidSparse(4096, [{ raw: image }]), { path: 'image.simg' });
+  const asItIs = () => openStorage(parseSource('image.simg'), packed, options, () => new Uint8Array(0), notes);
+  t.throws(asItIs, { code: 'EBADMSG' }, 'what was unpacked is not unpacked again');
 });

@@ -6,6 +6,7 @@ import { WordSweep } from '../../lib/source/word-sweep.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { buildFadump } from '../builders/fadump.js';
 import { FaultyStorage } from '../builders/faulty.js';
+import { type HugePart, HugeStorage } from '../builders/huge.js';
 import { dice } from '../builders/ramoops-dialects.js';
 import { partition } from '../builders/zone.js';
 import { goldenImage } from '../fixture-path.js';
@@ -129,6 +130,30 @@ t.test('holes are not read', async (t) => {
   t.match(found, [{ kind: { name: 'blkoops' }, offset: at }]);
   t.ok(read.every((offset) => offset >= at));
 });
+
+t.test(
+  'a flood of headers apart from each other is not searched one by one, and does not hide another kind',
+  async (t) => {
+    const header = (i: number) => {
+      const bytes = new Uint8Array(12);
+      bytes.set(new TextEncoder().encode('DBGC'));
+      return { offset: i * 2 ** 32, bytes };
+    };
+    const few = Array.from({ length: 50 }, (_, i) => header(i));
+    const many = Array.from({ length: 3000 }, (_, i) => header(i));
+    const other = { offset: 3001 * 2 ** 32, bytes: goldenImage('mtdoops-1') };
+    const scanned = (parts: readonly HugePart[]) => {
+      const scanner = new Scan(new HugeStorage(2 ** 44, parts), { align: 512 });
+      return { regions: scanner.regions(), isIncomplete: scanner.isIncomplete };
+    };
+    t.match(scanned(few), { isIncomplete: false });
+    t.equal(scanned(few).regions.length, 50);
+    const flood = scanned([...many, other]);
+    t.equal(flood.isIncomplete, true);
+    t.ok(flood.regions.length < 500, `${flood.regions.length} regions`);
+    t.match(flood.regions.at(-1), { kind: { name: 'mtdoops' }, offset: other.offset });
+  },
+);
 
 t.test('a word is found by whoever looks for it, where it stands in a header', async (t) => {
   const word = new TextEncoder().encode('ABCD');

@@ -60,3 +60,21 @@ t.test('damage never costs more than an error', async () => {
     }),
   );
 });
+
+t.test('the headers of many chunks cost few reads', async (t) => {
+  const file = androidSparse(
+    BLOCK,
+    Array.from({ length: 5000 }, (_, i) => ({ fill: i, blocks: 1 })),
+  );
+  const below = new MemoryStorage(file);
+  let reads = 0;
+  const read = below.read.bind(below);
+  below.read = (target, offset) => {
+    reads++;
+    return read(target, offset);
+  };
+  const storage = new AndroidSparseStorage(below);
+  t.equal(storage.damage, undefined);
+  t.same([...readRange(storage, 4999 * BLOCK, 4)], [0x87, 0x13, 0, 0]);
+  t.ok(reads < 50, `${reads} reads`);
+});

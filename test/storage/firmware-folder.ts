@@ -24,6 +24,17 @@ function pattern(length: number, seed = 1): Uint8Array {
   return bytes;
 }
 
+t.test('a folder with more files than there are dumps is refused, and none of them is looked into', async (t) => {
+  const folder = t.testdir({});
+  for (let i = 0; i < 8192; i++) writeFileSync(join(folder, `dump-${i}`), 'x');
+  t.equal(new FirmwareFolder(folder).tags().length, 8192);
+  writeFileSync(join(folder, 'one-more'), 'x');
+  t.throws(() => new FirmwareFolder(folder).tags(), {
+    code: 'EFBIG',
+    message: /has more than 8192 files, .* move the dumps to one of their own$/,
+  });
+});
+
 /** Files below a folder that this process has open. */
 function openFiles(folder: string): string[] {
   const links = readdirSync('/proc/self/fd').map((fd) => {
