@@ -464,7 +464,11 @@ t.test('records behind the zone where RFC v5 stops are not passed over in silenc
     ['dmesg-blkoops-0'],
   );
   t.match(backend.warnings.list, [
-    { code: 'zone-invalid', offset: 8192, message: /zone 1 at offset 8192 has no signature, .*; 2 zones after it that had records/ },
+    {
+      code: 'zone-invalid',
+      offset: 8192,
+      message: /zone 1 at offset 8192 has no signature, .*; 2 zones after it that had records/,
+    },
   ]);
   const salvaged = openImage(image, { ...image.keys, salvage: '' });
   t.same(
