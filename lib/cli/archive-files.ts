@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, lstatSync, openSync, readSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
@@ -27,6 +27,30 @@ export function contentOf(chunks: () => Iterable<Uint8Array>): Content {
     size += bytes.length;
   }
   return { size, sha256: hash.digest('hex'), chunks };
+}
+
+/** What stands where a folder of the archive should be. */
+export interface NoFolder {
+  /** From the archive's folder on. */
+  readonly path: string;
+  readonly isLink: boolean;
+}
+
+/**
+ * The first part of a file's path that is there and is no folder. A link is none: it may lead out of the archive. The
+ * archive's own folder may be one, as who runs us has named it.
+ * @param path from the archive's folder on
+ * @throws Error of Node for what cannot be looked at
+ */
+export function noFolderAbove(folder: string, path: string): NoFolder | undefined {
+  let above = '';
+  for (const name of path.split('/').slice(0, -1)) {
+    above = join(above, name);
+    const stats = lstatSync(join(folder, above), { throwIfNoEntry: false });
+    if (!stats) return undefined;
+    if (!stats.isDirectory()) return { path: above, isLink: stats.isSymbolicLink() };
+  }
+  return undefined;
 }
 
 /** `absent`; `same` bytes; or something `other`. */

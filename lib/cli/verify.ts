@@ -4,7 +4,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join, normalize, relative } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf, sourceKind } from '../storage/file.js';
-import { type Content, contentOf, fileChunks } from './archive-files.js';
+import { type Content, contentOf, fileChunks, noFolderAbove } from './archive-files.js';
 import { INDEX_NAME, type IndexLine, MAX_LINE } from './archive-index.js';
 import { type Command, EXIT } from './command.js';
 import { sha256OfFile } from './hash.js';
@@ -20,8 +20,9 @@ export const verify: Command = {
   ],
   details: [
     'FOLDER is one that archive has written. Each line of its index.ndjson names a file with its size and its SHA-256: ' +
-      'a file is the same, changed or missing. A file that no line names is unknown, and a line that cannot be read is a ' +
-      'bad-line. Nothing is written. The status is 0 where all are the same, else 65.',
+      'a file is the same, changed, missing, or unreadable where the system does not let it be read. A file that no line ' +
+      'names is unknown, and a line that cannot be read is a bad-line. Links are not followed, and nothing is written. ' +
+      'The status is 0 where all are the same, else 65.',
     'The index itself is proven by its own SHA-256, which is printed: it is as good as the place where that was noted.',
   ],
   build: (yargs) => yargs.option('json', { type: 'boolean', describe: 'one object: the index, and each file' }),
@@ -41,7 +42,7 @@ export const verify: Command = {
   },
 };
 
-type State = 'same' | 'changed' | 'missing' | 'unknown' | 'bad-line';
+type State = 'same' | 'changed' | 'missing' | 'unreadable' | 'unknown' | 'bad-line';
 
 interface Checked {
   readonly state: State;
@@ -110,18 +111,42 @@ function lineOf(text: string): Line {
     return 'it lacks path, size or sha256';
   }
   // A line must not have files looked at that are none of the archive's.
-  const isInside = normalize(path) === path && !path.startsWith('/') && !path.startsWith('..');
+  const isInside = normalize(path) === path && !/^(?:\/|\.\.(?:\/|$))|\0/.test(path);
   return isInside ? { path, size, sha256 } : `its path ${path} is not in the folder`;
 }
 
 function* checkLines(folder: string, lines: readonly Line[]): Generator<Checked> {
   for (const [i, line] of lines.entries()) {
     if (typeof line === 'string') yield { state: 'bad-line', path: INDEX_NAME, reason: `line ${i + 1}: ${line}` };
-    else yield { path: line.path, ...check(join(folder, line.path), line) };
+    else yield { path: line.path, ...check(folder, line) };
   }
 }
 
-function check(path: string, { size, sha256 }: Pick<Content, 'size' | 'sha256'>): Omit<Checked, 'path'> {
+type Verdict = Omit<Checked, 'path'>;
+
+/** One file that cannot be looked at keeps none of the others from being checked. */
+function check(folder: string, line: Exclude<Line, string>): Verdict {
+  try {
+    const above = noFolderAbove(folder, line.path);
+    if (above?.isLink) return { state: 'changed', reason: `${above.path} is a link now, and no folder` };
+    if (above) return { state: 'missing', reason: `${above.path} is no folder` };
+    return checkFile(join(folder, line.path), line);
+  } catch (error) {
+    return { state: isTooLong(error) ? 'missing' : 'unreadable', reason: whyUnreadable(error) };
+  }
+}
+
+/** No file can have a name that is too long. */
+const isTooLong = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENAMETOOLONG';
+
+/** @throws Error that does not come from the system: it is a bug of ours */
+function whyUnreadable(error: unknown): string {
+  if (error instanceof PstoreError) return error.message;
+  if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+  return `it cannot be looked at: ${reasonOf(error)}`;
+}
+
+function checkFile(path: string, { size, sha256 }: Pick<Content, 'size' | 'sha256'>): Verdict {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return { state: 'missing', reason: 'the file is not there' };
   if (!stats.isFile()) return { state: 'changed', reason: 'it is no regular file any more' };
@@ -134,23 +159,24 @@ function check(path: string, { size, sha256 }: Pick<Content, 'size' | 'sha256'>)
 function* unknownFiles(folder: string, lines: readonly Line[]): Generator<Checked> {
   const known = new Set(lines.map((line) => (typeof line === 'string' ? '' : line.path)));
   known.add(INDEX_NAME);
-  for (const path of filesIn(folder, folder)) {
-    if (!known.has(path)) yield { state: 'unknown', path, reason: 'no line of the index names it' };
+  for (const file of filesIn(folder, folder)) {
+    if (!known.has(file.path)) yield file;
   }
 }
 
-/** Everything that is no folder, links too, without following any. */
-function* filesIn(folder: string, root: string): Generator<string> {
+/** Everything that is no folder, links too, without following any; and each folder that cannot be read. */
+function* filesIn(folder: string, root: string): Generator<Checked> {
   let entries: ReturnType<typeof listed>;
   try {
     entries = listed(folder);
   } catch (error) {
-    throw fromSystem(error, `${folder} cannot be read: ${reasonOf(error)}`, { path: folder });
+    yield { state: 'unreadable', path: relative(root, folder) || '.', reason: whyUnreadable(error) };
+    return;
   }
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* filesIn(path, root);
-    else yield relative(root, path);
+    else yield { state: 'unknown', path: relative(root, path), reason: 'no line of the index names it' };
   }
 }
 

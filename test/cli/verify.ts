@@ -105,6 +105,42 @@ t.test('an index that lies', async (t) => {
   t.notOk(pstorefuse('verify', folder).stdout.includes('\u001b'));
 });
 
+t.test('lines that name what no file can be', async (t) => {
+  const folder = scratchFolder(t);
+  const paths = ['a\0b', 'a'.repeat(5000), 'a/'.repeat(3000), 'index.ndjson/x', 'loop/x', '..x', 'real'];
+  symlinkSync('loop', join(folder, 'loop'));
+  writeFileSync(join(folder, 'real'), 'x');
+  const sha256 = createHash('sha256').update('x').digest('hex');
+  writeFileSync(
+    join(folder, 'index.ndjson'),
+    paths.map((path) => `${JSON.stringify({ path, size: 1, sha256 })}\n`).join(''),
+  );
+  const { files, status } = verified(folder);
+  t.equal(status, 65);
+  t.same(
+    files.map(({ state }) => state),
+    ['bad-line', 'missing', 'missing', 'missing', 'changed', 'missing', 'same', 'unknown'],
+    'each line has its verdict, and the last file is checked',
+  );
+});
+
+t.test('a link does not lead out of the archive', async (t) => {
+  const scratch = scratchFolder(t);
+  const [folder, outside] = [join(scratch, 'archive'), join(scratch, 'outside')];
+  for (const path of [folder, outside]) mkdirSync(path);
+  writeFileSync(join(outside, 'secret'), 'secret');
+  symlinkSync(outside, join(folder, 'link'));
+  const line = { path: 'link/secret', size: 6, sha256: '0'.repeat(64) };
+  writeFileSync(join(folder, 'index.ndjson'), `${JSON.stringify(line)}\n`);
+  const { stdout, status } = pstorefuse('verify', folder);
+  t.equal(status, 65);
+  t.match(stdout, 'changed  link/secret: link is a link now, and no folder\n');
+  t.notMatch(stdout, createHash('sha256').update('secret').digest('hex'));
+  const other = join(scratch, 'other');
+  symlinkSync(folder, other);
+  t.equal(pstorefuse('verify', other).stdout.split('\n')[0], stdout.split('\n')[0], 'the folder itself may be a link');
+});
+
 t.test('what is no archive', async (t) => {
   const folder = scratchFolder(t);
   t.match(pstorefuse('verify', folder), { status: 66, stderr: /has no index\.ndjson/ });
