@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFile
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { ArchiveIndex, parseIndexLine } from '../../lib/cli/archive-index.js';
+import { ArchiveIndex, fieldsOfLine, parseIndexLine } from '../../lib/cli/archive-index.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
 
 const hash = 'ab'.repeat(32);
@@ -28,6 +28,25 @@ t.test('what a line may be', async (t) => {
   for (const one of wrong) t.equal(parseIndexLine(JSON.stringify(one)), undefined, JSON.stringify(one));
   t.equal(parseIndexLine('{"path":'), undefined);
   fc.assert(fc.property(fc.json(), (text) => parseIndexLine(text) === undefined));
+});
+
+t.test('what cannot be a line is not parsed: millions of them would take minutes', async (t) => {
+  const { parse } = JSON;
+  let parsed = 0;
+  JSON.parse = (text: string) => {
+    parsed++;
+    return parse(text);
+  };
+  t.teardown(() => {
+    JSON.parse = parse;
+  });
+  const long = 'x'.repeat(100);
+  for (const text of ['', '{', '{}', '{"path":1}', long, `{${long}`, `${long}}`, `[${long}]`]) {
+    t.equal(fieldsOfLine(text), undefined, text.slice(0, 10));
+  }
+  t.equal(parsed, 0);
+  t.same(fieldsOfLine('{"path":"a","size":0,"sha256":"b"}'), { path: 'a', size: 0, sha256: 'b' }, 'the shortest');
+  t.equal(parsed, 1);
 });
 
 t.test('a line that was cut off goes; what is no index at all stays', async (t) => {
