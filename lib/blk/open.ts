@@ -10,6 +10,7 @@ import { sourceText } from '../pstore/keys.js';
 import type { OpenContext } from '../pstore/kind.js';
 import { Records } from '../pstore/records.js';
 import { MAX_STRAYS, strayNote, warnOfStrays } from '../pstore/strays.js';
+import { COMPANIONS } from '../storage/companion.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
@@ -66,7 +67,8 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     storage,
     engine,
     warnings,
-    symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
+    symbols:
+      kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms, COMPANIONS.kallsyms), kallsyms),
     cut,
     strays: strays.slice(0, MAX_STRAYS),
     openDialect: found.detected?.told.isOpen ? nothingTells(found.geometry.dialect) : undefined,

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, lstatSync, openSync, readSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
 import { reasonOf } from '../storage/file.js';
@@ -29,12 +29,65 @@ export function contentOf(chunks: () => Iterable<Uint8Array>): Content {
   return { size, sha256: hash.digest('hex'), chunks };
 }
 
+/** What stands where a folder of the archive should be. */
+export interface NoFolder {
+  /** From the archive's folder on. */
+  readonly path: string;
+  readonly isLink: boolean;
+}
+
+/**
+ * The first part of a file's path that is there and is no folder. A link is none: it may lead out of the archive. The
+ * archive's own folder may be one, as who runs us has named it.
+ * @param path from the archive's folder on
+ * @throws Error of Node for what cannot be looked at
+ */
+export function noFolderAbove(folder: string, path: string): NoFolder | undefined {
+  let above = '';
+  for (const name of path.split('/').slice(0, -1)) {
+    above = join(above, name);
+    const stats = lstatSync(join(folder, above), { throwIfNoEntry: false });
+    if (!stats) return undefined;
+    if (!stats.isDirectory()) return { path: above, isLink: stats.isSymbolicLink() };
+  }
+  return undefined;
+}
+
 /** `absent`; `same` bytes; or something `other`. */
 export function compareFile(path: string, { size, sha256 }: Omit<Content, 'chunks'>): 'absent' | 'same' | 'other' {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+  let stats: ReturnType<typeof lstatSync>;
+  try {
+    stats = lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return 'other';
+    throw fromSystem(error, `${path} cannot be looked at: ${reasonOf(error)}`, { path });
+  }
   if (!stats) return 'absent';
   if (!stats.isFile() || stats.size !== size) return 'other';
   return contentOf(() => fileChunks(path)).sha256 === sha256 ? 'same' : 'other';
+}
+
+/**
+ * Whether a file is in the archive as its index tells it. A file behind a link is not: nobody knows what else may happen
+ * to it there.
+ */
+export function isInArchive(folder: string, file: Omit<Content, 'chunks'> & { readonly path: string }): boolean {
+  try {
+    return !noFolderAbove(folder, file.path) && compareFile(join(folder, file.path), file) === 'same';
+  } catch (error) {
+    // The index may name what no file can be; then the record is archived again.
+    if ((error as NodeJS.ErrnoException).code === 'ENAMETOOLONG') return false;
+    throw fromSystem(error, `${join(folder, file.path)} cannot be looked at: ${reasonOf(error)}`, { path: file.path });
+  }
+}
+
+/** @throws PstoreError ENOTDIR where a link or a file stands in the place of one of the archive's own folders */
+export function refuseNoFolder(folder: string, path: string): void {
+  const above = noFolderAbove(folder, path);
+  if (!above) return;
+  const place = join(folder, above.path);
+  const what = above.isLink ? 'a link, through which archive writes nothing' : 'no folder';
+  throw new PstoreError('ENOTDIR', `${place} is ${what}; move it away, and run archive again`, { path: place });
 }
 
 /** Each processor has its own zone, and a record of all of them is shown. */
@@ -87,9 +140,19 @@ export function* fileChunks(path: string): Generator<Uint8Array> {
 /** Folders of one run that are on the medium, and free of what killed runs left behind. */
 export class ArchiveFiles {
   readonly #ready = new Set<string>();
+  readonly #root: string;
 
-  /** Brings a file to the medium, unless the same is there. @throws PstoreError EEXIST for something other there */
+  /** @param root the archive's folder */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /**
+   * Brings a file to the medium, unless the same is there.
+   * @throws PstoreError EEXIST for something other there; ENOTDIR where its folder is a link
+   */
   ensure(path: string, content: Content): void {
+    refuseNoFolder(this.#root, relative(this.#root, path));
     const folder = dirname(path);
     if (!this.#ready.has(folder)) {
       makeFolders(folder);

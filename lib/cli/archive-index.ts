@@ -38,15 +38,25 @@ export interface IndexLine extends ArchivedFile {
 /** No line of ours is longer: a dump of a thousand parts has a tenth of it. */
 export const MAX_LINE = 4 << 20;
 
-/** A line of an index; undefined for what is none, or leads out of the archive. */
-export function parseIndexLine(text: string): IndexLine | undefined {
-  let line: Partial<IndexLine> | null;
+/** No line is shorter. */
+const MIN_LINE = '{"path":"a","size":0,"sha256":"b"}'.length;
+
+/**
+ * The fields of a line, whatever they are; undefined for what is no object of JSON. What cannot be one is not parsed: an
+ * exception for each of millions of lines takes minutes.
+ */
+export function fieldsOfLine(text: string): { readonly [field in keyof IndexLine]?: unknown } | undefined {
+  if (text.length < MIN_LINE || !text.startsWith('{') || !text.endsWith('}')) return undefined;
   try {
-    line = JSON.parse(text) as Partial<IndexLine> | null;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  const { path, size, sha256, label, parts } = line ?? {};
+}
+
+/** A line of an index; undefined for what is none, or leads out of the archive. */
+export function parseIndexLine(text: string): IndexLine | undefined {
+  const { path, size, sha256, label, parts } = (fieldsOfLine(text) ?? {}) as Partial<IndexLine>;
   const isKnown = isText(path) && isText(sha256) && isText(label) && typeof size === 'number' && Array.isArray(parts);
   if (!isKnown || !parts.every(isPart)) return undefined;
   const leadsOut = path.includes('\0') || path.startsWith('/') || path.split('/').includes('..');

@@ -2,7 +2,15 @@
 
 import { join } from 'node:path';
 import { type Dump, type DumpPart, recordChunks } from '../triage/dump.js';
-import { type ArchiveFiles, type Content, compareFile, contentOf, isOfZones, isWithin } from './archive-files.js';
+import {
+  type ArchiveFiles,
+  type Content,
+  compareFile,
+  contentOf,
+  isOfZones,
+  isWithin,
+  refuseNoFolder,
+} from './archive-files.js';
 import type { Listed } from './command.js';
 
 /** Records that are parts of dumps: a number of ten digits for the second, of three for the count, and the part. */
@@ -30,6 +38,7 @@ export function archiveAsSystemd(dump: Dump<Listed>, folder: string, files: Arch
     return { name: kept.record.name, content, isOfZones: isOfZones(kept.record) };
   });
   const group = groupFolder(dump);
+  if (group !== undefined) refuseNoFolder(folder, group);
   return group === undefined
     ? records.flatMap((record) => writeRecord(record, folder, files))
     : writeDump(

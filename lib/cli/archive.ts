@@ -15,7 +15,16 @@ import {
 } from '../triage/dump.js';
 import { writer } from '../triage/explain.js';
 import { explainDump } from '../triage/explained.js';
-import { ArchiveFiles, compareFile, contentOf, isOfZones, isWithin } from './archive-files.js';
+import {
+  ArchiveFiles,
+  compareFile,
+  contentOf,
+  isInArchive,
+  isOfZones,
+  isWithin,
+  noFolderAbove,
+  refuseNoFolder,
+} from './archive-files.js';
 import { type ArchivedFile, ArchiveIndex } from './archive-index.js';
 import { archiveAsSystemd } from './archive-systemd.js';
 import { type Command, EXIT, type Listed, listRecords, openAll, sourceOptions } from './command.js';
@@ -89,10 +98,11 @@ class ArchiveRun {
   #isDone = false;
   #failure: { readonly exit: number } | undefined;
   readonly #options: RunOptions;
-  readonly #files = new ArchiveFiles();
+  readonly #files: ArchiveFiles;
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#files = new ArchiveFiles(options.folder);
   }
 
   /** The exit status: that of the last failure where nothing is done. */
@@ -151,7 +161,7 @@ class ArchiveRun {
 
   /** A file that somebody has removed, or changed, does not hold its record any more. */
   #has(file: ArchivedFile | undefined): boolean {
-    return file !== undefined && compareFile(join(this.#options.folder, file.path), file) === 'same';
+    return file !== undefined && isInArchive(this.#options.folder, file);
   }
 
   /** Of a record of several zones, an interrupted run may have erased some: the archive has all of it. */
@@ -161,6 +171,7 @@ class ArchiveRun {
     const path = index?.newestOf(kept.mounted.label, kept.record.name);
     return (
       path !== undefined &&
+      !noFolderAbove(folder, path) &&
       isWithin(
         join(folder, path),
         contentOf(() => recordChunks(kept)),
@@ -175,9 +186,11 @@ class ArchiveRun {
     const explained = isLog(kept.record) ? explainDump(dump) : undefined;
     const crash = explained && writer(explained.explanation, explained.reason ?? undefined);
     const machine = machineOf(kept, crash?.machine ?? explained?.explanation.machine ?? null);
-    const path = [HASH_DIGITS, 64]
-      .map((digits) => join(machine, placeOf(kept.record, nameOf(dump), content.sha256.slice(0, digits))))
-      .find((candidate) => compareFile(join(folder, candidate), content) !== 'other');
+    const paths = [HASH_DIGITS, 64].map((digits) =>
+      join(machine, placeOf(kept.record, nameOf(dump), content.sha256.slice(0, digits))),
+    );
+    refuseNoFolder(folder, paths[0]!);
+    const path = paths.find((candidate) => compareFile(join(folder, candidate), content) !== 'other');
     if (path === undefined) throw new PstoreError('EEXIST', `${folder}: a file of the archive was changed; remove it`);
     if (dry && compareFile(join(folder, path), content) === 'same') return;
     if (!dry) {

@@ -1,6 +1,8 @@
 // pstorefuse explain: what crashed, where, and whether the text may be believed.
 
+import { parseSource } from '../source/sources.js';
 import { shownPath } from '../source/typed.js';
+import { exists } from '../storage/path.js';
 import type { Crash } from '../triage/crash.js';
 import { type ExplainOptions, writer } from '../triage/explain.js';
 import { type Explained, explainDump, explainRecords } from '../triage/explained.js';
@@ -51,7 +53,7 @@ export const explain: Command = {
     const push = (explained: Explained) => shown.push(explained, lines.add(asked(explained, args)));
     const output = { push, end: () => shown.end() };
     const options = { most: args.flag('all') ? MAX_CRASHES : args.flag('first') ? 1 : 100, first: args.flag('first') };
-    if (isText(place)) {
+    if (!isSpelledAsSource(place) && isText(place)) {
       for (const text of [place, ...names]) {
         output.push(text === '-' ? explainStdin(options) : await explainFile(text, options));
       }
@@ -61,6 +63,13 @@ export const explain: Command = {
     return explainSource(args, [place, ...names], output, options);
   },
 };
+
+/** Whether it names a backend, or has keys; a file of that very name, with a comma in it, may be a text, too. */
+function isSpelledAsSource(place: string): boolean {
+  if (place === '-' || exists(place)) return false;
+  const { kind, keys, path } = parseSource(place);
+  return kind !== undefined || keys.length > 0 || path !== place;
+}
 
 function explainSource(
   args: Arguments,

@@ -1,6 +1,7 @@
 // Cuts what comes in pieces into its lines.
 
 const NEWLINE = 0x0a;
+const EMPTY = new Uint8Array(0);
 
 export class Lines {
   readonly #max: number;
@@ -24,6 +25,11 @@ export class Lines {
   *take(piece: Uint8Array): Generator<string> {
     for (let at = 0; at < piece.length; ) {
       const end = piece.indexOf(NEWLINE, at);
+      if (end === at && this.#unfinished === 0) {
+        yield '';
+        at = end + 1;
+        continue;
+      }
       const part = piece.subarray(at, end < 0 ? piece.length : end);
       this.#keep(end < 0 ? Buffer.from(part) : part);
       if (end < 0) return;
@@ -46,7 +52,9 @@ export class Lines {
   }
 
   #line(): string {
-    const line = Buffer.concat(this.#pieces).toString(this.#encoding);
+    const [first = EMPTY, ...more] = this.#pieces;
+    const whole = more.length === 0 ? first : Buffer.concat(this.#pieces);
+    const line = Buffer.from(whole.buffer, whole.byteOffset, whole.length).toString(this.#encoding);
     [this.#pieces, this.#kept, this.#unfinished] = [[], 0, 0];
     return line;
   }

@@ -15,6 +15,7 @@ import {
 import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import { NO_DETAILS } from '../pstore/record.js';
+import { COMPANIONS } from '../storage/companion.js';
 import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import { fadumpAnywhere } from './anywhere.js';
@@ -204,7 +205,7 @@ class FadumpBackend implements Backend {
   #buildElfcorehdr({ endian, vmcoreinfoAddress, vmcoreinfoSize }: FadumpHeader): Uint8Array | undefined {
     const file = this.#context.keys.text('memory');
     if (file === undefined) return undefined;
-    const map = parseMemoryMap(this.#context.readFile(file), file);
+    const map = parseMemoryMap(this.#context.readFile(file, COMPANIONS.memory), file);
     const told = vmcoreinfoAddress !== null && vmcoreinfoSize !== null;
     return buildElfcorehdr(map, endian, told ? { base: vmcoreinfoAddress, size: vmcoreinfoSize } : null);
   }

@@ -179,13 +179,21 @@ export function parseMemoryMap(bytes: Uint8Array, where: string): MemoryMap {
 }
 
 function parseJson(bytes: Uint8Array, where: string): unknown {
+  const none = (why: string, cause: unknown) =>
+    new PstoreError('EINVAL', `${where}: a memory map is JSON, and this is none: ${why}`, { path: where, cause });
+  let text: string;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new PstoreError('EINVAL', `${where}: a memory map is JSON, and this is none: ${(cause as Error).message}`, {
-      path: where,
-      cause,
-    });
+    throw none('its bytes are no UTF-8', cause);
+  }
+  if (text.trim() === '') throw none('it is empty', undefined);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // The engines tell the place in words of their own, if at all.
+    const [, place] = /\bposition (\d{1,10})/.exec((cause as Error).message) ?? [];
+    throw none(place === undefined ? 'it breaks off, or is written wrongly' : `see its character ${place}`, cause);
   }
 }
 

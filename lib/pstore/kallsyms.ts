@@ -20,9 +20,43 @@ interface Section {
   readonly names: readonly string[];
 }
 
-interface Line {
-  readonly address: bigint;
-  readonly name: string;
+/** Symbols as they stand in the file: an object for each would take more memory than the file has bytes many times. */
+class Unsorted {
+  #addresses = new BigUint64Array(FIRST_ROOM);
+  readonly #names: string[] = [];
+
+  push(address: bigint, name: string): void {
+    const { length } = this.#names;
+    if (length === this.#addresses.length) {
+      const larger = new BigUint64Array(2 * length);
+      larger.set(this.#addresses);
+      this.#addresses = larger;
+    }
+    this.#addresses[length] = address;
+    this.#names.push(name);
+  }
+
+  sorted(module: string | null): Section {
+    const addresses = this.#addresses.subarray(0, this.#names.length);
+    if (isSorted(addresses)) return { module, addresses, names: this.#names };
+    // A sort of numbers is stable, so that symbols of one address keep the file's order, which is the kernel's.
+    const order = Uint32Array.from(addresses, (_, i) => i).sort((a, b) => compare(addresses[a]!, addresses[b]!));
+    return {
+      module,
+      addresses: BigUint64Array.from(order, (i) => addresses[i]!),
+      names: Array.from(order, (i) => this.#names[i]!),
+    };
+  }
+}
+
+/** Symbols that there is room for at first: a module has about so many. */
+const FIRST_ROOM = 64;
+
+const compare = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);
+
+function isSorted(addresses: BigUint64Array): boolean {
+  for (let i = 1; i < addresses.length; i++) if (addresses[i]! < addresses[i - 1]!) return false;
+  return true;
 }
 
 /** A module's last symbol has no successor that tells its size: it ends with its page at the latest. */
@@ -64,7 +98,7 @@ export class Kallsyms {
  * @throws PstoreError EINVAL when no line is such a line, or all addresses are 0 (kernel.kptr_restrict)
  */
 export function parseKallsyms(text: Uint8Array, path = 'kallsyms'): Kallsyms {
-  const lines = new Map<string, Line[]>();
+  const sections = new Map<string, Unsorted>([['', new Unsorted()]]);
   let known = 0;
   let placed = 0;
   for (const match of decodeLines(text)) {
@@ -72,9 +106,9 @@ export function parseKallsyms(text: Uint8Array, path = 'kallsyms'): Kallsyms {
     const address = BigInt(`0x${match[1]}`);
     if (address !== 0n) placed++;
     const module = match[3] ?? '';
-    const own = lines.get(module);
-    if (own) own.push({ address, name: match[2]! });
-    else lines.set(module, [{ address, name: match[2]! }]);
+    const own = sections.get(module) ?? new Unsorted();
+    own.push(address, match[2]!);
+    sections.set(module, own);
   }
   if (known === 0) {
     throw new PstoreError(
@@ -90,27 +124,17 @@ export function parseKallsyms(text: Uint8Array, path = 'kallsyms'): Kallsyms {
       { path },
     );
   }
-  const kernel = section(null, lines.get('') ?? []);
-  lines.delete('');
+  const kernel = sections.get('')!.sorted(null);
+  sections.delete('');
   return new Kallsyms(
     kernel,
-    [...lines].map(([module, own]) => section(module, own)),
+    [...sections].map(([module, own]) => own.sorted(module)),
   );
 }
 
 function decodeLines(text: Uint8Array): IterableIterator<RegExpExecArray> {
   const string = new TextDecoder().decode(text);
   return string.matchAll(/^([0-9a-fA-F]{1,16}) [A-Za-z?-] ([^\s[]+)(?:[ \t]+\[([^\]\s]+)\])?[ \t]*\r?$/gm);
-}
-
-function section(module: string | null, lines: readonly Line[]): Section {
-  // Array.prototype.sort is stable, so that symbols of one address keep the file's order, which is the kernel's.
-  const sorted = [...lines].sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-  return {
-    module,
-    addresses: BigUint64Array.from(sorted, (line) => line.address),
-    names: sorted.map((line) => line.name),
-  };
 }
 
 /** Where the kernel looks into its own table (is_ksym_addr); everything from the first to the last symbol without it. */

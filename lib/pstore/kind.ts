@@ -1,5 +1,6 @@
 // What the registry knows of a kind of backend: how to recognise a source, to open it, and to make a fresh one.
 
+import type { Companion } from '../storage/companion.js';
 import type { Firmware, Lockdown } from '../storage/firmware.js';
 import type { Folder } from '../storage/folder.js';
 import type { Scratch } from '../storage/spool.js';
@@ -20,8 +21,8 @@ export interface OpenContext {
   /** Where the backend says what is not as it should be. */
   readonly warnings: Warnings;
   readonly cache: TextCache;
-  /** Reads a companion file that a key names (`memory=FILE`, `kallsyms=FILE`). @throws PstoreError ENOENT, EACCES, EFBIG */
-  readFile(path: string): Uint8Array;
+  /** Reads a companion file that a key names (`memory=FILE`, `kallsyms=FILE`). @throws PstoreError ENOENT, EACCES, EFBIG, ENXIO */
+  readFile(path: string, companion: Companion): Uint8Array;
 }
 
 /** What a source that is a folder is opened with: it has no storage, but a firmware that keeps dumps. */

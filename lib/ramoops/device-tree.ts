@@ -17,6 +17,8 @@ const END_NODE = 2;
 const PROP = 3;
 const NOP = 4;
 const MAX_DEPTH = 64;
+/** Bytes of a name; the specification allows 31. Without a bound, each name could be as long as the file. */
+const MAX_NAME = 255;
 
 /** Documentation/devicetree/bindings/reserved-memory/ramoops.yaml, and Rockchip's boot log. */
 const PROPERTIES: Readonly<Record<string, Name>> = {
@@ -61,9 +63,10 @@ function* nodesOf(bytes: Uint8Array, path: string): Generator<Node> {
   }
   const strings = word(OFF_STRINGS);
   const textAt = (at: number) => {
-    const end = bytes.indexOf(0, at);
-    if (at > bytes.length || end < 0) throw damaged(at);
-    return textOf(bytes.subarray(at, end));
+    const rest = bytes.subarray(at, at + MAX_NAME + 1);
+    const end = rest.indexOf(0);
+    if (end < 0) throw damaged(at);
+    return textOf(rest.subarray(0, end));
   };
   let node: Node | undefined;
   let depth = 0;

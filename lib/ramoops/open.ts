@@ -12,6 +12,7 @@ import { maxReasonOf } from '../pstore/max-reason.js';
 import { FRONT_ENDS } from '../pstore/record-type.js';
 import { Records } from '../pstore/records.js';
 import { strayNote, warnOfStrays } from '../pstore/strays.js';
+import { COMPANIONS } from '../storage/companion.js';
 import { nextRun, readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
@@ -76,7 +77,8 @@ function open(context: OpenContext): Records {
     abiGiven: keys.has('abi'),
     warnings,
     maxReason: maxReasonOf(keys),
-    symbols: kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms), kallsyms),
+    symbols:
+      kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms, COMPANIONS.kallsyms), kallsyms),
     guessed: (type) => contradiction(warnings) ?? whyGuessed(type, found, source),
     described,
     strays,
@@ -99,17 +101,17 @@ function wantedOf(context: OpenContext, { marks }: Scanned): Wanted {
 /** @throws PstoreError EBADMSG where the file says nothing of a region; ENOENT, EACCES */
 function toldBy({ keys, readFile }: OpenContext): ToldRegion | undefined {
   const [cmdline, dtb] = [keys.text('cmdline'), keys.text('dtb')];
-  const tree = dtb === undefined ? undefined : deviceTreeRegion(readFile(dtb), dtb);
+  const tree = dtb === undefined ? undefined : deviceTreeRegion(readFile(dtb, COMPANIONS.dtb), dtb);
   if (cmdline === undefined) return tree;
-  const line = commandLine(String.fromCharCode(...readFile(cmdline).subarray(0, MAX_COMMAND_LINE)));
+  const line = commandLine(
+    String.fromCharCode(...readFile(cmdline, COMPANIONS.cmdline).subarray(0, COMPANIONS.cmdline.most)),
+  );
   if (!line) {
     const what = 'no ramoops.mem_size= stands in it; give a file with the kernel command line (/proc/cmdline)';
     throw new PstoreError('EBADMSG', `${cmdline}: ${what}`, { path: cmdline });
   }
   return { address: line.address ?? tree?.address, sizes: { ...tree?.sizes, ...line.sizes } };
 }
-
-const MAX_COMMAND_LINE = 65536;
 
 /** A region inside a larger file is shown when it is certain; else it is said where one may be. */
 function sayWhere(

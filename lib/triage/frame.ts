@@ -24,7 +24,7 @@ const ADDRESS = String.raw`(?:\[<?[\da-fA-F. ()a-z]{4,24}>?\]:?)`;
 const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
 
 const STACK_FRAME = new RegExp(
-  `^\\s*(?:<[A-Z_]{2,12}> )?\\s*\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+  `^\\s*(?:<[A-Z_]{2,12}> \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
 );
 
 /** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */

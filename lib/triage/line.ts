@@ -195,8 +195,15 @@ const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: AS
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
 const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]/;
 
-/** What some terminals show for the end of a line. */
-const SHOWN_END = /[\s\u240a\u240d]+$/;
+/** What some terminals show for the end of a line, and the blanks around it. */
+const SHOWN_END = /[\s\u240a\u240d]/;
+
+/** Looks from the end on: a pattern that ends with `+$` would look at each run of blanks again for each of its blanks. */
+function withoutShownEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && SHOWN_END.test(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
+}
 
 /**
  * The kernel's words of a line of any log, and the facts in front of them.
@@ -204,7 +211,7 @@ const SHOWN_END = /[\s\u240a\u240d]+$/;
  */
 export function parseLine(raw: string): LogLine[] {
   let rest = raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw;
-  if (rest.endsWith('\u240a')) rest = rest.replace(SHOWN_END, '');
+  if (rest.endsWith('\u240a')) rest = withoutShownEnd(rest);
   const lines: LogLine[] = [];
   for (let i = 0; i < MAX_SPLICES; i++) {
     const facts: Facts = { text: '' };

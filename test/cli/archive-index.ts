@@ -1,10 +1,10 @@
 // The index of an archive: a file that anybody may have written to.
 
-import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { ArchiveIndex, parseIndexLine } from '../../lib/cli/archive-index.js';
+import { ArchiveIndex, fieldsOfLine, parseIndexLine } from '../../lib/cli/archive-index.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
 
 const hash = 'ab'.repeat(32);
@@ -28,6 +28,25 @@ t.test('what a line may be', async (t) => {
   for (const one of wrong) t.equal(parseIndexLine(JSON.stringify(one)), undefined, JSON.stringify(one));
   t.equal(parseIndexLine('{"path":'), undefined);
   fc.assert(fc.property(fc.json(), (text) => parseIndexLine(text) === undefined));
+});
+
+t.test('what cannot be a line is not parsed: millions of them would take minutes', async (t) => {
+  const { parse } = JSON;
+  let parsed = 0;
+  JSON.parse = (text: string) => {
+    parsed++;
+    return parse(text);
+  };
+  t.teardown(() => {
+    JSON.parse = parse;
+  });
+  const long = 'x'.repeat(100);
+  for (const text of ['', '{', '{}', '{"path":1}', long, `{${long}`, `${long}}`, `[${long}]`]) {
+    t.equal(fieldsOfLine(text), undefined, text.slice(0, 10));
+  }
+  t.equal(parsed, 0);
+  t.same(fieldsOfLine('{"path":"a","size":0,"sha256":"b"}'), { path: 'a', size: 0, sha256: 'b' }, 'the shortest');
+  t.equal(parsed, 1);
 });
 
 t.test('a line that was cut off goes; what is no index at all stays', async (t) => {
@@ -57,4 +76,26 @@ t.test('a record whose file in the archive was changed is archived again before 
   t.not(again, first);
   t.ok(readFileSync(again!).equals(bytes));
   t.equal(pstorefuse('ls', image).stdout, '');
+});
+
+t.test('what the index says is elsewhere, or cannot be, is archived again', async (t) => {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 's1');
+  const archive = join(folder, 'archive');
+  const [first] = pstorefuse('archive', image, archive).stdout.split('\n');
+  const index = join(archive, 'index.ndjson');
+  const lines = readFileSync(index, 'utf8');
+  const outside = join(folder, 'outside');
+  mkdirSync(outside);
+  writeFileSync(join(outside, 'file'), readFileSync(first!));
+  symlinkSync(outside, join(archive, 'link'));
+  const [name] = JSON.parse(lines.split('\n')[0]!).path.split('/').slice(-1);
+  for (const path of ['link/file', 'x'.repeat(5000), `index.ndjson/${name}`]) {
+    const [head, ...rest] = lines.split('\n');
+    writeFileSync(index, [JSON.stringify({ ...JSON.parse(head!), path }), ...rest].join('\n'));
+    const { status } = pstorefuse('archive', image, archive);
+    t.equal(status, 0, path.slice(0, 20));
+    const added = readFileSync(index, 'utf8').split('\n').at(-2)!;
+    t.equal(join(archive, JSON.parse(added).path), first, 'the index tells where it is now');
+  }
 });

@@ -1,7 +1,16 @@
 // archive: nothing is lost, doubled or half written, wherever it is killed; and nothing is ever written over.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { goldenImage } from '../fixture-path.js';
@@ -116,6 +125,42 @@ t.test('labels, machines and what was changed', (t) => {
   t.match(pstorefuse('archive', image), { status: 64, stderr: /give sources and then the folder/ });
   t.match(pstorefuse('archive', image, image), { status: 73 }, 'a file is no folder');
   t.match(pstorefuse('archive', '--layout', 'odd', image, archive), { status: 64 });
+  t.end();
+});
+
+t.test('nothing is written through a link inside the archive', (t) => {
+  const folder = scratchFolder(t);
+  const image = imageFile(folder, 's3');
+  for (const layout of ['pstorefuse', 'systemd']) {
+    const [archive, outside] = [join(folder, `${layout}-archive`), join(folder, `${layout}-outside`)];
+    const source = layout === 'systemd' ? imageFile(folder, 'efi-oops3') : image;
+    const args = ['archive', '--layout', layout, source];
+    for (const path of [archive, outside]) mkdirSync(path);
+    const names = new Set(
+      pstorefuse(...args, '--dry-run', archive)
+        .stdout.trim()
+        .split('\n')
+        .map((path) => path.slice(archive.length + 1).split('/')[0]!),
+    );
+    for (const name of names) symlinkSync(outside, join(archive, name));
+    const linked = pstorefuse(...args, archive);
+    t.match(linked, {
+      status: 73,
+      stdout: '',
+      stderr: /is a link, through which archive writes nothing; move it away/,
+    });
+    t.same(readdirSync(outside), [], layout);
+    for (const name of names) rmSync(join(archive, name));
+    for (const name of names) writeFileSync(join(archive, name), '');
+    t.match(
+      pstorefuse(...args, archive),
+      { status: 73, stderr: /is no folder; move it away/ },
+      'a file is none either',
+    );
+    for (const name of names) rmSync(join(archive, name));
+    symlinkSync(archive, join(folder, `${layout}-link`));
+    t.match(pstorefuse(...args, join(folder, `${layout}-link`)), { status: 0 }, 'the archive itself may be a link');
+  }
   t.end();
 });
 

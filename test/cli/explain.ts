@@ -88,6 +88,18 @@ t.test('the records of an image, and one of them', async (t) => {
   t.match(await explain('s3.raw', 'dmesg-pstore_blk-9'), { status: 66, stderr: /there is no record/ });
 });
 
+t.test('a source as the help spells it', async (t) => {
+  writeFileSync('s3.raw', goldenImage('s3'));
+  const all = await crashes('s3.raw');
+  const titles = (found: { title: string }[]) => found.map(({ title }) => title);
+  t.same(titles(await crashes('pstore_blk:s3.raw')), titles(all), 'with its backend');
+  t.same(titles(await crashes('s3.raw,ro')), titles(all), 'with a key');
+  t.match(await explain('nothing:s3.raw'), { status: 64, stderr: /unknown backend "nothing"/ });
+  t.match(await explain('s3.raw,nothing'), { status: 64, stderr: /unknown key "nothing"/ });
+  writeFileSync('a,ro.log', X86_OOPS);
+  t.match(await crashes('a,ro.log'), [{ kind: 'null-deref' }], 'a file of that very name is a text');
+});
+
 t.test('what is not there', async (t) => {
   t.match(await explain('nothing.log'), { status: 66, stderr: /nothing\.log: there is no such file/ });
   t.match(await explain('--vmlinux', 'console.log', 'console.log'), { status: 65, stderr: /this is no ELF file/ });

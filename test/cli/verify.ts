@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { FileChecks } from '../../lib/cli/verify.js';
 import { imageFile, pstorefuse, scratchFolder } from '../mounted.js';
 
 interface Verified {
@@ -103,6 +104,73 @@ t.test('an index that lies', async (t) => {
   t.match(bad[0], /\.\.\/\.\.\/etc\/passwd is not in the folder/);
   t.match(bad.at(-1), /it is cut off/);
   t.notOk(pstorefuse('verify', folder).stdout.includes('\u001b'));
+});
+
+t.test('lines that name what no file can be', async (t) => {
+  const folder = scratchFolder(t);
+  const paths = ['a\0b', 'a'.repeat(5000), 'a/'.repeat(3000), 'index.ndjson/x', 'loop/x', '..x', 'real'];
+  symlinkSync('loop', join(folder, 'loop'));
+  writeFileSync(join(folder, 'real'), 'x');
+  const sha256 = createHash('sha256').update('x').digest('hex');
+  writeFileSync(
+    join(folder, 'index.ndjson'),
+    paths.map((path) => `${JSON.stringify({ path, size: 1, sha256 })}\n`).join(''),
+  );
+  const { files, status } = verified(folder);
+  t.equal(status, 65);
+  t.same(
+    files.map(({ state }) => state),
+    ['bad-line', 'missing', 'missing', 'missing', 'changed', 'missing', 'same', 'unknown'],
+    'each line has its verdict, and the last file is checked',
+  );
+});
+
+t.test('of many bad lines the first are told, and how many more there are', async (t) => {
+  const folder = scratchFolder(t);
+  const bad = ['', '{}', '{"path":"x","size":1,"sha256":"too short"}', `{${'x'.repeat(40)}}`];
+  const lines = Array.from({ length: 3000 }, (_, i) => `${bad[i % bad.length]}\n`);
+  writeFileSync(join(folder, 'file'), 'x');
+  const sha256 = createHash('sha256').update('x').digest('hex');
+  lines.push(`${JSON.stringify({ path: 'file', size: 1, sha256 })}\n`);
+  writeFileSync(join(folder, 'index.ndjson'), lines.join(''));
+  const { files, index, status } = verified(folder);
+  t.equal(status, 65);
+  t.equal(index.lines, 3001);
+  t.equal(files.filter(({ state }) => state === 'bad-line').length, 1001);
+  t.match(files[1000], { state: 'same', path: 'file' }, 'a good line after them is read');
+  t.match(files.at(-1), { state: 'bad-line', reason: 'and 2000 more lines are bad' });
+});
+
+t.test('a file that many lines name is read once', async (t) => {
+  const folder = scratchFolder(t);
+  const path = join(folder, 'file');
+  const line = { path: 'file', size: 1, sha256: createHash('sha256').update('x').digest('hex') };
+  const files = new FileChecks(folder);
+  writeFileSync(path, 'x');
+  t.equal(files.check(line).state, 'same');
+  writeFileSync(path, 'y');
+  t.equal(files.check(line).state, 'same', 'by the hash of the first time');
+  t.equal(new FileChecks(folder).check(line).state, 'changed');
+  t.ok(files.has('file'));
+  t.equal(files.check({ ...line, path: 'missing' }).state, 'missing');
+  t.notOk(files.has('missing'), 'a name without a file is not remembered');
+});
+
+t.test('a link does not lead out of the archive', async (t) => {
+  const scratch = scratchFolder(t);
+  const [folder, outside] = [join(scratch, 'archive'), join(scratch, 'outside')];
+  for (const path of [folder, outside]) mkdirSync(path);
+  writeFileSync(join(outside, 'secret'), 'secret');
+  symlinkSync(outside, join(folder, 'link'));
+  const line = { path: 'link/secret', size: 6, sha256: '0'.repeat(64) };
+  writeFileSync(join(folder, 'index.ndjson'), `${JSON.stringify(line)}\n`);
+  const { stdout, status } = pstorefuse('verify', folder);
+  t.equal(status, 65);
+  t.match(stdout, 'changed  link/secret: link is a link now, and no folder\n');
+  t.notMatch(stdout, createHash('sha256').update('secret').digest('hex'));
+  const other = join(scratch, 'other');
+  symlinkSync(folder, other);
+  t.equal(pstorefuse('verify', other).stdout.split('\n')[0], stdout.split('\n')[0], 'the folder itself may be a link');
 });
 
 t.test('what is no archive', async (t) => {

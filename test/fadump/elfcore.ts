@@ -396,8 +396,18 @@ t.test('every error names the field', (t) => {
     code: 'EINVAL',
     message: /^map\.json: a memory map is JSON/,
   });
-  t.throws(() => parseMemoryMap(Uint8Array.of(0xff, 0xfe), 'map.json'), { code: 'EINVAL' });
-  t.throws(() => parseMemoryMap(new Uint8Array(0), 'map.json'), { code: 'EINVAL' });
+  for (const [text, why] of [
+    [Uint8Array.of(0xff, 0xfe), 'its bytes are no UTF-8'],
+    [new Uint8Array(0), 'it is empty'],
+    [new TextEncoder().encode('{"a":1,}'), 'see its character 7'],
+    [
+      new TextEncoder().encode('['.repeat(1000)),
+      /^[^:]*: [^:]*: (?:see its character 1000|it breaks off, or is written wrongly)$/,
+    ],
+  ] as const) {
+    const message = typeof why === 'string' ? `map.json: a memory map is JSON, and this is none: ${why}` : why;
+    t.throws(() => parseMemoryMap(text, 'map.json'), { code: 'EINVAL', message });
+  }
   t.end();
 });
 

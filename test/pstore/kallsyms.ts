@@ -47,6 +47,24 @@ t.test('System.map, 32-bit, CRLF, without bounds, unsorted', async (t) => {
   t.equal(symbols.lookup(0xc0000000n), undefined);
 });
 
+t.test('many symbols, in any order, of which some share an address', async (t) => {
+  const count = 5000;
+  const lines = Array.from({ length: count }, (_, i) => {
+    const address = 0x1000n + BigInt(((i * 7) % count) >> 1) * 16n;
+    return `${address.toString(16)} T f${i}`;
+  });
+  const unsorted = parse(lines.join('\n'));
+  const firsts = new Map<string, string>();
+  for (const line of lines) {
+    const [address, , name] = line.split(' ') as [string, string, string];
+    if (!firsts.has(address)) firsts.set(address, name);
+  }
+  for (const [address, name] of firsts) {
+    if (unsorted.lookup(BigInt(`0x${address}`) + 5n)?.name !== name) t.fail(`${address} is ${name}`);
+  }
+  t.equal(firsts.size, count / 2);
+});
+
 t.test('files that are none', async (t) => {
   for (const [text, sentence] of [
     ['', /no line such as/],

@@ -48,6 +48,12 @@ function deviceTree(properties: Record<string, Uint8Array>, parent = 'reserved-m
 const cell = (value: number) => Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 const REG = Uint8Array.of(0, 0, 0, 0, ...cell(0x110000), ...cell(0xe0000));
 
+t.test('no name is longer than a name can be: each would be searched to the end of the file', async (t) => {
+  const four = Uint8Array.of(0, 0, 0, 4);
+  t.ok(deviceTreeRegion(deviceTree({ ['x'.repeat(255)]: four }), 'a.dtb'));
+  t.throws(() => deviceTreeRegion(deviceTree({ ['x'.repeat(256)]: four }), 'a.dtb'), { code: 'EBADMSG' });
+});
+
 t.test('a command line', async (t) => {
   const line = 'quiet ramoops.mem_size=0x20000 ramoops.mem_address=0x8000000 ramoops.record_size=16384 ramoops.ecc=1';
   t.same(commandLine(line), {
