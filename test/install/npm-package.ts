@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { smokeFailures } from '../builders/smoke.js';
 import { golden, goldenImage, ROOT } from '../fixture-path.js';
@@ -48,6 +48,30 @@ t.test('it has what runs, and nothing that only we need', async (t) => {
     [],
     'no tests',
   );
+});
+
+/** The modules of ours that one imports, and those that these import. @param ending `.js` or `.d.ts` */
+function reached(path: string, ending: string, found = new Set<string>()): Set<string> {
+  if (found.has(path)) return found;
+  found.add(path);
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  for (const [, name] of text.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']+)\.js["']/g)) {
+    reached(join(dirname(path), `${name}${ending}`), ending, found);
+  }
+  return found;
+}
+
+t.test('it has every module that the exported ones import', async (t) => {
+  for (const entry of ['index', 'core', 'platform/node', 'platform/browser']) {
+    for (const ending of ['.js', '.d.ts']) {
+      const modules = [...reached(`dist/lib/${entry}${ending}`, ending)];
+      t.same(
+        modules.filter((path) => !paths.includes(path)),
+        [],
+        `${entry}${ending}`,
+      );
+    }
+  }
 });
 
 t.test('Node keeps its scripts in one byte a character', async (t) => {
