@@ -21,7 +21,10 @@ export interface OpenContext {
   /** Where the backend says what is not as it should be. */
   readonly warnings: Warnings;
   readonly cache: TextCache;
-  /** Reads a companion file that a key names (`memory=FILE`, `kallsyms=FILE`). @throws PstoreError ENOENT, EACCES, EFBIG, ENXIO */
+  /**
+   * Reads a companion file that a key names (`memory=FILE`, `kallsyms=FILE`).
+   * @throws PstoreError ENOENT, EACCES; EFBIG for a larger one than it can be, ENXIO for what is no regular file
+   */
   readFile(path: string, companion: Companion): Uint8Array;
 }
 

@@ -1,6 +1,6 @@
 // Files that are not images, but become some when a program unpacks them: compressed ones, disks of virtual machines (see
-// virtual-disk.ts), and what comes through a pipe. What comes out goes to a temporary file without a name, and zeros become holes in it,
-// so that neither memory nor the disk pays for them.
+// virtual-disk.ts), and what comes through a pipe. What comes out goes to a temporary file without a name, and zeros
+// become holes in it, so that neither memory nor the disk pays for them.
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Partitions that overlap; and images in tar archives: of every kind they are found where they stand, or the archive is named, never an empty listing.
+// Partitions that overlap; and images in tar archives: of every kind they are found where they stand, or the archive is
+// named, never an empty listing.
 
 import t from 'tap';
 import { open } from '../../lib/core.js';
