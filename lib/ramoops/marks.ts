@@ -39,25 +39,23 @@ const NEAR_TOP = BITS.map((_, byte) => (BITS[byte ^ TOP]! <= WRONG_BITS ? 1 : 0)
 /**
  * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
  * @param endian looks for this byte order only; else for both, and the one with more headers is given
- * @param withDamaged without them the search is far faster
+ * @param thorough damaged ones are looked for in so many bytes, and a little more: without them the search is far faster
  */
-export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
-  const scan = new MarkScan(storage.size, endian, withDamaged);
+export function findRamMarks(storage: Storage, endian?: Abi['endian'], thorough = storage.size): RamMarks {
+  const scan = new MarkScan(storage.size, endian);
   for (const { bytes, offset } of searchedPieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE }))
-    scan.add(bytes, offset);
+    scan.add(bytes, offset, offset < thorough);
   return scan.result();
 }
 
 /** Collects marks from parts of an image, which go on where the one before ended and overlap by a header. */
 export class MarkScan {
   readonly #largest: number;
-  readonly #withDamaged: boolean;
   readonly #found: readonly Collected[];
 
   /** @param size bytes of the whole image */
-  constructor(size: number, endian?: Abi['endian'], withDamaged = true) {
+  constructor(size: number, endian?: Abi['endian']) {
     this.#largest = Math.min(size, MAX_ZONE);
-    this.#withDamaged = withDamaged;
     const orders = endian === undefined ? (['little', 'big'] as const) : [endian];
     this.#found = orders.map((order) => ({
       endian: order,
@@ -68,15 +66,16 @@ export class MarkScan {
     }));
   }
 
-  /** @param base where the bytes stand in the image */
-  add(bytes: Uint8Array, base: number): void {
+  /**
+   * @param base where the bytes stand in the image
+   * @param withDamaged without them the search is far faster
+   */
+  add(bytes: Uint8Array, base: number, withDamaged: boolean): void {
     const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
-    const places = this.#withDamaged ? undefined : placesOfHeaders(bytes, end);
+    const places = withDamaged ? placesOfDamaged(bytes, end, this.#largest) : placesOfHeaders(bytes, end);
     for (const marks of this.#found) {
       const fields = new Fields(bytes, marks.endian);
-      for (const at of places?.[marks.endian] ?? almostHeaders(bytes, end, marks.endian)) {
-        judge(fields, at, base, this.#largest, marks);
-      }
+      for (const at of places[marks.endian]) judge(fields, at, base, this.#largest, marks);
     }
   }
 
@@ -138,44 +137,49 @@ function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
   return plain.size + ftrace.size;
 }
 
-/** Where the highest byte of a signature is, or one with a wrong bit or two. */
-function almostHeaders(bytes: Uint8Array, end: number, endian: Abi['endian']): number[] {
-  const top = endian === 'little' ? 3 : 0;
-  const isNear = NEAR_TOP;
-  const places: number[] = [];
-  for (let at = 0; at < end; at += 2) if (isNear[bytes[at + top]!] === 1) places.push(at);
-  return places;
-}
-
 const LITTLE = 1;
 const BIG = 2;
+const NEARLY_LITTLE = 4;
+const NEARLY_BIG = 8;
 let halves: Uint8Array | undefined;
 
-/** By two bytes as the machine reads them: in which orders they are the upper half of a signature. */
+/**
+ * By two bytes as the machine reads them: in which orders they are the upper half of a signature, and in which they are
+ * that of one whose highest byte may have a wrong bit or two.
+ */
 function upperHalves(): Uint8Array {
   if (halves) return halves;
   halves = new Uint8Array(1 << 16);
-  for (let major = 0; major <= 255; major++) {
-    const sig = (RAM_SIGNATURE ^ (major << 16)) >>> 0;
+  for (let top = 0; top <= 255; top++) {
+    if (NEAR_TOP[top] !== 1) continue;
+    for (let second = 0; second <= 255; second++) {
+      halves[asWord(second, top)]! |= NEARLY_LITTLE;
+      halves[asWord(top, second)]! |= NEARLY_BIG;
+    }
+  }
+  for (let second = 0; second <= 255; second++) {
+    const sig = ((TOP << 24) | (second << 16) | (RAM_SIGNATURE & 0xffff)) >>> 0;
     if (sig !== RAM_SIGNATURE && ftraceVersionCode(sig) === undefined) continue;
-    const second = (sig >>> 16) & 255;
     halves[asWord(second, TOP)]! |= LITTLE;
     halves[asWord(TOP, second)]! |= BIG;
   }
   return halves;
 }
 
+const IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 function asWord(first: number, second: number): number {
-  return new Uint16Array(Uint8Array.of(first, second).buffer)[0]!;
+  return IS_LITTLE ? (second << 8) | first : (first << 8) | second;
 }
 
+type ByOrder = Readonly<Record<Abi['endian'], number[]>>;
+
 /** Where the upper half of a signature stands. */
-function placesOfHeaders(bytes: Uint8Array, end: number): Readonly<Record<Abi['endian'], number[]>> {
+function placesOfHeaders(bytes: Uint8Array, end: number): ByOrder {
   const places = { little: [] as number[], big: [] as number[] };
   const table = upperHalves();
-  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const halfWords = new Uint16Array(buffer, byteOffset, length >>> 1);
-  const words = new Int32Array(buffer, byteOffset, length >>> 2);
+  const halfWords = halfWordsOf(bytes);
+  const words = new Int32Array(halfWords.buffer, halfWords.byteOffset, bytes.length >>> 2);
   const tell = (i: number) => {
     const orders = table[halfWords[i]!]!;
     // In little endian the lower half stands before it.
@@ -192,6 +196,32 @@ function placesOfHeaders(bytes: Uint8Array, end: number): Readonly<Record<Abi['e
   }
   for (let i = words.length * 2; i < halfWords.length; i++) tell(i);
   return places;
+}
+
+/** The same, and where that half has a wrong bit or two before lengths that are not too large. */
+function placesOfDamaged(bytes: Uint8Array, end: number, largest: number): ByOrder {
+  const places = { little: [] as number[], big: [] as number[] };
+  const table = upperHalves();
+  const halfWords = halfWordsOf(bytes);
+  const most = largest >>> 16;
+  for (let at = 0; at < halfWords.length * 2; at += 2) {
+    const orders = table[halfWords[at >>> 1]!]!;
+    if (orders === 0) continue;
+    // The upper half of the length: in little endian the lower half of the signature stands before `at`.
+    const isLong = ((bytes[at + 9]! << 8) | bytes[at + 8]!) > most;
+    const isLongBig = ((bytes[at + 8]! << 8) | bytes[at + 9]!) > most;
+    const isIn = at < end && (orders & (BIG | NEARLY_BIG)) !== 0;
+    if (isIn && ((orders & BIG) !== 0 || !isLongBig)) places.big.push(at);
+    const isBefore = at >= 2 && at - 2 < end && (orders & (LITTLE | NEARLY_LITTLE)) !== 0;
+    if (isBefore && ((orders & LITTLE) !== 0 || !isLong)) places.little.push(at - 2);
+  }
+  return places;
+}
+
+/** Begins at a multiple of four, for words. */
+function halfWordsOf(bytes: Uint8Array): Uint16Array {
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(buffer, byteOffset, length >>> 1);
 }
 
 /**

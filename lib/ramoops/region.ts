@@ -68,13 +68,13 @@ export interface Located {
 /** Looks through a file. @param end first byte that is not looked at */
 export function scan(storage: Storage, endian?: Abi['endian'], end = storage.size): Scanned {
   const isSmall = storage.size <= SMALL;
-  const marks = new MarkScan(storage.size, endian, isSmall);
+  const marks = new MarkScan(storage.size, endian);
   const signatures: number[] = [];
   const told = new Told();
   const lines: number[] = [];
   let searched = end;
   for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: Told.OVERLAP })) {
-    if (isSmall) marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base);
+    if (isSmall) marks.add(bytes.subarray(0, CHUNK + RAM_HEADER_SIZE), base, true);
     else if (signatures.length <= MAX_SIGNATURES) addSignatures(bytes, base, signatures);
     else searched = Math.min(searched, base);
     told.add(bytes);
@@ -82,7 +82,7 @@ export function scan(storage: Storage, endian?: Abi['endian'], end = storage.siz
   }
   for (const [from, end] of isSmall ? [] : partsAround(signatures, storage.size)) {
     for (const { bytes, offset } of searchedPieces(storage, { from, end, length: CHUNK, overlap: RAM_HEADER_SIZE })) {
-      marks.add(bytes, offset);
+      marks.add(bytes, offset, false);
     }
   }
   const found = isSmall ? marks.result() : inCompany(marks.result());
@@ -259,20 +259,33 @@ function look(
   given: GivenSizes,
   dialects: readonly RamDialect[],
 ): Located | undefined {
-  const detection = detectionOf(storage, scanned, base, endOfWindow(storage, offsets, base, given));
+  const last = lastHeader(offsets, base);
+  const end = endOfWindow(storage, last, base, given);
+  const thorough = given.memSize === undefined ? 2 * (last - base) + NEAR : end - base;
+  const detection = detectionOf(storage, scanned, base, end, thorough);
   const detected = detection.detect(given, dialects);
   if (!detected) return undefined;
   const dumps = detection.dumps(detected);
   return { base, detection, detected, dumps };
 }
 
-/** What is found in a part of a file. */
-export function detectionOf(storage: Storage, { marks, detections }: Scanned, base: number, end: number): Detection {
+/**
+ * What is found in a part of a file.
+ * @param thorough bytes of it in which damaged headers of zones are looked for
+ */
+export function detectionOf(
+  storage: Storage,
+  { marks, detections }: Scanned,
+  base: number,
+  end: number,
+  thorough = end - base,
+): Detection {
   const key = `${base} ${end}`;
   let detection = detections.get(key);
   if (!detection) {
     const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
-    const own = storage.size <= SMALL ? shifted(marks, base, end) : inCompany(findRamMarks(part, marks.endian));
+    const isSmall = storage.size <= SMALL;
+    const own = isSmall ? shifted(marks, base, end) : inCompany(findRamMarks(part, marks.endian, thorough));
     detection = new Detection(part, own, end === storage.size);
     detections.set(key, detection);
     const [oldest] = detections.keys();
@@ -281,13 +294,17 @@ export function detectionOf(storage: Storage, { marks, detections }: Scanned, ba
   return detection;
 }
 
-/** Where the headers end that may belong to a region which begins here. */
-function endOfWindow(storage: Storage, offsets: readonly number[], base: number, { memSize }: GivenSizes): number {
-  if (memSize !== undefined) return Math.min(storage.size, base + memSize);
-  if (storage.size <= SMALL) return storage.size;
+/** The last header that may belong to a region which begins here. */
+function lastHeader(offsets: readonly number[], base: number): number {
   let last = base;
   for (const offset of offsets) if (offset > last && offset - last <= FAR) last = offset;
-  return Math.min(storage.size, last + FAR);
+  return last;
+}
+
+/** Where the headers end that may belong to a region which begins here. */
+function endOfWindow(storage: Storage, last: number, base: number, { memSize }: GivenSizes): number {
+  if (memSize !== undefined) return Math.min(storage.size, base + memSize);
+  return storage.size <= SMALL ? storage.size : Math.min(storage.size, last + FAR);
 }
 
 /** The marks of a part that has all of their headers, counted from its beginning. */

@@ -18,8 +18,8 @@ function header(bytes: Uint8Array, at: number, sig: number, little: boolean): vo
 }
 
 function marksOf(bytes: Uint8Array, withDamaged: boolean): RamMarks {
-  const marks = new MarkScan(bytes.length, undefined, withDamaged);
-  marks.add(bytes, 0);
+  const marks = new MarkScan(bytes.length);
+  marks.add(bytes, 0, withDamaged);
   return marks.result();
 }
 
