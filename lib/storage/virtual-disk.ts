@@ -36,9 +36,10 @@ export function convertCommand(path: string): string {
  */
 export function convertDisk(path: string, name: DiskName, place: string): Storage {
   const input = openSync(place, constants.O_RDONLY);
-  const scratch = openScratch();
+  let scratch: number | undefined;
   try {
     refuseOthers(path, name, new FileStorage(path, input, false, 'file'));
+    scratch = openScratch();
     const said = runConvert(name, input, scratch);
     if (said === undefined) return new FileStorage(path, scratch, false, 'file');
     const sentence =
@@ -47,7 +48,7 @@ export function convertDisk(path: string, name: DiskName, place: string): Storag
         : `a ${name} disk, and qemu-img cannot read it: ${said.replaceAll(INPUT, path)}`;
     throw new PstoreError('EBADMSG', `${path} is ${sentence}`, { path });
   } catch (error) {
-    closeSync(scratch);
+    if (scratch !== undefined) closeSync(scratch);
     throw error;
   } finally {
     closeSync(input);
