@@ -61,7 +61,7 @@ function regionIn(storage: SurvivingStorage, sort: string): Region | undefined {
   if (sort === LINES) return linesIn(storage);
   if (isSram(storage)) return sramIn(storage);
   // Damaged headers tell nothing of where a region is, and looking for them takes long.
-  const marks = findRamMarks(storage, sort === 'big' ? 'big' : 'little', 0);
+  const marks = findRamMarks(storage, sort === 'big' ? 'big' : 'little', false);
   if (!marks.plain.has(0)) return undefined;
   const detection = new Detection(storage, marks, false);
   const detected = detection.detect({});

@@ -39,12 +39,12 @@ const NEAR_TOP = BITS.map((_, byte) => (BITS[byte ^ TOP]! <= WRONG_BITS ? 1 : 0)
 /**
  * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
  * @param endian looks for this byte order only; else for both, and the one with more headers is given
- * @param thorough damaged ones are looked for in so many bytes, and a little more: without them the search is far faster
+ * @param withDamaged without them the search is far faster
  */
-export function findRamMarks(storage: Storage, endian?: Abi['endian'], thorough = storage.size): RamMarks {
+export function findRamMarks(storage: Storage, endian?: Abi['endian'], withDamaged = true): RamMarks {
   const scan = new MarkScan(storage.size, endian);
   for (const { bytes, offset } of searchedPieces(storage, { length: CHUNK, overlap: RAM_HEADER_SIZE }))
-    scan.add(bytes, offset, offset < thorough);
+    scan.add(bytes, offset, withDamaged);
   return scan.result();
 }
 

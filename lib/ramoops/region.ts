@@ -284,14 +284,21 @@ export function detectionOf(
   let detection = detections.get(key);
   if (!detection) {
     const part = base === 0 && end === storage.size ? storage : new SliceStorage(storage, base, end - base);
-    const isSmall = storage.size <= SMALL;
-    const own = isSmall ? shifted(marks, base, end) : inCompany(findRamMarks(part, marks.endian, thorough));
+    const known = shifted(marks, base, end);
+    const own = storage.size <= SMALL ? known : inCompany({ ...known, ...damagedIn(part, marks.endian, thorough) });
     detection = new Detection(part, own, end === storage.size);
     detections.set(key, detection);
     const [oldest] = detections.keys();
     if (detections.size > MAX_DETECTIONS) detections.delete(oldest!);
   }
   return detection;
+}
+
+/** Those headers that a quick look passes over. */
+function damagedIn(part: Storage, endian: Abi['endian'], end: number): Pick<RamMarks, 'damaged' | 'damagedFtrace'> {
+  const size = Math.min(part.size, end + RAM_HEADER_SIZE);
+  const { damaged, damagedFtrace } = findRamMarks(new SliceStorage(part, 0, size), endian);
+  return { damaged, damagedFtrace };
 }
 
 /** The last header that may belong to a region which begins here. */
