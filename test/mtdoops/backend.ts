@@ -522,6 +522,25 @@ t.test('the record size is found', async (t) => {
   }
 });
 
+t.test('an odd page, a bad one, and no neighbours', async (t) => {
+  const two = (long: number) => {
+    const pages = { 1: record(1, { text: logText(8150, 1) }), 3: record(2, { text: logText(long, 2) }) };
+    return image(32768, pages, { recordSize: 8192 });
+  };
+  const bad = two(6000);
+  // Nothing of a page is in the block after it: not even where the bytes of a bad one look like a log of user space.
+  bad.fill(0, 16384, 24576);
+  bad.set(Buffer.from('l\0junk'), 16400);
+  for (const bytes of [two(6000), bad]) {
+    const found = open(bytes);
+    t.same(
+      shown(found).map(({ name }) => name),
+      ['dmesg-mtdoops-1', 'dmesg-mtdoops-3'],
+    );
+    t.equal(found.info().geometry.record_size, 8192);
+  }
+});
+
 t.test('a size that does not fit is reported, then obeyed', async (t) => {
   const bytes = goldenImage('mtdoops-1');
   const backend = open(bytes, { record_size: '8K' });
