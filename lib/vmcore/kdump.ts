@@ -131,10 +131,11 @@ export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[]
   return readings;
 }
 
-/** phys_base, the sub-header's first word, where a word has 64 bits. */
-export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array): bigint | null {
-  if (header.narrow || header.subHeaderBlocks === 0 || bytes.length < 8) return null;
-  return new Fields(bytes, header.endian).s64(0);
+/** phys_base, the sub-header's first word. @param isNarrow whether a word has 32 bits */
+export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array, isNarrow: boolean): bigint | null {
+  if (header.subHeaderBlocks === 0 || bytes.length < 8) return null;
+  const fields = new Fields(bytes, header.endian);
+  return isNarrow ? BigInt(fields.u32(0)) : fields.s64(0);
 }
 
 function isBlockSize(size: number): boolean {
