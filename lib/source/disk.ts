@@ -35,10 +35,18 @@ function tablesOf(disk: Storage): readonly PartitionTable[] {
   return archive ? [archive] : readPartitionTables(surviving);
 }
 
+/** Whether it is a disk with a partition table, or a tar archive. */
+export function hasTable(disk: Storage): boolean {
+  return tablesOf(disk).length > 0;
+}
+
 /** The partition's bytes; fewer than its table says where the disk was cut. */
 function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStorage {
   return new SliceStorage(disk, offset, Math.min(size, disk.size - offset));
 }
+
+/** As fstab and the kernel's own parameters name a partition. */
+const TAGGED = /^(PARTUUID|PARTLABEL)=(.*)$/;
 
 /**
  * The partition that the key `part` names: by its number, its label, or its PARTUUID.
@@ -51,8 +59,11 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
     throw new PstoreError('EBADMSG', sentence, { path: disk.path });
   }
   const byNumber = table.partitions.filter(({ number }) => String(number) === name);
+  const [, tag, wanted = name] = TAGGED.exec(name) ?? [];
   const named = table.partitions.filter(
-    (partition) => partition.name === name || partition.partUuid === name.toLowerCase(),
+    (partition) =>
+      (tag !== 'PARTUUID' && partition.name === wanted) ||
+      (tag !== 'PARTLABEL' && partition.partUuid === wanted.toLowerCase()),
   );
   const [found, another] = byNumber.length > 0 ? byNumber : named;
   if (!found || another) {

@@ -14,7 +14,7 @@ import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
-import { placed, unwrapped, withoutSpare } from './medium.js';
+import { isOobOfPart, placed, unsparsed, withoutSpare } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 import { shownPath } from './typed.js';
 
@@ -81,10 +81,14 @@ export function openStorage(
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw emptyFile(shownPath(path));
-  const image = isUnsparsed ? withoutSpare(whole, all, warnings) : unwrapped(whole, all, warnings);
+  const medium = isUnsparsed ? whole : unsparsed(whole, warnings);
+  const image = isOobOfPart(medium, all) ? medium : withoutSpare(medium, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
-  const asked = found?.storage ?? placed(image, all, warnings);
+  const cut = found?.storage ?? placed(image, all, warnings);
+  // What was written into a partition may be the dump of a chip.
+  const isPart = found !== undefined || (all.has('part') && !all.has('offset') && !all.has('size'));
+  const asked = isPart && image === medium ? withoutSpare(cut, all, warnings, true) : cut;
   const part = all.flag('ro') && asked.writable ? new ReadOnlyStorage(asked) : asked;
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   storage.checkReadable();

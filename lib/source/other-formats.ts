@@ -31,6 +31,11 @@ const FORMATS: readonly OtherFormat[] = [
   { name: 'zstd data', magic: at0('\x28\xb5\x2f\xfd'), advice: unpack('unzstd') },
   { name: 'lz4 data', magic: at0('\x04\x22\x4d\x18'), advice: unpack('unlz4') },
   { name: 'bzip2 data', magic: at0('BZh'), advice: unpack('bunzip2') },
+  { name: 'lzma data', magic: at0('\x5d\0\0\x80\0'), advice: unpack('unlzma') },
+  { name: 'lzma data', magic: at0('\x5d\0\0\x04\0'), advice: unpack('unlzma') },
+  { name: 'lzop data', magic: at0('\x89LZO\0\x0d\x0a\x1a\x0a'), advice: unpack('lzop -d') },
+  { name: 'compressed data', magic: at0('\x1f\x9d'), advice: unpack('uncompress') },
+  { name: 'rar data', magic: at0('Rar!\x1a\x07'), advice: unpack('unrar x') },
   { name: 'zip data', magic: at0('PK\x03\x04'), advice: unpack('unzip') },
   { name: '7-Zip data', magic: at0('7z\xbc\xaf\x27\x1c'), advice: unpack('7z x') },
   {
