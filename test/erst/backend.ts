@@ -166,7 +166,10 @@ t.test('a cut file', (t) => {
   const file = erstFile([slot(1n), slot(2n), slot(3n)]);
   const backend = openBytes(erst, file.subarray(0, 3 * 8192 + 100));
   t.same(namesOf(backend), ['dmesg-erst-1', 'dmesg-erst-2']);
-  t.match(backend.warnings.list[0]?.message, /the file was cut after 24676 bytes, and 1 of its records with it: copy it again/);
+  t.match(
+    backend.warnings.list[0]?.message,
+    /the file was cut after 24676 bytes, and 1 of its records with it: copy it again/,
+  );
   t.throws(() => openBytes(erst, Buffer.alloc(8192)), { code: 'EBADMSG' });
   t.equal(sureOf(erst, Buffer.alloc(8192)), 0);
   t.end();

@@ -85,6 +85,26 @@ t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not inst
   }
 });
 
+t.test('disks that only qemu-img makes', { skip: isMissing && 'qemu-img is not installed' }, async (t) => {
+  const raw = goldenImage('s1');
+  const plain = join(folder, 'plain.raw');
+  writeFileSync(plain, raw);
+  for (const [format, name] of [
+    ['vdi', 'vdi'],
+    ['vmdk', 'vmdk'],
+    ['vpc', 'VHD'],
+    ['vhdx', 'VHDX'],
+  ] as const) {
+    const disk = join(folder, `plain.${format}`);
+    t.equal(spawnSync('qemu-img', ['convert', '-O', format, plain, disk]).status, 0);
+    const packed = packedFile(disk)!;
+    t.same(packed, { kind: 'disk', name });
+    const storage = unpack(disk, packed, new Warnings());
+    t.equal(Buffer.compare(readRange(storage, 0, raw.length), raw), 0, `${format}, byte by byte`);
+    storage.close();
+  }
+});
+
 t.test('a disk whose header names another file opens none', async (t) => {
   const raw = goldenImage('s1');
   const other = join(folder, 'other');
