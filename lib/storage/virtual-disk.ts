@@ -107,8 +107,8 @@ function otherOfQcow2(disk: Storage): string | undefined {
   if (isVersion3 && (head.readBigUInt64BE(QCOW2.incompatible) & EXTERNAL_DATA) !== 0n) return 'a file with its data';
   const at = Number(head.readBigUInt64BE(QCOW2.backingOffset));
   if (at === 0) return undefined;
-  const size = Math.min(head.readUInt32BE(QCOW2.backingSize), MAX_NAME);
-  return `the disk below it, ${nameAt(disk, at, size)}`;
+  const name = nameAt(disk, at, Math.min(head.readUInt32BE(QCOW2.backingSize), MAX_NAME));
+  return name === '' ? 'the disk below it' : `the disk below it, ${name}`;
 }
 
 /** VMware's "Virtual Disk Format"; numbers are little-endian, sectors have 512 bytes. */
