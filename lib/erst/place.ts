@@ -116,7 +116,7 @@ export class QemuFile implements RecordPlace {
       );
     }
     const known = live + cutOff - (last?.slot === slots && !last.isErased ? 1 : 0);
-    if (counted !== known) damages.push(`its header counts ${counted} records, its map has ${known}`);
+    if (counted !== known) damages.push(`its header counts ${counted} records, its map has ${known}: those are shown`);
     return damages;
   }
 

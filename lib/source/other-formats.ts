@@ -93,6 +93,12 @@ const FORMATS: readonly OtherFormat[] = [
     magic: at0('MDMP'),
     advice: 'minidump_stackwalk or WinDbg reads it',
   },
+  {
+    // The name in its header: SYSDUMP.…, FSPDUMP.…, LOGDUMP.….
+    name: 'a saved platform dump (powerpc)',
+    magic: [...at0('FILE'), ...at(0x1b, 'DUMP.')],
+    advice: 'give the folder that it is in',
+  },
   { name: 'a journal of systemd', magic: at0('LPKSHHRH'), advice: 'journalctl --file reads it' },
   {
     name: 'an ELF file, but no core',

@@ -79,14 +79,14 @@ export class NoteAreas {
     const area = { offset: start, end, declaredEnd, program };
     if (start >= fileSize) {
       this.#warn(
-        `${title(area)} should be at ${offset}, after the file's end at ${fileSize}: its notes are not there`,
+        `the file ends at ${fileSize}, before ${title(area)} at ${offset}: its notes are not there; copy all of it`,
         null,
       );
       return undefined;
     }
     if (area.declaredEnd > fileSize) {
       this.#warn(
-        `${title(area)} should go from ${offset} to ${offset + size}, but the file ends at ${fileSize}`,
+        `the file ends at ${fileSize}, inside ${title(area)} (${offset} to ${offset + size}): copy all of it`,
         start,
       );
     }

@@ -79,7 +79,10 @@ t.test('the map decides: what it has, and what it does not', (t) => {
   t.match(zones[0]?.reason, 'it says of itself that its id is 7');
   t.match(zones[1]?.reason, 'the map has a record here, but none begins');
   file.writeUInt32LE(5, 20);
-  t.match(openBytes(erst, file).warnings.list[0]?.message, 'its header counts 5 records, its map has 2');
+  t.match(
+    openBytes(erst, file).warnings.list[0]?.message,
+    /its header counts 5 records, its map has 2: those are shown$/,
+  );
   t.end();
 });
 

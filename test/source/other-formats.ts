@@ -32,6 +32,7 @@ t.test('formats by their magic numbers', (t) => {
     [0, '\x19\x85\x20\x03', /JFFS2/, /mount/],
     [4096, '\xfc\x4e\x2b\xa9', /RAID/, /mdadm/],
     [0, '070701', /cpio/, /cpio -i/],
+    [0, `FILE${'\0'.repeat(20)}SYSDUMP.77AB01C`, /platform dump/, /folder/],
     [0, '\x5d\0\0\x80\0', /lzma/, /unlzma/],
   ] as const) {
     const found = otherFormat(image(offset, bytes))!;
