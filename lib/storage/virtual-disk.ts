@@ -45,7 +45,7 @@ export function convertCommand(path: string): string {
  * @param place where the file is opened
  * @throws PstoreError EBADMSG where it needs another file, qemu-img cannot read it, or is not installed
  */
-export function convertDisk(path: string, name: DiskName, place: string): Storage {
+export function convertDisk(path: string, name: DiskName, place: string): FileStorage {
   const input = openSync(place, constants.O_RDONLY);
   const scratch = openScratch();
   try {
