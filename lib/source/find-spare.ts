@@ -61,7 +61,7 @@ export function findSpare(storage: Storage, isPart = false): PageShape | undefin
   const exact = exactShapes(size);
   // A page of 4096 + 128 bytes in halves has no spare areas at its middle, but two of 2048 + 64 make one that seems right.
   const whole = exact.find((shape) => fits(storage, shape, headers));
-  if (whole || (!isPart && (exact.length > 0 || size % SIZE_MULTIPLE === 0))) return whole;
+  if (whole || (!isPart && size % SIZE_MULTIPLE === 0)) return whole;
   return KNOWN.find((shape) => {
     const evidence = evidenceOf(headers(), shape);
     // A partition has any size: only headers that stand nowhere else say something.

@@ -63,8 +63,20 @@ export function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings
 /** An image is a multiple of this; a partition may be larger than what was written into it. */
 const IMAGE_MULTIPLE = 4096;
 
+/** Disks of virtual machines, and others, are filled up with zeros to a multiple of this. */
+const SECTOR = 512;
+
+/** What a file has after its last whole page, as it is in a sector that was filled up; else 0. */
+function fillingOf(file: Storage, { data, spare }: PageShape): number {
+  const rest = file.size % (data + spare);
+  if (rest === 0 || rest >= SECTOR || file.size % SECTOR !== 0) return 0;
+  const bytes = readRange(new SurvivingStorage(file), file.size - rest, rest);
+  return bytes.every((byte) => byte === 0) ? rest : 0;
+}
+
 function dataOf(file: Storage, shape: PageShape, isPart: boolean): Storage {
-  const data = new SpareStorage(file, shape);
+  const filling = fillingOf(file, shape);
+  const data = new SpareStorage(filling === 0 ? file : new SliceStorage(file, 0, file.size - filling), shape);
   const rest = isPart ? data.size % IMAGE_MULTIPLE : 0;
   return rest === 0 ? data : new SliceStorage(data, 0, data.size - rest);
 }
