@@ -62,12 +62,11 @@ export function findSpare(storage: Storage, isPart = false): PageShape | undefin
   // A page of 4096 + 128 bytes in halves has no spare areas at its middle, but two of 2048 + 64 make one that seems right.
   const whole = exact.find((shape) => fits(storage, shape, headers));
   if (whole || (!isPart && size % SIZE_MULTIPLE === 0)) return whole;
-  return KNOWN.find((shape) => {
-    const evidence = evidenceOf(headers(), shape);
+  const told = KNOWN.map((shape) => ({ shape, evidence: evidenceOf(headers(), shape) }))
     // A partition has any size: only headers that stand nowhere else say something.
-    const speaks = isPart ? evidence.apart > evidence.against : evidence.for > 0;
-    return speaks && fits(storage, shape, headers);
-  });
+    .filter(({ evidence }) => (isPart ? evidence.apart > evidence.against : evidence.for > 0))
+    .sort((a, b) => b.evidence.for - b.evidence.against - (a.evidence.for - a.evidence.against));
+  return told.find(({ shape }) => fits(storage, shape, headers))?.shape;
 }
 
 /** The shapes of which a file of this size has whole pages, the smallest pages first. */
