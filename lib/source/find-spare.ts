@@ -39,6 +39,8 @@ const ENOUGH = 512;
 const MANY = 8;
 /** How far they are looked for: where pstore/zone's largest partition ends. */
 const SEARCHED = 128 << 20;
+/** How far headers are looked for where nothing but them can tell: a device of mtdoops is no larger. */
+const SEARCHED_FIRST = 16 << 20;
 const CHUNK = 1 << 20;
 /** So much is read at once of pages: where a shape does not fit, the first ones tell. */
 const SURVEYED = 1 << 17;
@@ -53,20 +55,25 @@ const HOPELESS = 64;
 export function findSpare(storage: Storage, isPart = false): PageShape | undefined {
   const { size } = storage;
   if (size === 0) return undefined;
-  let known: Headers | undefined;
-  const headers = () => {
-    known ??= headersOf(storage);
-    return known;
-  };
+  const headers = lazily(() => headersOf(storage, SEARCHED));
   const exact = exactShapes(size);
   // A page of 4096 + 128 bytes in halves has no spare areas at its middle, but two of 2048 + 64 make one that seems right.
   const whole = exact.find((shape) => fits(storage, shape, headers));
   if (whole || (!isPart && size % SIZE_MULTIPLE === 0)) return whole;
-  const told = KNOWN.map((shape) => ({ shape, evidence: evidenceOf(headers(), shape) }))
+  const few = lazily(() => headersOf(storage, SEARCHED_FIRST));
+  const told = KNOWN.map((shape) => ({ shape, evidence: evidenceOf(few(), shape) }))
     // A partition has any size: only headers that stand nowhere else say something.
     .filter(({ evidence }) => (isPart ? evidence.apart > evidence.against : evidence.for > 0))
     .sort((a, b) => b.evidence.for - b.evidence.against - (a.evidence.for - a.evidence.against));
-  return told.find(({ shape }) => fits(storage, shape, headers))?.shape;
+  return told.find(({ shape }) => fits(storage, shape, few))?.shape;
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 /** The shapes of which a file of this size has whole pages, the smallest pages first. */
@@ -162,9 +169,9 @@ interface HeaderEvidence {
   against: number;
 }
 
-function headersOf(storage: Storage): Headers {
+function headersOf(storage: Storage, most: number): Headers {
   const headers: { begins: number[]; align: number }[] = [];
-  const end = Math.min(storage.size, SEARCHED);
+  const end = Math.min(storage.size, most);
   for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: 4 })) {
     for (const { bytes: word, places, align } of LANDMARKS) {
       for (let at = findBytes(bytes, word, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, word, at + 1)) {
