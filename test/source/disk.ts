@@ -5,6 +5,7 @@ import t from 'tap';
 import { open } from '../../lib/core.js';
 import { type BuiltPartition, gptDisk, mbrDisk, nandDump } from '../builders/disk.js';
 import { HugeStorage } from '../builders/huge.js';
+import { logText, MtdDevice } from '../builders/mtdoops.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { tarArchive } from '../builders/tar.js';
 import { goldenImage } from '../fixture-path.js';
@@ -121,4 +122,15 @@ t.test('the dump of a chip in a partition that is larger', async (t) => {
       );
     }
   }
+  // Records that begin at no multiple of 4096 before the spare bytes are out.
+  const device = new MtdDevice({ size: 262144, recordSize: 4096 });
+  for (let i = 0; i < 4; i++) device.oops(logText(4000, i), 1_600_000_000_000_000_000n + BigInt(i));
+  device.bytes.copyWithin(65536 + 4096, 0, 16384).fill(0xff, 0, 16384);
+  const dump = nandDump(device.bytes, 2048, 64);
+  const disk = gptDisk(1000, 512, [{ name: 'oops', first: 100, count: dump.length / 512 }]);
+  disk.set(dump, 100 * 512);
+  t.same(
+    Array.from(open(disk), ({ id }) => id),
+    [17, 18, 19, 20],
+  );
 });
