@@ -27,6 +27,7 @@ import {
   openCrashDump,
   probeCrashDump,
   vmcoreinfoOf,
+  vmcoreinfoOfSubHeader,
 } from './crash-dump.js';
 import { DumpTable } from './dump-table.js';
 import { type KernelLog, readKernelLog } from './kernel-log.js';
@@ -104,6 +105,7 @@ class VmcoreddBackend implements Backend {
     this.#storage = this.#dump.storage;
     this.#content = this.#dump.flattened ? this.#storage : context.storage.medium;
     for (const step of eachNote(this.#dump)) this.#take(step);
+    if (this.#info.size === 0) this.#info = vmcoreinfoOfSubHeader(this.#dump);
     this.#log = readKernelLog(this.#dump, this.#info);
     const { trouble } = this.#log ?? {};
     if (this.slots > 0 && trouble && !this.#isHead()) this.#warnOfLog(trouble);

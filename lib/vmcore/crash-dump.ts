@@ -19,6 +19,7 @@ import {
   type KdumpNotes,
   kdumpNotes,
   kdumpPhysBase,
+  kdumpVmcoreinfo,
   readKdumpHeader,
 } from './kdump.js';
 import {
@@ -252,4 +253,18 @@ export function readVmcoreinfo(dump: CrashDump): Vmcoreinfo {
 export function vmcoreinfoOf({ storage }: CrashDump, { descOffset, descEnd }: ElfNote, area: NoteArea): Vmcoreinfo {
   const end = Math.min(descEnd, area.end, descOffset + VMCOREINFO_LIMIT);
   return parseVmcoreinfo(readRange(storage, descOffset, end - descOffset));
+}
+
+/** What every VMCOREINFO has (kernel/crash_core.c). */
+const ALWAYS_TOLD = ['OSRELEASE', 'PAGESIZE'];
+
+/** VMCOREINFO by its own place in the sub-header of a compressed dump: for one whose notes are lost, or not told of. */
+export function vmcoreinfoOfSubHeader({ storage, kdump }: CrashDump): Vmcoreinfo {
+  const bytes = kdump ? readRange(storage, kdump.blockSize, KDUMP_SUB_HEADER_SIZE) : new Uint8Array(0);
+  for (const { offset, size } of kdump ? kdumpVmcoreinfo(kdump, bytes) : []) {
+    if (size === 0n || size > BigInt(VMCOREINFO_LIMIT) || offset + size > BigInt(storage.size)) continue;
+    const info = parseVmcoreinfo(readRange(storage, Number(offset), Number(size)));
+    if (ALWAYS_TOLD.every((key) => info.has(key))) return info;
+  }
+  return new Map();
 }
