@@ -8,7 +8,7 @@ import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
 import { MtdStorage } from '../storage/mtd.js';
 import { RevertingStorage } from '../storage/reverting.js';
-import { ReadOnlyStorage } from '../storage/slice.js';
+import { ReadOnlyStorage, SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
@@ -44,6 +44,9 @@ export interface OpenImage {
   readonly keys: SourceKeys;
   /** The part of the medium that is in use. */
   readonly storage: Storage;
+  /** The same as its first byte in the whole image, and bytes; spare ones of a partition are counted. */
+  readonly from: number;
+  readonly size: number;
   /** Bytes of the whole image, without what wraps it. */
   readonly whole: number;
 }
@@ -105,7 +108,15 @@ export function openStorage(
   const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
-  return { kind, backend, keys, storage: part, whole: image.size };
+  return {
+    kind,
+    backend,
+    keys,
+    storage: part,
+    from: cut instanceof SliceStorage ? cut.base : 0,
+    size: cut.size,
+    whole: image.size,
+  };
 }
 
 /** What flash says of itself, as far as a kind asks for it. */
