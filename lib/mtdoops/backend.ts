@@ -282,17 +282,17 @@ export class PagePlaces implements Places, ExplainedPages {
     return false;
   }
 
-  /** Bytes of text, counted without holding a large page that has a NUL. */
+  /** Bytes of text, counted without holding a large page. */
   #measure(page: number): number {
     const from = this.offset(page) + this.textOffset(page);
     const end = this.offset(page) + this.geometry.recordSize;
     for (let at = from; at < end; ) {
       const bytes = readRange(this.storage.medium, at, Math.min(end - at, MEASURE_STEP));
-      const nul = bytes.indexOf(0);
-      if (nul >= 0 || bytes.length === 0) return at + Math.max(0, nul) - from;
+      const length = textLength(bytes, 0);
+      if (length < bytes.length || bytes.length === 0) return at + length - from;
       at += bytes.length;
     }
-    return textLength(readRange(this.storage.medium, from, end - from), 0);
+    return end - from;
   }
 
   /** The text as it is now, held in memory: it stays readable when the page is blanked. */

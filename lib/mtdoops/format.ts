@@ -171,19 +171,10 @@ export function nextPage(device: MtdoopsDevice, newest: number | null, isUsed: (
   return { page, erases: true };
 }
 
-const NEWLINE = 10;
-const ERASED = 0xff;
-
-/**
- * Bytes of text that begin at `page[from]`: up to the first NUL. Kernels before 5.10 write none, and leave the rest of
- * the page erased: there it is up to the last newline, where nothing but 0xFF follows it, else up to the page's end.
- */
-export function textLength(page: Uint8Array, from: number): number {
-  const nul = page.indexOf(0, from);
-  if (nul >= 0) return nul - from;
-  let end = page.length;
-  while (end > from && page[end - 1] === ERASED) end--;
-  return Math.max(0, (end > from && page[end - 1] === NEWLINE ? end : page.length) - from);
+/** Bytes of text that begin at `bytes[from]`: up to the first NUL, else to the end. */
+export function textLength(bytes: Uint8Array, from: number): number {
+  const end = bytes.indexOf(0, from);
+  return Math.max(0, (end < 0 ? bytes.length : end) - from);
 }
 
 /** States of a page: those of its header, and what the medium adds. */
