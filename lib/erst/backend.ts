@@ -17,6 +17,7 @@ import {
   BareFile,
   bareRecords,
   type FoundRecord,
+  isWhole,
   probeFolder,
   QemuFile,
   RecordFolder,
@@ -196,11 +197,11 @@ class RecordStore implements PieceStore<RecordPiece> {
 }
 
 function pieceOf(found: FoundRecord): RecordPiece {
-  const { header, id, offset, room, file, isErased } = found;
+  const { header, id, offset, file, isErased } = found;
   const type = header?.type ?? 'unknown';
-  const isWhole = header !== null && header.length >= CPER_HEADER_SIZE && header.length <= room;
-  const size = isWhole ? header.length - CPER_HEADER_SIZE : damagedSize(found);
-  const check = type === 'mce' && isWhole ? readMachineCheck(found.look(CPER_HEADER_SIZE, MAX_MCE)) : undefined;
+  const whole = isWhole(found);
+  const size = whole ? header!.length - CPER_HEADER_SIZE : damagedSize(found);
+  const check = type === 'mce' && whole ? readMachineCheck(found.look(CPER_HEADER_SIZE, MAX_MCE)) : undefined;
   // The record of a machine check has no time of its own, but what it holds has one.
   const seconds = header?.seconds ?? check?.seconds ?? 0n;
   return {
@@ -213,12 +214,12 @@ function pieceOf(found: FoundRecord): RecordPiece {
     count: null,
     part: null,
     isCompressed: header?.isCompressed ?? false,
-    state: stateOf(found, isWhole),
+    state: stateOf(found, whole),
     offset,
     size,
     room: CPER_HEADER_SIZE + size,
     title: null,
-    remark: remarkOf(found, isWhole, check && machineCheckText(check)),
+    remark: remarkOf(found, whole, check && machineCheckText(check)),
     read: (length) => found.read(CPER_HEADER_SIZE, Math.min(length, size)),
   };
 }
@@ -231,19 +232,19 @@ function damagedSize(found: FoundRecord): number {
   return length;
 }
 
-function stateOf({ header, isErased }: FoundRecord, isWhole: boolean): PieceState {
+function stateOf({ header, isErased }: FoundRecord, whole: boolean): PieceState {
   if (header && !header.isLinux) return 'foreign';
   if (isErased) return 'erased';
-  return isWhole ? 'live' : 'salvaged';
+  return whole ? 'live' : 'salvaged';
 }
 
-function remarkOf(found: FoundRecord, isWhole: boolean, check: string | undefined): string | null {
+function remarkOf(found: FoundRecord, whole: boolean, check: string | undefined): string | null {
   const { header, id, isErased, room } = found;
   const remarks = [check, isErased ? 'erased: its bytes are there until the slot is used again' : undefined];
   if (!header) remarks.push('the map has a record here, but none begins');
   else {
     if (!header.isLinux) remarks.push(`written by ${header.creator}, not by Linux`);
-    if (!isWhole) remarks.push(`its length of ${header.length} bytes does not fit its room of ${room}`);
+    if (!whole) remarks.push(`its length of ${header.length} bytes does not fit its room of ${room}`);
     if (header.type === 'unknown')
       remarks.push(`its section has the type ${header.sectionType}, which no kernel knows`);
     if (header.id !== id) remarks.push(`it says of itself that its id is ${header.id}`);

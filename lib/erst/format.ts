@@ -26,10 +26,13 @@ export interface ErstHeader {
   readonly firstSlot: number;
   /** What of the header does not fit the file, or null. */
   readonly damage: string | null;
+  /** Ids in the map of slots that do not stand in the file as a whole: the file was cut. */
+  readonly cutOff: number;
 }
 
 /** A file of 4 GiB has as many at least; those of QEMU have a few hundred. */
 const MAX_SLOTS = 1 << 20;
+const MAX_MAP = MAX_SLOTS * MAP_ENTRY_SIZE;
 
 /** Whether the bytes begin as QEMU's file. */
 export function beginsAsQemu(bytes: Uint8Array): boolean {
@@ -63,7 +66,26 @@ export function readErstHeader(storage: Storage): ErstHeader | undefined {
     ...(version === VERSION ? [] : [`its version is ${version}, not ${VERSION}`]),
   ];
   const begin = found > 0 && found % recordSize === 0 && found < storage.size ? found : expected;
-  return { recordSize, slots, firstSlot: begin / recordSize, damage: damages.join('; ') || null };
+  const cutOff = slots === room ? idsAfter(storage, slots, begin) : 0;
+  // Of a file that was cut, the size tells nothing about the header.
+  const damage = cutOff > 0 ? null : damages.join('; ') || null;
+  return { recordSize, slots, firstSlot: begin / recordSize, damage, cutOff };
+}
+
+/** Ids that the map has of slots from this one on. Where no slot is, QEMU leaves zeros. */
+function idsAfter(storage: Storage, slots: number, mapEnd: number): number {
+  const from = mapEntryAt(slots);
+  const bytes = readRange(storage, from, Math.max(0, Math.min(mapEnd - from, MAX_MAP)));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let ids = 0;
+  for (let at = 0; at + MAP_ENTRY_SIZE <= bytes.length; at += MAP_ENTRY_SIZE) {
+    if (isId(view.getBigUint64(at, true))) ids++;
+  }
+  return ids;
+}
+
+function isId(entry: bigint): boolean {
+  return entry !== FREE && entry !== EMPTY_END;
 }
 
 /** Where the map has a slot's entry. */
@@ -71,14 +93,18 @@ export function mapEntryAt(slot: number): number {
   return MAP_AT + MAP_ENTRY_SIZE * slot;
 }
 
-/** The map: for each slot the id of its record, or null where it is free. Slots of the header are null, too. */
+/**
+ * The map: for each slot the id of its record, or null where it is free. Slots of the header are null, too; the slot in
+ * which a file ends is the last one.
+ */
 export function readMap(storage: Storage, { slots, firstSlot, recordSize }: ErstHeader): (bigint | null)[] {
-  const bytes = readRange(storage, MAP_AT, Math.min(MAP_ENTRY_SIZE * slots, firstSlot * recordSize - MAP_AT));
+  const all = slots + (storage.size > slots * recordSize ? 1 : 0);
+  const bytes = readRange(storage, MAP_AT, Math.min(MAP_ENTRY_SIZE * all, firstSlot * recordSize - MAP_AT));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: slots }, (_, slot) => {
+  return Array.from({ length: all }, (_, slot) => {
     const at = MAP_ENTRY_SIZE * slot;
     if (slot < firstSlot || at + MAP_ENTRY_SIZE > bytes.length) return null;
     const id = view.getBigUint64(at, true);
-    return id === FREE || id === EMPTY_END ? null : id;
+    return isId(id) ? id : null;
   });
 }

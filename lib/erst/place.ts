@@ -52,6 +52,11 @@ export interface RecordPlace {
   close(): void;
 }
 
+/** Whether all of a record is there that its header counts. */
+export function isWhole({ header, room }: FoundRecord): boolean {
+  return header !== null && header.length >= CPER_HEADER_SIZE && header.length <= room;
+}
+
 /** More records than any store has: a hostile image must not decide our memory, or our time. */
 const MAX_RECORDS = 8192;
 const tooMany = `it holds more than ${MAX_RECORDS} records, which no machine makes: the others are not shown`;
@@ -74,11 +79,10 @@ export class QemuFile implements RecordPlace {
   }
 
   list(): RecordListing {
-    const { firstSlot, slots, damage } = this.#header;
     const map = readMap(this.#storage, this.#header);
     const records: FoundRecord[] = [];
     let run: Run | undefined = { from: 0, to: 0 };
-    for (let slot = firstSlot; slot < slots && records.length < MAX_RECORDS; slot++) {
+    for (let slot = this.#header.firstSlot; slot < map.length && records.length < MAX_RECORDS; slot++) {
       const id = map[slot] ?? null;
       const at = slot * this.recordSize;
       if (run && at >= run.to) run = nextRun(this.#storage, at);
@@ -88,12 +92,32 @@ export class QemuFile implements RecordPlace {
       if (id !== null || header) records.push(this.#found(slot, id, header ?? null));
     }
     const live = map.reduce((count, id) => count + (id === null ? 0 : 1), 0);
-    const counted = this.#count();
-    const damages = damage === null ? [] : [damage];
-    if (counted !== live) damages.push(`its header counts ${counted} records, its map has ${live}`);
+    const damages = this.#damages(live, records);
     if (records.length === MAX_RECORDS) damages.push(tooMany);
+    const { firstSlot, slots, cutOff } = this.#header;
     const all = Math.max(0, slots - firstSlot);
-    return { records, slots: { all, free: all - live }, damages };
+    return { records, slots: cutOff > 0 ? null : { all, free: all - live }, damages };
+  }
+
+  /** @param live slots to which the map gives a record, the one in which the file ends included */
+  #damages(live: number, records: readonly FoundRecord[]): string[] {
+    const { slots, damage, cutOff } = this.#header;
+    const { size } = this.#storage;
+    const damages = damage === null ? [] : [damage];
+    const counted = this.#count();
+    const last = records.at(-1);
+    const isLastWhole = last?.slot === slots && !last.isErased && isWhole(last);
+    const lost = cutOff - (isLastWhole ? 1 : 0);
+    const gone = lost > 0 ? `, and ${lost} of its records with it` : '';
+    if (cutOff > 0) damages.push(`the file was cut after ${size} bytes${gone}: copy it again`);
+    else if (size % this.recordSize !== 0) {
+      damages.push(
+        `its size of ${size} bytes is no multiple of its slots' ${this.recordSize}: copy it again if it was cut`,
+      );
+    }
+    const known = live + cutOff - (last?.slot === slots && !last.isErased ? 1 : 0);
+    if (counted !== known) damages.push(`its header counts ${counted} records, its map has ${known}: those are shown`);
+    return damages;
   }
 
   #headerOf(slot: number): CperHeader | undefined {
@@ -107,7 +131,7 @@ export class QemuFile implements RecordPlace {
       header,
       id: id ?? header?.id ?? 0n,
       offset,
-      room: recordSize,
+      room: Math.min(recordSize, this.#storage.size - offset),
       isErased: id === null,
       slot,
       look: (from, length) => readRange(this.#storage, offset + from, Math.min(length, recordSize - from)),

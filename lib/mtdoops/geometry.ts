@@ -182,7 +182,7 @@ class Survey {
 
   candidates(most: number): number[] {
     const smallest = this.#smallestForAll();
-    const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, smallest, 2 ** Math.ceil(Math.log2(smallest))]);
+    const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, smallest, 2 ** Math.ceil(Math.log2(smallest)), ...this.#aligned()]);
     for (const counts of [this.#strides, this.#distances()]) {
       const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MAX_CANDIDATES);
       for (const [size] of frequent) sizes.add(size);
@@ -209,6 +209,15 @@ class Survey {
       longest = Math.max(longest, end - this.marks[i]!.offset);
     });
     return Math.ceil(longest / MTDOOPS_PAGE_MULTIPLE) * MTDOOPS_PAGE_MULTIPLE;
+  }
+
+  /** Powers of two of which every header stands at a multiple: pages between them may be erased, or bad. */
+  #aligned(): number[] {
+    const sizes: number[] = [];
+    for (let size = MTDOOPS_PAGE_MULTIPLE; size <= MTDOOPS_MAX_RECORD; size *= 2) {
+      if (this.marks.every(({ offset }) => offset % size === 0)) sizes.push(size);
+    }
+    return sizes;
   }
 
   /** Distances of neighbours, whatever their numbers. */

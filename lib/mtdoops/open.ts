@@ -10,7 +10,13 @@ import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { mtdoopsAnywhere } from './anywhere.js';
 import { LOGCAT, PagePlaces } from './backend.js';
-import { beginsAsText, MTDOOPS_MAX_RECORD, MTDOOPS_PAGE_MULTIPLE, MTDOOPS_TEXT_BEGIN } from './format.js';
+import {
+  beginsAsText,
+  MTDOOPS_HEADER_MAX,
+  MTDOOPS_MAX_RECORD,
+  MTDOOPS_PAGE_MULTIPLE,
+  MTDOOPS_TEXT_BEGIN,
+} from './format.js';
 import {
   type FoundRecordSize,
   findRecordSize,
@@ -61,8 +67,33 @@ function openMtdoops(context: OpenContext): Records {
       { path },
     );
   }
-  const geometry = findGeometry(context);
-  return new Records(new PagePlaces(context, geometry), context.cache);
+  const places = new PagePlaces(context, findGeometry(context));
+  warnOfPlace(context, places);
+  return new Records(places, context.cache);
+}
+
+/** A bad block at the beginning is no larger. */
+const MAX_FOREIGN = 256 << 10;
+/** Pages that are looked at. */
+const MAX_LOOKED_AT = 4096;
+
+/** Where something else stands before the first record, the device may begin later than the image does. */
+function warnOfPlace({ warnings, path, storage }: OpenContext, places: PagePlaces): void {
+  const [first] = places.live();
+  if (first === undefined) return;
+  const begin = places.offset(first);
+  let foreign = 0;
+  for (let page = 0; page < Math.min(first, MAX_LOOKED_AT) && foreign <= MAX_FOREIGN; page++) {
+    if (places.state(page) !== 'other') continue;
+    const head = readRange(storage, places.offset(page), MTDOOPS_HEADER_MAX);
+    if (!head.every((byte) => byte === 0)) foreign += places.geometry.recordSize;
+  }
+  if (foreign <= MAX_FOREIGN) return;
+  warnings.add(
+    'geometry-guess',
+    `${path}: the first record stands at ${begin}, after something else: if this is a larger image, give offset= and size= of the partition of mtdoops in it, where its pages are counted from`,
+    begin,
+  );
 }
 
 function findGeometry(context: OpenContext): MtdoopsGeometry {

@@ -44,8 +44,12 @@ export function afterText(page: Uint8Array, textOffset: number): AfterText | und
 /** Bytes after a NUL that isUserLog() needs. */
 export const USER_LOG_BEGINNING = NULS_WITHIN;
 
+/** So many erased bytes after the NUL: nothing of this page follows, whatever stands after them. */
+const MIN_ERASED = 8;
+
 /** Whether the log of user space follows the NUL, binary or as text. */
 export function isUserLog(rest: Uint8Array): boolean {
+  if (rest.length >= MIN_ERASED && rest.subarray(0, MIN_ERASED).every((byte) => byte === BLANK)) return false;
   const head = rest.subarray(0, NULS_WITHIN);
   const nuls = head.reduce((count, byte, i) => count + Number(byte === 0 && i + 1 < rest.length), 0);
   return nuls >= MIN_NULS ? head.some((byte) => byte !== 0) : LOGCAT_LINE.test(String.fromCharCode(...head));

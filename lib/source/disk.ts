@@ -12,10 +12,12 @@ import {
   withoutOverlaps,
 } from '../storage/partitions.js';
 import { SliceStorage } from '../storage/slice.js';
+import { SpareStorage } from '../storage/spare.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { readTar } from '../storage/tar.js';
 import type { Warnings } from '../warnings.js';
+import { findSpare } from './find-spare.js';
 import { knows, type SourceSpec } from './grammar.js';
 import { KINDS } from './kinds.js';
 import { likeliest } from './recognise.js';
@@ -35,10 +37,18 @@ function tablesOf(disk: Storage): readonly PartitionTable[] {
   return archive ? [archive] : readPartitionTables(surviving);
 }
 
+/** Whether it is a disk with a partition table, or a tar archive. */
+export function hasTable(disk: Storage): boolean {
+  return tablesOf(disk).length > 0;
+}
+
 /** The partition's bytes; fewer than its table says where the disk was cut. */
 function partitionStorage(disk: Storage, { offset, size }: Partition): SliceStorage {
   return new SliceStorage(disk, offset, Math.min(size, disk.size - offset));
 }
+
+/** As fstab and the kernel's own parameters name a partition. */
+const TAGGED = /^(PARTUUID|PARTLABEL)=(.*)$/;
 
 /**
  * The partition that the key `part` names: by its number, its label, or its PARTUUID.
@@ -51,8 +61,11 @@ export function namedPartition(disk: Storage, name: string, warnings: Warnings):
     throw new PstoreError('EBADMSG', sentence, { path: disk.path });
   }
   const byNumber = table.partitions.filter(({ number }) => String(number) === name);
+  const [, tag, wanted = name] = TAGGED.exec(name) ?? [];
   const named = table.partitions.filter(
-    (partition) => partition.name === name || partition.partUuid === name.toLowerCase(),
+    (partition) =>
+      (tag !== 'PARTUUID' && partition.name === wanted) ||
+      (tag !== 'PARTLABEL' && partition.partUuid === wanted.toLowerCase()),
   );
   const [found, another] = byNumber.length > 0 ? byNumber : named;
   if (!found || another) {
@@ -119,6 +132,15 @@ export interface Found {
 /** A kind that is not as sure as this has not found its records in a partition. */
 const FOUND = 0.69;
 
+/** A larger partition is no dump of a chip. */
+const MAX_DUMP = 256 << 20;
+
+/** The kind of a partition that holds the dump of a chip, with spare bytes, where none is told before these are out. */
+function kindOfDump(part: SliceStorage, kindOf: (part: Storage) => string | undefined): string | undefined {
+  const shape = part.size <= MAX_DUMP ? findSpare(new SurvivingStorage(part), true) : undefined;
+  return shape && kindOf(new SpareStorage(part, shape));
+}
+
 /**
  * Looks into the partitions of a disk, or the files of an archive; the table, not the whole, tells where an image begins.
  * @returns undefined where there is no partition table, or no partition holds anything
@@ -132,7 +154,9 @@ export function findInDisk(
 ): Found | undefined {
   const files = KINDS.filter((kind) => kind.source === 'file');
   const kinds = files.filter((kind) => (spec.kind ? kind === spec.kind : spec.keys.every(([key]) => knows(kind, key))));
-  const search = searchPartitions(disk, (part) => likeliest(kinds, SurvivingStorage.opening(part), FOUND)?.kind.name);
+  const kindOf = (part: Storage) => likeliest(kinds, SurvivingStorage.opening(part), FOUND)?.kind.name;
+  let search = searchPartitions(disk, kindOf);
+  if (search?.hits.length === 0) search = searchPartitions(disk, (part) => kindOfDump(part, kindOf));
   if (search) warnOfPassed(disk, search, warnings);
   const [hit, another] = search?.hits ?? [];
   if (!search || !hit) return undefined;

@@ -12,15 +12,16 @@ const DATA_SIZES = [512, 2048, 4096, 8192, 16384] as const;
 /** A spare area has at least a 64th part of the data, at most an eighth. */
 const MIN_SPARE = 64;
 const MAX_SPARE = 8;
-/** Spare areas whose dumps are looked for even where the file's size is no multiple: it was cut then. */
-const USUAL: readonly PageShape[] = [
-  { data: 2048, spare: 64 },
-  { data: 512, spare: 16 },
-  { data: 2048, spare: 128 },
-  { data: 4096, spare: 128 },
-  { data: 4096, spare: 224 },
-  { data: 4096, spare: 256 },
-];
+/** Spare areas of data sheets: they are looked for even where the file's size is no multiple, since it was cut then. */
+const KNOWN: readonly PageShape[] = (
+  [
+    [512, [16]],
+    [2048, [64, 96, 112, 128]],
+    [4096, [128, 208, 216, 218, 224, 232, 256]],
+    [8192, [256, 376, 436, 448, 512, 640, 744, 832]],
+    [16384, [1280, 1664, 1872, 1952]],
+  ] as const
+).flatMap(([data, spares]) => spares.map((spare) => ({ data, spare })));
 /** An image of a partition, a region or a disk has a size that is a multiple of this. */
 const SIZE_MULTIPLE = 4096;
 
@@ -38,6 +39,8 @@ const ENOUGH = 512;
 const MANY = 8;
 /** How far they are looked for: where pstore/zone's largest partition ends. */
 const SEARCHED = 128 << 20;
+/** How far headers are looked for where nothing but them can tell: a device of mtdoops is no larger. */
+const SEARCHED_FIRST = 16 << 20;
 const CHUNK = 1 << 20;
 /** So much is read at once of pages: where a shape does not fit, the first ones tell. */
 const SURVEYED = 1 << 17;
@@ -47,26 +50,41 @@ const HOPELESS = 64;
 /**
  * The shape of a dump's pages; undefined for a file that has no spare bytes in it. Almost every image is told by its
  * size alone: it is no multiple of any page with a spare area.
+ * @param isPart whether it is a partition, which may be larger than what was written into it
  */
-export function findSpare(storage: Storage): PageShape | undefined {
-  const shapes = possibleShapes(storage.size);
-  if (shapes.length === 0) return undefined;
-  const fitting = shapes.filter((shape) => fits(storage, shape));
+export function findSpare(storage: Storage, isPart = false): PageShape | undefined {
+  const { size } = storage;
+  if (size === 0) return undefined;
+  const headers = lazily(() => headersOf(storage, SEARCHED));
+  const exact = exactShapes(size);
   // A page of 4096 + 128 bytes in halves has no spare areas at its middle, but two of 2048 + 64 make one that seems right.
-  return fitting[0];
+  const whole = exact.find((shape) => fits(storage, shape, headers));
+  if (whole || (!isPart && size % SIZE_MULTIPLE === 0)) return whole;
+  const few = lazily(() => headersOf(storage, SEARCHED_FIRST));
+  const told = KNOWN.map((shape) => ({ shape, evidence: evidenceOf(few(), shape) }))
+    // A partition has any size: only headers that stand nowhere else say something.
+    .filter(({ evidence }) => (isPart ? evidence.apart > evidence.against : evidence.for > 0))
+    .sort((a, b) => b.evidence.for - b.evidence.against - (a.evidence.for - a.evidence.against));
+  return told.find(({ shape }) => fits(storage, shape, few))?.shape;
 }
 
-/** The shapes that a file of this size may have, the smallest pages first. */
-function possibleShapes(size: number): PageShape[] {
-  if (size === 0) return [];
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** The shapes of which a file of this size has whole pages, the smallest pages first. */
+function exactShapes(size: number): PageShape[] {
   const shapes: PageShape[] = [];
   for (const data of DATA_SIZES) {
     for (let spare = data / MIN_SPARE; spare <= data / MAX_SPARE; spare += 2) {
       if (size % (data + spare) === 0) shapes.push({ data, spare });
     }
   }
-  if (shapes.length > 0) return shapes;
-  return size % SIZE_MULTIPLE === 0 ? [] : [...USUAL].sort((a, b) => a.data - b.data);
+  return shapes;
 }
 
 /** What was seen of the pages that hold something. */
@@ -78,13 +96,13 @@ interface Seen {
   telling: number;
 }
 
-function fits(storage: Storage, shape: PageShape): boolean {
+function fits(storage: Storage, shape: PageShape, headers: () => Headers): boolean {
   const seen = surveyPages(storage, shape);
   if (seen.pages === 0 || seen.wrong > seen.pages / TOLERANCE) return false;
-  const headers = headerEvidence(storage, shape);
-  if (headers.against > headers.for) return false;
+  const evidence = evidenceOf(headers(), shape);
+  if (evidence.against > evidence.for) return false;
   const isWhole = storage.size % (shape.data + shape.spare) === 0;
-  return headers.for > 0 ? seen.telling > 0 || headers.apart > 0 : isWhole && seen.telling >= MANY;
+  return evidence.for > 0 ? seen.telling > 0 || evidence.apart > 0 : isWhole && seen.telling >= MANY;
 }
 
 /** Goes through the pages until enough of them were seen that hold something, or the first ones speak against it. */
@@ -139,6 +157,9 @@ function wordBytes(word: number, little: boolean): Uint8Array {
 /** A hostile file may consist of nothing but such words. */
 const MAX_HEADERS = 4096;
 
+/** Where headers may begin that some landmark belongs to: each at one of these places, at a multiple of `align`. */
+type Headers = readonly { readonly begins: readonly number[]; readonly align: number }[];
+
 interface HeaderEvidence {
   /** Headers that begin where they must when the spare bytes are left out. */
   for: number;
@@ -148,21 +169,28 @@ interface HeaderEvidence {
   against: number;
 }
 
-function headerEvidence(storage: Storage, { data, spare }: PageShape): HeaderEvidence {
-  const evidence: HeaderEvidence = { for: 0, apart: 0, against: 0 };
-  const end = Math.min(storage.size, SEARCHED);
+function headersOf(storage: Storage, most: number): Headers {
+  const headers: { begins: number[]; align: number }[] = [];
+  const end = Math.min(storage.size, most);
   for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: 4 })) {
     for (const { bytes: word, places, align } of LANDMARKS) {
       for (let at = findBytes(bytes, word, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, word, at + 1)) {
-        if (evidence.for + evidence.against >= MAX_HEADERS) return evidence;
-        const begins = places.map((place) => base + at - place);
-        const isApart = begins.every((begin) => begin % align !== 0);
-        if (begins.some((begin) => placeOf(begin, data, spare) % align === 0)) {
-          evidence.for++;
-          if (isApart) evidence.apart++;
-        } else if (!isApart) evidence.against++;
+        headers.push({ begins: places.map((place) => base + at - place), align });
+        if (headers.length >= MAX_HEADERS) return headers;
       }
     }
+  }
+  return headers;
+}
+
+function evidenceOf(headers: Headers, { data, spare }: PageShape): HeaderEvidence {
+  const evidence: HeaderEvidence = { for: 0, apart: 0, against: 0 };
+  for (const { begins, align } of headers) {
+    const isApart = begins.every((begin) => begin % align !== 0);
+    if (begins.some((begin) => placeOf(begin, data, spare) % align === 0)) {
+      evidence.for++;
+      if (isApart) evidence.apart++;
+    } else if (!isApart) evidence.against++;
   }
   return evidence;
 }

@@ -8,18 +8,24 @@ import { type PageShape, pageShapeText, parsePageShape, SpareStorage } from '../
 import { readRange, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
-import { namedPartition } from './disk.js';
+import { hasTable, namedPartition } from './disk.js';
 import { findSpare } from './find-spare.js';
 
 /** Bytes that tell what a file is packed in. */
 const HEAD = 64;
+
+/** Whether the key `oob` is meant for a partition: the table of a disk can be read as it is. */
+export function isOobOfPart(medium: Storage, keys: SourceKeys): boolean {
+  return keys.has('oob') && hasTable(medium);
+}
 
 /**
  * The bytes of the image itself: what wraps them is taken off. Offsets count from there on in the image's own bytes.
  * @throws PstoreError EINVAL for the key `oob`, EBADMSG for a container that cannot be read
  */
 export function unwrapped(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
-  return withoutSpare(unsparsed(file, warnings), keys, warnings);
+  const medium = unsparsed(file, warnings);
+  return isOobOfPart(medium, keys) ? medium : withoutSpare(medium, keys, warnings);
 }
 
 /** The image that an Android sparse file describes; any other file as it is. @throws PstoreError EBADMSG */
@@ -32,22 +38,47 @@ export function unsparsed(file: Storage, warnings: Warnings): Storage {
   return image;
 }
 
-/** Without the spare bytes of flash. @throws PstoreError EINVAL for the key `oob` */
-export function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings): Storage {
+/**
+ * Without the spare bytes of flash.
+ * @param isPart whether it is a partition of a disk
+ * @throws PstoreError EINVAL for the key `oob`
+ */
+export function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings, isPart = false): Storage {
   const given = keys.text('oob');
   if (given !== undefined) {
     const shape = parsePageShape(given);
-    return shape ? new SpareStorage(file, shape) : file;
+    return shape ? dataOf(file, shape, isPart) : file;
   }
   const looked = SurvivingStorage.opening(file);
-  const shape = findSpare(looked);
+  const shape = findSpare(looked, isPart);
   looked.settle();
   if (!shape || contradicts(keys, shape)) return file;
   const text = pageShapeText(shape);
   const found = `${shape.spare} spare bytes (OOB) of NAND flash stand after each ${shape.data} bytes`;
   const ecc = file.writable ? '; when records are erased or written, the ECC in them is left as it is' : '';
   warnings.add('spare-bytes', `${file.path}: ${found}, and are left out, as with oob=${text}${ecc}`);
-  return new SpareStorage(file, shape);
+  return dataOf(file, shape, isPart);
+}
+
+/** An image is a multiple of this; a partition may be larger than what was written into it. */
+const IMAGE_MULTIPLE = 4096;
+
+/** Disks of virtual machines, and others, are filled up with zeros to a multiple of this. */
+const SECTOR = 512;
+
+/** What a file has after its last whole page, as it is in a sector that was filled up; else 0. */
+function fillingOf(file: Storage, { data, spare }: PageShape): number {
+  const rest = file.size % (data + spare);
+  if (rest === 0 || rest >= SECTOR || file.size % SECTOR !== 0) return 0;
+  const bytes = readRange(new SurvivingStorage(file), file.size - rest, rest);
+  return bytes.every((byte) => byte === 0) ? rest : 0;
+}
+
+function dataOf(file: Storage, shape: PageShape, isPart: boolean): Storage {
+  const filling = fillingOf(file, shape);
+  const data = new SpareStorage(filling === 0 ? file : new SliceStorage(file, 0, file.size - filling), shape);
+  const rest = isPart ? data.size % IMAGE_MULTIPLE : 0;
+  return rest === 0 ? data : new SliceStorage(data, 0, data.size - rest);
 }
 
 /** Whether records have a given size that counts the bytes which seem to be spare ones: then they are none. */

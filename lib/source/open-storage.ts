@@ -8,13 +8,13 @@ import type { AnyKind, BackendKind, OpenContext } from '../pstore/kind.js';
 import { withSalvage } from '../pstore/salvage.js';
 import { MtdStorage } from '../storage/mtd.js';
 import { RevertingStorage } from '../storage/reverting.js';
-import { ReadOnlyStorage } from '../storage/slice.js';
+import { ReadOnlyStorage, SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
-import { placed, unwrapped, withoutSpare } from './medium.js';
+import { isOobOfPart, placed, unsparsed, withoutSpare } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 import { shownPath } from './typed.js';
 
@@ -44,6 +44,9 @@ export interface OpenImage {
   readonly keys: SourceKeys;
   /** The part of the medium that is in use. */
   readonly storage: Storage;
+  /** The same as its first byte in the whole image, and bytes; spare ones of a partition are counted. */
+  readonly from: number;
+  readonly size: number;
   /** Bytes of the whole image, without what wraps it. */
   readonly whole: number;
 }
@@ -81,10 +84,14 @@ export function openStorage(
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw emptyFile(shownPath(path));
-  const image = isUnsparsed ? withoutSpare(whole, all, warnings) : unwrapped(whole, all, warnings);
+  const medium = isUnsparsed ? whole : unsparsed(whole, warnings);
+  const image = isOobOfPart(medium, all) ? medium : withoutSpare(medium, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
-  const asked = found?.storage ?? placed(image, all, warnings);
+  const cut = found?.storage ?? placed(image, all, warnings);
+  // What was written into a partition may be the dump of a chip.
+  const isPart = found !== undefined || (all.has('part') && !all.has('offset') && !all.has('size'));
+  const asked = isPart && image === medium ? withoutSpare(cut, all, warnings, true) : cut;
   const part = all.flag('ro') && asked.writable ? new ReadOnlyStorage(asked) : asked;
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   storage.checkReadable();
@@ -101,7 +108,15 @@ export function openStorage(
   const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
   if (spec.kind && backend.space().records === 0) checkKind(spec, storage, options, warnings);
   storage.settle();
-  return { kind, backend, keys, storage: part, whole: image.size };
+  return {
+    kind,
+    backend,
+    keys,
+    storage: part,
+    from: cut instanceof SliceStorage ? cut.base : 0,
+    size: cut.size,
+    whole: image.size,
+  };
 }
 
 /** What flash says of itself, as far as a kind asks for it. */

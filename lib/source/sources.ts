@@ -14,7 +14,6 @@ import { OverlayStorage } from '../storage/overlay.js';
 import { overlaid } from '../storage/overlay-file.js';
 import { exists, isOwn, readCompanion } from '../storage/path.js';
 import { createScratch } from '../storage/scratch.js';
-import { SliceStorage } from '../storage/slice.js';
 import type { Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
@@ -122,16 +121,15 @@ function openFile(spec: SourceSpec, options: OpenOptions, images: OpenFiles): Op
   try {
     const asked = isForeign ? ({ ...options, mode: 'read' } as const) : options;
     const opened = openStorage(spec, medium, asked, readCompanion, { isCopy, warnings });
-    const { kind, backend, keys, storage, whole } = opened;
+    const { kind, backend, keys, from, size, whole } = opened;
     const isMemory = kind.source === 'file' && kind.isMemory === true;
     if (below instanceof FileStorage && below.isInUse(isMemory)) warnOfUse(backend, path);
-    const from = storage instanceof SliceStorage ? storage.base : 0;
     return {
       spec,
       kind,
       backend,
       keys,
-      identity: { file: identityOf(path), from, to: from + storage.size, whole },
+      identity: { file: identityOf(path), from, to: from + size, whole },
     };
   } catch (error) {
     medium.close();
@@ -225,6 +223,11 @@ export function openSources(
     try {
       const source =
         only && spec.kind && !only.includes(spec.kind.name) ? undefined : openSource(spec, options, images);
+      const twin = source && opened.find((other) => isSamePlace(other, source));
+      if (twin) {
+        source.backend.close();
+        throw sameFile(spec, twin.spec);
+      }
       const { name } = (source ?? spec).kind!;
       if (source && (!only || only.includes(name))) opened.push(source);
       else {
@@ -249,27 +252,33 @@ export function openSources(
 
 /** The same bytes twice would have two writers in one process. */
 function checkSameFile(specs: readonly SourceSpec[], options: OpenOptions): void {
-  const seen: { spec: SourceSpec; file: string; from: number; to: number }[] = [];
+  const seen: { spec: SourceSpec; file: string; part: string | undefined; from: number; to: number }[] = [];
   for (const spec of specs) {
     if (!exists(spec.path)) continue;
-    const { from, to } = placeOf(spec, options);
+    const { part, from, to } = placeOf(spec, options);
     const file = identityOf(spec.path);
-    const twin = seen.find((other) => other.file === file && other.from < to && from < other.to);
-    if (twin) {
-      throw new PstoreError('EINVAL', `${spec.path} and ${twin.spec.path} are the same file; give it once`, {
-        path: spec.path,
-      });
-    }
-    seen.push({ spec, file, from, to });
+    const twin = seen.find((other) => other.file === file && other.part === part && other.from < to && from < other.to);
+    if (twin) throw sameFile(spec, twin.spec);
+    seen.push({ spec, file, part, from, to });
   }
 }
 
+/** Whether two open sources have bytes in common: partitions may be named in several ways. */
+function isSamePlace({ identity: a }: OpenSource, { identity: b }: OpenSource): boolean {
+  return a.file === b.file && a.from < b.to && b.from < a.to;
+}
+
+function sameFile(spec: SourceSpec, twin: SourceSpec): PstoreError {
+  const { path } = spec;
+  return new PstoreError('EINVAL', `${path} and ${twin.path} are the same file; give it once`, { path });
+}
+
 /** The bytes that a source asks for. */
-function placeOf(spec: SourceSpec, options: OpenOptions): { from: number; to: number } {
+function placeOf(spec: SourceSpec, options: OpenOptions): { part: string | undefined; from: number; to: number } {
   try {
     const keys = new SourceKeys([...options.sharedKeys, ...spec.keys]);
     const from = keys.size('offset') ?? 0;
-    return { from, to: from + (keys.size('size') ?? Number.POSITIVE_INFINITY) };
+    return { part: keys.text('part'), from, to: from + (keys.size('size') ?? Number.POSITIVE_INFINITY) };
   } catch (error) {
     throw naming(spec, error);
   }

@@ -97,8 +97,8 @@ function readGpt(storage: Storage, head: Uint8Array): PartitionTable | undefined
     if (last && !last.damage) return { ...last, damage: 'its first copy is damaged, so the one at the end is used' };
     return first;
   }
-  // The beginning of the disk may be lost: the protective MBR, or what is left of it, is no reason to look at the end.
-  if (!isProtective(head)) return undefined;
+  // Where a protective MBR stands, or all was overwritten with zeros, the copy at the end may be all that is left.
+  if (!isProtective(head) && head.some((byte) => byte !== 0)) return undefined;
   for (const size of SECTOR_SIZES) {
     const last = gptAt(storage, storage.size - size, size);
     if (last) return { ...last, damage: 'its first copy is lost, so the one at the end is used' };

@@ -73,19 +73,42 @@ export function refuseWriting(path: string, packed: Packed): never {
   throw new PstoreError('EROFS', `${path} is ${what} and can only be read; unpack it first (${how})`, { path });
 }
 
+/** A file that was packed so often is a trap. */
+const MAX_LAYERS = 8;
+
 /**
- * Unpacks a file.
+ * Unpacks a file, and what comes out of it where that is packed, too.
  * @param path as it is named in messages
  * @param place where the file is opened
  * @throws PstoreError EBADMSG where nothing can be unpacked, or the program for it is not installed
  */
 export function unpack(path: string, packed: Packed, warnings: Warnings, place = path): Storage {
+  let storage = unpackOnce(path, packed, warnings, place);
+  for (let layer = 1; layer < MAX_LAYERS; layer++) {
+    const inner = packedAs(storage);
+    if (!inner) break;
+    const below = storage;
+    try {
+      storage = unpackOnce(path, inner, warnings, `/proc/${process.pid}/fd/${below.fd}`);
+    } finally {
+      below.close();
+    }
+  }
+  return storage;
+}
+
+function unpackOnce(path: string, packed: Packed, warnings: Warnings, place: string): FileStorage {
   return packed.kind === 'disk'
     ? convertDisk(path, packed.name, place)
     : unpackStream(path, packed.packing, warnings, place);
 }
 
-function unpackStream(path: string, { name, programs, advice }: Packing, warnings: Warnings, place: string): Storage {
+function unpackStream(
+  path: string,
+  { name, programs, advice }: Packing,
+  warnings: Warnings,
+  place: string,
+): FileStorage {
   const input = openSync(place, constants.O_RDONLY);
   try {
     for (const program of programs) {

@@ -9,14 +9,25 @@ import { FileStorage } from './file.js';
 import { openScratch } from './scratch.js';
 import { readRange, type Storage } from './storage.js';
 
-export type DiskName = 'qcow2' | 'vmdk' | 'vdi';
+export type DiskName = 'qcow2' | 'vmdk' | 'vdi' | 'VHD' | 'VHDX';
 
 const DISKS: readonly { name: DiskName; magic: RegExp; at: number }[] = [
   { name: 'qcow2', magic: /^514649fb0000000[23]/, at: 0 },
   { name: 'vmdk', magic: /^4b444d560[1-3]000000/, at: 0 },
   // VirtualBox writes a line of text in front, then this signature at offset 64.
   { name: 'vdi', magic: /^7f10dabe/, at: 64 },
+  { name: 'VHD', magic: /^636f6e6563746978/, at: 0 },
+  { name: 'VHDX', magic: /^7668647866696c65/, at: 0 },
 ];
+
+/** What qemu-img calls a format. */
+const DRIVERS: Readonly<Record<DiskName, string>> = {
+  qcow2: 'qcow2',
+  vmdk: 'vmdk',
+  vdi: 'vdi',
+  VHD: 'vpc',
+  VHDX: 'vhdx',
+};
 
 /** @param digits the file's bytes from an offset on, in hexadecimal digits */
 export function diskNamed(digits: (from: number) => string): DiskName | undefined {
@@ -34,7 +45,7 @@ export function convertCommand(path: string): string {
  * @param place where the file is opened
  * @throws PstoreError EBADMSG where it needs another file, qemu-img cannot read it, or is not installed
  */
-export function convertDisk(path: string, name: DiskName, place: string): Storage {
+export function convertDisk(path: string, name: DiskName, place: string): FileStorage {
   const input = openSync(place, constants.O_RDONLY);
   let scratch: number | undefined;
   try {
@@ -61,8 +72,9 @@ const INPUT = '/proc/self/fd/3';
 const OUTPUT = '/proc/self/fd/4';
 
 /** @returns undefined where it is done; else what qemu-img says of it, or null where it is not installed */
-function runConvert(driver: DiskName, input: number, output: number): string | null | undefined {
+function runConvert(name: DiskName, input: number, output: number): string | null | undefined {
   const file = { driver: 'file', filename: INPUT };
+  const driver = DRIVERS[name];
   const disk = `json:${JSON.stringify({ driver, file, backing: null })}`;
   const { error, status, stderr } = spawnSync('qemu-img', ['convert', '-O', 'raw', '--', disk, OUTPUT], {
     stdio: ['ignore', 'ignore', 'pipe', input, output],
@@ -96,8 +108,8 @@ function otherOfQcow2(disk: Storage): string | undefined {
   if (isVersion3 && (head.readBigUInt64BE(QCOW2.incompatible) & EXTERNAL_DATA) !== 0n) return 'a file with its data';
   const at = Number(head.readBigUInt64BE(QCOW2.backingOffset));
   if (at === 0) return undefined;
-  const size = Math.min(head.readUInt32BE(QCOW2.backingSize), MAX_NAME);
-  return `the disk below it, ${nameAt(disk, at, size)}`;
+  const name = nameAt(disk, at, Math.min(head.readUInt32BE(QCOW2.backingSize), MAX_NAME));
+  return name === '' ? 'the disk below it' : `the disk below it, ${name}`;
 }
 
 /** VMware's "Virtual Disk Format"; numbers are little-endian, sectors have 512 bytes. */

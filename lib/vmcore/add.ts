@@ -55,24 +55,25 @@ export function addDeviceDump(storage: Storage, name: string, size: number): Pla
     throw new PstoreError('EINVAL', `a device dump must have data: ${size} bytes cannot be added`);
   }
   const core = readGrowingCore(storage);
-  const { align } = core.place;
-  const headerSize = deviceDumpHeaderSize(align);
+  const { lacking, padding } = core.place;
+  const headerSize = deviceDumpHeaderSize(padding);
   const storedSize = roundUp(headerSize + size, core.pageSize) - headerSize;
+  const noteSize = padding.nextAt(headerSize - VMCOREDD_NAME_SIZE, VMCOREDD_NAME_SIZE + storedSize);
   if (storedSize + VMCOREDD_NAME_SIZE > 0xffffffff) {
     throw new PstoreError('EFBIG', `a dump of ${size} bytes is too long for a note, whose size has 32 bits`);
   }
   const note: Run[] = [
-    { kind: 'zeros', length: core.place.padding },
-    { kind: 'bytes', bytes: encodeDeviceDumpHeader(stored, storedSize, core.header.endian, align) },
+    { kind: 'zeros', length: lacking },
+    { kind: 'bytes', bytes: encodeDeviceDumpHeader(stored, storedSize, core.header.endian, padding) },
     { kind: 'dump', length: size },
-    { kind: 'zeros', length: storedSize - size },
+    { kind: 'zeros', length: noteSize - headerSize - size },
   ];
-  const growth = core.place.padding + headerSize + storedSize;
+  const growth = lacking + noteSize;
   const chunks = mergeRanges(movedRanges(core));
   const steps = layOut(core, note, growth, chunks);
   const output = new Output(core.source.size, headerPatches(core, growth, chunks), storage.path);
   for (const step of steps) output.add(step);
-  const noteOffset = core.place.insertAt + core.place.padding;
+  const noteOffset = core.place.insertAt + lacking;
   return {
     size: output.size,
     runs: output.runs,

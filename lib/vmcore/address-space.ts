@@ -16,9 +16,17 @@ const X86_IMAGE_SIZE = 1n << 30n;
 const ARM64_IMAGE_SIZE = 1n << 27n;
 /** powerpc64 maps all memory from 0xc… on: the rest of the address is the physical one. */
 const PPC64_MASK = (1n << 60n) - 1n;
-/** i386: the usual split of the address space. */
-const I386_PAGE_OFFSET = 0xc000_0000n;
-const I386_LOW_MEMORY = 896n << 20n;
+/** Kernels of 32 bits: the usual split of the address space, and what is mapped of memory then. */
+const PAGE_OFFSET_32 = 0xc000_0000n;
+const LOW_MEMORY_32 = 896n << 20n;
+/** MIPS: CKSEG0 and CKSEG1, 512 MiB each, are the same memory; addresses of 32 bits are extended by their sign. */
+const MIPS_SEGMENTS = [0x8000_0000n, 0xffff_ffff_8000_0000n];
+const MIPS_SEGMENT_MASK = (1n << 29n) - 1n;
+/** MIPS of 64 bits: XKPHYS. The bits below these are the physical address. */
+const MIPS_XKPHYS = 0x8000_0000_0000_0000n;
+const MIPS_XKPHYS_MASK = (1n << 59n) - 1n;
+/** LoongArch: windows from 0x8000… and 0x9000… on. */
+const LOONGARCH_MASK = (1n << 48n) - 1n;
 const MAX_PHYSICAL = 2n ** 52n;
 
 /**
@@ -38,10 +46,24 @@ export function translations(
   else if (machine.startsWith('ppc64')) ways.push(within(0xcn << 60n, 0xdn << 60n, (address) => address & PPC64_MASK));
   else if (machine.startsWith('s390')) ways.push(within(0n, MAX_PHYSICAL, (address) => address));
   if (elf) ways.push((address) => elf.physical(address));
-  if (/^i[3-6]86$/.test(machine)) {
-    ways.push(within(I386_PAGE_OFFSET, I386_PAGE_OFFSET + I386_LOW_MEMORY, (address) => address - I386_PAGE_OFFSET));
-  }
+  if (dump.wordBits === 32 && /^i[3-6]86$|^ppc|^powerpc/.test(machine)) ways.push(lowMemory(0n));
+  else if (/^arm/.test(machine) && dump.wordBits === 32) ways.push(lowMemory(dump.physBase ?? 0n));
+  else if (/^mips/.test(machine)) ways.push(...mips());
+  else if (/^loongarch/.test(machine)) ways.push(within(8n << 60n, 10n << 60n, (address) => address & LOONGARCH_MASK));
   return ways.filter((way) => way !== undefined);
+}
+
+/** @param begin where memory begins */
+function lowMemory(begin: bigint): Translate {
+  const end = PAGE_OFFSET_32 + LOW_MEMORY_32;
+  return within(PAGE_OFFSET_32, end, (address) => address - PAGE_OFFSET_32 + begin);
+}
+
+function mips(): Translate[] {
+  const segments = MIPS_SEGMENTS.map((from) =>
+    within(from, from + 2n * (MIPS_SEGMENT_MASK + 1n), (address) => address & MIPS_SEGMENT_MASK),
+  );
+  return [...segments, within(MIPS_XKPHYS, 0xc0n << 56n, (address) => address & MIPS_XKPHYS_MASK)];
 }
 
 /** QEMU's compressed dumps do not always name the machine; what VMCOREINFO speaks of does. */

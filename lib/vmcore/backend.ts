@@ -27,6 +27,7 @@ import {
   openCrashDump,
   probeCrashDump,
   vmcoreinfoOf,
+  vmcoreinfoOfSubHeader,
 } from './crash-dump.js';
 import { DumpTable } from './dump-table.js';
 import { type KernelLog, readKernelLog } from './kernel-log.js';
@@ -104,14 +105,21 @@ class VmcoreddBackend implements Backend {
     this.#storage = this.#dump.storage;
     this.#content = this.#dump.flattened ? this.#storage : context.storage.medium;
     for (const step of eachNote(this.#dump)) this.#take(step);
+    if (this.#info.size === 0) this.#info = vmcoreinfoOfSubHeader(this.#dump);
     this.#log = readKernelLog(this.#dump, this.#info);
     const { trouble } = this.#log ?? {};
-    if (this.#logSize > 0 && trouble) this.#warnOfLog(trouble);
+    if (this.slots > 0 && trouble && !this.#isHead()) this.#warnOfLog(trouble);
     if (this.slots === 0 && this.warnings.list.length === 0) this.#warnOfNothing();
   }
 
+  /** Whether somebody kept a vmcore up to the end of its notes, for their sake: no log is expected of it. */
+  #isHead(): boolean {
+    return this.#dump.areas.some(({ declaredEnd }) => declaredEnd === this.#storage.size);
+  }
+
   #warnOfLog(trouble: string): void {
-    this.warnings.add('record-short', `${this.path}: the kernel's log is not whole: ${trouble}`);
+    const what = this.#logSize > 0 ? 'is not whole' : 'cannot be read, and is not shown';
+    this.warnings.add('record-short', `${this.path}: the kernel's log ${what}: ${trouble}`);
   }
 
   #warnOfNothing(): void {

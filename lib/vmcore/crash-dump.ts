@@ -19,6 +19,7 @@ import {
   type KdumpNotes,
   kdumpNotes,
   kdumpPhysBase,
+  kdumpVmcoreinfo,
   readKdumpHeader,
 } from './kdump.js';
 import {
@@ -27,7 +28,8 @@ import {
   isVmcoreinfo,
   NOTE_HEADER_SIZE,
   type NoteEnd,
-  noteAlign,
+  notePadding,
+  PADDED_TO_4,
   padded,
   walkNotes,
 } from './note.js';
@@ -62,7 +64,7 @@ export interface CrashDump {
   /** One of these is there, by the format. */
   readonly core: ElfCore | null;
   readonly kdump: KdumpHeader | null;
-  /** phys_base of an x86-64 kernel, where the sub-header of a compressed dump tells it. */
+  /** phys_base of an x86-64 or ARM kernel, where the sub-header of a compressed dump tells it. */
   readonly physBase: bigint | null;
   /** Further facts for people. */
   readonly details: Readonly<Record<string, string>>;
@@ -104,9 +106,9 @@ function openElfCore(storage: Storage, warnings: Warnings): Omit<CrashDump, 'fla
   for (const [index, program] of eachProgramHeader(storage, header, table)) {
     segments++;
     if (program.type !== PT_NOTE) continue;
-    const alignOf = (start: number, end: number) =>
-      program.align === 8n ? noteAlign(new Window(storage), start, end, header.endian) : 4;
-    areas.add(program.offset, program.filesz, index, alignOf);
+    const paddingOf = (start: number, end: number) =>
+      program.align === 8n ? notePadding(new Window(storage), start, end, header.endian) : PADDED_TO_4;
+    areas.add(program.offset, program.filesz, index, paddingOf);
   }
   return {
     format: 'vmcore',
@@ -148,14 +150,15 @@ function openKdump(storage: Storage, warnings: Warnings): Omit<CrashDump, 'flatt
     );
   }
   const noNotes = whyNoNotes(header);
+  const isNarrow = notes ? notes.layout !== 'lp64' : header.narrow;
   return {
     format: 'kdump',
     storage,
     core: null,
     kdump: header,
-    physBase: kdumpPhysBase(header, readRange(storage, header.blockSize, KDUMP_SUB_HEADER_SIZE)),
+    physBase: kdumpPhysBase(header, readRange(storage, header.blockSize, KDUMP_SUB_HEADER_SIZE), isNarrow),
     endian: header.endian,
-    wordBits: notes ? (notes.layout === 'lp64' ? 64 : 32) : header.narrow ? 32 : 64,
+    wordBits: isNarrow ? 32 : 64,
     machine: header.machine,
     areas: areas.list,
     pageSize: header.blockSize,
@@ -217,7 +220,7 @@ export function* eachNote(dump: CrashDump): Generator<NoteStep> {
   for (const area of dump.areas) {
     let start = area.offset;
     for (;;) {
-      const walk = walkNotes(window, start, area.end, dump.endian, area.align);
+      const walk = walkNotes(window, start, area.end, dump.endian, area.padding);
       let step = walk.next();
       for (; !step.done; step = walk.next()) {
         if (count++ >= MAX_NOTES) {
@@ -250,4 +253,18 @@ export function readVmcoreinfo(dump: CrashDump): Vmcoreinfo {
 export function vmcoreinfoOf({ storage }: CrashDump, { descOffset, descEnd }: ElfNote, area: NoteArea): Vmcoreinfo {
   const end = Math.min(descEnd, area.end, descOffset + VMCOREINFO_LIMIT);
   return parseVmcoreinfo(readRange(storage, descOffset, end - descOffset));
+}
+
+/** What every VMCOREINFO has (kernel/crash_core.c). */
+const ALWAYS_TOLD = ['OSRELEASE', 'PAGESIZE'];
+
+/** VMCOREINFO by its own place in the sub-header of a compressed dump: for one whose notes are lost, or not told of. */
+export function vmcoreinfoOfSubHeader({ storage, kdump }: CrashDump): Vmcoreinfo {
+  const bytes = kdump ? readRange(storage, kdump.blockSize, KDUMP_SUB_HEADER_SIZE) : new Uint8Array(0);
+  for (const { offset, size } of kdump ? kdumpVmcoreinfo(kdump, bytes) : []) {
+    if (size === 0n || size > BigInt(VMCOREINFO_LIMIT) || offset + size > BigInt(storage.size)) continue;
+    const info = parseVmcoreinfo(readRange(storage, Number(offset), Number(size)));
+    if (ALWAYS_TOLD.every((key) => info.has(key))) return info;
+  }
+  return new Map();
 }

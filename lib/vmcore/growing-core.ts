@@ -16,7 +16,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import { Warnings } from '../warnings.js';
 import { asNumber, eachProgramHeader, findProgramHeaders, readCoreHeader } from './core-header.js';
 import { type CrashDump, eachNote, openCrashDump, readVmcoreinfo } from './crash-dump.js';
-import { isDeviceDump, type NoteAlign } from './note.js';
+import { isDeviceDump, type NotePadding } from './note.js';
 import { vmcoreinfoPageSize } from './vmcoreinfo.js';
 
 /** Bytes of program headers, and of section headers, that are rewritten in memory. */
@@ -37,10 +37,9 @@ interface Place {
   readonly segmentStart: number;
   readonly segmentEnd: number;
   readonly insertAt: number;
-  /** Bytes that the last dump lacks to a multiple of `align`. */
-  readonly padding: number;
-  /** What the parts of these notes are padded to. */
-  readonly align: NoteAlign;
+  /** Bytes of padding that the last dump lacks. */
+  readonly lacking: number;
+  readonly padding: NotePadding;
 }
 
 export interface GrowingCore {
@@ -106,7 +105,7 @@ function findPlace(dump: CrashDump): Place {
   for (const step of eachNote(dump)) {
     const { area } = step;
     if (area.program === null) continue;
-    const { program, offset: segmentStart, declaredEnd: segmentEnd, align } = area;
+    const { program, offset: segmentStart, declaredEnd: segmentEnd, padding } = area;
     if (step.kind === 'gap' || (step.kind === 'area-end' && step.end.kind === 'cut')) {
       throw new PstoreError(
         'EBADMSG',
@@ -114,10 +113,10 @@ function findPlace(dump: CrashDump): Place {
         { path, offset: area.offset },
       );
     }
-    place ??= { program, segmentStart, segmentEnd, insertAt: area.offset, padding: 0, align };
+    place ??= { program, segmentStart, segmentEnd, insertAt: area.offset, lacking: 0, padding };
     if (step.kind === 'note' && isDeviceDump(step.note)) {
       const insertAt = Math.min(step.note.next, area.end);
-      place = { program, segmentStart, segmentEnd, insertAt, padding: step.note.next - insertAt, align };
+      place = { program, segmentStart, segmentEnd, insertAt, lacking: step.note.next - insertAt, padding };
     }
   }
   if (place) return place;

@@ -36,11 +36,15 @@ const MAX_BITMAP = 2 ** 33;
 export class KdumpPages {
   /** Bytes, a power of two. */
   readonly pageSize: number;
+  /** Whether a page that was asked for should stand after the file's end, or what says where it is. */
+  isCut = false;
   readonly #storage: Storage;
   readonly #header: KdumpHeader;
   /** Where the second bitmap begins, and its bytes. */
   readonly #bitmap: number;
   readonly #bitmapSize: number;
+  /** Page frames that the whole bitmap has bits for. */
+  readonly #frames: number;
   readonly #descriptors: number;
   /** How many pages the dump has before each COUNTED bytes of the bitmap, as far as they were counted. */
   readonly #before: number[] = [0];
@@ -56,6 +60,7 @@ export class KdumpPages {
     // There are two bitmaps of the same size.
     const bitmapSize = Math.floor((bitmapBlocks * blockSize) / 2);
     this.#bitmap = bitmaps + bitmapSize;
+    this.#frames = bitmapSize * 8;
     // The header may claim anything: a bitmap ends where the file does.
     this.#bitmapSize = Math.max(0, Math.min(bitmapSize, storage.size - this.#bitmap, MAX_BITMAP));
     this.#descriptors = bitmaps + bitmapBlocks * blockSize;
@@ -66,14 +71,19 @@ export class KdumpPages {
   /** The page with this frame number, or undefined where the dump does not have it. */
   page(number: number): Uint8Array | undefined {
     const bits = readRange(this.#storage, this.#bitmap + Math.floor(number / 8), 1)[0];
+    if (bits === undefined && number < this.#frames) this.isCut = true;
     if (number >= this.#bitmapSize * 8 || bits === undefined || (bits & (1 << (number % 8))) === 0) return undefined;
     const index = this.#pagesBefore(number) - this.#elsewhere;
     if (index < 0) return undefined;
     const bytes = readRange(this.#storage, this.#descriptors + index * DESCRIPTOR_SIZE, DESCRIPTOR_SIZE);
+    this.isCut ||= bytes.length < DESCRIPTOR_SIZE;
     if (bytes.length < DESCRIPTOR_SIZE) return undefined;
     const fields = new Fields(bytes, this.#header.endian);
     const [offset, size, flags] = [fields.s64(0), fields.u32(DESC_SIZE), fields.u32(DESC_FLAGS)];
-    if (offset <= 0n || size > this.pageSize || offset + BigInt(size) > BigInt(this.#storage.size)) return undefined;
+    if (offset <= 0n || size > this.pageSize) return undefined;
+    const isAfterEnd = offset + BigInt(size) > BigInt(this.#storage.size);
+    this.isCut ||= isAfterEnd;
+    if (isAfterEnd) return undefined;
     return this.#unpacked(readRange(this.#storage, Number(offset), size), flags);
   }
 

@@ -21,8 +21,9 @@ const QEMU_NO_MACHINE = 'Unknown';
 const BLOCK_SIZE_TIMEVAL8 = 416;
 const BLOCK_SIZE_TIMEVAL16 = 428;
 
-/** Header versions: 4 and later say where the notes are. */
+/** Header versions: 4 and later say where the notes are, 3 where VMCOREINFO is. */
 export const KDUMP_NOTES_VERSION = 4;
+const KDUMP_VMCOREINFO_VERSION = 3;
 /** A sub-header of more blocks is taken for damage. */
 const MAX_SUB_HEADER_BLOCKS = 1 << 24;
 /** The newest that was seen is 6; a number beyond this one is taken for damage. */
@@ -100,11 +101,11 @@ function blockSizePlace(fields: Fields): number | undefined {
   });
 }
 
-/** Places of offset_note and size_note in struct kdump_sub_header (and the size of `unsigned long`). */
+/** Places of offsets in struct kdump_sub_header. Each has a size after it, of one `unsigned long`. */
 const SUB_HEADERS = {
-  lp64: { offset: 48, size: 56, long: 8 },
-  'ilp32-align8': { offset: 40, size: 48, long: 4 },
-  'ilp32-align4': { offset: 32, size: 40, long: 4 },
+  lp64: { vmcoreinfo: 32, notes: 48, long: 8 },
+  'ilp32-align8': { vmcoreinfo: 24, notes: 40, long: 4 },
+  'ilp32-align4': { vmcoreinfo: 20, notes: 32, long: 4 },
 } as const;
 
 /**
@@ -113,28 +114,32 @@ const SUB_HEADERS = {
  * @param bytes the sub-header, which begins one block into the file
  */
 export function kdumpNotes(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[] {
-  if (header.version < KDUMP_NOTES_VERSION || header.subHeaderBlocks === 0) return [];
-  if (bytes.length < SUB_HEADERS.lp64.size + 8) return [];
+  return header.version < KDUMP_NOTES_VERSION ? [] : placesOf('notes', header, bytes);
+}
+
+/** The same of VMCOREINFO alone. */
+export function kdumpVmcoreinfo(header: KdumpHeader, bytes: Uint8Array): KdumpNotes[] {
+  return header.version < KDUMP_VMCOREINFO_VERSION ? [] : placesOf('vmcoreinfo', header, bytes);
+}
+
+function placesOf(what: 'notes' | 'vmcoreinfo', header: KdumpHeader, bytes: Uint8Array): KdumpNotes[] {
+  if (header.subHeaderBlocks === 0 || bytes.length < SUB_HEADERS.lp64.notes + 16) return [];
   const fields = new Fields(bytes, header.endian);
   const layouts = header.narrow
     ? (['ilp32-align8', 'ilp32-align4'] as const)
     : (['lp64', 'ilp32-align8', 'ilp32-align4'] as const);
-  const readings: KdumpNotes[] = [];
-  for (const layout of layouts) {
-    const place = SUB_HEADERS[layout];
-    readings.push({
-      layout,
-      offset: fields.u64(place.offset),
-      size: place.long === 8 ? fields.u64(place.size) : BigInt(fields.u32(place.size)),
-    });
-  }
-  return readings;
+  return layouts.map((layout) => {
+    const { long, [what]: at } = SUB_HEADERS[layout];
+    const size = long === 8 ? fields.u64(at + 8) : BigInt(fields.u32(at + 8));
+    return { layout, offset: fields.u64(at), size };
+  });
 }
 
-/** phys_base, the sub-header's first word, where a word has 64 bits. */
-export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array): bigint | null {
-  if (header.narrow || header.subHeaderBlocks === 0 || bytes.length < 8) return null;
-  return new Fields(bytes, header.endian).s64(0);
+/** phys_base, the sub-header's first word. @param isNarrow whether a word has 32 bits */
+export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array, isNarrow: boolean): bigint | null {
+  if (header.subHeaderBlocks === 0 || bytes.length < 8) return null;
+  const fields = new Fields(bytes, header.endian);
+  return isNarrow ? BigInt(fields.u32(0)) : fields.s64(0);
 }
 
 function isBlockSize(size: number): boolean {

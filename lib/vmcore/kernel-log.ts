@@ -26,7 +26,8 @@ export function readKernelLog(dump: CrashDump, info: Vmcoreinfo): KernelLog | un
     else readOldLogBuffer(memory, info, logBuf!, log);
   } catch (error) {
     if (!(error instanceof PstoreError)) throw error;
-    return { text: log.bytes(), trouble: [error.message, log.trouble].filter((one) => one !== null).join('; ') };
+    const trouble = [error.message, log.trouble].filter((one) => one !== null).join('; ');
+    return { text: log.bytes(), trouble };
   }
   return { text: log.bytes(), trouble: log.trouble };
 }

@@ -67,8 +67,8 @@ export class KernelMemory {
       if (this.#translated.size > MAX_TRANSLATED) this.#translated.delete(this.#translated.keys().next().value!);
       return;
     }
-    const { path } = this.#dump.storage;
-    throw new PstoreError('ENODATA', `${path}: the kernel's memory at ${hex(address)} is not in this dump`, { path });
+    const what = `the kernel's memory at ${hex(address)} is not in this dump`;
+    throw new PstoreError('ENODATA', this.#memory.isCut ? `${what}, which was cut: copy all of it` : what);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Storage } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import { asNumber } from './core-header.js';
-import type { NoteAlign } from './note.js';
+import { type NotePadding, PADDED_TO_4 } from './note.js';
 
 /** PT_NOTE segments that are taken; a kernel has one for each CPU at most, and at most 8192 of these. */
 const MAX_NOTE_AREAS = 16384;
@@ -17,8 +17,7 @@ export interface NoteArea {
   readonly declaredEnd: number;
   /** Index of the program header, or null in a compressed dump. */
   readonly program: number | null;
-  /** What the parts of its notes are padded to. */
-  readonly align: NoteAlign;
+  readonly padding: NotePadding;
 }
 
 /** Collects the areas of notes: cut to the file, and each byte in one area only. */
@@ -36,10 +35,15 @@ export class NoteAreas {
     this.#warnings = warnings;
   }
 
-  /** @param alignOf tells what the notes of an area are padded to; 4 when it is left out */
-  add(offset: bigint, size: bigint, program: number | null, alignOf?: (start: number, end: number) => NoteAlign): void {
+  /** @param paddingOf tells how the notes of an area are padded; to 4 when it is left out */
+  add(
+    offset: bigint,
+    size: bigint,
+    program: number | null,
+    paddingOf?: (start: number, end: number) => NotePadding,
+  ): void {
     if (size === 0n) return;
-    const area = this.#cut(offset, size, program, alignOf);
+    const area = this.#cut(offset, size, program, paddingOf);
     if (!area) return;
     if (this.list.length >= MAX_NOTE_AREAS) {
       if (!this.#full)
@@ -66,7 +70,7 @@ export class NoteAreas {
     offset: bigint,
     size: bigint,
     program: number | null,
-    alignOf: (start: number, end: number) => NoteAlign = () => 4,
+    paddingOf: (start: number, end: number) => NotePadding = () => PADDED_TO_4,
   ): NoteArea | undefined {
     const start = asNumber(offset);
     const fileSize = this.#storage.size;
@@ -75,18 +79,18 @@ export class NoteAreas {
     const area = { offset: start, end, declaredEnd, program };
     if (start >= fileSize) {
       this.#warn(
-        `${title(area)} should be at ${offset}, after the file's end at ${fileSize}: its notes are not there`,
+        `the file ends at ${fileSize}, before ${title(area)} at ${offset}: its notes are not there; copy all of it`,
         null,
       );
       return undefined;
     }
     if (area.declaredEnd > fileSize) {
       this.#warn(
-        `${title(area)} should go from ${offset} to ${offset + size}, but the file ends at ${fileSize}`,
+        `the file ends at ${fileSize}, inside ${title(area)} (${offset} to ${offset + size}): copy all of it`,
         start,
       );
     }
-    return { ...area, align: alignOf(start, end) };
+    return { ...area, padding: paddingOf(start, declaredEnd) };
   }
 
   /** Index of the first area that begins at an offset or after it. */

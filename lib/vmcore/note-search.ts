@@ -66,7 +66,7 @@ export class NoteSearch {
   #named(name: Uint8Array, from: number, to: number, area: NoteArea): ElfNote | undefined {
     for (const at of occurrences(this.#storage, name, from, to)) {
       const offset = at - NOTE_HEADER_SIZE;
-      if (offset < from || (offset - area.offset) % area.align !== 0) continue;
+      if (offset < from || (offset - area.offset) % area.padding.align !== 0) continue;
       const note = this.#noteAt(offset, area);
       if (note) return note;
     }
@@ -75,7 +75,7 @@ export class NoteSearch {
 
   /** A note whose name and type are known, and whose sizes stay inside its segment. */
   #noteAt(offset: number, area: NoteArea): ElfNote | undefined {
-    const walk = walkNotes(this.#window, offset, area.end, this.#endian, area.align);
+    const walk = walkNotes(this.#window, offset, area.end, this.#endian, area.padding);
     const { value, done } = walk.next();
     if (done || value.namesz > MAX_NAME_SIZE || value.descEnd > area.declaredEnd) return undefined;
     const isKnown = isDeviceDump(value) || isVmcoreinfo(value) || noteTypeName(value) !== undefined;

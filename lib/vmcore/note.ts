@@ -1,5 +1,5 @@
 // The notes of a PT_NOTE segment, walked by their sizes alone. The kernel and all tools of kdump pad each part of a note to
-// a multiple of 4; the System V gABI asks for 8 where p_align is 8, and some writers of cores do so.
+// a multiple of 4; the System V gABI asks for 8 where p_align is 8. Some writers of cores do so, each in its own way.
 
 import { Fields } from '../pstore/abi.js';
 
@@ -47,18 +47,50 @@ export type NoteEnd =
   | { readonly kind: 'padding'; readonly offset: number }
   | { readonly kind: 'cut'; readonly offset: number };
 
-/** What the parts of a note are padded to, in bytes. */
-export type NoteAlign = 4 | 8;
+/** How notes are padded. */
+export interface NotePadding {
+  /** Notes begin at a multiple of this from the beginning of their segment. */
+  readonly align: 4 | 8;
+  /** Bytes from a note's beginning to its descriptor. */
+  descriptorAt(namesz: number): number;
+  /** Bytes from a note's beginning to the next note, where its descriptor begins at `at`. */
+  nextAt(at: number, descsz: number): number;
+}
+
+/** The kernel, and all tools of kdump. */
+export const PADDED_TO_4: NotePadding = {
+  align: 4,
+  descriptorAt: (namesz) => padded(NOTE_HEADER_SIZE + namesz, 4),
+  nextAt: (at, descsz) => at + padded(descsz, 4),
+};
+
+/** Notes of segments whose p_align is 8 may be padded so: as the gABI says; each part for itself; each note as a whole. */
+const PADDED_TO_8: readonly NotePadding[] = [
+  {
+    align: 8,
+    descriptorAt: (namesz) => padded(NOTE_HEADER_SIZE + namesz, 8),
+    nextAt: (at, descsz) => at + padded(descsz, 8),
+  },
+  {
+    align: 4,
+    descriptorAt: (namesz) => NOTE_HEADER_SIZE + padded(namesz, 8),
+    nextAt: (at, descsz) => at + padded(descsz, 8),
+  },
+  {
+    align: 8,
+    descriptorAt: (namesz) => padded(NOTE_HEADER_SIZE + namesz, 4),
+    nextAt: (at, descsz) => padded(at + descsz, 8),
+  },
+];
 
 /** A length with its padding. */
-export function padded(length: number, align: NoteAlign): number {
+export function padded(length: number, align: number): number {
   return Math.ceil(length / align) * align;
 }
 
 /**
  * All notes from `start` up to `end`. The last one may go on after `end`: its `descEnd` tells. A header of zeros ends
  * the notes, as it does in the kernel (fs/proc/vmcore.c stops at n_namesz 0); a note without a name alone does not.
- * @param align each part begins at a multiple of this from the note's beginning
  * @returns how the walk ended
  */
 export function* walkNotes(
@@ -66,7 +98,7 @@ export function* walkNotes(
   start: number,
   end: number,
   endian: 'little' | 'big',
-  align: NoteAlign = 4,
+  padding: NotePadding = PADDED_TO_4,
 ): Generator<ElfNote, NoteEnd, undefined> {
   const little = endian === 'little';
   let offset = start;
@@ -78,7 +110,8 @@ export function* walkNotes(
     const descsz = u32(bytes, 4, little);
     const type = u32(bytes, 8, little);
     if (namesz === 0 && descsz === 0 && type === 0) return { kind: 'padding', offset };
-    const descOffset = offset + padded(NOTE_HEADER_SIZE + namesz, align);
+    const descAt = padding.descriptorAt(namesz);
+    const descOffset = offset + descAt;
     const note: ElfNote = {
       offset,
       namesz,
@@ -87,7 +120,7 @@ export function* walkNotes(
       name: nameText(bytes, namesz),
       descOffset,
       descEnd: descOffset + descsz,
-      next: descOffset + padded(descsz, align),
+      next: offset + padding.nextAt(descAt, descsz),
     };
     yield note;
     if (note.descEnd > end) return { kind: 'cut', offset };
@@ -96,24 +129,32 @@ export function* walkNotes(
   return { kind: 'end' };
 }
 
-/** Notes from which the alignment of all is told. */
+/** Notes from which the padding of all is told. */
 const NOTES_THAT_TELL = 64;
 
 /**
- * What the notes of a segment are padded to whose p_align is 8: 4 as the kernel does, unless they make sense with 8 only.
- * Looks at the first notes, which tell.
+ * How the notes of a segment are padded whose p_align is 8: to 4 as the kernel does, unless they make sense in another
+ * way only. Looks at the first notes, which tell.
+ * @param end one after the segment's last byte, which may be after the file's end
  */
-export function noteAlign(source: NoteBytes, start: number, end: number, endian: 'little' | 'big'): NoteAlign {
-  const makesSense = (align: NoteAlign) => {
-    const walk = walkNotes(source, start, end, endian, align);
+export function notePadding(source: NoteBytes, start: number, end: number, endian: 'little' | 'big'): NotePadding {
+  /** Whether the walk goes from note to note; `exact` where it also ends with the segment. */
+  const isCut = () => source.bytes(end - 1, 1).length === 0;
+  const sense = (padding: NotePadding): 'none' | 'some' | 'exact' => {
+    const walk = walkNotes(source, start, end, endian, padding);
+    let last = start;
     for (let count = 0; count < NOTES_THAT_TELL; count++) {
       const step = walk.next();
-      if (step.done) return step.value.kind !== 'cut';
-      if (!/^[\x20-\x7e]+$/.test(step.value.name) || step.value.descEnd > end) return false;
+      if (step.done) return step.value.kind !== 'cut' ? (last === end ? 'exact' : 'some') : isCut() ? 'some' : 'none';
+      if (!/^[\x20-\x7e]+$/.test(step.value.name) || step.value.descEnd > end) return 'none';
+      last = step.value.next;
     }
-    return true;
+    return 'exact';
   };
-  return !makesSense(4) && makesSense(8) ? 8 : 4;
+  if (sense(PADDED_TO_4) !== 'none') return PADDED_TO_4;
+  const told = PADDED_TO_8.map((padding) => ({ padding, sense: sense(padding) }));
+  const best = told.find((one) => one.sense === 'exact') ?? told.find((one) => one.sense === 'some');
+  return best?.padding ?? PADDED_TO_4;
 }
 
 /** Whether a note is a device dump: by type and name both. The kernel's namesz is 8, with three NULs. */
@@ -134,9 +175,9 @@ export function isVmcoreinfo(note: ElfNote): boolean {
   return note.type === 0 && note.name === 'VMCOREINFO';
 }
 
-/** Bytes before a device dump's data: 64 as the kernel has it, 68 where notes are padded to 8. */
-export function deviceDumpHeaderSize(align: NoteAlign): number {
-  return padded(NOTE_HEADER_SIZE + VMCOREDD_NOTE_NAME_SIZE, align) + VMCOREDD_NAME_SIZE;
+/** Bytes before a device dump's data: 64 as the kernel has it, 68 where notes are padded as the gABI says. */
+export function deviceDumpHeaderSize(padding: NotePadding): number {
+  return padding.descriptorAt(VMCOREDD_NOTE_NAME_SIZE) + VMCOREDD_NAME_SIZE;
 }
 
 /**
@@ -148,9 +189,9 @@ export function encodeDeviceDumpHeader(
   name: Uint8Array,
   dataLength: number,
   endian: 'little' | 'big',
-  align: NoteAlign = 4,
+  padding: NotePadding = PADDED_TO_4,
 ): Uint8Array {
-  const bytes = new Uint8Array(deviceDumpHeaderSize(align));
+  const bytes = new Uint8Array(deviceDumpHeaderSize(padding));
   const fields = new Fields(bytes, endian);
   fields.setU32(0, VMCOREDD_NOTE_NAME_SIZE);
   fields.setU32(4, dataLength + VMCOREDD_NAME_SIZE);

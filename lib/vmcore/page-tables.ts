@@ -25,13 +25,13 @@ const X86_LARGE = 1n << 7n;
 const ARM64_TABLE = 1n << 1n;
 
 export class PageTables {
-  readonly #memory: PhysicalMemory;
+  readonly #memory: Pick<PhysicalMemory, 'read'>;
   readonly #root: number;
   readonly #rules: PagingRules;
   readonly #endian: 'little' | 'big';
 
   /** @param root physical address of the top table */
-  constructor(memory: PhysicalMemory, root: number, rules: PagingRules, endian: 'little' | 'big') {
+  constructor(memory: Pick<PhysicalMemory, 'read'>, root: number, rules: PagingRules, endian: 'little' | 'big') {
     this.#memory = memory;
     this.#root = root;
     this.#rules = rules;

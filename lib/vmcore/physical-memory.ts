@@ -15,6 +15,8 @@ const MAX_OVERLAPPING = 64;
 export interface PhysicalMemory {
   /** Fills `target` from a physical address on. @returns bytes up to the first that the dump does not have */
   read(target: Uint8Array, address: number): number;
+  /** Whether bytes that were asked for should stand after the file's end. */
+  readonly isCut: boolean;
 }
 
 /** A segment of memory, and where its bytes stand in the file. Addresses are physical. */
@@ -33,6 +35,10 @@ export class PagedMemory implements PhysicalMemory {
 
   constructor(source: KdumpPages) {
     this.#source = source;
+  }
+
+  get isCut(): boolean {
+    return this.#source.isCut;
   }
 
   read(target: Uint8Array, address: number): number {
@@ -66,6 +72,7 @@ export class PagedMemory implements PhysicalMemory {
 
 /** The memory segments of an ELF core. */
 export class ElfMemory implements PhysicalMemory {
+  isCut = false;
   readonly #storage: Storage;
   /** By ascending address. */
   readonly #loads: Load[] = [];
@@ -108,6 +115,7 @@ export class ElfMemory implements PhysicalMemory {
       const bytes = readRange(this.#storage, load.offset + inLoad, Math.min(target.length, load.size - inLoad));
       target.set(bytes);
       if (bytes.length > 0) return bytes.length;
+      this.isCut = true;
     }
     return 0;
   }

@@ -9,8 +9,10 @@ import { infoBytes, type Vmcoreinfo } from './vmcoreinfo.js';
 /** enum desc_state, the highest two bits of state_var: the text of these two is there. */
 const COMMITTED = 1n;
 const FINALIZED = 2n;
-/** An lpos with bit 0 set has no text: the message was empty, or did not fit. */
+/** An lpos with bit 0 set has no text. */
 const NO_TEXT = 1n;
+/** FAILED_LPOS: the text did not fit, and no reader of the kernel gets the message. */
+const FAILED = 1n;
 /** Messages that are read: a ring of 64 MiB has 2^21 descriptors. */
 const MAX_COUNT_BITS = 21;
 const MAX_SIZE_BITS = 31;
@@ -148,10 +150,12 @@ function readMessage(
   const state = wordAt(desc, stateAt, wordSize);
   const kind = state >> BigInt(8 * wordSize - 2);
   if ((state & idMask) !== id || (kind !== COMMITTED && kind !== FINALIZED)) return undefined;
+  const [begin, next] = [wordAt(desc, beginAt, wordSize), wordAt(desc, nextAt, wordSize)];
+  if (begin === FAILED && next === FAILED) return undefined;
   const message = memory.fields(infos + index * BigInt(infoSize), infoSize);
   const time = message.u64(at['printk_info.ts_nsec']);
   const length = message.u16(at['printk_info.text_len']);
-  const block = textBlock(wordAt(desc, beginAt, wordSize), wordAt(desc, nextAt, wordSize), sizeBits);
+  const block = textBlock(begin, next, sizeBits);
   // A block begins with the message's id, one word.
   const room = block ? Math.max(0, block.size - wordSize) : 0;
   const text = block ? memory.bytes(data + BigInt(block.offset + wordSize), Math.min(length, room)) : new Uint8Array(0);

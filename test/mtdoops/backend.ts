@@ -522,6 +522,42 @@ t.test('the record size is found', async (t) => {
   }
 });
 
+t.test('an odd page, a bad one, and no neighbours', async (t) => {
+  const two = (long: number) => {
+    const pages = { 1: record(1, { text: logText(8150, 1) }), 3: record(2, { text: logText(long, 2) }) };
+    return image(32768, pages, { recordSize: 8192 });
+  };
+  const bad = two(6000);
+  // Nothing of a page is in the block after it: not even where the bytes of a bad one look like a log of user space.
+  bad.fill(0, 16384, 24576);
+  bad.set(Buffer.from('l\0junk'), 16400);
+  for (const bytes of [two(6000), bad]) {
+    const found = open(bytes);
+    t.same(
+      shown(found).map(({ name }) => name),
+      ['dmesg-mtdoops-1', 'dmesg-mtdoops-3'],
+    );
+    t.equal(found.info().geometry.record_size, 8192);
+  }
+});
+
+t.test('a device inside a larger image, from whose beginning pages would be counted', async (t) => {
+  const before = 320 << 10;
+  const pages = { 80: record(1), 81: record(2), 82: record(3) };
+  const inside = image(before + 65536, pages);
+  t.same(codes(open(inside)), [], 'erased flash before it may be its own');
+  inside.fill(0, 0, before);
+  t.same(codes(open(inside)), [], 'and so may zeros');
+  inside.fill(0x5a, 0, before);
+  const found = open(inside);
+  t.match(found.warnings.list, [
+    { code: 'geometry-guess', message: /first record stands at 327680, .* give offset= / },
+  ]);
+  t.equal(shown(found)[0]?.name, 'dmesg-mtdoops-80');
+  inside.fill(0xff, 131072, before);
+  t.same(codes(open(inside)), [], 'a bad block');
+});
+
 t.test('a size that does not fit is reported, then obeyed', async (t) => {
   const bytes = goldenImage('mtdoops-1');
   const backend = open(bytes, { record_size: '8K' });

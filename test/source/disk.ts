@@ -3,8 +3,9 @@
 
 import t from 'tap';
 import { open } from '../../lib/core.js';
-import { type BuiltPartition, gptDisk, mbrDisk } from '../builders/disk.js';
+import { type BuiltPartition, gptDisk, mbrDisk, nandDump } from '../builders/disk.js';
 import { HugeStorage } from '../builders/huge.js';
+import { logText, MtdDevice } from '../builders/mtdoops.js';
 import { SPECIMENS } from '../builders/specimens.js';
 import { tarArchive } from '../builders/tar.js';
 import { goldenImage } from '../fixture-path.js';
@@ -81,4 +82,55 @@ t.test('a partition over all others does not hide what is in them', async (t) =>
     { code: 'search-ended', message: /overlaps another one: partition 1; part=1 opens/ },
     { code: 'partition-found', message: /partition 2 "pstore"/ },
   ]);
+});
+
+t.test('a partition by its PARTUUID or label, as fstab and the kernel name it', async (t) => {
+  const image = goldenImage('v2');
+  const count = image.length / 512;
+  const disk = gptDisk(count + 200, 512, [{ name: 'crash', first: 64, count }]);
+  disk.set(image, 64 * 512);
+  const sizeOf = (part: string) => [...open(disk, { keys: { part } })].length;
+  const uuid = '33221100-5544-7766-8899-aabbccddee01';
+  const wanted = sizeOf('1');
+  for (const part of ['crash', 'PARTLABEL=crash', uuid, `PARTUUID=${uuid.toUpperCase()}`]) {
+    t.equal(sizeOf(part), wanted, part);
+  }
+  for (const part of ['PARTUUID=crash', `PARTLABEL=${uuid}`, 'PARTUUID=1']) {
+    t.throws(() => sizeOf(part), { code: 'EINVAL', message: /no partition is called/ });
+  }
+});
+
+t.test('the dump of a chip in a partition that is larger', async (t) => {
+  const image = goldenImage('v2');
+  const wanted = [...open(image)].map(({ name, size }) => [name, size]);
+  for (const [data, spare] of [
+    [512, 16],
+    [2048, 112],
+    [4096, 224],
+  ] as const) {
+    const dump = nandDump(image, data, spare);
+    const count = Math.ceil(dump.length / 512) + 3;
+    const disk = gptDisk(count + 200, 512, [{ name: 'pstore', first: 100, count }]);
+    disk.set(dump, 100 * 512);
+    const given: Record<string, string>[] = [{}, { part: 'pstore' }, { part: '1', oob: `${data}+${spare}` }];
+    for (const keys of given) {
+      const store = open(disk, { keys });
+      t.same(
+        Array.from(store, ({ name, size }) => [name, size]),
+        wanted,
+        `${data}+${spare} ${Object.keys(keys)}`,
+      );
+    }
+  }
+  // Records that begin at no multiple of 4096 before the spare bytes are out.
+  const device = new MtdDevice({ size: 262144, recordSize: 4096 });
+  for (let i = 0; i < 4; i++) device.oops(logText(4000, i), 1_600_000_000_000_000_000n + BigInt(i));
+  device.bytes.copyWithin(65536 + 4096, 0, 16384).fill(0xff, 0, 16384);
+  const dump = nandDump(device.bytes, 2048, 64);
+  const disk = gptDisk(1000, 512, [{ name: 'oops', first: 100, count: dump.length / 512 }]);
+  disk.set(dump, 100 * 512);
+  t.same(
+    Array.from(open(disk), ({ id }) => id),
+    [17, 18, 19, 20],
+  );
 });

@@ -32,6 +32,14 @@ t.test('spare bytes are left out, unless a given size of records counts them', a
   t.same(left(file, { oob: 'none' }), { size: file.size, codes: [] });
 });
 
+t.test('a dump of flash that was filled up to a whole sector is as it was', async (t) => {
+  const { size, codes } = left(dump(), {});
+  const file = dump();
+  const bytes = new Uint8Array(Math.ceil((file.size - 2112) / 512) * 512);
+  file.read(bytes.subarray(0, file.size - 2112), 0);
+  t.same(left(new MemoryStorage(bytes, { path: 'dump.nand' }), {}), { size: size - 2048, codes });
+});
+
 t.test('the chunks of an Android sparse file are read once, however many of its regions are opened', async (t) => {
   const image = goldenImage('v2');
   const medium = new MemoryStorage(androidSparse(4096, [{ raw: image }]), { path: 'image.simg' });

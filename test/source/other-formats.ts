@@ -24,6 +24,16 @@ t.test('formats by their magic numbers', (t) => {
     [0x10040, '_BHRfS_M', /btrfs/, /mount/],
     [0, 'UBI#', /UBI/, /volume/],
     [257, 'ustar', /tar/, /tar -x/],
+    [0, '\xa8\x19\x01\x73\x61\x8f\x23\xfd', /s390/, /zgetdump/],
+    [0, '\x7fVirtualBox SavedState V2.0', /VirtualBox/, /dumpvmcore/],
+    [0, 'EVF\x09\x0d\x0a\xff\0', /EnCase/, /ewfexport/],
+    [0, 'QED\0', /QED/, /qemu-img/],
+    [0, 'VNDRBOOT', /Android boot/, /partition/],
+    [0, '\x19\x85\x20\x03', /JFFS2/, /mount/],
+    [4096, '\xfc\x4e\x2b\xa9', /RAID/, /mdadm/],
+    [0, '070701', /cpio/, /cpio -i/],
+    [0, `FILE${'\0'.repeat(20)}SYSDUMP.77AB01C`, /platform dump/, /folder/],
+    [0, '\x5d\0\0\x80\0', /lzma/, /unlzma/],
   ] as const) {
     const found = otherFormat(image(offset, bytes))!;
     t.match(found.name, name);

@@ -19,6 +19,7 @@ import {
   splitCommas,
   updateMsOf,
 } from '../../lib/source/sources.js';
+import { gptDisk } from '../builders/disk.js';
 import { buildFadump } from '../builders/fadump.js';
 import { goldenImage } from '../fixture-path.js';
 
@@ -466,6 +467,27 @@ t.test('the same bytes twice', (t) => {
   t.match(errorOf(() => open(overlapping))?.message, /same file/);
   t.same(open(['two.raw,size=512K', 'two.raw,offset=512K']).opened.length, 2, 'two parts that do not overlap');
   t.end();
+});
+
+t.test('several partitions of one disk, but none of them twice', async (t) => {
+  const images = [S1, goldenImage('s3')];
+  const firsts = [64, 64 + S1.length / 512];
+  const partitions = images.map((image, i) => ({ name: `p${i}`, first: firsts[i]!, count: image.length / 512 }));
+  const disk = gptDisk(firsts[1]! + images[1]!.length / 512 + 64, 512, partitions);
+  images.forEach((image, i) => {
+    disk.set(image, firsts[i]! * 512);
+  });
+  writeFileSync('disk.raw', disk);
+  for (const ro of ['', ',ro']) {
+    const { opened, failed } = openSources([`disk.raw,part=1${ro}`, `disk.raw,part=p1${ro}`], OPTIONS);
+    t.equal(opened.length, 2);
+    t.same(failed, []);
+    for (const { backend } of opened) backend.close();
+  }
+  const { opened, failed } = openSources(['disk.raw,part=1', 'disk.raw,part=p0'], OPTIONS);
+  t.equal(opened.length, 1);
+  t.match(failed, [{ error: { code: 'EINVAL', message: /are the same file; give it once/ } }]);
+  for (const { backend } of opened) backend.close();
 });
 
 t.test('parts of one file are written through one lock', (t) => {

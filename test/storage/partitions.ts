@@ -19,6 +19,8 @@ t.test('a GPT, with sectors of any size', async (t) => {
     t.match(tables(disk), [{ partitions: [{}, pstore], damage: /first copy is damaged/ }]);
     disk.fill(0, sectorSize, 2 * sectorSize);
     t.match(tables(disk), [{ partitions: [{}, pstore], damage: /first copy is lost/ }]);
+    disk.fill(0, 0, 6 * sectorSize);
+    t.match(tables(disk), [{ partitions: [{}, pstore], damage: /first copy is lost/ }], 'all before it is lost');
   }
 });
 

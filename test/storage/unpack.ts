@@ -1,6 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { openImage } from '../../lib/storage/file.js';
 import { readRange } from '../../lib/storage/storage.js';
@@ -10,6 +11,7 @@ import { qcow2 } from '../builders/qcow2.js';
 import { goldenImage } from '../fixture-path.js';
 import { pstorefuse } from '../mounted.js';
 
+const isMissing = spawnSync('qemu-img', ['--version']).error !== undefined;
 const folder = t.testdir({});
 const IMAGE = goldenImage('s1');
 const plain = join(folder, 'plain');
@@ -53,6 +55,21 @@ t.test('a cut file gives what it has', async (t) => {
   t.throws(() => unpack(path, packedFile(path)!, warnings), { code: 'EBADMSG', message: /cannot be unpacked/ });
 });
 
+t.test('what was packed more than once', async (t) => {
+  const path = join(folder, 'twice');
+  writeFileSync(path, gzipSync(gzipSync(IMAGE)));
+  const storage = unpack(path, packedFile(path)!, new Warnings());
+  t.equal(Buffer.compare(readRange(storage, 0, storage.size), IMAGE), 0);
+  storage.close();
+  const disk = join(folder, 'disk.gz');
+  writeFileSync(disk, gzipSync(qcow2(IMAGE)));
+  const open = () => unpack(disk, packedFile(disk)!, new Warnings());
+  if (isMissing) t.throws(open, { message: /install qemu-img/ });
+  else t.equal(Buffer.compare(readRange(open(), 0, IMAGE.length), IMAGE), 0, 'a disk that is packed');
+  writeFileSync(disk, gzipSync(Buffer.concat([Buffer.from('514649fb00000003', 'hex'), Buffer.alloc(4088, 0x5a)])));
+  t.throws(open, { code: 'EBADMSG', message: /is a qcow2 disk/ });
+});
+
 t.test('what is not packed, and what only qemu-img reads', async (t) => {
   t.equal(packedFile(plain), undefined);
   writeFileSync(join(folder, 'empty'), '');
@@ -64,7 +81,6 @@ t.test('what is not packed, and what only qemu-img reads', async (t) => {
   t.throws(() => unpack(disk, packed, new Warnings()), { code: 'EBADMSG', message: /is a qcow2 disk/ });
 });
 
-const isMissing = spawnSync('qemu-img', ['--version']).error !== undefined;
 t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not installed' }, async (t) => {
   for (const golden of ['efi-oops3', 's1']) {
     // So a program would take it for an address.
@@ -82,6 +98,26 @@ t.test('a disk of a virtual machine', { skip: isMissing && 'qemu-img is not inst
     const names = (path: string) => pstorefuse('ls', path).stdout;
     t.not(names(disk), '');
     t.equal(names(disk), names(`${disk}.raw`), 'ls shows the same records');
+  }
+});
+
+t.test('disks that only qemu-img makes', { skip: isMissing && 'qemu-img is not installed' }, async (t) => {
+  const raw = goldenImage('s1');
+  const plain = join(folder, 'plain.raw');
+  writeFileSync(plain, raw);
+  for (const [format, name] of [
+    ['vdi', 'vdi'],
+    ['vmdk', 'vmdk'],
+    ['vpc', 'VHD'],
+    ['vhdx', 'VHDX'],
+  ] as const) {
+    const disk = join(folder, `plain.${format}`);
+    t.equal(spawnSync('qemu-img', ['convert', '-O', format, plain, disk]).status, 0);
+    const packed = packedFile(disk)!;
+    t.same(packed, { kind: 'disk', name });
+    const storage = unpack(disk, packed, new Warnings());
+    t.equal(Buffer.compare(readRange(storage, 0, raw.length), raw), 0, `${format}, byte by byte`);
+    storage.close();
   }
 });
 

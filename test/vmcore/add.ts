@@ -171,7 +171,7 @@ t.test('what the kernel refuses, and what cannot be added to', (t) => {
       'a',
       1,
       'EBADMSG',
-      /the file ends at 4200; a dump can be added to a vmcore with whole/,
+      /the file ends at 4200, inside the note segment of program header 0 .*: copy all of it; a dump can be added to/,
     ],
     [
       'cut program headers',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { hasSignature, KDUMP_SIGNATURE, kdumpNotes, readKdumpHeader } from '../../lib/vmcore/kdump.js';
+import { hasSignature, KDUMP_SIGNATURE, kdumpNotes, kdumpVmcoreinfo, readKdumpHeader } from '../../lib/vmcore/kdump.js';
 import { type KdumpLayout, kdump } from '../builders/vmcore.js';
 
 const LAYOUTS: KdumpLayout[] = ['lp64', 'ilp32-align8', 'ilp32-align4', 'ilp32-time64'];
@@ -23,6 +23,9 @@ t.test('headers of every machine', (t) => {
           narrow,
         });
         const readings = kdumpNotes(header, image.subarray(block, block + 104));
+        const infos = kdumpVmcoreinfo({ ...header, version: 3 }, image.subarray(block, block + 104));
+        const told = infos.find((one) => one.layout === (layout === 'ilp32-time64' ? 'ilp32-align8' : layout));
+        t.match(told, { size: 16n, offset: BigInt(block + 104 + 64) });
         const wanted = layout === 'ilp32-time64' ? 'ilp32-align8' : layout;
         const reading = readings.find((notes) => notes.layout === wanted);
         t.same(reading, { layout: wanted, offset: BigInt(block + 104), size: 64n }, `${endian} ${layout}`);

@@ -6,21 +6,31 @@ import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
 import { Warnings } from '../../lib/warnings.js';
-import { BE32, BE64, concat, elfHeaders, LE64, type Machine, vmcoreinfo, Writer } from '../builders/vmcore.js';
+import {
+  BE32,
+  BE64,
+  concat,
+  deviceDump,
+  elfHeaders,
+  LE64,
+  type Machine,
+  vmcoreinfo,
+  Writer,
+} from '../builders/vmcore.js';
 
 /** s390, where virtual addresses below 2^52 are the physical ones. */
 const IDENTITY = 22;
 const MEMORY_AT = 0x10000;
 
 /** A core with VMCOREINFO and one range of memory. */
-function core(machine: Machine, info: string, memory: Uint8Array): Uint8Array {
-  const notes = vmcoreinfo(machine, info);
+function core(machine: Machine, info: string, memory: Uint8Array, eMachine = IDENTITY, more?: Uint8Array): Uint8Array {
+  const notes = concat(more ?? new Uint8Array(0), vmcoreinfo(machine, info));
   const notesAt = machine.bits === 64 ? 64 + 2 * 56 : 52 + 2 * 32;
   const segments = [
     { type: 4, offset: notesAt, filesz: notes.length },
     { type: 1, offset: notesAt + notes.length, filesz: memory.length, paddr: MEMORY_AT },
   ];
-  return concat(elfHeaders(machine, segments, { eMachine: IDENTITY }), notes, memory);
+  return concat(elfHeaders(machine, segments, { eMachine }), notes, memory);
 }
 
 function log(image: Uint8Array): { text: string | undefined; warnings: string[]; mtimeNs: bigint | null | undefined } {
@@ -41,6 +51,8 @@ interface Message {
   readonly ns: number;
   /** 1 committed, 2 finalized, 3 may be used again. */
   readonly state?: number;
+  /** Its text did not fit: FAILED_LPOS. */
+  readonly isLost?: boolean;
 }
 
 /** The three rings of Linux 5.10 and later, with the members in an order of their own. */
@@ -64,7 +76,7 @@ function prb(machine: Machine, messages: readonly Message[], first: number, text
     .u32(textBits);
   put(ringAt, ring);
   let lpos = 0;
-  for (const [i, { text, ns, state = 2 }] of messages.entries()) {
+  for (const [i, { text, ns, state = 2, isLost }] of messages.entries()) {
     const id = first + i;
     let begin = lpos;
     let next = begin + word + Math.ceil(text.length / word) * word;
@@ -73,7 +85,7 @@ function prb(machine: Machine, messages: readonly Message[], first: number, text
       put(dataAt, new Writer(endian).word(id, bits).text(text));
     } else put(dataAt + (begin % size), new Writer(endian).word(id, bits).text(text));
     lpos = next;
-    if (text === '') [begin, next] = [3, 3];
+    if (text === '') [begin, next] = isLost ? [1, 1] : [3, 3];
     const desc = new Writer(endian)
       .word(BigInt(id) | (BigInt(state) * top), bits)
       .word(begin, bits)
@@ -115,6 +127,7 @@ t.test('the ring buffer of Linux 5.10 and later', (t) => {
     { text: 'two\nlines\there', ns: 1_234_567_891 },
     { text: 'being written', ns: 5, state: 0 },
     { text: '', ns: 2_000_000_000 },
+    { text: '', ns: 2_000_000_001, isLost: true },
     { text: 'a bell \x07 and \xe4', ns: 123_456_000_000_999 },
     { text: 'not finalized', ns: 123_457_000_000_000, state: 1 },
   ];
@@ -146,7 +159,7 @@ t.test('damage: what is there is shown, and it is said', (t) => {
   const memory = prb(LE64, messages, 0);
   const cut = log(core(LE64, prbInfo(LE64), memory.subarray(0, memory.length - 900)));
   t.match(cut.text, /message 0/);
-  t.match(cut.warnings, [/not whole: vmcore: the kernel's memory at 0x[0-9a-f]+ is not in this dump/]);
+  t.match(cut.warnings, [/not whole: the kernel's memory at 0x[0-9a-f]+ is not in this dump/]);
   const none = log(core(LE64, prbInfo(LE64), memory.subarray(0, 8)));
   t.equal(none.text, undefined);
   t.match(none.warnings, [/no device dumps, and no kernel log can be read.*is not in this dump/]);
@@ -154,6 +167,46 @@ t.test('damage: what is there is shown, and it is said', (t) => {
   t.match(zeros.warnings, [/no kernel log can be read/]);
   const lacking = log(core(LE64, prbInfo(LE64).replace(/OFFSET\(printk_info.text_len\).*\n/, ''), memory));
   t.match(lacking.warnings, [/VMCOREINFO has no OFFSET\(printk_info.text_len\)/]);
+  t.end();
+});
+
+t.test('a log that cannot be read is not passed over beside device dumps', (t) => {
+  const memory = prb(LE64, [{ text: 'a message', ns: 5 }], 0);
+  const dump = deviceDump(LE64, 'eth0', new Uint8Array(8));
+  const whole = core(LE64, prbInfo(LE64), memory, IDENTITY, dump);
+  t.same(log(whole).warnings, []);
+  const head = log(whole.subarray(0, whole.length - memory.length));
+  t.same(head, { text: undefined, warnings: [], mtimeNs: undefined }, 'the beginning of a dump, as somebody wanted it');
+  const cut = log(whole.subarray(0, whole.length - memory.length + 4));
+  t.equal(cut.text, undefined);
+  t.match(cut.warnings, [
+    /cannot be read, and is not shown: the kernel's memory at 0x10000 is not in this dump, which was cut: copy all of it$/,
+  ]);
+  t.end();
+});
+
+t.test('machines whose kernels map memory in one piece', (t) => {
+  const machines = [
+    { machine: BE32, eMachine: 8, at: 0x8000_0000n },
+    { machine: BE64, eMachine: 8, at: 0x9800_0000_0000_0000n },
+    { machine: BE64, eMachine: 8, at: 0xffff_ffff_8000_0000n },
+    { machine: BE32, eMachine: 20, at: 0xc000_0000n },
+    { machine: BE32, eMachine: 40, at: 0xc000_0000n },
+    { machine: LE64, eMachine: 258, at: 0x9000_0000_0000_0000n },
+  ];
+  for (const { machine, eMachine, at } of machines) {
+    const memory = prb(machine, [{ text: 'a message', ns: 5 }], 0);
+    const fields = new DataView(memory.buffer);
+    const little = machine.endian === 'little';
+    // Pointers: to the ring, and in it to descriptors, infos and texts.
+    for (const place of [0, 16, 16 + machine.bits / 8, 16 + machine.bits / 2]) {
+      if (machine.bits === 64) fields.setBigUint64(place, fields.getBigUint64(place, little) + at, little);
+      else fields.setUint32(place, fields.getUint32(place, little) + Number(at), little);
+    }
+    const info = prbInfo(machine).replace(/prb\)=.*/, `prb)=${(at + BigInt(MEMORY_AT)).toString(16)}`);
+    const { text, warnings } = log(core(machine, info, memory, eMachine));
+    t.same({ text, warnings }, { text: '[    0.000000] a message\n', warnings: [] }, at.toString(16));
+  }
   t.end();
 });
 

@@ -6,8 +6,9 @@ import {
   isDeviceDump,
   isVmcoreinfo,
   type NoteEnd,
-  noteAlign,
+  notePadding,
   noteTypeName,
+  PADDED_TO_4,
   padded,
   walkNotes,
 } from '../../lib/vmcore/note.js';
@@ -168,35 +169,45 @@ t.test('any bytes: a walk ends, and stays inside', (t) => {
   t.end();
 });
 
-t.test('notes padded to 8 where those padded to 4 make no sense', (t) => {
-  const padTo8 = (name: string, type: number, desc: Uint8Array) => {
-    const writer = new Writer('little').u32(name.length).u32(desc.length).u32(type).text(name).align(8);
-    return writer.raw(desc).align(8).done();
+t.test('notes padded to 8, in any way, where those padded to 4 make no sense', (t) => {
+  type Shape = readonly [name: string, type: number, desc: Uint8Array];
+  const notes: Shape[] = [
+    ['CORE\0', 1, new Uint8Array(12).fill(1)],
+    ['LINUX\0\0\0', 0x700, new Uint8Array(45).fill(0x61)],
+    ['VMCOREINFO\0', 0, Buffer.from('PAGESIZE=4096\n')],
+    ['CORE\0', 1, new Uint8Array(20).fill(2)],
+  ];
+  const header = ([name, type, desc]: Shape) =>
+    new Writer('little').u32(name.length).u32(desc.length).u32(type).text(name);
+  const to8 = (length: number) => new Uint8Array(-length & 7);
+  const ways: Record<string, (shape: Shape) => Uint8Array> = {
+    'as the gABI says': (shape) => header(shape).align(8).raw(shape[2]).align(8).done(),
+    'each part': (shape) => header(shape).raw(to8(shape[0].length)).raw(shape[2]).raw(to8(shape[2].length)).done(),
+    'each note': (shape) => header(shape).align(4).raw(shape[2]).align(8).done(),
   };
-  const wide = concat(
-    padTo8('CORE\0', 1, new Uint8Array(12).fill(1)),
-    padTo8('LINUX\0\0\0', 0x700, new Uint8Array(50).fill(0x61)),
-    padTo8('VMCOREINFO\0', 0, Buffer.from('PAGESIZE=4096\n')),
-  );
   const source = (bytes: Uint8Array) => ({
     bytes: (offset: number, length: number) => bytes.subarray(offset, offset + length),
   });
-  t.equal(noteAlign(source(wide), 0, wide.length, 'little'), 8);
-  const found = [...walkNotes(source(wide), 0, wide.length, 'little', 8)];
-  t.same(
-    found.map(({ name, descsz }) => [name, descsz]),
-    [
-      ['CORE', 12],
-      ['LINUX', 50],
-      ['VMCOREINFO', 14],
-    ],
-  );
+  for (const [way, padded] of Object.entries(ways)) {
+    const bytes = concat(...notes.map(padded));
+    const padding = notePadding(source(bytes), 0, bytes.length, 'little');
+    t.not(padding, PADDED_TO_4, way);
+    t.same(
+      [...walkNotes(source(bytes), 0, bytes.length, 'little', padding)].map(({ name, descOffset, descEnd }) => [
+        name,
+        Buffer.from(bytes.subarray(descOffset, descEnd)).toString('hex'),
+      ]),
+      notes.map(([name, , desc]) => [name.replace(/\0+$/, ''), Buffer.from(desc).toString('hex')]),
+      way,
+    );
+    const size = encodeDeviceDumpHeader(new Uint8Array(43), 8, 'little', padding).length;
+    t.equal(size, way === 'as the gABI says' ? 68 : 64);
+  }
   const narrow = concat(
     note(LE64, 'CORE\0', 1, new Uint8Array(12).fill(1)),
     note(LE64, 'CORE\0', 2, new Uint8Array(3)),
   );
-  t.equal(noteAlign(source(narrow), 0, narrow.length, 'little'), 4);
-  t.equal(noteAlign(source(new Uint8Array(99).fill(7)), 0, 99, 'little'), 4, 'neither makes sense');
-  t.equal(encodeDeviceDumpHeader(new Uint8Array(43), 8, 'little', 8).length, 68);
+  t.equal(notePadding(source(narrow), 0, narrow.length, 'little'), PADDED_TO_4);
+  t.equal(notePadding(source(new Uint8Array(99).fill(7)), 0, 99, 'little'), PADDED_TO_4, 'none makes sense');
   t.end();
 });
