@@ -3,17 +3,10 @@
 import type { Abi } from '../pstore/abi.js';
 import { GUESS, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { detectAbi } from './detect-abi.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { type RingMark, type SizeConfidence, wrappedSize } from './evidence.js';
-import {
-  BUFFER_HEADER_SIZE,
-  type Generation,
-  isNanoseconds,
-  MAX_DMESG_HEADER_SIZE,
-  readBufferHeader,
-  readDmesgHeader,
-  zoneSignature,
-} from './format.js';
+import { BUFFER_HEADER_SIZE, type Generation, readBufferHeader, zoneSignature } from './format.js';
 import { type FrontEvidence, findFront } from './front.js';
 import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import { findMarks, type Mark } from './marks.js';
@@ -55,9 +48,6 @@ export interface Known {
 
 /** Bytes from the beginning in which headers are searched. */
 export const SEARCHED = PSTORE_BLK_CAP;
-
-/** Records whose headers vote on the machine. */
-const MAX_VOTERS = 1024;
 
 /**
  * @param marks where headers stand, which are looked for otherwise
@@ -242,13 +232,22 @@ function dmesgMarks(marks: readonly Mark[]): readonly Mark[] {
   return dmesg.some(({ magic, formatted }) => magic || formatted) ? dmesg.filter(({ doubtful }) => !doubtful) : dmesg;
 }
 
-/** The generation and byte order that most marks speak for; a mark with signature and magic counts most. */
-function voteOnFormat(
-  marks: readonly Mark[],
-  only: Generation | undefined,
-): { generation: Generation; endian: 'little' | 'big' } | undefined {
-  let best: { generation: Generation; endian: 'little' | 'big' } | undefined;
-  let most = 0;
+/** A format, and how much speaks for it. */
+export interface FormatVote {
+  readonly generation: Generation;
+  readonly endian: 'little' | 'big';
+  readonly votes: number;
+}
+
+/**
+ * The generation and byte order that most marks speak for; a mark with signature and magic counts most. Of two with as
+ * many it is the one whose record the image begins with.
+ */
+export function voteOnFormat(marks: readonly Mark[], only?: Generation): FormatVote | undefined {
+  const [first] = marks;
+  const isFirst = (vote: FormatVote) =>
+    first?.offset === 0 && first.magic && first.generation === vote.generation && first.endian === vote.endian;
+  let best: FormatVote | undefined;
   for (const generation of ['pstore_blk', 'blkoops'] as const) {
     if (only !== undefined && only !== generation) continue;
     for (const endian of ['little', 'big'] as const) {
@@ -258,60 +257,11 @@ function voteOnFormat(
         if (mark.generation === generation) votes += mark.signed && mark.magic ? 16 : mark.signed ? 4 : 1;
         else if (mark.generation === null && only !== undefined) votes += 1;
       }
-      if (votes > most) [most, best] = [votes, { generation, endian }];
+      const vote = { generation, endian, votes };
+      if (votes > (best?.votes ?? 0) || (votes > 0 && votes === best?.votes && isFirst(vote))) best = vote;
     }
   }
   return best;
-}
-
-/** Alignment and word size, each by the majority of the records: one damaged header must not change the machine. */
-function detectAbi(
-  storage: Storage,
-  dmesg: readonly Mark[],
-  generation: Generation,
-  endian: 'little' | 'big',
-): { abi: Abi; proven: boolean; alignProven: boolean; wordBitsProven: boolean } {
-  const candidates: Abi[] = [
-    { endian, wordBits: 64, align: 8 },
-    { endian, wordBits: 32, align: 8 },
-    { endian, wordBits: 32, align: 4 },
-  ];
-  const votes = candidates.map(() => 0);
-  let voters = 0;
-  for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MAX_VOTERS)) {
-    const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
-    if (bytes.length < MAX_DMESG_HEADER_SIZE) continue;
-    voters++;
-    const scores = candidates.map((abi) => plausibility(bytes, abi));
-    const best = Math.max(...scores);
-    scores.forEach((score, i) => {
-      if (score === best) votes[i]!++;
-    });
-  }
-  // Where padding is zero, a little-endian machine's nanoseconds read the same with 4 and with 8 bytes: no majority
-  // against 64 bits.
-  const most = candidates.findIndex((_, i) => votes[i]! * 2 >= voters);
-  const abi = candidates[most < 0 ? votes.indexOf(Math.max(...votes)) : most]!;
-  const isRivalled = (field: 'align' | 'wordBits') =>
-    candidates.some((other, i) => other[field] !== abi[field] && votes[i]! * 2 >= voters);
-  return {
-    abi,
-    proven: voters > 0,
-    alignProven: voters > 0 && !isRivalled('align'),
-    wordBitsProven: !isRivalled('wordBits'),
-  };
-}
-
-/** How many fields of a dmesg header are what a kernel would write, if the machine is this one. */
-function plausibility(bytes: Uint8Array, abi: Abi): number {
-  const header = readDmesgHeader(bytes, abi);
-  let score = 0;
-  if (header.seconds >= 0n && header.seconds < 1n << 34n) score += 2;
-  if (isNanoseconds(header.nanoseconds)) score += 2;
-  if (header.compressed <= 1) score += 1;
-  if (header.reason >= 1 && header.reason <= 6) score += 2;
-  if (header.counter >= 0 && header.counter < 1 << 24) score += 1;
-  return score;
 }
 
 /** Whether dmesg zones of these sizes begin where headers stand. @returns how many of the image's dmesg headers fit */
