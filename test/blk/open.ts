@@ -143,13 +143,24 @@ t.test('records behind the zone where blkoops stops are counted, wherever they s
       [
         {
           code: 'zone-invalid',
-          message: /dmesg zone 3 at offset 196608 has no signature.*; 4 zones after it that had records can be/,
+          message: /dmesg zone 3 at offset 196608 has no signature.*; 4 zones after it that hold data can be/,
         },
       ],
     );
   }
   const full = large('blkoops', 65536, [...Array(MIB / 65536).keys()], MIB);
   t.same(open(full).warnings, [], 'where no zone is without a signature, nothing is hidden');
+});
+
+t.test('what was erased behind that zone is not promised to salvage', async (t) => {
+  const said = (erased: readonly number[]) => {
+    const image = large('blkoops', 65536, [0, 1, 2, 4, 6], MIB);
+    for (const index of erased) image.erase(image.kmsgZones[index]!);
+    return open(image).warnings.find(({ code }) => code === 'zone-invalid')?.message;
+  };
+  t.match(said([]), /; 2 zones after it that hold data can be seen with salvage$/);
+  t.match(said([4]), /; 1 zone after it that holds data can be seen with salvage, and 1 zone after it was erased$/);
+  t.match(said([4, 6]), /stops looking; 2 zones after it were erased$/);
 });
 
 t.test('kmsg_size=0 where there are dmesg zones', async (t) => {
