@@ -6,11 +6,12 @@ import { readRange, type Storage } from '../storage/storage.js';
 import { detectAbi } from './detect-abi.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { type RingMark, type SizeConfidence, wrappedSize } from './evidence.js';
+import { isFirstZone } from './first-zone.js';
 import { BUFFER_HEADER_SIZE, type Generation, readBufferHeader, zoneSignature } from './format.js';
 import { type FrontEvidence, findFront } from './front.js';
 import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import { findMarks, type Mark } from './marks.js';
-import { findStride, type Stride, usualPart } from './stride.js';
+import { findStride, type Stride, type StrideEvidence, usualPart } from './stride.js';
 import { type ToldDialect, tellDialect } from './tell-dialect.js';
 
 export interface Detected {
@@ -102,12 +103,13 @@ type Sized = Pick<Detected, 'sizes' | 'confidence' | 'kmsgOffset' | 'kmsgOffsetP
 function sizesOfMainline(evidence: ZoneEvidence): Sized {
   const { told, marks, dmesg, given, storage, abi, wordBitsProven, formatted } = evidence;
   const { kmsgSize } = given;
-  const unaided = findStride({ own: marks, dmesg }, told.dialect, storage, undefined, formatted);
+  const unaided = findStride({ own: marks, dmesg, abi }, told.dialect, storage, undefined, formatted);
   const stride =
-    kmsgSize === undefined ? unaided : findStride({ own: marks, dmesg }, told.dialect, storage, kmsgSize, formatted);
+    kmsgSize === undefined
+      ? unaided
+      : findStride({ own: marks, dmesg, abi }, told.dialect, storage, kmsgSize, formatted);
   // Where the dmesg zones are to be left out, they are there nevertheless: no other zone reaches into them.
   const front = findFront({ ...evidence, kmsgOffset: (stride ?? unaided)?.base });
-  const inFront = marks.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < (stride?.base ?? 0));
   return {
     stride: unaided,
     sizes: { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 },
@@ -117,7 +119,7 @@ function sizesOfMainline(evidence: ZoneEvidence): Sized {
       kmsgSize: stride?.confidence ?? (kmsgSize === undefined ? GUESS : PROVEN),
     },
     kmsgOffset: stride?.base,
-    kmsgOffsetProven: stride !== undefined && (formatted || inFront || stride.base < stride.size),
+    kmsgOffsetProven: stride !== undefined && (formatted || isFirstZone(stride, marks, storage)),
   };
 }
 
@@ -137,20 +139,22 @@ function sizesOfDmesgFirst({
 }: ZoneEvidence): Sized | undefined {
   const { dialect } = told;
   const last = dmesg.at(-1)?.offset ?? 0;
+  const from = given.kmsgSize === undefined ? beginningOf({ own: marks, dmesg, abi }, dialect, storage) : 0;
   const isRing = ({ type, signed, offset }: Mark) => type === 'pmsg' && signed && offset > last;
   const hasRing = dialect.order.includes('pmsg') && given.pmsgSize !== 0;
   const ring = hasRing
     ? (marks.find(isRing) ?? ringBeyond(storage, abi, given.kmsgSize ?? distanceOf(dmesg)))
     : undefined;
   const find = (size: number | undefined) =>
-    findStride({ own: marks, dmesg }, dialect, storage, size, formatted, ring?.offset);
+    findStride({ own: marks, dmesg, abi, from }, dialect, storage, size, formatted, ring?.offset);
   const unaided = find(undefined);
   const stride = given.kmsgSize === undefined ? unaided : find(given.kmsgSize);
   if (!stride && !ring && given.kmsgSize === undefined) return undefined;
-  const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset) : 0);
+  const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset - from) : 0);
   const known = given.pmsgSize ?? (ring && wrappedSize(ring, total));
   const pmsgSize = known ?? (ring ? Math.floor((total - ring.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE : 0);
   const found = stride?.confidence ?? (given.kmsgSize === undefined ? GUESS : PROVEN);
+  const areSizesGiven = given.kmsgSize !== undefined && given.pmsgSize !== undefined;
   return {
     stride: unaided,
     sizes: { ...NO_ZONES, kmsgSize, pmsgSize },
@@ -159,10 +163,27 @@ function sizesOfDmesgFirst({
       kmsgSize: found,
       pmsgSize: known !== undefined || !dialect.order.includes('pmsg') ? PROVEN : GUESS,
     },
-    kmsgOffset: 0,
+    kmsgOffset: from,
     kmsgOffsetProven: true,
-    ...(ring && usedBefore(ring.offset, kmsgSize, pmsgSize, total)),
+    ...(ring && !areSizesGiven && usedBefore({ from, kmsgSize, pmsgSize, total }, ring.offset)),
   };
+}
+
+/** Zones of other sizes are rare: modules' parameters are in KiB, and multiples of 4. */
+const USUAL_MULTIPLE = 4096;
+
+/**
+ * Where a partition begins that has its dmesg zones first: at its first header, where no zones from the image's beginning
+ * on can have that one. A kernel of these dialects uses zone after zone, so that each before the last has a header.
+ */
+function beginningOf(evidence: StrideEvidence, dialect: ZoneDialect, storage: Storage): number {
+  const [first, second] = evidence.dmesg;
+  const from = first?.offset ?? 0;
+  if (from === 0 || !first?.signed || !first.magic) return 0;
+  const needed = BUFFER_HEADER_SIZE[dialect.generation] + first.datalen;
+  if (!second) return from % USUAL_MULTIPLE !== 0 || from < needed ? from : 0;
+  const stride = findStride({ ...evidence, from }, dialect, storage, undefined, false);
+  return stride && from % stride.size !== 0 ? from : 0;
 }
 
 /** Bytes between the first two headers; 0 where there are none. */
@@ -188,14 +209,12 @@ function ringBeyond(storage: Storage, abi: Abi, kmsgSize: number): RingMark | un
 
 /** A kernel may be told to use less than the partition has: the ring is then not where all of it would put it. */
 function usedBefore(
-  ringOffset: number,
-  kmsgSize: number,
-  pmsgSize: number,
-  total: number,
+  { from, kmsgSize, pmsgSize, total }: { from: number; kmsgSize: number; pmsgSize: number; total: number },
+  ring: number,
 ): Pick<Sized, 'used'> | undefined {
-  if (kmsgSize === 0 || ringOffset % kmsgSize !== 0) return undefined;
-  if (Math.floor((total - pmsgSize) / kmsgSize) * kmsgSize === ringOffset) return undefined;
-  const used = Math.ceil((ringOffset + pmsgSize) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  if (kmsgSize === 0 || (ring - from) % kmsgSize !== 0) return undefined;
+  if (Math.floor((total - from - pmsgSize) / kmsgSize) * kmsgSize === ring - from) return undefined;
+  const used = from + Math.ceil((ring - from + pmsgSize) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
   return used <= total ? { used } : undefined;
 }
 

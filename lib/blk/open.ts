@@ -70,6 +70,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     symbols:
       kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms, COMPANIONS.kallsyms), kallsyms),
     cut,
+    isSizeGiven: found.given.has('kmsgSize'),
     strays: strays.slice(0, MAX_STRAYS),
     openDialect: found.detected?.told.isOpen ? nothingTells(found.geometry.dialect) : undefined,
     guessed: (type) =>

@@ -554,7 +554,8 @@ t.test('a partition inside a larger image is suspected when no key is given', (t
     ['pmsg behind 1 MiB', 'pstore_blk', within('s3', 1 << 20), '1M', true],
     ['pmsg behind 4 KiB', 'pstore_blk', within('s3', 4096), '4K', true],
     ['blkoops behind 1 MiB', 'blkoops', within('v1', 1 << 20), '1M', true],
-    ['blkoops whose zone 0 is lost', 'blkoops', within('v1', 65536), '64K', false],
+    ['blkoops whose zone 0 is lost', 'blkoops', within('v1', 0).fill(0, 0, 64), '64K', false],
+    ['blkoops behind erased bytes', 'blkoops', within('v1', 65536), '64K', true],
     ['the same on a disk with partitions', 'blkoops', within('v1', 65536, true), '64K', true],
     ['a partition alone', 'pstore_blk', goldenImage('s3'), '0', false],
   ];

@@ -67,7 +67,11 @@ const record = (i: number): RecordSpec => ({ body: `record ${i}\n`, seconds: 1_7
 
 function large(format: 'pstore_blk' | 'blkoops', kmsgSize: number, records: readonly number[], size = 24 * MIB) {
   const image = partition(size, { format });
-  if (format === 'pstore_blk') image.pmsg(65536, ['pmsg text']).console(131072, ['console text']).ftrace(0, 1);
+  if (format === 'pstore_blk')
+    image
+      .pmsg(65536, ['pmsg text'])
+      .console(131072, ['console text '.repeat(11_000)])
+      .ftrace(0, 1);
   image.kmsg(kmsgSize);
   for (const i of records) image.dmesg(i, record(i));
   return image;
@@ -93,7 +97,7 @@ t.test('the beginning of a large image tells its sizes; the rest is not read', a
       t.same(found.warnings, given.warnings, `${what}: and says nothing else`);
       t.same(found.info.geometry, given.info.geometry, `${what}: its sizes`);
       t.equal(found.info.confidence.kmsg_size, 1, `${what}: which are sure`);
-      t.ok(found.storage.count < 10 * MIB, `${what}: ${found.storage.count} bytes are read`);
+      t.ok(found.storage.count < 13 * MIB, `${what}: ${found.storage.count} bytes are read`);
     }
   }
 });
