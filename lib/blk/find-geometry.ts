@@ -124,7 +124,8 @@ function suspectedStart(
   if (isDmesgFirst(dialect) && rings.some(({ offset }) => offset === first.offset)) return undefined;
   const boot = readRange(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
   const hasPartitions = BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte);
-  const isErased = isDmesgFirst(dialect) && first.offset <= kmsgSize && isBlank(readRange(storage, 0, first.offset));
+  const isNear = isDmesgFirst(dialect) && first.offset <= Math.min(kmsgSize, USUAL_GAP);
+  const isErased = isNear && isBlank(readRange(storage, 0, first.offset));
   const gap = isErased ? 0 : isDmesgFirst(dialect) ? kmsgSize : USUAL_GAP - 1;
   return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;
 }

@@ -49,6 +49,9 @@ const MAX_LOST_BETWEEN = 8;
 /** Bytes from a zone's beginning of which not all are lost with its header. */
 const LOST_AT_MOST = 1024;
 
+/** More bytes after a dump than these are not looked at. */
+const LONGEST_BLANK = 4 << 20;
+
 /** Whether nothing stands from the end of the dump before it up to there, and something right after that. */
 function isBoundary(
   at: number,
@@ -59,7 +62,8 @@ function isBoundary(
   const before = matches.findLast(({ offset }) => offset < at);
   if (!before || before.datalen === 0 || before === newest) return false;
   const end = before.offset + BUFFER_HEADER_SIZE[generation] + before.datalen;
-  if (end >= at || isBlank(readRange(storage, at, Math.min(LOST_AT_MOST, size)))) return false;
+  if (end >= at || at - end > LONGEST_BLANK || isBlank(readRange(storage, at, Math.min(LOST_AT_MOST, size))))
+    return false;
   return isBlank(readRange(storage, end, at - end));
 }
 

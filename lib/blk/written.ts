@@ -49,13 +49,13 @@ export function newestDumps(
   );
   return dumps.slice(0, MAX_NEWEST).map(({ mark, next }) => {
     const isFilled = flushes === 'zone' && mark.datalen > 0;
-    return {
-      mark,
-      next,
-      reach: isFilled ? zerosEnd(mark, storage, next + BUFFER_HEADER_SIZE[generation]) : Number.POSITIVE_INFINITY,
-    };
+    const until = Math.min(next + BUFFER_HEADER_SIZE[generation], mark.offset + MAX_REACH);
+    return { mark, next, reach: isFilled ? zerosEnd(mark, storage, until) : Number.POSITIVE_INFINITY };
   });
 }
+
+/** Zones are seldom larger: a medium may go on for terabytes after the last one. */
+const MAX_REACH = 4 << 20;
 
 /** Bytes that are read at a time to see where zeros end. */
 export const FILL_CHUNK = 64 << 10;
