@@ -1,6 +1,6 @@
 // What speaks against a size of dmesg zones that fits better than any other.
 
-import { isBlank } from '../bytes.js';
+import { firstOther, isBlank } from '../bytes.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
@@ -27,18 +27,27 @@ export function doubtOf(
 ): StrideDoubt | undefined {
   const isPlaced = ({ mark }: Written) => mark.offset >= base && (mark.offset - base) % size === 0;
   const last = matches.at(-1)?.offset ?? 0;
-  for (const written of newest.filter(isPlaced)) {
+  for (const written of dialect.flushes === 'zone' ? newest.filter(isPlaced) : []) {
     const { offset } = written.mark;
-    if (dialect.flushes !== 'zone') continue;
     if (written.reach < size && offset + size <= storage.size) {
       return { what: `the dump at ${offset} does not fill its zone, as its kernel writes it`, offset };
     }
-    if (written.reach >= 2 * size && written.reach < Number.POSITIVE_INFINITY && offset + size < last) {
-      return { what: `after the dump at ${offset} stands a zone of zeros, and other dumps after that`, offset };
+    if (offset + size < last && isHole(written, size, storage)) {
+      return {
+        what: `after the dump at ${offset} stands a zone that was never written, and other dumps after that`,
+        offset,
+      };
     }
   }
   if (dialect.flushes === 'zone' || matches.length > FEW) return undefined;
   return halfLost(matches, size, dialect, storage);
+}
+
+/** Whether what would be the next zone may be the end of this one: zeros, or bytes of a dump that was erased. */
+function isHole({ mark, next, reach }: Written, size: number, storage: Storage): boolean {
+  if (next < mark.offset + 2 * size) return false;
+  if (mark.datalen > 0) return reach >= 2 * size && reach < Number.POSITIVE_INFINITY;
+  return firstOther(readRange(storage, mark.offset + size, ZONE_MULTIPLE), 0xff) >= 0;
 }
 
 /** Where a kernel writes no more than the dump, what else stands in its zone may be a zone that lost its header. */

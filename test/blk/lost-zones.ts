@@ -124,6 +124,7 @@ t.test('a partition of RFC v5 or a vendor that begins further on is listed from 
       const backend = openBytes(format === 'blkoops' ? blkoops : pstoreBlk, bytes, keys);
       t.same(namesOf(backend).length, 3, `${format} at ${at}`);
       t.ok(namesOf(backend).at(-1)?.endsWith('-2'));
+      t.match(backend.info().sourceKeys, new RegExp(`^offset=${at === 512 ? 512 : `${at / K}K`},size=6[04]K,`));
       const said = backend.warnings.list.find(({ code }) => code === 'geometry-guess');
       t.match(said?.message, /first zone header stands at .*, not at the beginning|is no multiple of/);
     }
