@@ -43,6 +43,8 @@ export interface Known {
   readonly generation?: Generation;
   readonly dialect?: ZoneDialect;
   readonly sizes?: Partial<ZoneSizes>;
+  /** The partition begins where these bytes do. */
+  readonly isPlaced?: boolean;
   /** Headers that begin after this offset are not looked for. */
   readonly until?: number;
 }
@@ -76,6 +78,7 @@ export function detectZones(
     marks: own,
     dmesg,
     given,
+    isPlaced: known.isPlaced === true || given.kmsgSize !== undefined,
     storage,
     abi,
     wordBitsProven,
@@ -94,6 +97,8 @@ interface ZoneEvidence extends Omit<FrontEvidence, 'kmsgOffset'> {
   readonly told: ToldDialect;
   /** Headers of dmesg zones. */
   readonly dmesg: readonly Mark[];
+  /** The partition begins where these bytes do. */
+  readonly isPlaced: boolean;
 }
 
 type Sized = Pick<Detected, 'sizes' | 'confidence' | 'kmsgOffset' | 'kmsgOffsetProven' | 'stride' | 'used'> &
@@ -132,6 +137,7 @@ function sizesOfDmesgFirst({
   marks,
   dmesg,
   given,
+  isPlaced,
   storage,
   abi,
   total,
@@ -139,7 +145,7 @@ function sizesOfDmesgFirst({
 }: ZoneEvidence): Sized | undefined {
   const { dialect } = told;
   const last = dmesg.at(-1)?.offset ?? 0;
-  const from = given.kmsgSize === undefined ? beginningOf({ own: marks, dmesg, abi }, dialect, storage) : 0;
+  const from = isPlaced ? 0 : beginningOf({ own: marks, dmesg, abi }, dialect, storage);
   const isRing = ({ type, signed, offset }: Mark) => type === 'pmsg' && signed && offset > last;
   const hasRing = dialect.order.includes('pmsg') && given.pmsgSize !== 0;
   const ring = hasRing
@@ -183,8 +189,12 @@ function beginningOf(evidence: StrideEvidence, dialect: ZoneDialect, storage: St
   const needed = BUFFER_HEADER_SIZE[dialect.generation] + first.datalen;
   if (!second) return from % USUAL_MULTIPLE !== 0 || from < needed ? from : 0;
   const stride = findStride({ ...evidence, from }, dialect, storage, undefined, false);
-  return stride && from % stride.size !== 0 ? from : 0;
+  if (!stride || from % stride.size === 0) return stride && from / stride.size > MAX_LOST_FIRST ? from : 0;
+  return from;
 }
+
+/** The headers of more zones than these are not lost, all of them at the beginning and none after that. */
+const MAX_LOST_FIRST = 2;
 
 /** Bytes between the first two headers; 0 where there are none. */
 function distanceOf([first, second]: readonly Mark[]): number {

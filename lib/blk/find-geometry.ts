@@ -27,8 +27,9 @@ export function findGeometry(
   const { keys, path, warnings } = context;
   const given = givenSizes(keys);
   const givenAs = givenDialect(keys, generation);
-  const isSeen = Object.keys(given).length === 0 && givenAs === undefined;
-  const known = { generation, sizes: given, ...(givenAs && { dialect: givenAs }) };
+  const isPlaced = keys.has('offset') || keys.has('size');
+  const isSeen = Object.keys(given).length === 0 && givenAs === undefined && !isPlaced;
+  const known = { generation, sizes: given, isPlaced, ...(givenAs && { dialect: givenAs }) };
   const detected = (isSeen ? seen : undefined) ?? detect(storage, known);
   const dialect = givenAs ?? detected?.told.dialect ?? dialectsOf(generation)[0]!;
   const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
@@ -45,7 +46,7 @@ export function findGeometry(
   const total = detected?.used ?? Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
   const kmsgOffset = areRingsGiven(given) || (isFirst && !isShifted) ? undefined : detected?.kmsgOffset;
   const geometry = withWholeZones(layOut(dialect, total, sizes, path, kmsgOffset), storage.size);
-  const isKnown = anyGiven || keys.has('offset') || keys.has('size');
+  const isKnown = anyGiven || isPlaced;
   const begins = isShifted ? geometry.kmsgOffset : isKnown ? undefined : suspectedStart(detected, storage, geometry);
   const found: Found = {
     geometry,

@@ -116,7 +116,7 @@ t.test('a partition of RFC v5 or a vendor that begins further on is listed from 
     const inner = partition(64 * K, { format }).kmsg(8 * K);
     const word = format === 'blkoops' ? 2 : 3;
     for (const i of [0, 1, 2]) inner.dmesg(i, { ...dump(i + 1), reason: word });
-    for (const at of [512, 4 * K, 20 * K]) {
+    for (const at of [512, 4 * K, 20 * K, 64 * K]) {
       const image = new Uint8Array(at + 64 * K).fill(0x5a, 0, at);
       image.set(inner.bytes, at);
       const bytes = image.subarray(0, image.length & -4096);
@@ -125,6 +125,8 @@ t.test('a partition of RFC v5 or a vendor that begins further on is listed from 
       t.same(namesOf(backend).length, 3, `${format} at ${at}`);
       t.ok(namesOf(backend).at(-1)?.endsWith('-2'));
       t.match(backend.info().sourceKeys, new RegExp(`^offset=${at === 512 ? 512 : `${at / K}K`},size=6[04]K,`));
+      const placed = openBytes(format === 'blkoops' ? blkoops : pstoreBlk, bytes, { ...keys, offset: 0 });
+      t.same(namesOf(placed), [], 'offset= says where it begins');
       const said = backend.warnings.list.find(({ code }) => code === 'geometry-guess');
       t.match(said?.message, /first zone header stands at .*, not at the beginning|is no multiple of/);
     }
