@@ -22,7 +22,7 @@ export interface Written {
 /** Headers of more dumps are not put into an order. */
 const MAX_ORDERED = 4096;
 /** The newest ones that are looked at. */
-const MAX_NEWEST = 3;
+const MAX_NEWEST = 8;
 
 /**
  * The newest dumps, the newest first.
@@ -47,12 +47,17 @@ export function newestDumps(
   dumps.sort(
     (a, b) => compare(a.seconds, b.seconds) || compare(a.nanoseconds, b.nanoseconds) || b.mark.offset - a.mark.offset,
   );
-  return dumps.slice(0, MAX_NEWEST).map(({ mark, next }) => {
-    const isFilled = flushes === 'zone' && mark.datalen > 0;
+  return dumps.slice(0, MAX_NEWEST).map(({ mark, next }, i) => {
+    const isNear = i < SURELY_READ || next - mark.offset <= MAX_READ;
+    const isFilled = flushes === 'zone' && mark.datalen > 0 && isNear;
     const until = Math.min(next + BUFFER_HEADER_SIZE[generation], mark.offset + MAX_REACH);
     return { mark, next, reach: isFilled ? zerosEnd(mark, storage, until) : Number.POSITIVE_INFINITY };
   });
 }
+
+/** Of older dumps than these, only zones that are not larger are read. */
+const SURELY_READ = 3;
+const MAX_READ = 256 << 10;
 
 /** Zones are seldom larger: a medium may go on for terabytes after the last one. */
 const MAX_REACH = 4 << 20;
