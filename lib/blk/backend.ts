@@ -36,6 +36,8 @@ export interface ZoneSource {
   readonly symbols: SymbolTable | undefined;
   /** The zone that the end of the image cuts, after the last whole one. */
   readonly cut: CutZone | undefined;
+  /** Whether the size of the dmesg zones was given, and not found. */
+  readonly isSizeGiven: boolean;
   /** Headers that belong to none of the zones. */
   readonly strays: readonly Mark[];
   /** Why the dialect is a guess, which only matters when a dump is written. */
@@ -183,9 +185,13 @@ export class ZonePlaces implements Places {
       if (dmesg.state(index) === ZoneState.Live) this.#warnOfRow(index, dmesg.row(index));
     }
     if (ringFollowsTimes) return;
-    const why = 'the times of the dmesg zones do not follow the ring: several records in one second, or a clock that';
+    const what = 'the times of the dmesg zones do not follow the ring: several records in one second';
+    const sizes = geometry.dialect.order.length > 1 ? 'kmsg_size= and pmsg_size=' : 'kmsg_size=';
+    const why = this.#source.isSizeGiven
+      ? ', or a clock that went back'
+      : `, a clock that went back, or dumps of an earlier boot with other sizes (then give ${sizes} as the kernel had them)`;
     const next = `by the kernel's rule the next record goes to zone ${nextZone}, and may replace the newest`;
-    this.warnings.add('ring-same-second', `${this.path}: ${why} went back; ${next}`);
+    this.warnings.add('ring-same-second', `${this.path}: ${what}${why}; ${next}`);
   }
 
   #warnOfRow(index: number, row: DmesgRow): void {

@@ -27,14 +27,28 @@ export function checkAgainstImage(found: Found, keys: SourceKeys, warnings: Warn
     const why = `hardly more than one header says that it is of ${kernels}`;
     warnings.add('geometry-guess', `${path}: ${why}; give dialect=${name} to be sure, or dialect=mainline`);
   }
-  const dmesg = detected.marks.some((mark) => mark.type === 'dmesg');
-  if (!given.has('kmsgSize') && dmesg && detected.confidence.kmsgSize < 0.5) {
-    const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
-    warnings.add(
-      'geometry-guess',
-      `${path}: ${size} is only a guess, from one record; give the size that the kernel had`,
-    );
+  warnOfGuesses(found, detected, warnings, path);
+}
+
+const ALL_SIZES = 'kmsg_size=, pmsg_size=, console_size= and ftrace_size=';
+
+/** What of the dmesg zones is only a guess, or has something against it. */
+function warnOfGuesses({ geometry, given, isFirstGuess }: Found, detected: Detected, warnings: Warnings, path: string) {
+  const guess = (sentence: string, offset?: number) => warnings.add('geometry-guess', `${path}: ${sentence}`, offset);
+  if (isFirstGuess && geometry.kmsgCount > 0) {
+    const { kmsgOffset } = geometry;
+    const what = `whether other dmesg zones stand before the one at ${kmsgOffset}, which is shown as zone 0, is not known`;
+    guess(`${what}: the numbers may be too low; give ${ALL_SIZES} as the kernel had them`, kmsgOffset);
   }
+  if (given.has('kmsgSize')) return;
+  const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
+  const { doubt } = detected.stride ?? {};
+  if (doubt) {
+    const why = `${doubt.what}: ${size} may be wrong, or that write was cut off`;
+    guess(`${why}; give kmsg_size= as the kernel had it`, doubt.offset);
+  }
+  if (!detected.marks.some((mark) => mark.type === 'dmesg') || detected.confidence.kmsgSize >= 0.5) return;
+  guess(`${size} is only a guess, from one record; give the size that the kernel had`);
 }
 
 /** What the headers show of the machine, where a given abi= says something else. */

@@ -14,7 +14,7 @@ import { ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import type { Found } from './found.js';
-import { kmsgZone, PSTORE_BLK_CAP, type ZoneGeometry, type ZoneSizes } from './geometry.js';
+import { kmsgZone, PARTITION_MULTIPLE, PSTORE_BLK_CAP, type ZoneGeometry, type ZoneSizes } from './geometry.js';
 import { dialectKeys, RING_SIZES, SIZE_KEYS, sizeText } from './keys.js';
 
 /** A guess never places a write. @returns the sentence that says what to give */
@@ -106,7 +106,7 @@ export function describe(
       ...notes,
     },
     sourceKeys: [
-      ...(isPart ? [`size=${inUnits(geometry.total)}`] : []),
+      ...partKeys(found, isPart),
       // What stands in front of zones at such a place is none of theirs.
       ...shown.filter((name) => name === 'kmsgSize' || !found.isShifted).map((name) => sizeText(name, geometry)),
       ...(found.detected?.told.isOpen ? [`dialect=${dialect.name}`] : dialectKeys(dialect)),
@@ -114,6 +114,13 @@ export function describe(
       ...(dialect.isCapped && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),
   };
+}
+
+/** What names the partition in a larger image. */
+function partKeys({ geometry: { total, kmsgOffset, dialect }, isShifted }: Found, isPart: boolean): readonly string[] {
+  const begins = isShifted && isDmesgFirst(dialect) ? kmsgOffset : 0;
+  const size = Math.floor((total - begins) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  return begins > 0 ? [`offset=${inUnits(begins)}`, `size=${inUnits(size)}`] : isPart ? [`size=${inUnits(total)}`] : [];
 }
 
 function layoutFound({ detected }: Found): Record<string, string> {

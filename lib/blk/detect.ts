@@ -3,21 +3,15 @@
 import type { Abi } from '../pstore/abi.js';
 import { GUESS, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { detectAbi } from './detect-abi.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { type RingMark, type SizeConfidence, wrappedSize } from './evidence.js';
-import {
-  BUFFER_HEADER_SIZE,
-  type Generation,
-  isNanoseconds,
-  MAX_DMESG_HEADER_SIZE,
-  readBufferHeader,
-  readDmesgHeader,
-  zoneSignature,
-} from './format.js';
+import { isFirstZone } from './first-zone.js';
+import { BUFFER_HEADER_SIZE, type Generation, readBufferHeader, zoneSignature } from './format.js';
 import { type FrontEvidence, findFront } from './front.js';
 import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import { findMarks, type Mark } from './marks.js';
-import { findStride, type Stride, usualPart } from './stride.js';
+import { findStride, type Stride, type StrideEvidence, usualPart } from './stride.js';
 import { type ToldDialect, tellDialect } from './tell-dialect.js';
 
 export interface Detected {
@@ -49,15 +43,14 @@ export interface Known {
   readonly generation?: Generation;
   readonly dialect?: ZoneDialect;
   readonly sizes?: Partial<ZoneSizes>;
+  /** The partition begins where these bytes do. */
+  readonly isPlaced?: boolean;
   /** Headers that begin after this offset are not looked for. */
   readonly until?: number;
 }
 
 /** Bytes from the beginning in which headers are searched. */
 export const SEARCHED = PSTORE_BLK_CAP;
-
-/** Records whose headers vote on the machine. */
-const MAX_VOTERS = 1024;
 
 /**
  * @param marks where headers stand, which are looked for otherwise
@@ -85,6 +78,7 @@ export function detectZones(
     marks: own,
     dmesg,
     given,
+    isPlaced: known.isPlaced === true || given.kmsgSize !== undefined,
     storage,
     abi,
     wordBitsProven,
@@ -103,6 +97,8 @@ interface ZoneEvidence extends Omit<FrontEvidence, 'kmsgOffset'> {
   readonly told: ToldDialect;
   /** Headers of dmesg zones. */
   readonly dmesg: readonly Mark[];
+  /** The partition begins where these bytes do. */
+  readonly isPlaced: boolean;
 }
 
 type Sized = Pick<Detected, 'sizes' | 'confidence' | 'kmsgOffset' | 'kmsgOffsetProven' | 'stride' | 'used'> &
@@ -112,12 +108,13 @@ type Sized = Pick<Detected, 'sizes' | 'confidence' | 'kmsgOffset' | 'kmsgOffsetP
 function sizesOfMainline(evidence: ZoneEvidence): Sized {
   const { told, marks, dmesg, given, storage, abi, wordBitsProven, formatted } = evidence;
   const { kmsgSize } = given;
-  const unaided = findStride({ own: marks, dmesg }, told.dialect, storage, undefined, formatted);
+  const unaided = findStride({ own: marks, dmesg, abi }, told.dialect, storage, undefined, formatted);
   const stride =
-    kmsgSize === undefined ? unaided : findStride({ own: marks, dmesg }, told.dialect, storage, kmsgSize, formatted);
+    kmsgSize === undefined
+      ? unaided
+      : findStride({ own: marks, dmesg, abi }, told.dialect, storage, kmsgSize, formatted);
   // Where the dmesg zones are to be left out, they are there nevertheless: no other zone reaches into them.
   const front = findFront({ ...evidence, kmsgOffset: (stride ?? unaided)?.base });
-  const inFront = marks.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < (stride?.base ?? 0));
   return {
     stride: unaided,
     sizes: { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 },
@@ -127,7 +124,7 @@ function sizesOfMainline(evidence: ZoneEvidence): Sized {
       kmsgSize: stride?.confidence ?? (kmsgSize === undefined ? GUESS : PROVEN),
     },
     kmsgOffset: stride?.base,
-    kmsgOffsetProven: stride !== undefined && (formatted || inFront || stride.base < stride.size),
+    kmsgOffsetProven: stride !== undefined && (formatted || isFirstZone(stride, marks, storage)),
   };
 }
 
@@ -140,6 +137,7 @@ function sizesOfDmesgFirst({
   marks,
   dmesg,
   given,
+  isPlaced,
   storage,
   abi,
   total,
@@ -147,20 +145,22 @@ function sizesOfDmesgFirst({
 }: ZoneEvidence): Sized | undefined {
   const { dialect } = told;
   const last = dmesg.at(-1)?.offset ?? 0;
+  const from = isPlaced ? 0 : beginningOf({ own: marks, dmesg, abi }, dialect, storage);
   const isRing = ({ type, signed, offset }: Mark) => type === 'pmsg' && signed && offset > last;
   const hasRing = dialect.order.includes('pmsg') && given.pmsgSize !== 0;
   const ring = hasRing
     ? (marks.find(isRing) ?? ringBeyond(storage, abi, given.kmsgSize ?? distanceOf(dmesg)))
     : undefined;
   const find = (size: number | undefined) =>
-    findStride({ own: marks, dmesg }, dialect, storage, size, formatted, ring?.offset);
+    findStride({ own: marks, dmesg, abi, from }, dialect, storage, size, formatted, ring?.offset);
   const unaided = find(undefined);
   const stride = given.kmsgSize === undefined ? unaided : find(given.kmsgSize);
   if (!stride && !ring && given.kmsgSize === undefined) return undefined;
-  const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset) : 0);
+  const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset - from) : 0);
   const known = given.pmsgSize ?? (ring && wrappedSize(ring, total));
   const pmsgSize = known ?? (ring ? Math.floor((total - ring.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE : 0);
   const found = stride?.confidence ?? (given.kmsgSize === undefined ? GUESS : PROVEN);
+  const areSizesGiven = given.kmsgSize !== undefined && given.pmsgSize !== undefined;
   return {
     stride: unaided,
     sizes: { ...NO_ZONES, kmsgSize, pmsgSize },
@@ -169,11 +169,32 @@ function sizesOfDmesgFirst({
       kmsgSize: found,
       pmsgSize: known !== undefined || !dialect.order.includes('pmsg') ? PROVEN : GUESS,
     },
-    kmsgOffset: 0,
+    kmsgOffset: from,
     kmsgOffsetProven: true,
-    ...(ring && usedBefore(ring.offset, kmsgSize, pmsgSize, total)),
+    ...(ring && !areSizesGiven && usedBefore({ from, kmsgSize, pmsgSize, total }, ring.offset)),
   };
 }
+
+/** Zones of other sizes are rare: modules' parameters are in KiB, and multiples of 4. */
+const USUAL_MULTIPLE = 4096;
+
+/**
+ * Where a partition begins that has its dmesg zones first: at its first header, where no zones from the image's beginning
+ * on can have that one. A kernel of these dialects uses zone after zone, so that each before the last has a header.
+ */
+function beginningOf(evidence: StrideEvidence, dialect: ZoneDialect, storage: Storage): number {
+  const [first, second] = evidence.dmesg;
+  const from = first?.offset ?? 0;
+  if (from === 0 || !first?.signed || !first.magic) return 0;
+  const needed = BUFFER_HEADER_SIZE[dialect.generation] + first.datalen;
+  if (!second) return from % USUAL_MULTIPLE !== 0 || from < needed ? from : 0;
+  const stride = findStride({ ...evidence, from }, dialect, storage, undefined, false);
+  if (!stride || from % stride.size === 0) return stride && from / stride.size > MAX_LOST_FIRST ? from : 0;
+  return from;
+}
+
+/** The headers of more zones than these are not lost, all of them at the beginning and none after that. */
+const MAX_LOST_FIRST = 2;
 
 /** Bytes between the first two headers; 0 where there are none. */
 function distanceOf([first, second]: readonly Mark[]): number {
@@ -198,14 +219,12 @@ function ringBeyond(storage: Storage, abi: Abi, kmsgSize: number): RingMark | un
 
 /** A kernel may be told to use less than the partition has: the ring is then not where all of it would put it. */
 function usedBefore(
-  ringOffset: number,
-  kmsgSize: number,
-  pmsgSize: number,
-  total: number,
+  { from, kmsgSize, pmsgSize, total }: { from: number; kmsgSize: number; pmsgSize: number; total: number },
+  ring: number,
 ): Pick<Sized, 'used'> | undefined {
-  if (kmsgSize === 0 || ringOffset % kmsgSize !== 0) return undefined;
-  if (Math.floor((total - pmsgSize) / kmsgSize) * kmsgSize === ringOffset) return undefined;
-  const used = Math.ceil((ringOffset + pmsgSize) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  if (kmsgSize === 0 || (ring - from) % kmsgSize !== 0) return undefined;
+  if (Math.floor((total - from - pmsgSize) / kmsgSize) * kmsgSize === ring - from) return undefined;
+  const used = from + Math.ceil((ring - from + pmsgSize) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
   return used <= total ? { used } : undefined;
 }
 
@@ -242,13 +261,22 @@ function dmesgMarks(marks: readonly Mark[]): readonly Mark[] {
   return dmesg.some(({ magic, formatted }) => magic || formatted) ? dmesg.filter(({ doubtful }) => !doubtful) : dmesg;
 }
 
-/** The generation and byte order that most marks speak for; a mark with signature and magic counts most. */
-function voteOnFormat(
-  marks: readonly Mark[],
-  only: Generation | undefined,
-): { generation: Generation; endian: 'little' | 'big' } | undefined {
-  let best: { generation: Generation; endian: 'little' | 'big' } | undefined;
-  let most = 0;
+/** A format, and how much speaks for it. */
+export interface FormatVote {
+  readonly generation: Generation;
+  readonly endian: 'little' | 'big';
+  readonly votes: number;
+}
+
+/**
+ * The generation and byte order that most marks speak for; a mark with signature and magic counts most. Of two with as
+ * many it is the one whose record the image begins with.
+ */
+export function voteOnFormat(marks: readonly Mark[], only?: Generation): FormatVote | undefined {
+  const [first] = marks;
+  const isFirst = (vote: FormatVote) =>
+    first?.offset === 0 && first.magic && first.generation === vote.generation && first.endian === vote.endian;
+  let best: FormatVote | undefined;
   for (const generation of ['pstore_blk', 'blkoops'] as const) {
     if (only !== undefined && only !== generation) continue;
     for (const endian of ['little', 'big'] as const) {
@@ -258,60 +286,11 @@ function voteOnFormat(
         if (mark.generation === generation) votes += mark.signed && mark.magic ? 16 : mark.signed ? 4 : 1;
         else if (mark.generation === null && only !== undefined) votes += 1;
       }
-      if (votes > most) [most, best] = [votes, { generation, endian }];
+      const vote = { generation, endian, votes };
+      if (votes > (best?.votes ?? 0) || (votes > 0 && votes === best?.votes && isFirst(vote))) best = vote;
     }
   }
   return best;
-}
-
-/** Alignment and word size, each by the majority of the records: one damaged header must not change the machine. */
-function detectAbi(
-  storage: Storage,
-  dmesg: readonly Mark[],
-  generation: Generation,
-  endian: 'little' | 'big',
-): { abi: Abi; proven: boolean; alignProven: boolean; wordBitsProven: boolean } {
-  const candidates: Abi[] = [
-    { endian, wordBits: 64, align: 8 },
-    { endian, wordBits: 32, align: 8 },
-    { endian, wordBits: 32, align: 4 },
-  ];
-  const votes = candidates.map(() => 0);
-  let voters = 0;
-  for (const mark of dmesg.filter((candidate) => candidate.magic).slice(0, MAX_VOTERS)) {
-    const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], MAX_DMESG_HEADER_SIZE);
-    if (bytes.length < MAX_DMESG_HEADER_SIZE) continue;
-    voters++;
-    const scores = candidates.map((abi) => plausibility(bytes, abi));
-    const best = Math.max(...scores);
-    scores.forEach((score, i) => {
-      if (score === best) votes[i]!++;
-    });
-  }
-  // Where padding is zero, a little-endian machine's nanoseconds read the same with 4 and with 8 bytes: no majority
-  // against 64 bits.
-  const most = candidates.findIndex((_, i) => votes[i]! * 2 >= voters);
-  const abi = candidates[most < 0 ? votes.indexOf(Math.max(...votes)) : most]!;
-  const isRivalled = (field: 'align' | 'wordBits') =>
-    candidates.some((other, i) => other[field] !== abi[field] && votes[i]! * 2 >= voters);
-  return {
-    abi,
-    proven: voters > 0,
-    alignProven: voters > 0 && !isRivalled('align'),
-    wordBitsProven: !isRivalled('wordBits'),
-  };
-}
-
-/** How many fields of a dmesg header are what a kernel would write, if the machine is this one. */
-function plausibility(bytes: Uint8Array, abi: Abi): number {
-  const header = readDmesgHeader(bytes, abi);
-  let score = 0;
-  if (header.seconds >= 0n && header.seconds < 1n << 34n) score += 2;
-  if (isNanoseconds(header.nanoseconds)) score += 2;
-  if (header.compressed <= 1) score += 1;
-  if (header.reason >= 1 && header.reason <= 6) score += 2;
-  if (header.counter >= 0 && header.counter < 1 << 24) score += 1;
-  return score;
 }
 
 /** Whether dmesg zones of these sizes begin where headers stand. @returns how many of the image's dmesg headers fit */

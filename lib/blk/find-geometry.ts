@@ -1,6 +1,7 @@
 // Finds the geometry of a partition: the sizes that were given, the others from the image; how sure each is, and what in
 // the image contradicts it.
 
+import { isBlank } from '../bytes.js';
 import { PstoreError } from '../errors.js';
 import { GUESS, inUnits, PROVEN } from '../pstore/geometry.js';
 import type { OpenContext } from '../pstore/kind.js';
@@ -26,14 +27,16 @@ export function findGeometry(
   const { keys, path, warnings } = context;
   const given = givenSizes(keys);
   const givenAs = givenDialect(keys, generation);
-  const isSeen = Object.keys(given).length === 0 && givenAs === undefined;
-  const known = { generation, sizes: given, ...(givenAs && { dialect: givenAs }) };
+  const isPlaced = keys.has('offset') || keys.has('size');
+  const isSeen = Object.keys(given).length === 0 && givenAs === undefined && !isPlaced;
+  const known = { generation, sizes: given, isPlaced, ...(givenAs && { dialect: givenAs }) };
   const detected = (isSeen ? seen : undefined) ?? detect(storage, known);
   const dialect = givenAs ?? detected?.told.dialect ?? dialectsOf(generation)[0]!;
   const anyGiven = Object.keys(given).some((name) => name !== 'cpus');
   if (!detected && !anyGiven) throw noSignature(path, generation);
   const isShifted = !anyGiven && detected !== undefined && beginsElsewhere(detected);
-  const front = isShifted ? { ...NO_ZONES, kmsgSize: detected.sizes.kmsgSize } : detected?.sizes;
+  const isFirst = isDmesgFirst(dialect);
+  const front = isShifted && !isFirst ? { ...NO_ZONES, kmsgSize: detected.sizes.kmsgSize } : detected?.sizes;
   const sizes: ZoneSizes = { ...NO_ZONES, ...front, ...given };
   if (given.kmsgSize === undefined && sizes.kmsgSize === 0 && !detected && generation === 'blkoops') {
     throw noSignature(path, generation);
@@ -41,14 +44,15 @@ export function findGeometry(
   refuseNoZones(detected, sizes, path);
   // The partition's size, cut to whole pages: what is after the last whole one can only be salvaged.
   const total = detected?.used ?? Math.ceil(storage.size / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
-  const kmsgOffset = areRingsGiven(given) || isDmesgFirst(dialect) ? undefined : detected?.kmsgOffset;
+  const kmsgOffset = areRingsGiven(given) || (isFirst && !isShifted) ? undefined : detected?.kmsgOffset;
   const geometry = withWholeZones(layOut(dialect, total, sizes, path, kmsgOffset), storage.size);
-  const isKnown = anyGiven || keys.has('offset') || keys.has('size');
+  const isKnown = anyGiven || isPlaced;
   const begins = isShifted ? geometry.kmsgOffset : isKnown ? undefined : suspectedStart(detected, storage, geometry);
   const found: Found = {
     geometry,
     begins,
     isShifted,
+    isFirstGuess: kmsgOffset !== undefined && begins === undefined && detected?.kmsgOffsetProven === false,
     detected,
     given: new Set(Object.keys(given) as (keyof ZoneSizes)[]),
     isBare: generation === 'pstore_blk' && detected?.marks.every(({ formatted }) => formatted) === true,
@@ -88,7 +92,8 @@ function refuseNoZones(detected: Detected | undefined, sizes: ZoneSizes, path: s
 const MANY_CPUS = 64;
 
 /** Zones begin at multiples of 512 bytes, but for what a division of ftrace's among the CPUs leaves. */
-function beginsElsewhere({ kmsgOffset = 0, marks }: Detected): boolean {
+function beginsElsewhere({ kmsgOffset = 0, marks, told }: Detected): boolean {
+  if (isDmesgFirst(told.dialect)) return kmsgOffset > 0;
   const left = (ZONE_MULTIPLE - (kmsgOffset % ZONE_MULTIPLE)) % ZONE_MULTIPLE;
   return left >= MANY_CPUS && !marks.some(({ type, offset }) => type === 'ftrace' && offset < kmsgOffset);
 }
@@ -120,7 +125,9 @@ function suspectedStart(
   if (isDmesgFirst(dialect) && rings.some(({ offset }) => offset === first.offset)) return undefined;
   const boot = readRange(storage, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
   const hasPartitions = BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte);
-  const gap = isDmesgFirst(dialect) ? kmsgSize : USUAL_GAP - 1;
+  const isNear = isDmesgFirst(dialect) && first.offset <= Math.min(kmsgSize, USUAL_GAP);
+  const isErased = isNear && isBlank(readRange(storage, 0, first.offset));
+  const gap = isErased ? 0 : isDmesgFirst(dialect) ? kmsgSize : USUAL_GAP - 1;
   return first.type === 'pmsg' || first.offset > gap || hasPartitions ? first.offset : undefined;
 }
 

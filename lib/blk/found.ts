@@ -12,6 +12,8 @@ export interface Found {
   readonly begins: number | undefined;
   /** Its zones cannot begin where they do in a partition that begins where the image does. */
   readonly isShifted: boolean;
+  /** Whether dmesg zones may stand before the first one that has a header. */
+  readonly isFirstGuess: boolean;
   /** All that was found are dmesg zones that were formatted and never written. */
   readonly isBare: boolean;
 }

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import type { FrontEnd } from '../pstore/record-type.js';
-import type { ZoneDialect } from './dialects.js';
+import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE, type Generation, MAX_DMESG_HEADER_SIZE } from './format.js';
 
 /** pstore/zone: a partition has at least this many bytes, and a multiple of it. */
@@ -71,9 +71,11 @@ export function layOut(
       `the zones of other kinds take ${taken} bytes, but the image has only ${total}; give smaller sizes`,
     );
   }
-  const kmsgCount = countDumps(total, taken, sizes, kmsgOffset, impossible);
+  const before = isDmesgFirst(dialect) ? (kmsgOffset ?? 0) : 0;
+  const known = isDmesgFirst(dialect) ? undefined : kmsgOffset;
+  const kmsgCount = countDumps(total - before, taken, sizes, known, impossible);
   const rings: Zone[] = [];
-  let end = 0;
+  let end = before;
   let first = 0;
   const place = (type: FrontEnd, count: number, size: number) => {
     for (let index = 0; index < count; index++, end += size) rings.push({ type, index, offset: end, size });

@@ -1,7 +1,7 @@
 // Finds the headers of zones anywhere in a run of bytes: what unknown geometry is told from.
 
 import { findBytes } from '#platform';
-import { ALL_ABIS } from '../pstore/abi.js';
+import { type Abi, ALL_ABIS } from '../pstore/abi.js';
 import { FRONT_ENDS, type FrontEnd, RECORD_TYPE_NUMBERS } from '../pstore/record-type.js';
 import { type Storage, searchedPieces } from '../storage/storage.js';
 import {
@@ -13,7 +13,7 @@ import {
   readDmesgHeader,
   ZONE_SIGNATURE,
 } from './format.js';
-import { ZONE_MULTIPLE } from './geometry.js';
+import { PSTORE_BLK_CAP, ZONE_MULTIPLE } from './geometry.js';
 
 /** A place that looks like the beginning of a zone. */
 export interface Mark {
@@ -57,6 +57,8 @@ const MOST_PLACES = 768;
  * signatures must not keep us busy. Records with their magic always count.
  */
 const MAX_UNPROVEN = 8192;
+/** No zone has as many bytes: mainline uses no more of a partition. */
+const MAX_ZONE = PSTORE_BLK_CAP;
 /** A damaged signature or magic has lost a few bits, not all of its bytes. */
 const MAX_LOST_BITS = 8;
 
@@ -128,9 +130,11 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
     doubtful: false,
   };
   const generation = inBlkoops ? 'blkoops' : 'pstore_blk';
-  // The header of the other generation would begin four bytes before or after: only one of them has a zone's offset.
-  const recordBehind = () =>
-    common.offset % ZONE_MULTIPLE === 0 && isRecordHeader(view, at + BUFFER_HEADER_SIZE[generation], endian);
+  // The header of the other generation would begin four bytes before or after: only one of them has a zone's offset; or,
+  // after rings of odd sizes, a length and then the zero that dumps of mainline have there.
+  const isPlace =
+    common.offset % ZONE_MULTIPLE === 0 || (!inBlkoops && third === 0 && datalen > 0 && datalen < MAX_ZONE);
+  const recordBehind = () => isPlace && isRecordHeaderAt(view, at + BUFFER_HEADER_SIZE[generation], endian);
   if (type === undefined || (type !== 'dmesg' && magic)) {
     if (!magic || (bitsIn(lost) > MAX_LOST_BITS && !recordBehind())) return undefined;
     return { ...common, type: 'dmesg', generation, signed: false };
@@ -143,7 +147,7 @@ function markAt(view: DataView, at: number, base: number, endian: 'little' | 'bi
   const doubtful =
     !formatted &&
     lostOfMagic > MAX_LOST_BITS &&
-    !(['pstore_blk', 'blkoops'] as const).some((of) => isRecordHeader(view, at + BUFFER_HEADER_SIZE[of], endian));
+    !(['pstore_blk', 'blkoops'] as const).some((of) => isRecordHeaderAt(view, at + BUFFER_HEADER_SIZE[of], endian));
   return { ...common, type, generation: made, signed: true, formatted, doubtful };
 }
 
@@ -153,18 +157,21 @@ const MAX_COUNTED = 1 << 24;
 const LATEST_SECONDS = 1n << 34n;
 
 /**
- * Whether all that stands after a header's magic is what a kernel writes, on any machine: enough to know a record by
- * where the signature or the magic is lost as a whole.
+ * Whether all that stands after a header's magic is what a kernel writes: enough to know a record by where the signature
+ * or the magic is lost as a whole.
+ * @param bytes at least dmesgHeaderSize(abi) bytes, from the beginning of the zone's data
  */
-function isRecordHeader(view: DataView, at: number, endian: 'little' | 'big'): boolean {
+export function isRecordHeader(bytes: Uint8Array, abi: Abi): boolean {
+  const { seconds, nanoseconds, compressed, counter, reason } = readDmesgHeader(bytes, abi);
+  const isTime = seconds > 0n && seconds < LATEST_SECONDS && isNanoseconds(nanoseconds);
+  return isTime && compressed <= 1 && counter > 0 && counter < MAX_COUNTED && reason >= 1 && reason <= 6;
+}
+
+/** The same on any machine of this byte order. */
+function isRecordHeaderAt(view: DataView, at: number, endian: 'little' | 'big'): boolean {
   if (at + MAX_DMESG_HEADER_SIZE > view.byteLength) return false;
   const bytes = new Uint8Array(view.buffer, view.byteOffset + at, MAX_DMESG_HEADER_SIZE);
-  return ALL_ABIS.some((abi) => {
-    if (abi.endian !== endian) return false;
-    const { seconds, nanoseconds, compressed, counter, reason } = readDmesgHeader(bytes, abi);
-    const isTime = seconds > 0n && seconds < LATEST_SECONDS && isNanoseconds(nanoseconds);
-    return isTime && compressed <= 1 && counter > 0 && counter < MAX_COUNTED && reason >= 1 && reason <= 6;
-  });
+  return ALL_ABIS.some((abi) => abi.endian === endian && isRecordHeader(bytes, abi));
 }
 
 function wordBytes(word: number, endian: 'little' | 'big'): Uint8Array {

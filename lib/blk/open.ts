@@ -70,6 +70,7 @@ export function openZones(context: OpenContext, generation: Generation, seen?: D
     symbols:
       kallsyms === undefined ? undefined : parseKallsyms(context.readFile(kallsyms, COMPANIONS.kallsyms), kallsyms),
     cut,
+    isSizeGiven: found.given.has('kmsgSize'),
     strays: strays.slice(0, MAX_STRAYS),
     openDialect: found.detected?.told.isOpen ? nothingTells(found.geometry.dialect) : undefined,
     guessed: (type) =>
@@ -139,15 +140,17 @@ function warnOfCut({ zone }: CutZone, { path, size }: Storage, warnings: Warning
 /** blkoops stops at the first zone without a signature: what stands after it is not shown, but not passed over in silence. */
 function warnOfHiddenZones(engine: ZoneEngine, storage: Storage, warnings: Warnings, path: string): void {
   const { geometry, abi, dmesg, nextZone } = engine;
-  const isStop =
-    geometry.dialect.unsigned === 'ends' && dmesg.length > 0 && dmesg.state(nextZone) === ZoneState.Unsigned;
-  const hidden = isStop ? countHidden(storage, geometry, abi, nextZone) : 0;
-  if (hidden === 0) return;
+  const { backend, unsigned } = geometry.dialect;
+  if (unsigned !== 'ends' || dmesg.length === 0 || dmesg.state(nextZone) !== ZoneState.Unsigned) return;
+  const { records, erased } = countHidden(storage, geometry, abi, nextZone);
+  if (records + erased === 0) return;
   const stop = kmsgZone(geometry, nextZone).offset;
-  warnings.add(
-    'zone-invalid',
-    `${path}: dmesg zone ${nextZone} at offset ${stop} has no signature, where ${geometry.dialect.backend} stops looking; ` +
-      `${hidden} zone${hidden === 1 ? '' : 's'} after it that had records can be seen with salvage`,
-    stop,
-  );
+  const zones = (count: number) => (count === 1 ? '1 zone' : `${count} zones`);
+  const shown =
+    records > 0
+      ? [`${zones(records)} after it that hold${records === 1 ? 's' : ''} data can be seen with salvage`]
+      : [];
+  const gone = erased > 0 ? [`${zones(erased)} after it ${erased === 1 ? 'was' : 'were'} erased`] : [];
+  const what = `${path}: dmesg zone ${nextZone} at offset ${stop} has no signature, where ${backend} stops looking`;
+  warnings.add('zone-invalid', `${what}; ${[...shown, ...gone].join(', and ')}`, stop);
 }

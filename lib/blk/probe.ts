@@ -3,11 +3,11 @@
 import type { Finding, OpenContext } from '../pstore/kind.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import { type Detected, detectZones, SEARCHED } from './detect.js';
+import { type Detected, detectZones, SEARCHED, voteOnFormat } from './detect.js';
 import { SHORT_SEARCH } from './find-geometry.js';
 import { BUFFER_HEADER_SIZE, type Generation } from './format.js';
 import { PARTITION_MULTIPLE } from './geometry.js';
-import { findMarks } from './marks.js';
+import { findMarks, type Mark } from './marks.js';
 import { openZones } from './open.js';
 
 /**
@@ -29,7 +29,7 @@ export function probeZones(storage: SurvivingStorage, generation: Generation): F
   const marks = storage.once('headers of zones', () => findMarks(storage, SEARCHED));
   const detected = detectZones(storage, { generation }, marks);
   if (!detected) return undefined;
-  if (isSure(detected)) return finding(sureness(detected), detected);
+  if (isSure(detected)) return finding(sureness(detected) - (losesTie(marks, generation) ? TIE : 0), detected);
   return finding(isFormatted(storage, detected) ? 0.8 : 0.1, detected);
 }
 
@@ -37,6 +37,15 @@ export function probeZones(storage: SurvivingStorage, generation: Generation): F
 export function sureness({ marks }: Detected): number {
   return marks.filter((mark) => mark.signed && mark.magic).length >= CERTAIN_RECORDS ? 1 : SURE;
 }
+
+/** Whether as much speaks for the other generation, and that has its first record where the image begins. */
+function losesTie(marks: readonly Mark[], generation: Generation): boolean {
+  const best = voteOnFormat(marks);
+  return best !== undefined && best.generation !== generation && best.votes === voteOnFormat(marks, generation)?.votes;
+}
+
+/** By so much the one of two is less sure. */
+const TIE = 0.01;
 
 const SURE = 0.9;
 

@@ -114,15 +114,21 @@ export function nextByTimes(table: DmesgTable): number {
 /** Zones that blkoops would not see are counted up to this offset: very many unused zones may follow it. */
 const HIDDEN_WITHIN = PSTORE_BLK_CAP;
 
-/** Zones with a record, or an erased one, after that at which blkoops stops looking. */
-export function countHidden(storage: Storage, geometry: ZoneGeometry, abi: Abi, stop: number): number {
+/** Zones with a record, and erased ones, after that at which blkoops stops looking. */
+export function countHidden(
+  storage: Storage,
+  geometry: ZoneGeometry,
+  abi: Abi,
+  stop: number,
+): { readonly records: number; readonly erased: number } {
   const headers = new HeaderReader(storage, geometry, abi);
-  let hidden = 0;
+  let [records, erased] = [0, 0];
   for (let index = stop + 1; index < geometry.kmsgCount && kmsgZone(geometry, index).offset < HIDDEN_WITHIN; index++) {
     const { datalen, state } = headers.row(index).row;
-    if (datalen > 0 || state === ZoneState.Erased) hidden++;
+    if (datalen > 0) records++;
+    else if (state === ZoneState.Erased) erased++;
   }
-  return hidden;
+  return { records, erased };
 }
 
 interface Problem {

@@ -1,13 +1,16 @@
 // Tells the size of the dmesg zones, and where the first one begins, from where their headers stand.
 
 import { firstOther } from '../bytes.js';
+import type { Abi } from '../pstore/abi.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { PSTORE_BLK_CAP, ZONE_MULTIPLE } from './geometry.js';
+import { type LostEvidence, withLostBetween, withLostHeaders } from './lost-zones.js';
 import type { Mark } from './marks.js';
+import { doubtOf, type StrideDoubt } from './stride-doubts.js';
+import { FILL_CHUNK, isRingOrder, newestDumps, type Written, zerosEnd } from './written.js';
 
 export interface Stride {
   /** First byte of the first zone that has a header. */
@@ -15,6 +18,19 @@ export interface Stride {
   /** Bytes of each zone. */
   readonly size: number;
   readonly confidence: number;
+  /** What speaks against the size, though nothing fits better. */
+  readonly doubt?: StrideDoubt;
+}
+
+/** Headers of one generation and byte order, in the order of their offsets, and the machine that wrote them. */
+export interface StrideEvidence {
+  /** Those of all zones. */
+  readonly own: readonly Mark[];
+  /** Those of dmesg zones. */
+  readonly dmesg: readonly Mark[];
+  readonly abi: Abi;
+  /** Where the zones begin, in a dialect that has those of dmesg first. */
+  readonly from?: number;
 }
 
 /** Distances between neighbours that are tried, the most frequent ones. */
@@ -23,14 +39,14 @@ const MAX_CANDIDATES = 8;
 const USUAL_SIZE = 64 << 10;
 
 /**
- * The zone size that puts the most headers at zones' beginnings; of several the largest.
- * @param own headers of all zones, in the order of their offsets; @param dmesg those of dmesg zones
+ * The zone size that puts the most headers at zones' beginnings, of several the largest; but where the two newest dumps
+ * stand in zones of another size one after the other, the others are left of an earlier boot.
  * @param given the size, where it is known; 0 means that there are no such zones
  * @param formatted every zone has a header
  * @param end where the zones end, if that is known: a zone of another kind begins there
  */
 export function findStride(
-  { own, dmesg }: { own: readonly Mark[]; dmesg: readonly Mark[] },
+  { own, dmesg, abi, from = 0 }: StrideEvidence,
   dialect: ZoneDialect,
   storage: Storage,
   given: number | undefined,
@@ -38,33 +54,70 @@ export function findStride(
   end?: number,
 ): Stride | undefined {
   if (dmesg.length === 0 || given === 0) return undefined;
-  const header = BUFFER_HEADER_SIZE[dialect.generation];
-  const fromStart = isDmesgFirst(dialect);
-  const candidates = given ? [given] : strideCandidates(dmesg, fromStart, end);
-  let best: { base: number; size: number; matches: Mark[]; score: number } | undefined;
-  for (const size of candidates) {
-    const base = fromStart ? 0 : commonPhase(dmesg, size);
-    const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
-    // A header may be damaged, but most records fit into their zones.
-    const score = matches.length - matches.filter(({ datalen }) => datalen + header > size).length / 2;
-    if (!best || score > best.score || (score === best.score && size > best.size)) {
-      best = { base, size, matches, score };
-    }
-  }
-  if (best && given === undefined) best.size = withLostBetween(best, dmesg, storage);
-  if (best) best.base = withLostHeaders(best, own, storage);
+  const newest = newestDumps(dmesg, dialect, storage, abi);
+  const best = bestCandidate({ own, dmesg, abi, from }, newest, dialect, given, end);
+  const { generation } = dialect;
+  const lost: LostEvidence = { own, dmesg, abi, storage, generation, newest: newest[0]?.mark };
+  if (best && given === undefined) best.size = withLostBetween(best, lost);
+  if (best) best.base = withLostHeaders(best, lost);
   if (given !== undefined && best) return { base: best.base, size: given, confidence: PROVEN };
   if (!best || best.matches.length < 2) {
-    return singleZone(dmesg[0]!, dialect, storage, formatted, end);
+    const single = singleZone(dmesg[0]!, from, dialect, storage, formatted, end);
+    return isDmesgFirst(dialect) ? single : { ...single, base: withLostHeaders({ ...single, matches: dmesg }, lost) };
   }
   const { base, size, matches } = best;
   const filled = dialect.flushes === 'zone' ? sizeByFill(matches.at(-1)!, storage, size) : undefined;
-  if (filled !== undefined && size % filled === 0 && explainsAll(filled, best, header, storage)) {
-    return { base, size: filled, confidence: PROVEN };
-  }
+  const header = BUFFER_HEADER_SIZE[generation];
+  const isFilled = filled !== undefined && size % filled === 0 && explainsAll(filled, best, header, storage);
   const all = Math.floor((storage.size - base) / size);
-  const proven = matches.length >= 3 || matches.length === all;
-  return { base, size, confidence: proven ? PROVEN : LIKELY };
+  const isProven = isFilled || matches.length >= 3 || matches.length === all;
+  const zones = { base, size: isFilled ? filled : size };
+  const doubt = doubtOf(zones, matches, newest, dialect, storage);
+  return { ...zones, confidence: isProven && !doubt ? PROVEN : LIKELY, ...(doubt && { doubt }) };
+}
+
+interface Candidate {
+  base: number;
+  size: number;
+  readonly matches: readonly Mark[];
+  readonly score: number;
+  readonly inOrder: boolean;
+}
+
+function bestCandidate(
+  { dmesg, from = 0 }: StrideEvidence,
+  newest: readonly Written[],
+  dialect: ZoneDialect,
+  given: number | undefined,
+  end: number | undefined,
+): Candidate | undefined {
+  const fromStart = isDmesgFirst(dialect);
+  const header = BUFFER_HEADER_SIZE[dialect.generation];
+  const [last, before] = dialect.flushes === 'zone' ? newest : [];
+  const step = last && before ? last.mark.offset - before.mark.offset : 0;
+  const sizes = given ? [given] : strideCandidates(dmesg, fromStart ? from : undefined, end);
+  if (!given && isZoneSize(step) && !sizes.includes(step)) sizes.push(step);
+  let best: Candidate | undefined;
+  for (const size of sizes) {
+    const inOrder = size === step && isRingOrder(newest, { base: last!.mark.offset % size, size }, dialect);
+    const base = fromStart ? from : inOrder ? firstAt(dmesg, last!.mark.offset % size, size) : commonPhase(dmesg, size);
+    const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
+    // A header may be damaged, but most records fit into their zones.
+    const score = matches.length - matches.filter(({ datalen }) => datalen + header > size).length / 2;
+    const candidate = { base, size, matches, score, inOrder };
+    if (!best || isBetter(candidate, best)) best = candidate;
+  }
+  return best;
+}
+
+function isBetter(a: Candidate, b: Candidate): boolean {
+  if (a.inOrder !== b.inOrder) return a.inOrder;
+  return a.score > b.score || (a.score === b.score && a.size > b.size);
+}
+
+/** The first header at a place with this remainder. */
+function firstAt(dmesg: readonly Mark[], phase: number, size: number): number {
+  return dmesg.find(({ offset }) => offset % size === phase)!.offset;
 }
 
 /**
@@ -89,69 +142,10 @@ function explainsAll(
   return true;
 }
 
-/** A zone may be this many times smaller than the distance of the headers that can be read. */
-const MAX_LOST_BETWEEN = 8;
-
-/**
- * Where the header of a zone cannot be read, its neighbours stand twice as far apart as zones do. A smaller size is
- * right where all places that it adds are lost, and what follows one of them is data that no zone before it holds.
- */
-function withLostBetween(
-  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
-  dmesg: readonly Mark[],
-  storage: Storage,
-): number {
-  if (!(storage instanceof SurvivingStorage) || matches.length < 2) return size;
-  const known = new Set(dmesg.map(({ offset }) => offset));
-  const end = matches.at(-1)?.offset ?? base;
-  for (let parts = 2; parts <= MAX_LOST_BETWEEN; parts++) {
-    const smaller = size / parts;
-    if (!isZoneSize(smaller)) continue;
-    const added: number[] = [];
-    for (let at = base; at < end; at += smaller) if (!known.has(at)) added.push(at);
-    const isLost = added.every((at) => storage.isLost(at, BUFFER_HEADER_SIZE.pstore_blk));
-    if (isLost && added.some((at) => isDataBehind(at, storage))) return smaller;
-  }
-  return size;
-}
-
-/** Whether something stands right after the block that could not be read. */
-function isDataBehind(lost: number, storage: SurvivingStorage): boolean {
-  const after = (Math.floor(lost / BLOCK) + 1) * BLOCK;
-  const bytes = readRange(storage, after, ZONE_MULTIPLE);
-  return bytes.some((byte) => byte !== bytes[0]);
-}
-
-/**
- * Dmesg zones whose headers cannot be read stand before the first one that can: the others keep their numbers. A place
- * is none where the header of a ring stands in it, or where it alone holds text: then it is a ring that lost its header.
- */
-function withLostHeaders(
-  { base, size, matches }: { base: number; size: number; matches: readonly Mark[] },
-  own: readonly Mark[],
-  storage: Storage,
-): number {
-  let first = base;
-  if (!(storage instanceof SurvivingStorage)) return first;
-  const isTextRare = matches.every(({ offset }) => !isTextBehind(offset, storage));
-  const isRing = (at: number) =>
-    own.some(({ type, signed, offset }) => type !== 'dmesg' && signed && offset >= at && offset < at + size) ||
-    (isTextRare && isTextBehind(at, storage));
-  const isLost = (at: number) => storage.isLost(at, BUFFER_HEADER_SIZE.pstore_blk);
-  while (first >= size && isLost(first - size) && !isRing(first - size)) first -= size;
-  return first;
-}
-
-/** Whether the block after the one in which a header stands begins with text. */
-function isTextBehind(header: number, storage: Storage): boolean {
-  const bytes = readRange(storage, (Math.floor(header / BLOCK) + 1) * BLOCK, ZONE_MULTIPLE);
-  return bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a);
-}
-
 /** Differences between neighbours, and what divides all of them. */
-function strideCandidates(dmesg: readonly Mark[], fromStart: boolean, end = 0): number[] {
+function strideCandidates(dmesg: readonly Mark[], from: number | undefined, end = from): number[] {
   const counts = new Map<number, number>();
-  let common = fromStart ? greatestCommonDivisor(dmesg[0]!.offset, end) : 0;
+  let common = from === undefined ? 0 : greatestCommonDivisor(dmesg[0]!.offset - from, end! - from);
   for (let i = 1; i < dmesg.length; i++) {
     const difference = dmesg[i]!.offset - dmesg[i - 1]!.offset;
     common = greatestCommonDivisor(common, difference);
@@ -190,19 +184,20 @@ function commonPhase(dmesg: readonly Mark[], size: number): number {
  */
 function singleZone(
   mark: Mark,
+  from: number,
   dialect: ZoneDialect,
   storage: Storage,
   formatted: boolean,
   end: number | undefined,
 ): Stride {
-  const base = isDmesgFirst(dialect) ? 0 : mark.offset;
+  const base = isDmesgFirst(dialect) ? from : mark.offset;
   const room = Math.floor(((end ?? storage.size) - mark.offset) / ZONE_MULTIPLE) * ZONE_MULTIPLE;
   const filled = dialect.flushes === 'zone' ? sizeByFill(mark, storage, PSTORE_BLK_CAP) : undefined;
   if (filled !== undefined) return { base, size: filled, confidence: BY_FILL };
   if (formatted && room > 0) return { base, size: room, confidence: GUESS };
   const stored = mark.datalen <= room ? mark.datalen + BUFFER_HEADER_SIZE[dialect.generation] : 0;
   const needed = Math.max(stored, ZONE_MULTIPLE);
-  if (end !== undefined) return { base, size: usualPart(end, needed), confidence: GUESS };
+  if (end !== undefined) return { base, size: usualPart(end - base, needed), confidence: GUESS };
   let size = USUAL_SIZE;
   while (size < needed) size *= 2;
   while (size > room && size / 2 >= needed) size /= 2;
@@ -227,22 +222,14 @@ export function usualPart(bytes: number, needed = ZONE_MULTIPLE): number {
   return size;
 }
 
-/** Bytes that are read at a time to see where zeros end. */
-const FILL_CHUNK = 64 << 10;
-
 /**
  * Mainline writes a zone as a whole, zeros after the data: the zone ends where they do, when something else was there
  * before.
  * @param most bytes that a zone can have: zeros beyond are not looked at
  */
-function sizeByFill({ offset, datalen, magic }: Mark, storage: Storage, most: number): number | undefined {
-  const from = offset + BUFFER_HEADER_SIZE.pstore_blk + datalen;
-  if (!magic || datalen === 0 || from >= storage.size) return undefined;
-  for (let at = from; at < storage.size && at <= offset + most; at += FILL_CHUNK) {
-    const chunk = readRange(storage, at, FILL_CHUNK);
-    const end = firstOther(chunk, 0);
-    if (end >= 0) return isZoneSize(at + end - offset) ? at + end - offset : undefined;
-    if (chunk.length < FILL_CHUNK) break;
-  }
-  return undefined;
+function sizeByFill(mark: Mark, storage: Storage, most: number): number | undefined {
+  const { offset, datalen, magic } = mark;
+  if (!magic || datalen === 0 || offset + BUFFER_HEADER_SIZE.pstore_blk + datalen >= storage.size) return undefined;
+  const size = zerosEnd(mark, storage, Math.min(storage.size, offset + most + FILL_CHUNK));
+  return isZoneSize(size) ? size : undefined;
 }

@@ -478,6 +478,19 @@ function trace(cpu: number): RingSpec {
 }
 
 t.test('the machine', async (t) => {
+  await t.test('is told by padding that is not zero, in however few records', async (t) => {
+    const made = partition(65536, { format: 'blkoops', abi: 'le32' }).kmsg(8192);
+    const at = (index: number) => made.kmsgZones[index]!.offset + 8 + 20;
+    for (let i = 0; i < 4; i++) made.dmesg(i, oops(i + 1));
+    for (let i = 1; i < 4; i++) made.bytes.fill(0, at(i), at(i) + 4);
+    t.match(open(made, {}).places.engine.abi, { wordBits: 32, align: 8 });
+    made.bytes[at(0)]! = 0x10;
+    t.match(open(made, {}).places.engine.abi, { wordBits: 64, align: 8 }, 'one with another value is damaged');
+    const big = partition(65536, { format: 'blkoops', abi: 'be64' }).kmsg(8192);
+    for (let i = 0; i < 4; i++) big.dmesg(i, oops(i + 1));
+    big.bytes.copyWithin(8 + 16, 8 + 20, 8 + 24).fill(0xff, 8 + 20, 8 + 24);
+    t.match(open(big, {}).places.engine.abi, { endian: 'big', wordBits: 64 }, 'the others are of another machine');
+  });
   await t.test('is not changed by one damaged header', async (t) => {
     for (const abi of MACHINE_NAMES) {
       const image = partition(65536, { abi }).kmsg(8192);

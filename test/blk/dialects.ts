@@ -15,6 +15,7 @@ import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { BLK_MAKERS, type BlkImage } from '../builders/blk-dialects.js';
 import { dice } from '../builders/ramoops-dialects.js';
+import { partition } from '../builders/zone.js';
 
 const KINDS = [pstoreBlk, blkoops];
 
@@ -240,3 +241,17 @@ t.test('a fresh image without rings may be of either: said when it is written to
     t.notMatch(openAs(own, keys)!.info().details['layout found'] ?? '', /guess/, 'its dump tells');
   }
 });
+
+t.test(
+  "given sizes of a vendor's partition put the ring where its kernel has it, not where an older one had it",
+  async (t) => {
+    const image = partition(128 * K).kmsg(8 * K);
+    for (const index of [0, 1]) image.dmesg(index, { body: `OOM#${index + 1} Part1\n`, counter: index + 1, reason: 1 });
+    image.ring({ kind: 'pmsg', index: 0, offset: 64 * K, size: 16 * K }, ['left of an earlier boot\n']);
+    const zones = (keys: Readonly<Record<string, string>>) =>
+      openAs(image.bytes.slice(), keys)!.info().geometry.kmsg_zones;
+    t.equal(zones({ dialect: 'vendor' }), 8);
+    t.equal(zones({ dialect: 'vendor', kmsg_size: '8K', pmsg_size: '32K' }), 12);
+    t.equal(zones({ dialect: 'vendor', kmsg_size: '8K', pmsg_size: '0' }), 16);
+  },
+);

@@ -2,7 +2,7 @@ import t from 'tap';
 import { blkoops } from '../../lib/blk/blkoops.js';
 import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
 import { withSalvage } from '../../lib/pstore/salvage.js';
-import { codesOf, namesOf, openBytes, textOf } from '../builders/open.js';
+import { codesOf, namesOf, openBytes, sureOf, textOf } from '../builders/open.js';
 import { blkoopsZone } from '../builders/partition.js';
 import { partition } from '../builders/zone.js';
 
@@ -89,4 +89,27 @@ t.test('records of the other generation are told', async (t) => {
   t.match(warning?.message, /1 header of a record as blkoops writes them, .* source blkoops:\S+ shows what they hold/);
   const [other] = openBytes(blkoops, bytes).warnings.list.filter(({ code }) => code === 'header-stray');
   t.notOk(other, 'to the other one its own are none');
+});
+
+t.test('of two generations with as many records it is the one that begins the image', async (t) => {
+  const made = (first: 'blkoops' | 'pstore_blk') => {
+    const bytes = new Uint8Array(64 * K);
+    const record = { seconds: 1_700_000_000, counter: 1, body: text(1) };
+    const other = first === 'blkoops' ? 'pstore_blk' : 'blkoops';
+    bytes.set(
+      partition(8 * K, { format: first })
+        .kmsg(8 * K)
+        .dmesg(0, record).bytes,
+      0,
+    );
+    bytes.set(
+      partition(8 * K, { format: other })
+        .kmsg(8 * K)
+        .dmesg(0, record).bytes,
+      24 * K,
+    );
+    return sureOf(blkoops, bytes) - sureOf(pstoreBlk, bytes);
+  };
+  t.ok(made('blkoops') > 0);
+  t.ok(made('pstore_blk') < 0);
 });

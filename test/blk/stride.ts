@@ -8,6 +8,7 @@ import { dialectsOf, MAINLINE } from '../../lib/blk/dialects.js';
 import type { Generation } from '../../lib/blk/format.js';
 import type { Mark } from '../../lib/blk/marks.js';
 import { findStride, type Stride } from '../../lib/blk/stride.js';
+import { DEFAULT_ABI } from '../../lib/pstore/abi.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../../lib/pstore/geometry.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
@@ -37,7 +38,13 @@ interface Case {
 function stride({ at, of = 'pstore_blk', given, formatted = false, total = 1 << 20, data = total }: Case) {
   const bytes = new Uint8Array(total).fill(0xff, data);
   const marks = at.map((each) => (typeof each === 'number' ? mark(each) : each));
-  return findStride({ own: marks, dmesg: marks }, dialectsOf(of)[0]!, new MemoryStorage(bytes), given, formatted);
+  return findStride(
+    { own: marks, dmesg: marks, abi: DEFAULT_ABI },
+    dialectsOf(of)[0]!,
+    new MemoryStorage(bytes),
+    given,
+    formatted,
+  );
 }
 
 t.test('no zones, or none that are wanted', async (t) => {
@@ -133,7 +140,7 @@ t.test('zones before the first header that cannot be read', async (t) => {
     medium.broken = [{ offset: zone, length: 4 * K, code: 'EIO' }];
     const storage = new SurvivingStorage(medium);
     storage.read(new Uint8Array(bytes.length), 0);
-    return findStride({ own, dmesg }, MAINLINE, storage, undefined, false)?.base;
+    return findStride({ own, dmesg, abi: DEFAULT_ABI }, MAINLINE, storage, undefined, false)?.base;
   };
   const ring = mark(zone + 4 * K, { type: 'console' });
   t.equal(base(dmesg, 'everywhere'), zone, 'it was a dmesg zone: the others keep their numbers');

@@ -1,0 +1,72 @@
+// What speaks against a size of dmesg zones that fits better than any other.
+
+import { firstOther, isBlank } from '../bytes.js';
+import { readRange, type Storage } from '../storage/storage.js';
+import type { ZoneDialect } from './dialects.js';
+import { BUFFER_HEADER_SIZE } from './format.js';
+import { ZONE_MULTIPLE } from './geometry.js';
+import type { Mark } from './marks.js';
+import type { Written } from './written.js';
+
+/** Its sentence is for a person: what is odd, and where. */
+export interface StrideDoubt {
+  readonly what: string;
+  readonly offset: number;
+}
+
+/** Of more headers than these two neighbours are left, whichever single one is damaged. */
+const FEW = 2;
+
+/** @param matches the headers that stand where zones of this size begin, in the order of their offsets */
+export function doubtOf(
+  { base, size }: { readonly base: number; readonly size: number },
+  matches: readonly Mark[],
+  newest: readonly Written[],
+  dialect: ZoneDialect,
+  storage: Storage,
+): StrideDoubt | undefined {
+  const isPlaced = ({ mark }: Written) => mark.offset >= base && (mark.offset - base) % size === 0;
+  const last = matches.at(-1)?.offset ?? 0;
+  for (const written of dialect.flushes === 'zone' ? newest.filter(isPlaced) : []) {
+    const { offset } = written.mark;
+    if (written.reach < size && offset + size <= storage.size) {
+      return { what: `the dump at ${offset} does not fill its zone, as its kernel writes it`, offset };
+    }
+    if (offset + size < last && isHole(written, size, storage)) {
+      return {
+        what: `after the dump at ${offset} stands a zone that was never written, and other dumps after that`,
+        offset,
+      };
+    }
+  }
+  if (dialect.flushes === 'zone' || matches.length > FEW) return undefined;
+  return halfLost(matches, size, dialect, storage);
+}
+
+/** Whether what would be the next zone may be the end of this one: zeros, or bytes of a dump that was erased. */
+function isHole({ mark, next, reach }: Written, size: number, storage: Storage): boolean {
+  if (next < mark.offset + 2 * size) return false;
+  if (mark.datalen > 0) return reach >= 2 * size && reach < Number.POSITIVE_INFINITY;
+  return firstOther(readRange(storage, mark.offset + size, ZONE_MULTIPLE), 0xff) >= 0;
+}
+
+/** Where a kernel writes no more than the dump, what else stands in its zone may be a zone that lost its header. */
+function halfLost(
+  [first, second]: readonly Mark[],
+  size: number,
+  { generation }: ZoneDialect,
+  storage: Storage,
+): StrideDoubt | undefined {
+  if (!first || !second || (size / 2) % ZONE_MULTIPLE !== 0) return undefined;
+  const { offset, datalen } = first;
+  const from = offset + Math.max(size / 2, datalen + BUFFER_HEADER_SIZE[generation]);
+  const rest = readRange(storage, from, Math.min(second.offset - from, MAX_REST));
+  if (rest.length === 0 || isBlank(rest)) return undefined;
+  return {
+    what: `something stands after the dump at ${offset}, in the same zone or in one that lost its header`,
+    offset,
+  };
+}
+
+/** Bytes after a dump that are looked at. */
+const MAX_REST = 64 << 10;
