@@ -65,7 +65,10 @@ export function findGeometry(context: GeometryContext, scanned: Scanned, wanted:
     warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
   }
   const other = unusual(storage, scanned, wanted);
-  if (other) return other;
+  if (other) {
+    if (other.isMixed) warnOfGuess(other, warnings, path);
+    return other;
+  }
   const matching = { ...wanted, dialects: dialects.filter(({ frame }) => frame === 'header') };
   const whole = asGiven(storage, scanned, matching, path);
   if (whole && whole.fit.misfit < GOOD && whole.parity === given.ecc) return rounded(whole.found, given, context);
@@ -90,7 +93,11 @@ export function findGeometry(context: GeometryContext, scanned: Scanned, wanted:
 const unbound = ({ memSize }: GivenSizes): GivenSizes => (memSize === undefined ? {} : { memSize });
 
 /** Images whose zones have no headers, or other ones. */
-function unusual(storage: Storage, { isSram, lines, marks }: Scanned, wanted: Wanted): Found | undefined {
+function unusual(
+  storage: Storage,
+  { isSram, lines, marks }: Scanned,
+  wanted: Wanted,
+): (Found & { isMixed?: boolean }) | undefined {
   const { given, dialects } = wanted;
   const allows = (name: string) => dialects.some((dialect) => dialect.name === name);
   const certain = { endian: 'little', confidence: CERTAIN, certain: new Set(ALL_KINDS) } as const;
@@ -102,9 +109,10 @@ function unusual(storage: Storage, { isSram, lines, marks }: Scanned, wanted: Wa
   if (lines.length === 0 && dialects.length > 1) return undefined;
   const found = textGeometry(storage, lines, given, wanted.base);
   if (!found) return undefined;
-  const confidence = { ...CERTAIN, recordSize: found.isProven ? 1 : 0.5 };
+  const { isMixed } = found;
+  const confidence = { ...CERTAIN, recordSize: found.isProven && !isMixed ? 1 : 0.5 };
   const how = given.recordSize === undefined ? 'by the lines of dumps' : AS_GIVEN;
-  return { ...certain, geometry: found.geometry, confidence, how };
+  return { ...certain, geometry: found.geometry, confidence, how, isMixed };
 }
 
 /** With the sizes that are given. Parity that was given is not believed where the image proves another one. */
