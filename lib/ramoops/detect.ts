@@ -96,7 +96,8 @@ export class Detection {
 
   detect(given: GivenSizes, dialects: readonly RamDialect[] = DIALECTS): DetectedRam | undefined {
     if (this.#marks.plain.size + this.#marks.ftrace.size === 0) return undefined;
-    const own = dialects.filter(({ frame }) => frame === 'header');
+    const hasOdd = this.evidence.places.offsets.some((offset) => offset % 2 === 1);
+    const own = dialects.filter(({ frame, isEven }) => frame === 'header' && (isEven || hasOdd));
     const key = keyOf(given, own);
     let judged = this.#known.get(key);
     if (!judged) {

@@ -3,6 +3,7 @@
 import { type Abi, Fields } from '../pstore/abi.js';
 import { type Storage, searchedPieces } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
+import { hasOddRow, hasOddSignature } from './odd-places.js';
 
 export interface RamMarks {
   readonly endian: Abi['endian'];
@@ -37,7 +38,7 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).repl
 const NEAR_TOP = BITS.map((_, byte) => (BITS[byte ^ TOP]! <= WRONG_BITS ? 1 : 0));
 
 /**
- * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
+ * Reads the whole image once. Zones begin at even offsets, but for those of kernels that divide without rounding.
  * @param endian looks for this byte order only; else for both, and the one with more headers is given
  * @param withDamaged without them the search is far faster
  */
@@ -65,6 +66,7 @@ export class MarkScan {
       ftrace: new Map<number, number>(),
       damaged: new Set<number>(),
       doubtful: new Map<number, Doubtful>(),
+      isOdd: false,
     }));
   }
 
@@ -77,10 +79,15 @@ export class MarkScan {
       for (const at of places?.[marks.endian] ?? almostHeaders(bytes, end, marks.endian)) {
         judge(fields, at, base, this.#largest, marks);
       }
+      marks.isOdd ||= hasOddSignature(bytes, end, marks.endian, marks.ftrace);
+      for (const at of marks.isOdd ? almostHeaders(bytes, end, marks.endian, 1) : []) {
+        judge(fields, at, base, this.#largest, marks);
+      }
     }
   }
 
   result(): RamMarks {
+    for (const marks of this.#found) dropLoneOdd(marks);
     return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
   }
 }
@@ -126,6 +133,16 @@ interface Collected {
   damaged: Set<number>;
   /** What may be a damaged ftrace zone. */
   doubtful: Map<number, Doubtful>;
+  /** Whether odd places are looked at, too. */
+  isOdd: boolean;
+}
+
+/** Words of a text at odd places are no headers. */
+function dropLoneOdd({ isOdd, plain, ftrace, damaged, doubtful }: Collected): void {
+  if (!isOdd || hasOddRow([...plain, ...ftrace.keys()].sort((a, b) => a - b))) return;
+  for (const places of [plain, ftrace, damaged, doubtful]) {
+    for (const offset of places.keys()) if (offset % 2 === 1) places.delete(offset);
+  }
 }
 
 interface Doubtful {
@@ -138,12 +155,12 @@ function count({ plain, ftrace }: Pick<RamMarks, 'plain' | 'ftrace'>): number {
   return plain.size + ftrace.size;
 }
 
-/** Where the highest byte of a signature is, or one with a wrong bit or two. */
-function almostHeaders(bytes: Uint8Array, end: number, endian: Abi['endian']): number[] {
+/** Where the highest byte of a signature is, or one with a wrong bit or two: at even places, or at odd ones from 1 on. */
+function almostHeaders(bytes: Uint8Array, end: number, endian: Abi['endian'], first = 0): number[] {
   const top = endian === 'little' ? 3 : 0;
   const isNear = NEAR_TOP;
   const places: number[] = [];
-  for (let at = 0; at < end; at += 2) if (isNear[bytes[at + top]!] === 1) places.push(at);
+  for (let at = first; at < end; at += 2) if (isNear[bytes[at + top]!] === 1) places.push(at);
   return places;
 }
 

@@ -1,7 +1,7 @@
 // The sizes by which a kernel would come to the zones that were found.
 
 import type { RamDialect } from './dialects.js';
-import { dmesgZones, ftraceZoneSize, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
+import { dmesgZones, partOf, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
 import { MIN_ZONE } from './likelihood.js';
 
 export type GivenSizes = Partial<RamSizes>;
@@ -32,7 +32,7 @@ export function* endsOf(
 
 function ftraceUsed({ ftraceSize, cpus, dialect }: RamSizes): number {
   const count = dialect.perCpu ? cpus : 1;
-  return ftraceSize > 0 ? count * ftraceZoneSize(ftraceSize, count) : 0;
+  return ftraceSize > 0 ? count * partOf(ftraceSize, count, dialect.isEven) : 0;
 }
 
 /** A record_size that leads to these dump zones in `room` bytes. */
@@ -53,7 +53,7 @@ export function recordSizeFor(
         ? [zoneSize, each - (each % 4096), each]
         : [roundDownToPowerOfTwo(each)];
   return choices.find((size) => {
-    const zones = dmesgZones(room, size, dialect.remainder);
+    const zones = dmesgZones(room, size, dialect);
     return zones.count === count && zones.zoneSize === zoneSize;
   });
 }

@@ -53,7 +53,8 @@ export class ZoneSizes {
       for (const size of this.#places.distances()) strides.add(size);
     }
     for (const size of this.#powers) strides.add(size);
-    return [...strides].filter((size) => size > RAM_HEADER_SIZE && size % 2 === 0 && size <= this.#size * 2);
+    const isPart = (size: number) => size % 2 === 0 || !dialect.isEven;
+    return [...strides].filter((size) => size > RAM_HEADER_SIZE && isPart(size) && size <= this.#size * 2);
   }
 
   /** Sizes of all ftrace zones, and how many there are: as the distances between their headers allow. */
@@ -106,7 +107,7 @@ export class ZoneSizes {
 
   /** Whether a region of the likely size may well end here, or after what a division leaves. */
   #isNearEnd(dialect: RamDialect, end: number): boolean {
-    return end <= this.#whole && (dialect !== MAINLINE || this.#whole - end < MIN_ZONE);
+    return end <= this.#whole && (dialect.name !== MAINLINE.name || this.#whole - end < MIN_ZONE);
   }
 }
 
