@@ -4,6 +4,7 @@
 import { RAM_HEADER_SIZE } from './format.js';
 import type { RamKind } from './geometry.js';
 import type { RamMarks } from './marks.js';
+import { loneHeaders } from './lone.js';
 
 /** A zone whose header is missing, though something else stands there. */
 const MISSING = 4;
@@ -79,7 +80,9 @@ export class Places {
 
   constructor(marks: RamMarks, facts: HeaderFacts) {
     const { plain, ftrace, damaged, damagedFtrace } = marks;
-    const sound = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+    const all = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+    const lone = loneHeaders(all, (offset) => facts.sizeOf(offset));
+    const sound = all.filter((offset) => !lone.has(offset));
     const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
       const said = facts.sizeOf(offset);
       const size = isDamaged ? 0 : said;
@@ -90,8 +93,7 @@ export class Places {
     };
     for (const offset of damaged) add(offset, false, true);
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
-    for (const offset of plain) add(offset, false, false);
-    for (const offset of ftrace.keys()) add(offset, true, false);
+    for (const offset of sound) add(offset, ftrace.has(offset), false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.#facts = facts;
