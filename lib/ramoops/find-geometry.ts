@@ -54,7 +54,7 @@ const MAX_BLANK = 2 * BLANK;
 const ALL_KINDS: readonly RamKind[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty', 'boot-log'];
 const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
 const BY_HEADERS = 'by the headers of zones';
-const AS_GIVEN = 'as given';
+export const AS_GIVEN = 'as given';
 
 /** @throws PstoreError EBADMSG where nothing is found and nothing given; EINVAL for impossible sizes, or with strict */
 export function findGeometry(context: GeometryContext, scanned: Scanned, wanted: Wanted): Found {

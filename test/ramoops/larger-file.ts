@@ -146,3 +146,17 @@ t.test('of a file whose beginning leaves no question open the rest is not search
   ]);
   t.same(doubtful.ended, [], 'a beginning that is doubtful is no reason to end');
 });
+
+t.test('a blank zone in front of the first header may be what precedes the region: that is said', async (t) => {
+  const { bytes } = built({ mem: 128 * K, record: 4 * K, console: 16 * K });
+  const file = new Uint8Array(4 * K + bytes.length);
+  file.set(bytes, 4 * K);
+  const pstore = open(file);
+  const isSaid = ({ message }: { message: string }) =>
+    /if the region begins only at 0x1000, give offset=0x1000/.test(message);
+  t.ok(pstore.warnings.some(isSaid));
+  pstore.close();
+  const given = open(file, { keys: { offset: '4K' } });
+  t.notOk(given.warnings.some(isSaid));
+  given.close();
+});
