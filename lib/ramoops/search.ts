@@ -159,7 +159,7 @@ export class Search {
   #singleRing(dialect: RamDialect): void {
     const { memSize, recordSize = 0, ftraceSize = 0, pmsgSize = 0 } = this.#given;
     if (recordSize + ftraceSize + pmsgSize > 0 || this.#places.lacks('console', 0)) return;
-    for (const end of new Set([this.#whole, ...(memSize === undefined ? this.#sizes.powers : [])])) {
+    for (const end of this.#sizes.ringEnds(dialect, memSize !== undefined)) {
       if (!(end > 0)) continue;
       const consoleSize = this.#given.consoleSize ?? end;
       if (consoleSize > end || consoleSize <= RAM_HEADER_SIZE) continue;

@@ -44,6 +44,11 @@ export class ZoneSizes {
     return this.#powers;
   }
 
+  /** Where a region of one ring may end. @param isGiven whether its size is known */
+  ringEnds({ parity }: RamDialect, isGiven: boolean): ReadonlySet<number> {
+    return new Set([this.#whole, ...(isGiven ? [] : [...this.#powers, ...this.#places.sizesByParity(0, parity)])]);
+  }
+
   /** Sizes that dump zones may have which begin here. */
   strides(dialect: RamDialect, at: number): Iterable<number> {
     const strides = new Set<number>();
@@ -84,6 +89,7 @@ export class ZoneSizes {
     const used = this.#places.bytesOf(at);
     const sizes = [
       ...this.#places.after(at, NEXT_MARKS),
+      ...this.#places.sizesByParity(at, dialect.parity),
       end,
       end - (end % 1024),
       roundUp(used, 4096),
@@ -96,12 +102,13 @@ export class ZoneSizes {
   #roundSizes(dialect: RamDialect, at: number): readonly number[] {
     if (this.allowsMissing) return this.#powers;
     const used = this.#places.bytesOf(at);
+    const proven = this.#places.sizesByParity(at, dialect.parity);
     let loose = 0;
     return this.#powers.filter((size) => {
       if (size < used) return false;
       const end = at + size;
       const isEnd = this.#places.mayBegin(end) || end >= this.#size || this.#isNearEnd(dialect, end) || isRound(end);
-      return isEnd || (size >= PAGE && ++loose <= LOOSE_ENDS);
+      return isEnd || proven.includes(size) || (size >= PAGE && ++loose <= LOOSE_ENDS);
     });
   }
 
