@@ -14,7 +14,7 @@ import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
-import { placed, unwrapped, withoutSpare } from './medium.js';
+import { placed, unsparsed, withoutSpare } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 import { shownPath } from './typed.js';
 
@@ -81,7 +81,10 @@ export function openStorage(
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw emptyFile(shownPath(path));
-  const image = isUnsparsed ? withoutSpare(whole, all, warnings) : unwrapped(whole, all, warnings);
+  // Memory has no spare bytes of flash, whatever its bytes look like.
+  const isMemory = spec.kind?.source === 'file' && spec.kind.isMemory === true && !all.has('oob');
+  const plain = isUnsparsed ? whole : unsparsed(whole, warnings);
+  const image = isMemory ? plain : withoutSpare(plain, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
   const asked = found?.storage ?? placed(image, all, warnings);
