@@ -75,8 +75,8 @@ export interface Fit {
   readonly explained: number;
   readonly strays: readonly number[];
   /**
-   * Whether a pmsg zone holds a console's lines although there is a console, or the second console something although the
-   * first one holds nothing: the sizes may be those of another boot.
+   * Whether a pmsg zone holds a console's lines although there is a console, a boot log those or a dump, or the second
+   * console something although the first one holds nothing: the sizes may be those of another boot.
    */
   readonly isStrange: boolean;
   /** Whether the first zone holds something, and its header has the parity that this geometry's kernel would have given it. */
@@ -146,6 +146,7 @@ export class Evidence {
       if (verdict.misfit === BLANK) blank += BLANK;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
+      if (zone.type === 'boot-log' && (verdict.misfit > 0 || verdict.unlikely >= 1)) isStrange = true;
       if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
         misfit += CONSOLE_IN_PMSG;
         isStrange = true;
