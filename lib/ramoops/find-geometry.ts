@@ -74,7 +74,9 @@ export function findGeometry(context: GeometryContext, scanned: Scanned, wanted:
   if (whole && whole.fit.misfit < GOOD && whole.parity === given.ecc) return rounded(whole.found, given, context);
   const bound = locateBound(storage, scanned, matching);
   const fits = bound !== undefined && bound.detected.misfit < GOOD;
-  const isElsewhere = fits && (bound.base > 0 || given.memSize !== undefined);
+  // Sizes that explain all headers from the file's beginning on are of a region that has lost its first one.
+  const isWhole = whole !== undefined && whole.fit.explained > 0 && whole.fit.strays.length === 0;
+  const isElsewhere = fits && (bound.base > 0 ? !isWhole : given.memSize !== undefined);
   const free = fits ? bound : locate(storage, scanned, unbound(given), matching.dialects, wanted.base);
   if (!free) return rounded(fresh(context, wanted, scanned, whole?.found), given, context);
   const confirmed = Object.keys(given).length === 0 ? confirmedBy(scanned, storage, matching, free) : undefined;

@@ -160,3 +160,18 @@ t.test('a blank zone in front of the first header may be what precedes the regio
   t.notOk(given.warnings.some(isSaid));
   given.close();
 });
+
+t.test(
+  'a region whose first header is lost begins with its file, where the given sizes explain all others',
+  async (t) => {
+    const { bytes } = built({ mem: M, record: 128 * K, console: 16 * K, pmsg: 16 * K });
+    for (let i = 0; i < 12; i++) bytes[i] = 17 * i + 3;
+    const keys = { record_size: '128K', console_size: '16K', ftrace_size: '0', pmsg_size: '16K', ecc: '0' };
+    const pstore = open(bytes, { backend: 'ramoops', keys });
+    t.same(
+      [...pstore].map(({ name }) => name),
+      ['console-ramoops-0', ...[1, 2, 3, 4].map((id) => `dmesg-ramoops-${id}`), 'pmsg-ramoops-0'],
+    );
+    pstore.close();
+  },
+);
