@@ -40,6 +40,8 @@ const IN_MEMORY = 16 << 20;
 export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
 const PROVEN_PARITY = 1.5;
+/** The same of the first zone, which all geometries have: its header was last written by a kernel of this one. */
+const PROVEN_FIRST = 3;
 /** How sure sizes are where not all was tried, or a zone holds what belongs to another kind. */
 const DOUBTED = 0.5;
 const DOUBTFUL: ReadonlySet<keyof RamSizes> = new Set(['recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize']);
@@ -96,7 +98,8 @@ export class Detection {
 
   detect(given: GivenSizes, dialects: readonly RamDialect[] = DIALECTS): DetectedRam | undefined {
     if (this.#marks.plain.size + this.#marks.ftrace.size === 0) return undefined;
-    const own = dialects.filter(({ frame }) => frame === 'header');
+    const hasOdd = this.evidence.places.offsets.some((offset) => offset % 2 === 1);
+    const own = dialects.filter(({ frame, isEven }) => frame === 'header' && (isEven || hasOdd));
     const key = keyOf(given, own);
     let judged = this.#known.get(key);
     if (!judged) {
@@ -142,7 +145,7 @@ export class Detection {
 
   /** How much parity may speak for a geometry. */
   #bonus({ ecc }: GivenSizes): number {
-    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY : 0;
+    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY + PROVEN_FIRST : 0;
   }
 
   /** Those that nothing excludes, best first. Most need no look, since what is seen of them already is too much. */
@@ -199,11 +202,12 @@ export class Detection {
     const last = geometry.runs.at(-1);
     const rest = last ? sizes.memSize - last.offset - last.count * last.zoneSize : sizes.memSize;
     const isRound = roundDownToPowerOfTwo(sizes.memSize) === sizes.memSize;
+    const proof = PROVEN_PARITY + (fit.isFirstProven ? PROVEN_FIRST : 0);
     return {
       ...fit,
       sizes,
       geometry,
-      cost: fit.misfit + unlikely - (sizes.ecc > 0 && given.ecc === undefined ? PROVEN_PARITY : 0),
+      cost: fit.misfit + unlikely - (sizes.ecc > 0 && given.ecc === undefined ? proof : 0),
       unlikely: fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
     };
   }

@@ -37,6 +37,8 @@ export interface RamDialect {
   readonly roundsRegion: boolean;
   /** What a division of the dumps' room leaves: shared among the dump zones, or unused after the last zone. */
   readonly remainder: 'shared' | 'unused';
+  /** What a division gives is rounded down to an even size, so that no zone begins at an odd place. */
+  readonly isEven: boolean;
   /** Zones of the firmware's log stand before all others. */
   readonly bootLog: boolean;
   /** The console's size is taken off the dumps' room once; twice, with nothing at the end; or twice for two zones. */
@@ -63,6 +65,7 @@ export const MAINLINE: RamDialect = {
   roundsSizes: true,
   roundsRegion: false,
   remainder: 'shared',
+  isEven: true,
   bootLog: false,
   consoles: 'one',
   orders: RAM_ORDERS,
@@ -74,6 +77,9 @@ export const MAINLINE: RamDialect = {
   deflatesAsZlib: false,
   unlikely: 0,
 };
+
+/** fs/pstore/ram.c before ALIGN_DOWN(zone_sz, 2), which came with 6.8 and the stable kernels of January 2024. */
+const NOT_EVEN = { isEven: false, unlikely: 0.1 } as const;
 
 const PRE_4_10: RamDialect = {
   ...MAINLINE,
@@ -110,8 +116,24 @@ const ANDROID_3_4: RamDialect = {
   unlikely: 0.4,
 };
 
+const ROCKCHIP: RamDialect = {
+  ...MAINLINE,
+  name: 'rockchip',
+  kernels: "Rockchip's trees of Linux 4.19 to 6.1",
+  rule: 'sizes are not rounded, and zones of the boot log may stand first',
+  roundsSizes: false,
+  bootLog: true,
+  unlikely: 1.5,
+};
+
 export const DIALECTS: readonly RamDialect[] = [
   MAINLINE,
+  {
+    ...MAINLINE,
+    ...NOT_EVEN,
+    kernels: 'Linux 4.10 to 6.7',
+    rule: 'dump zones share what the other kinds leave, and may have odd sizes; the given sizes are powers of two',
+  },
   PRE_4_10,
   {
     ...PRE_4_10,
@@ -119,14 +141,12 @@ export const DIALECTS: readonly RamDialect[] = [
     roundsRegion: true,
     unlikely: 0.5,
   },
+  ROCKCHIP,
   {
-    ...MAINLINE,
-    name: 'rockchip',
-    kernels: "Rockchip's trees of Linux 4.19 to 6.1",
-    rule: 'sizes are not rounded, and zones of the boot log may stand first',
-    roundsSizes: false,
-    bootLog: true,
-    unlikely: 1.5,
+    ...ROCKCHIP,
+    ...NOT_EVEN,
+    rule: `${ROCKCHIP.rule}; zones may have odd sizes`,
+    unlikely: ROCKCHIP.unlikely + NOT_EVEN.unlikely,
   },
   MEDIATEK,
   {

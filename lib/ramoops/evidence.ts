@@ -5,19 +5,21 @@ import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK } from '../storage/surviving.js';
 import type { ParityRule } from './dialects.js';
+import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
 import {
-  ftraceVersionCode,
-  RAM_HEADER_SIZE,
-  RAM_SIGNATURE,
-  type RamHeader,
-  readDumpLine,
-  readRamHeader,
-} from './format.js';
-import { ECC_BLOCK, type RamGeometry, type RamKind, type RamZone, ramZones, zoneLayout } from './geometry.js';
+  ECC_BLOCK,
+  type RamGeometry,
+  type RamKind,
+  type RamZone,
+  ramZones,
+  roundDownToPowerOfTwo,
+} from './geometry.js';
 import type { RamMarks } from './marks.js';
+import { ParityEnds } from './parity-ends.js';
 import { BLANK, FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
-import { isCodeword, MAX_PARITY, reedSolomon } from './reed-solomon.js';
+import { reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
+import { packedParities, zoneParities } from './zone-parities.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
@@ -27,12 +29,23 @@ const ONLY_ZEROS = 3;
 const CONSOLE_IN_PMSG = 1.5;
 /** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
 const FOREIGN_PARITY = 3;
+/** A dump of which neither header nor data have the parity that they would have: an earlier boot's, with other sizes. */
+const OLD_DUMP = 1;
+/** Empty dump zones that an earlier boot has signed, with another layout: a kernel leaves them as they are. */
+const OLD_EMPTY = 0.3;
+const MAX_OLD_EMPTY = 2;
+/** Headers after a region's end: other sizes of zones are likelier than another size of the region. */
+const STRAY_AFTER_END = 1;
+/** Zones of ftrace that another kernel has signed: each kernel signs all of its own at boot. */
+const OTHER_KERNEL = 3;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
 const NEWER_STRAY = 3;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
 const REPAIRED = 0.1;
+/** More bytes than a record of ftrace has. */
+const MAX_RECORD = 64;
 /** A zone whose header cannot be read: a tale with fewer of them is likelier. */
 const UNREADABLE = 0.2;
 /** Data blocks of a zone whose parity is looked at. */
@@ -43,8 +56,6 @@ const MAX_ZONES = 2048;
 const MAX_PARITY_ZONES = 64;
 /** Headers between which parity is looked for before any geometry is known. */
 const MIN_NEIGHBOURS = 4;
-/** One byte of parity is no proof of anything, and no use to anybody. */
-const MIN_PARITY = 2;
 /** Bytes of a zone that are looked at to tell what it holds. */
 const LOOKED_AT = 4096;
 const NEWLINE = 10;
@@ -64,15 +75,21 @@ export interface Fit {
   readonly explained: number;
   readonly strays: readonly number[];
   /**
-   * Whether a pmsg zone holds a console's lines although there is a console, or the second console something although the
-   * first one holds nothing: the sizes may be those of another boot.
+   * Whether a pmsg zone holds a console's lines although there is a console, a boot log those or a dump, or the second
+   * console something although the first one holds nothing: the sizes may be those of another boot.
    */
   readonly isStrange: boolean;
+  /** Whether the first zone holds something, and its header has the parity that this geometry's kernel would have given it. */
+  readonly isFirstProven: boolean;
 }
 
 interface ZoneVerdict {
   readonly misfit: number;
   readonly unlikely: number;
+  /** Whether it holds something, and its header has the right parity. */
+  readonly isProven?: boolean;
+  /** Whether it is an empty dump zone with the parity of other sizes. */
+  readonly isOldEmpty?: boolean;
   /** The seconds of a dump. */
   readonly time?: bigint;
 }
@@ -94,11 +111,13 @@ export class Evidence {
     this.storage = storage;
     this.marks = marks;
     const header = (offset: number) => readRange(storage, offset, RAM_HEADER_SIZE);
+    const ends = new ParityEnds(storage);
     this.places = new Places(marks, {
       sizeOf: (offset) => readRamHeader(header(offset), marks.endian).size,
       isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
       dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
+      sizesByParity: (offset, rule) => (this.mayHaveParity ? ends.sizesAt(offset, rule) : []),
     });
   }
 
@@ -107,20 +126,27 @@ export class Evidence {
   }
 
   fit(geometry: RamGeometry): Fit {
-    let [misfit, blank, fitting, unlikely, looked] = [0, 0, 0, 0, 0];
+    let [misfit, blank, fitting, unlikely, looked, oldEmpty] = [0, 0, 0, 0, 0, 0];
     let newest = -1n;
     let isStrange = false;
+    let isFirstProven = false;
     let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
+    const kernels = new Set<number>();
     const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
       if (zone.offset + RAM_HEADER_SIZE > this.storage.size || looked++ >= MAX_ZONES) break;
       begins.add(zone.offset);
+      const kernel = zone.type === 'ftrace' ? this.marks.ftrace.get(zone.offset) : undefined;
+      if (kernel !== undefined) kernels.add(kernel);
       const verdict = this.#verdict(zone);
       misfit += verdict.misfit;
+      if (verdict.isOldEmpty) oldEmpty++;
+      if (looked === 1) isFirstProven = verdict.isProven === true;
       if (verdict.misfit === BLANK) blank += BLANK;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
+      if (zone.type === 'boot-log' && (verdict.misfit > 0 || verdict.unlikely >= 1)) isStrange = true;
       if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
         misfit += CONSOLE_IN_PMSG;
         isStrange = true;
@@ -134,9 +160,11 @@ export class Evidence {
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
-    misfit += this.#strayCost(strays, newest);
+    misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
+    misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY);
+    if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
     const explained = offsets.length - strays.length;
-    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, isStrange };
+    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, isStrange, isFirstProven };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {
@@ -171,17 +199,29 @@ export class Evidence {
       return { misfit: misfit === 0 ? OVERTOP : misfit, unlikely: 0 };
     }
     const overwritten = this.places.isOverwritten(offset) ? OVERWRITTEN : 0;
-    if (type === 'ftrace') return { misfit: overwritten + header.ecc.lost * TRACED_PARITY, unlikely: 0 };
+    if (type === 'ftrace') {
+      // A kernel that stops while it writes a record has counted its bytes, and not yet moved on.
+      const isHalfRound = header.size < zone.zone.layout.area && header.size - header.start > MAX_RECORD;
+      const misfit = overwritten + (isHalfRound ? HALF_ROUND : 0) + header.ecc.lost * TRACED_PARITY;
+      return { misfit, unlikely: 0 };
+    }
     const unlikely = Math.min(1, header.ecc.corrected * REPAIRED);
     // Parity that cannot be read, or that belongs to data that cannot, is no evidence.
     const isHalf = this.#isLost(offset, size);
     const headerLost = isHalf ? 0 : header.ecc.lost;
-    if (header.size === 0) return { misfit: overwritten + headerLost, unlikely };
-    const isRound = header.size < zone.zone.layout.area && header.start !== header.size && !cut;
-    const parity = headerLost + (cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size));
+    if (header.size === 0) {
+      const isOld = type === 'dmesg' && headerLost > 0;
+      return { misfit: overwritten + (isOld ? 0 : headerLost), unlikely, isOldEmpty: isOld };
+    }
+    const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
+    const foreign = cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size);
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
+    // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
+    const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
+    const parity = isOld ? Math.min(OLD_DUMP, headerLost + foreign) : headerLost + foreign;
     const misfit = overwritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
-    return { ...content, misfit, unlikely: unlikely + content.unlikely };
+    const isProven = zone.zone.ecc > 0 && header.ecc.corrected + header.ecc.lost === 0 && !isHalf;
+    return { ...content, misfit, unlikely: unlikely + content.unlikely, isProven };
   }
 
   #dump(zone: PersistentRamZone, header: RamHeader, cut: boolean): ZoneVerdict {
@@ -228,8 +268,8 @@ export class Evidence {
   }
 
   /**
-   * Whether parity stands before any header's neighbour, or before the region's end. Where few headers stand, a zone may
-   * as well end elsewhere.
+   * Whether parity stands before any later header, or before the region's end. Where few headers stand, a zone may as well
+   * end elsewhere.
    */
   get mayHaveParity(): boolean {
     this.#mayHaveParity ??= this.#findsParity();
@@ -239,10 +279,14 @@ export class Evidence {
   #findsParity(): boolean {
     const { offsets } = this.places;
     if (offsets.length < MIN_NEIGHBOURS) return true;
-    return offsets.slice(0, MAX_PARITY_ZONES).some((offset, i) => {
-      const size = (offsets[i + 1] ?? this.storage.size) - offset;
-      return this.#paritiesOf(offset, size, 'data-and-parity').length > 0;
-    });
+    const isZone = (offset: number, end: number) =>
+      zoneParities(this.storage, offset, end, this.marks.endian).length > 0;
+    // Headers of another boot may stand before the zone's end.
+    return offsets
+      .slice(0, MAX_PARITY_ZONES)
+      .some((offset, i) =>
+        [...offsets.slice(i + 1, i + 1 + MAX_PARITY_ZONES), this.storage.size].some((end) => isZone(offset, end)),
+      );
   }
 
   /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
@@ -278,6 +322,10 @@ export class Evidence {
   }
 }
 
+function endOf({ base, memSize, dialect }: RamGeometry): number {
+  return base + (dialect.roundsRegion ? roundDownToPowerOfTwo(memSize) : memSize);
+}
+
 /** Whether nothing was ever written there, or a header was lost with one or both of the blocks that it lies in. */
 function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
   const inFirst = BLOCK - (offset % BLOCK);
@@ -306,47 +354,6 @@ function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Zon
   const misplaced = type === 'console' ? !isConsole : isConsole;
   const isNothing = bytes.length > 0 && firstOther(bytes, 0) < 0;
   return { misfit: isDump ? FOREIGN_LINE : isNothing ? ONLY_ZEROS : 0, unlikely: misplaced ? 1 : 0 };
-}
-
-/**
- * Sizes of parity with which the bytes before a zone's end agree with its header. Nothing else leaves such bytes.
- * @param offset of the zone's header
- */
-export function zoneParities(storage: Storage, offset: number, end: number, endian: Abi['endian']): number[] {
-  const header = readRange(storage, offset, RAM_HEADER_SIZE);
-  // A header of zeros agrees with any parity of zeros.
-  return isSigned(header, endian) ? matchingParities(header, readRange(storage, end - MAX_PARITY, MAX_PARITY)) : [];
-}
-
-/** The same where the header's parity follows the last set of block parity that is in use. */
-function packedParities(storage: Storage, offset: number, size: number, endian: Abi['endian']): number[] {
-  const header = readRange(storage, offset, RAM_HEADER_SIZE);
-  if (!isSigned(header, endian)) return [];
-  const found: number[] = [];
-  for (let ecc = MIN_PARITY; ecc <= MAX_PARITY; ecc++) {
-    const layout = zoneLayout(size, ecc, 'room-packed');
-    if (layout && isCodeword(header, readRange(storage, offset + layout.headerParity, ecc))) found.push(ecc);
-  }
-  return found;
-}
-
-function isSigned(bytes: Uint8Array, endian: Abi['endian']): boolean {
-  if (bytes.length < RAM_HEADER_SIZE) return false;
-  const { sig } = readRamHeader(bytes, endian);
-  return sig === RAM_SIGNATURE || ftraceVersionCode(sig) !== undefined;
-}
-
-/** @param tail the bytes before the zone's end */
-function matchingParities(header: Uint8Array, tail: Uint8Array): number[] {
-  const found: number[] = [];
-  // All bytes of a codeword together are 0, because 1 is a root: only then is a closer look worth it.
-  let sum = header.reduce((all, byte) => all ^ byte, 0);
-  for (let ecc = 1; ecc <= tail.length; ecc++) {
-    const from = tail.length - ecc;
-    sum ^= tail[from]!;
-    if (sum === 0 && ecc >= MIN_PARITY && isCodeword(header, tail.subarray(from))) found.push(ecc);
-  }
-  return found;
 }
 
 /** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. @param from where its data begin */

@@ -54,7 +54,7 @@ const MAX_BLANK = 2 * BLANK;
 const ALL_KINDS: readonly RamKind[] = ['dmesg', 'console', 'ftrace', 'pmsg', 'tty', 'boot-log'];
 const CERTAIN = Object.fromEntries(NAMES.map((name) => [name, 1])) as Record<Name, number>;
 const BY_HEADERS = 'by the headers of zones';
-const AS_GIVEN = 'as given';
+export const AS_GIVEN = 'as given';
 
 /** @throws PstoreError EBADMSG where nothing is found and nothing given; EINVAL for impossible sizes, or with strict */
 export function findGeometry(context: GeometryContext, scanned: Scanned, wanted: Wanted): Found {
@@ -65,13 +65,18 @@ export function findGeometry(context: GeometryContext, scanned: Scanned, wanted:
     warnings.add('zone-truncated', `${what}: the zones at its end are cut off`, storage.size);
   }
   const other = unusual(storage, scanned, wanted);
-  if (other) return other;
+  if (other) {
+    if (other.isMixed) warnOfGuess(other, warnings, path);
+    return other;
+  }
   const matching = { ...wanted, dialects: dialects.filter(({ frame }) => frame === 'header') };
   const whole = asGiven(storage, scanned, matching, path);
   if (whole && whole.fit.misfit < GOOD && whole.parity === given.ecc) return rounded(whole.found, given, context);
   const bound = locateBound(storage, scanned, matching);
   const fits = bound !== undefined && bound.detected.misfit < GOOD;
-  const isElsewhere = fits && (bound.base > 0 || given.memSize !== undefined);
+  // Sizes that explain all headers from the file's beginning on are of a region that has lost its first one.
+  const isWhole = whole !== undefined && whole.fit.explained > 0 && whole.fit.strays.length === 0;
+  const isElsewhere = fits && (bound.base > 0 ? !isWhole : given.memSize !== undefined);
   const free = fits ? bound : locate(storage, scanned, unbound(given), matching.dialects, wanted.base);
   if (!free) return rounded(fresh(context, wanted, scanned, whole?.found), given, context);
   const confirmed = Object.keys(given).length === 0 ? confirmedBy(scanned, storage, matching, free) : undefined;
@@ -90,7 +95,11 @@ export function findGeometry(context: GeometryContext, scanned: Scanned, wanted:
 const unbound = ({ memSize }: GivenSizes): GivenSizes => (memSize === undefined ? {} : { memSize });
 
 /** Images whose zones have no headers, or other ones. */
-function unusual(storage: Storage, { isSram, lines, marks }: Scanned, wanted: Wanted): Found | undefined {
+function unusual(
+  storage: Storage,
+  { isSram, lines, marks }: Scanned,
+  wanted: Wanted,
+): (Found & { isMixed?: boolean }) | undefined {
   const { given, dialects } = wanted;
   const allows = (name: string) => dialects.some((dialect) => dialect.name === name);
   const certain = { endian: 'little', confidence: CERTAIN, certain: new Set(ALL_KINDS) } as const;
@@ -102,9 +111,10 @@ function unusual(storage: Storage, { isSram, lines, marks }: Scanned, wanted: Wa
   if (lines.length === 0 && dialects.length > 1) return undefined;
   const found = textGeometry(storage, lines, given, wanted.base);
   if (!found) return undefined;
-  const confidence = { ...CERTAIN, recordSize: found.isProven ? 1 : 0.5 };
+  const { isMixed } = found;
+  const confidence = { ...CERTAIN, recordSize: found.isProven && !isMixed ? 1 : 0.5 };
   const how = given.recordSize === undefined ? 'by the lines of dumps' : AS_GIVEN;
-  return { ...certain, geometry: found.geometry, confidence, how };
+  return { ...certain, geometry: found.geometry, confidence, how, isMixed };
 }
 
 /** With the sizes that are given. Parity that was given is not believed where the image proves another one. */

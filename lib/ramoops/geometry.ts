@@ -124,16 +124,17 @@ export function zoneLayout(size: number, ecc: number, rule: ParityRule = 'data-a
 export function dmesgZones(
   room: number,
   recordSize: number,
-  remainder: RamDialect['remainder'] = 'shared',
+  { remainder, isEven }: Pick<RamDialect, 'remainder' | 'isEven'>,
 ): { count: number; zoneSize: number } {
   const count = recordSize > 0 ? Math.floor(room / recordSize) : 0;
   if (count === 0) return NONE;
-  return { count, zoneSize: remainder === 'unused' ? recordSize : evenBelow(Math.floor(room / count)) };
+  return { count, zoneSize: remainder === 'unused' ? recordSize : partOf(room, count, isEven) };
 }
 
-/** Bytes of each CPU's ftrace zone. */
-export function ftraceZoneSize(ftraceSize: number, cpus: number): number {
-  return evenBelow(Math.floor(ftraceSize / cpus));
+/** Bytes of each zone where several share a size, as ramoops_init_przs divides it. */
+export function partOf(size: number, count: number, isEven: boolean): number {
+  const part = Math.floor(size / count);
+  return isEven ? evenBelow(part) : part;
 }
 
 /** The sizes as ramoops_probe goes on with them. */
@@ -209,7 +210,7 @@ const NONE: Zones = { count: 0, zoneSize: 0 };
 export function kindsInOrder(sizes: RamSizes): readonly (readonly [RamKind, Zones])[] {
   const { dialect, cpus, ftraceSize, bootLogSize, bootLogCount } = sizes;
   const parts = (size: number, count: number): Zones =>
-    size > 0 && count > 0 ? { count, zoneSize: ftraceZoneSize(size, count) } : NONE;
+    size > 0 && count > 0 ? { count, zoneSize: partOf(size, count, dialect.isEven) } : NONE;
   const single = (zoneSize: number): Zones => (zoneSize > 0 ? { count: 1, zoneSize } : NONE);
   const console = { ...single(sizes.consoleSize) };
   if (dialect.consoles === 'two' && console.count > 0) console.count = 2;
@@ -217,7 +218,7 @@ export function kindsInOrder(sizes: RamSizes): readonly (readonly [RamKind, Zone
   const pmsg = ['pmsg', single(sizes.pmsgSize)] as const;
   return [
     ['boot-log', parts(bootLogSize, bootLogCount)],
-    ['dmesg', dmesgZones(dmesgRoom(sizes), sizes.recordSize, dialect.remainder)],
+    ['dmesg', dmesgZones(dmesgRoom(sizes), sizes.recordSize, dialect)],
     ['console', console],
     ...(sizes.order === 'ftrace-pmsg' ? [ftrace, pmsg] : [pmsg, ['tty', single(sizes.ttySize)] as const, ftrace]),
   ];

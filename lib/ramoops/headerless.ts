@@ -1,8 +1,10 @@
 // Regions of drivers/char/ramoops.c (Linux 2.6.35 to 3.4): no zone has a header, a dump begins with its line at each
 // multiple of record_size.
 
+import { firstOther } from '../bytes.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { DIALECTS } from './dialects.js';
+import { readPlainLine } from './format.js';
 import { layOutRam, NO_RAM_ZONES, type RamGeometry, roundDownToPowerOfTwo } from './geometry.js';
 import type { GivenSizes } from './region-sizes.js';
 
@@ -11,38 +13,109 @@ const DEFAULT_RECORD = 4096;
 /** What a region of such dumps is looked for in: no kernel kept a larger one. */
 const MAX_RECORD = 1 << 20;
 
+/** Records that are looked at closely, and the least size that is tried for them. */
+const MAX_RECORDS = 64;
+const MIN_RECORD = 1024;
+/** Bytes of memory after a full record that may look like text. */
+const BY_ACCIDENT = 64;
+/** The newest record was certainly written with the size that the kernel had last: it outweighs all others. */
+const NEWEST = 4 * MAX_RECORDS;
+
+export interface TextGeometry {
+  readonly geometry: RamGeometry;
+  /** Whether the lines leave no other record size. */
+  readonly isProven: boolean;
+  /** Whether some records are of another size: an earlier boot had one. */
+  readonly isMixed: boolean;
+}
+
 /**
  * @param lines where lines of dumps stand in the storage, ascending
- * @returns undefined where the sizes make no region; `isProven` says whether the lines leave no other record size
+ * @returns undefined where the sizes make no region
  */
 export function textGeometry(
   storage: Storage,
   lines: readonly number[],
   given: GivenSizes,
   wanted: number | undefined,
-): { geometry: RamGeometry; isProven: boolean } | undefined {
-  const base = wanted ?? lines[0] ?? 0;
+): TextGeometry | undefined {
+  const first = wanted ?? lines[0] ?? 0;
+  // A region of the given size that only fits from the beginning on has a first record without a line.
+  const base = first + (given.memSize ?? 0) > storage.size ? 0 : first;
   const memSize = given.memSize ?? storage.size - base;
   const places = lines.map((offset) => offset - base).filter((offset) => offset > 0 && offset < memSize);
-  const recordSize = given.recordSize ?? recordSizeOf(storage, base, places, memSize);
+  const found = given.recordSize === undefined ? recordSizeOf(storage, base, places, memSize) : undefined;
+  const recordSize = given.recordSize ?? found!.size;
   if (recordSize <= 0 || recordSize > memSize) return undefined;
   const dialect = DIALECTS.find(({ frame }) => frame === 'none')!;
   const geometry = layOutRam({ ...NO_RAM_ZONES, memSize, recordSize, dialect }, storage.path, base);
-  return { geometry, isProven: given.recordSize !== undefined || hasNeighbours(places, recordSize) };
+  const isProven = given.recordSize !== undefined || hasNeighbours(places, recordSize);
+  return { geometry, isProven, isMixed: found?.isMixed ?? false };
 }
 
-/** The largest power of two of which all places are multiples; with a single dump, what its text needs. */
-function recordSizeOf(storage: Storage, base: number, places: readonly number[], memSize: number): number {
-  let size = MAX_RECORD;
-  for (const place of places) while (place % size !== 0) size /= 2;
-  if (places.length > 0) return Math.min(size, roundDownToPowerOfTwo(memSize));
-  const text = textLength(readRange(storage, base, Math.min(MAX_RECORD, memSize)));
-  let least = DEFAULT_RECORD;
-  while (least < text && least * 2 <= memSize) least *= 2;
-  return least;
+/** With a single dump the size that its text needs; else the one that as few records as possible speak against. */
+function recordSizeOf(
+  storage: Storage,
+  base: number,
+  places: readonly number[],
+  memSize: number,
+): { size: number; isMixed: boolean } {
+  if (places.length === 0) {
+    const text = textLength(readRange(storage, base, Math.min(MAX_RECORD, memSize)));
+    let least = DEFAULT_RECORD;
+    while (least < text && least * 2 <= memSize) least *= 2;
+    return { size: least, isMixed: false };
+  }
+  const records = recordsAt(storage, base, [0, ...places], memSize);
+  const newest = records.reduce((one, other) => (other.time > one.time ? other : one));
+  let best = { size: 0, against: Number.POSITIVE_INFINITY };
+  for (let size = Math.min(MAX_RECORD, roundDownToPowerOfTwo(memSize)); size >= MIN_RECORD; size /= 2) {
+    const inside = records.filter(({ place }) => place % size !== 0).length;
+    const wrong = records.filter((record) => !isOfSize(record, size));
+    const against = inside + wrong.length + (wrong.includes(newest) ? NEWEST : 0);
+    if (against < best.against) best = { size, against };
+  }
+  return { size: best.size, isMixed: best.against > 0 || hasGap(places, best.size) };
 }
 
-/** A dump that fills its record has no NUL after it: it ends where the bytes do, or where erased flash begins (0xFF). */
+/** A kernel fills the records from the first one on: one that was passed over tells of another size. */
+function hasGap(places: readonly number[], size: number): boolean {
+  return places.some((place, i) => place !== (i + 1) * size);
+}
+
+/** A record as its bytes show it, whatever its size is. */
+interface TextRecord {
+  readonly place: number;
+  readonly time: bigint;
+  /** Bytes of line and text. */
+  readonly text: number;
+  /** Where something else than zeros follows. */
+  readonly end: number;
+}
+
+function recordsAt(storage: Storage, base: number, places: readonly number[], memSize: number): TextRecord[] {
+  return places.slice(0, MAX_RECORDS).flatMap((place, i) => {
+    const most = Math.min(MAX_RECORD, memSize - place);
+    const bytes = readRange(storage, base + place, most);
+    const line = readPlainLine(bytes);
+    if (!line) return [];
+    const next = (places[i + 1] ?? memSize) - place;
+    const text = Math.min(next, textLength(bytes));
+    const other = bytes[text] === 0 ? firstOther(bytes.subarray(text), 0) : 0;
+    const end = other < 0 ? Number.POSITIVE_INFINITY : text + other;
+    return [{ place, time: line.seconds, text, end }];
+  });
+}
+
+/** Whether a kernel with this size may have left the record: it cleared all of it first. */
+function isOfSize({ place, text, end }: TextRecord, size: number): boolean {
+  if (place % size !== 0) return false;
+  // A text that ends just where a smaller record does fills one.
+  if (text < size && text >= MIN_RECORD && roundDownToPowerOfTwo(text) === text) return false;
+  return text < size ? end >= size : text < size + BY_ACCIDENT;
+}
+
+/** A dump that fills its record has no NUL after it: it ends where the bytes do, or where bytes of no text begin. */
 function textLength(bytes: Uint8Array): number {
   const end = bytes.findIndex((byte) => byte === 0 || byte === 0xff);
   return end < 0 ? bytes.length : end;

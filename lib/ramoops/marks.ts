@@ -3,6 +3,7 @@
 import { type Abi, Fields } from '../pstore/abi.js';
 import { type Storage, searchedPieces } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
+import { hasOddRow, hasOddSignature } from './odd-places.js';
 
 export interface RamMarks {
   readonly endian: Abi['endian'];
@@ -37,7 +38,7 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).repl
 const NEAR_TOP = BITS.map((_, byte) => (BITS[byte ^ TOP]! <= WRONG_BITS ? 1 : 0));
 
 /**
- * Reads the whole image once. Every zone begins at an even offset, as all sizes are even.
+ * Reads the whole image once. Zones begin at even offsets, but for those of kernels that divide without rounding.
  * @param endian looks for this byte order only; else for both, and the one with more headers is given
  * @param withDamaged without them the search is far faster
  */
@@ -63,6 +64,7 @@ export class MarkScan {
       ftrace: new Map<number, number>(),
       damaged: new Set<number>(),
       doubtful: new Map<number, Doubtful>(),
+      isOdd: false,
     }));
   }
 
@@ -72,14 +74,22 @@ export class MarkScan {
    */
   add(bytes: Uint8Array, base: number, withDamaged: boolean): void {
     const end = Math.min(CHUNK, bytes.length - RAM_HEADER_SIZE + 1);
-    const places = withDamaged ? placesOfDamaged(bytes, end, this.#largest) : placesOfHeaders(bytes, end);
+    const placesIn = (part: Uint8Array, partEnd: number) =>
+      withDamaged ? placesOfDamaged(part, partEnd, this.#largest) : placesOfHeaders(part, partEnd);
+    const places = placesIn(bytes, end);
     for (const marks of this.#found) {
       const fields = new Fields(bytes, marks.endian);
       for (const at of places[marks.endian]) judge(fields, at, base, this.#largest, marks);
+      marks.isOdd ||= hasOddSignature(bytes, end, marks.endian, marks.ftrace);
+      if (marks.isOdd) {
+        const odd = placesIn(bytes.subarray(1), end - 1)[marks.endian];
+        for (const at of odd) judge(fields, at + 1, base, this.#largest, marks);
+      }
     }
   }
 
   result(): RamMarks {
+    for (const marks of this.#found) dropLoneOdd(marks);
     return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
   }
 }
@@ -125,6 +135,16 @@ interface Collected {
   damaged: Set<number>;
   /** What may be a damaged ftrace zone. */
   doubtful: Map<number, Doubtful>;
+  /** Whether odd places are looked at, too. */
+  isOdd: boolean;
+}
+
+/** Words of a text at odd places are no headers. */
+function dropLoneOdd({ isOdd, plain, ftrace, damaged, doubtful }: Collected): void {
+  if (!isOdd || hasOddRow([...plain, ...ftrace.keys()].sort((a, b) => a - b))) return;
+  for (const places of [plain, ftrace, damaged, doubtful]) {
+    for (const offset of places.keys()) if (offset % 2 === 1) places.delete(offset);
+  }
 }
 
 interface Doubtful {

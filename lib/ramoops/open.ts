@@ -1,5 +1,6 @@
 // The backend ramoops: a region of persistent RAM, as a file of its own or inside a larger one.
 
+import { firstOther } from '../bytes.js';
 import { COMPRESSIONS } from '../compress/codec.js';
 import type { CompressionChoice } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
@@ -21,7 +22,7 @@ import { RamPlaces } from './backend.js';
 import { describe, whyGuessed } from './describe.js';
 import { deviceTreeRegion } from './device-tree.js';
 import { DIALECTS } from './dialects.js';
-import { type Found, findGeometry, type GeometryContext, type Wanted } from './find-geometry.js';
+import { AS_GIVEN, type Found, findGeometry, type GeometryContext, type Wanted } from './find-geometry.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import { layOutRam, NO_RAM_ZONES, ramZones } from './geometry.js';
 import { GEOMETRY_KEYS, givenDialects, givenSizes } from './keys.js';
@@ -125,7 +126,10 @@ function sayWhere(
     const what = "is the SRAM of MediaTek's ram_console, no region of ramoops: its kernel log is shown as console";
     warnings.add('region-inside', `${path} ${what}`, 0);
   }
-  if (base === 0) return;
+  if (base === 0) {
+    warnOfBlankFirst(storage, scanned, found, path, warnings);
+    return;
+  }
   const place = `offset 0x${base.toString(16)}`;
   if (dialect.frame === 'header' && !isCertain(storage, scanned, found)) {
     const what = `a region of ramoops of ${memSize} bytes is likely at ${place}, though none of its zones holds a dump`;
@@ -134,6 +138,27 @@ function sayWhere(
   if (keys.has('offset')) return;
   warnings.add('region-inside', `${path}: a region of ramoops of ${memSize} bytes stands at ${place}: ${source}`, base);
 }
+
+/** Where nothing stands before the second zone, the region may begin only there, and its dumps have other numbers. */
+function warnOfBlankFirst(
+  storage: SurvivingStorage,
+  { marks }: Scanned,
+  { geometry, how }: Found,
+  path: string,
+  warnings: OpenContext['warnings'],
+): void {
+  const [first, second] = ramZones(geometry);
+  if (!first || !second || how === AS_GIVEN || geometry.dialect.frame !== 'header') return;
+  const isSigned = (offset: number) => marks.plain.has(offset) || marks.ftrace.has(offset);
+  if (isSigned(0) || marks.damaged.has(0) || !isSigned(second.offset) || storage.isLost(0, second.offset)) return;
+  const bytes = readRange(storage, 0, Math.min(second.offset, MAX_BLANK));
+  if (firstOther(bytes, bytes[0]!) >= 0) return;
+  const what = `nothing stands where its first zone would; if the region begins only at 0x${second.offset.toString(16)}`;
+  warnings.add('region-inside', `${path}: ${what}, give offset=0x${second.offset.toString(16)}`, 0);
+}
+
+/** Bytes of a first zone that are looked at. */
+const MAX_BLANK = 1 << 20;
 
 /** A region that stands after what was searched is not found. */
 function saySearched({ path, storage, warnings, keys }: OpenContext, { searched, isAnswered }: Scanned): void {

@@ -1,8 +1,10 @@
 // The places of headers in a region, and how much each speaks against a geometry. A kernel signs every zone of its
 // geometry at boot: a zone without a header is nearly impossible, a header without a zone is a remain of another boot.
 
+import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import type { RamKind } from './geometry.js';
+import { loneHeaders } from './lone.js';
 import type { RamMarks } from './marks.js';
 
 /** A zone whose header is missing, though something else stands there. */
@@ -24,6 +26,9 @@ const FURTHER_STRAY = 0.001;
 /** Anything that is in use outside all zones; so many count. */
 const LIVE_STRAY = 0.5;
 const MAX_LIVE_STRAYS = 6;
+
+/** So many headers after a zone are enough to tell where it ends; fewer may be words of other things. */
+const FEW_AFTER = 3;
 
 /** A dump zone without the line of a dump, and a ring with one. */
 export const WITHOUT_LINE = 2.5;
@@ -52,6 +57,8 @@ export interface HeaderFacts {
   isLost(offset: number): boolean;
   /** The seconds in the line of a dump, where one begins its data. */
   dumpTime(offset: number): bigint | undefined;
+  /** Sizes of the zone that begins here, by the parity of its header. */
+  sizesByParity(offset: number, rule: ParityRule): readonly number[];
 }
 
 /** What the headers say of some zones. */
@@ -79,7 +86,9 @@ export class Places {
 
   constructor(marks: RamMarks, facts: HeaderFacts) {
     const { plain, ftrace, damaged, damagedFtrace } = marks;
-    const sound = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+    const all = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
+    const lone = loneHeaders(all, (offset) => facts.sizeOf(offset));
+    const sound = all.filter((offset) => !lone.has(offset));
     const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
       const said = facts.sizeOf(offset);
       const size = isDamaged ? 0 : said;
@@ -90,8 +99,7 @@ export class Places {
     };
     for (const offset of damaged) add(offset, false, true);
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
-    for (const offset of plain) add(offset, false, false);
-    for (const offset of ftrace.keys()) add(offset, true, false);
+    for (const offset of sound) add(offset, ftrace.has(offset), false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.#facts = facts;
@@ -131,6 +139,12 @@ export class Places {
   /** Bytes of the zone that begins here which its header says to be in use. */
   bytesOf(offset: number): number {
     return RAM_HEADER_SIZE + (this.#marks.get(offset)?.size ?? 0);
+  }
+
+  /** Sizes that parity proves for a zone after which hardly any header stands; others end before the next one. */
+  sizesByParity(offset: number, rule: ParityRule): readonly number[] {
+    const isLast = rule !== 'data-and-parity' || this.after(offset, FEW_AFTER).length < FEW_AFTER;
+    return isLast && this.#marks.has(offset) ? this.#facts.sizesByParity(offset, rule) : [];
   }
 
   /** How much speaks against a zone here. */

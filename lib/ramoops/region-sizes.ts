@@ -1,7 +1,7 @@
 // The sizes by which a kernel would come to the zones that were found.
 
 import type { RamDialect } from './dialects.js';
-import { dmesgZones, ftraceZoneSize, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
+import { dmesgZones, partOf, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
 import { MIN_ZONE } from './likelihood.js';
 
 export type GivenSizes = Partial<RamSizes>;
@@ -25,14 +25,19 @@ export function* endsOf(
   const hole = dialect.consoles === 'hole' ? sizes.consoleSize : 0;
   const least = end + hole + sizes.ftraceSize - ftraceUsed(sizes);
   // What a division among the dump zones leaves is less than two bytes for each.
-  const next = roundUp(least, 4096);
-  const other = dialect.remainder === 'unused' || next - least < 2 * Math.max(1, dumps / MIN_ZONE) ? next : least;
-  if (other !== whole) yield other;
+  const most = dialect.remainder === 'unused' ? PAGE : 2 * Math.max(1, dumps / MIN_ZONE);
+  const ends = MULTIPLES.map((multiple) => roundUp(least, multiple)).filter((end) => end - least < most);
+  const others = dialect.remainder === 'unused' || ends.length === 0 ? [ends[0] ?? least] : new Set(ends);
+  for (const other of others) if (other !== whole) yield other;
 }
+
+const PAGE = 4096;
+/** What regions have sizes of, the usual one first: one in use has 0xbf800 bytes. */
+const MULTIPLES = [PAGE, 2048, 1024] as const;
 
 function ftraceUsed({ ftraceSize, cpus, dialect }: RamSizes): number {
   const count = dialect.perCpu ? cpus : 1;
-  return ftraceSize > 0 ? count * ftraceZoneSize(ftraceSize, count) : 0;
+  return ftraceSize > 0 ? count * partOf(ftraceSize, count, dialect.isEven) : 0;
 }
 
 /** A record_size that leads to these dump zones in `room` bytes. */
@@ -53,7 +58,7 @@ export function recordSizeFor(
         ? [zoneSize, each - (each % 4096), each]
         : [roundDownToPowerOfTwo(each)];
   return choices.find((size) => {
-    const zones = dmesgZones(room, size, dialect.remainder);
+    const zones = dmesgZones(room, size, dialect);
     return zones.count === count && zones.zoneSize === zoneSize;
   });
 }

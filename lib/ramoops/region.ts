@@ -29,6 +29,8 @@ const MAX_BEGINNINGS = 4;
 const ELSEWHERE = 1.5;
 /** Below this nothing speaks against a geometry. */
 const GOOD = 1;
+/** A first zone that has no header has at least as many bytes. */
+const MIN_FIRST = 4096;
 /** Bytes that tell a text. */
 const FIRST_TEXT = 256;
 /** Few bytes, since of a claim of terabytes each piece may hold but one word. */
@@ -219,7 +221,9 @@ function lacksOne(storage: Storage, marks: RamMarks, { detected }: Located, head
   if (detected.strays.length > 0 || headers < 2) return false;
   const isSound = (offset: number) => marks.plain.has(offset) || marks.ftrace.has(offset);
   const isDamaged = (offset: number) => marks.damaged.has(offset) || marks.damagedFtrace.has(offset);
-  for (const { offset } of ramZones(layOutRam(detected.sizes, storage.path))) {
+  for (const { offset, size } of ramZones(layOutRam(detected.sizes, storage.path))) {
+    // What precedes a region is no zone of it.
+    if (offset === 0 && size < MIN_FIRST) return false;
     if (offset > 0 && offset < storage.size && !isSound(offset) && !isDamaged(offset)) return false;
   }
   return !isSound(0) && mayHoldZone(storage);

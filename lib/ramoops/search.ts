@@ -5,9 +5,9 @@ import { DIALECTS, type RamDialect, type RamOrder } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import {
   dmesgRoom,
-  ftraceZoneSize,
   kindsInOrder,
   NO_RAM_ZONES,
+  partOf,
   type RamKind,
   type RamSizes,
   roundDownToPowerOfTwo,
@@ -159,7 +159,7 @@ export class Search {
   #singleRing(dialect: RamDialect): void {
     const { memSize, recordSize = 0, ftraceSize = 0, pmsgSize = 0 } = this.#given;
     if (recordSize + ftraceSize + pmsgSize > 0 || this.#places.lacks('console', 0)) return;
-    for (const end of new Set([this.#whole, ...(memSize === undefined ? this.#sizes.powers : [])])) {
+    for (const end of this.#sizes.ringEnds(dialect, memSize !== undefined)) {
       if (!(end > 0)) continue;
       const consoleSize = this.#given.consoleSize ?? end;
       if (consoleSize > end || consoleSize <= RAM_HEADER_SIZE) continue;
@@ -197,7 +197,7 @@ export class Search {
       if (bootLogCount !== undefined && count !== bootLogCount) continue;
       const sizes = bootLogSize === undefined ? this.#places.after(0, NEXT_MARKS) : [bootLogSize];
       for (const each of sizes) {
-        const zoneSize = bootLogSize === undefined ? each : ftraceZoneSize(bootLogSize, count);
+        const zoneSize = bootLogSize === undefined ? each : partOf(bootLogSize, count, dialect.isEven);
         const { cost, matched, live, missing } = this.#places.run('boot-log', 0, zoneSize, count);
         if (missing > 0) continue;
         const total = bootLogSize ?? count * zoneSize;
@@ -294,7 +294,7 @@ export class Search {
     for (const [ftraceSize, count] of this.#sizes.ftraceChoices(dialect, own, chain.at)) {
       if (cpus !== undefined && dialect.perCpu && count !== cpus) continue;
       if (this.#isTired) return;
-      const zoneSize = ftraceZoneSize(ftraceSize, count);
+      const zoneSize = partOf(ftraceSize, count, dialect.isEven);
       const key = ftraceSize * MAX_CPUS + count;
       if (zoneSize <= RAM_HEADER_SIZE || seen.size === seen.add(key).size) continue;
       const next = this.#extended(chain, 'ftrace', zoneSize, count, most);

@@ -44,6 +44,11 @@ export class ZoneSizes {
     return this.#powers;
   }
 
+  /** Where a region of one ring may end. @param isGiven whether its size is known */
+  ringEnds({ parity }: RamDialect, isGiven: boolean): ReadonlySet<number> {
+    return new Set([this.#whole, ...(isGiven ? [] : [...this.#powers, ...this.#places.sizesByParity(0, parity)])]);
+  }
+
   /** Sizes that dump zones may have which begin here. */
   strides(dialect: RamDialect, at: number): Iterable<number> {
     const strides = new Set<number>();
@@ -53,7 +58,8 @@ export class ZoneSizes {
       for (const size of this.#places.distances()) strides.add(size);
     }
     for (const size of this.#powers) strides.add(size);
-    return [...strides].filter((size) => size > RAM_HEADER_SIZE && size % 2 === 0 && size <= this.#size * 2);
+    const isPart = (size: number) => size % 2 === 0 || !dialect.isEven;
+    return [...strides].filter((size) => size > RAM_HEADER_SIZE && isPart(size) && size <= this.#size * 2);
   }
 
   /** Sizes of all ftrace zones, and how many there are: as the distances between their headers allow. */
@@ -83,6 +89,7 @@ export class ZoneSizes {
     const used = this.#places.bytesOf(at);
     const sizes = [
       ...this.#places.after(at, NEXT_MARKS),
+      ...this.#places.sizesByParity(at, dialect.parity),
       end,
       end - (end % 1024),
       roundUp(used, 4096),
@@ -95,18 +102,19 @@ export class ZoneSizes {
   #roundSizes(dialect: RamDialect, at: number): readonly number[] {
     if (this.allowsMissing) return this.#powers;
     const used = this.#places.bytesOf(at);
+    const proven = this.#places.sizesByParity(at, dialect.parity);
     let loose = 0;
     return this.#powers.filter((size) => {
       if (size < used) return false;
       const end = at + size;
       const isEnd = this.#places.mayBegin(end) || end >= this.#size || this.#isNearEnd(dialect, end) || isRound(end);
-      return isEnd || (size >= PAGE && ++loose <= LOOSE_ENDS);
+      return isEnd || proven.includes(size) || (size >= PAGE && ++loose <= LOOSE_ENDS);
     });
   }
 
   /** Whether a region of the likely size may well end here, or after what a division leaves. */
   #isNearEnd(dialect: RamDialect, end: number): boolean {
-    return end <= this.#whole && (dialect !== MAINLINE || this.#whole - end < MIN_ZONE);
+    return end <= this.#whole && (dialect.name !== MAINLINE.name || this.#whole - end < MIN_ZONE);
   }
 }
 

@@ -84,14 +84,17 @@ export function openStorage(
   const shared = sharedKeysFor(spec, options);
   const all = new SourceKeys([...shared, ...spec.keys]);
   if (whole.size === 0) throw emptyFile(shownPath(path));
+  // Memory has no spare bytes of flash, whatever its bytes look like.
+  const isMemory = spec.kind?.source === 'file' && spec.kind.isMemory === true && !all.has('oob');
   const medium = isUnsparsed ? whole : unsparsed(whole, warnings);
-  const image = isOobOfPart(medium, all) ? medium : withoutSpare(medium, all, warnings);
+  const isPlain = isMemory || isOobOfPart(medium, all);
+  const image = isPlain ? medium : withoutSpare(medium, all, warnings);
   const isPlaced = ['part', 'offset', 'size'].some((key) => all.has(key));
   const found = isPlaced ? undefined : findInDisk(spec, image, options.mode, warnings);
   const cut = found?.storage ?? placed(image, all, warnings);
   // What was written into a partition may be the dump of a chip.
   const isPart = found !== undefined || (all.has('part') && !all.has('offset') && !all.has('size'));
-  const asked = isPart && image === medium ? withoutSpare(cut, all, warnings, true) : cut;
+  const asked = isPart && !isMemory && image === medium ? withoutSpare(cut, all, warnings, true) : cut;
   const part = all.flag('ro') && asked.writable ? new ReadOnlyStorage(asked) : asked;
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   storage.checkReadable();

@@ -68,6 +68,8 @@ function bootText(roll: Roll, bytes: number): Uint8Array {
 interface Shape {
   rounds: boolean;
   shared: boolean;
+  /** Parts of a division may have odd sizes, as before Linux 6.8. */
+  odd: boolean;
   consoles: 1 | 2;
   hole: boolean;
   perCpu: boolean;
@@ -82,6 +84,7 @@ const unpadded = (s: number, us: number, c: boolean) => `====${s}.${us}-${c ? 'C
 const NEW: Shape = {
   rounds: true,
   shared: true,
+  odd: false,
   consoles: 1,
   hole: false,
   perCpu: true,
@@ -128,12 +131,16 @@ function layOut(shape: Shape, sizes: Sizes): Zone[] {
     }
   };
   const cpus = shape.perCpu ? sizes.cpus : 1;
+  const part = (size: number, number: number) => {
+    const each = Math.floor(size / number);
+    return shape.odd ? each : even(each);
+  };
   add('boot-log', bootLog > 0 ? bootCount : 0, bootLog > 0 ? even(bootLog / bootCount) : 0);
-  add('dmesg', count, count === 0 ? 0 : shape.shared ? even(Math.floor(rest / count)) : record);
+  add('dmesg', count, count === 0 ? 0 : shape.shared ? part(rest, count) : record);
   add('console', console > 0 ? shape.consoles : 0, console);
-  if (!pmsgFirst) add('ftrace', ftrace > 0 ? cpus : 0, even(Math.floor(ftrace / cpus)));
+  if (!pmsgFirst) add('ftrace', ftrace > 0 ? cpus : 0, part(ftrace, cpus));
   add('pmsg', pmsg > 0 ? 1 : 0, pmsg);
-  if (pmsgFirst) add('ftrace', ftrace > 0 ? cpus : 0, even(Math.floor(ftrace / cpus)));
+  if (pmsgFirst) add('ftrace', ftrace > 0 ? cpus : 0, part(ftrace, cpus));
   return zones;
 }
 
@@ -273,6 +280,45 @@ function usualSizes(roll: Roll, withRest: boolean): Sizes {
   }
 }
 
+/** Sizes of which one kernel makes zones that begin at odd places. */
+function oddSizes(roll: Roll): Sizes {
+  for (;;) {
+    const sizes = usualSizes(roll, true);
+    if (layOut({ ...NEW, odd: true }, sizes).some(({ offset }) => offset % 2 === 1)) return sizes;
+  }
+}
+
+/** A region in whose texts somebody writes of the signature, or it stands by accident. */
+function withStrays(roll: Roll): Dialectal {
+  const region = of('mainline', roll, NEW, { ...usualSizes(roll, true), ecc: 0 });
+  const { image, files } = region;
+  const view = new DataView(image.buffer);
+  for (const [name, text] of files) {
+    // A text whose first bytes stand in the image as they are, and lie at no place where a zone might begin.
+    const at = Buffer.from(image.buffer).indexOf(text.subarray(0, 200));
+    if (at < 0 || text.length < 600 || !/dmesg|console/.test(name) || at + text.length > image.length) continue;
+    const into = 300 + 2 * roll(100) + (at % 2);
+    const isThere = Buffer.compare(image.subarray(at, at + into + 12), text.subarray(0, into + 12)) === 0;
+    if ((at + into) % 512 === 0 || !isThere) continue;
+    view.setUint32(at + into, SIG, true);
+    view.setUint32(at + into + 4, 40, true);
+    view.setUint32(at + into + 8, 40, true);
+    text.set(image.subarray(at + into, at + into + 12), into);
+  }
+  return { ...region, dialect: 'signatures in texts' };
+}
+
+/** A ring of Android, or a region of Rockchip's, that its file goes on after: parity tells where it ends. */
+function endedByParity(roll: Roll): Dialectal {
+  const sizes = { ...rockchipSizes(roll, false), ecc: 16 };
+  sizes.pmsg ||= 0xc000;
+  sizes.mem = sizes.console + sizes.pmsg + sizes.record * 2;
+  const region = roll(2) === 0 ? androidRing(roll) : of('rockchip', roll, NEW, sizes, { dialect: 'rockchip' });
+  const image = new Uint8Array(region.image.length + 0x1000 * (1 + roll(40))).fill(roll(2) === 0 ? 0xff : 0);
+  image.set(region.image);
+  return { ...region, image, keys: { ...region.keys, mem_size: String(region.image.length) } };
+}
+
 function of(dialect: string, roll: Roll, shape: Shape, sizes: Sizes, more: Record<string, string> = {}): Dialectal {
   const { bytes, files } = fill(roll, shape, sizes, layOut(shape, sizes));
   return { dialect, image: bytes, files, keys: { ...sizeKeys(sizes), ...more }, base: 0 };
@@ -360,6 +406,9 @@ function regeometry(roll: Roll): Dialectal {
 /** One entry for each dialect: to add one, add its maker. */
 export const MAKERS: Readonly<Record<string, (roll: Roll) => Dialectal>> = {
   mainline: (roll) => of('mainline', roll, NEW, usualSizes(roll, true)),
+  'mainline before 6.8': (roll) => of('mainline', roll, { ...NEW, odd: true }, oddSizes(roll)),
+  'signatures in texts': withStrays,
+  'ended by parity': endedByParity,
   'pre-4.10': (roll) => of('pre-4.10', roll, OLD, { ...usualSizes(roll, true), cpus: 1, pmsgFirst: false }),
   rockchip: (roll) => of('rockchip', roll, NEW, rockchipSizes(roll, false), { dialect: 'rockchip' }),
   'rockchip-boot-log': (roll) => {

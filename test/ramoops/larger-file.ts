@@ -146,3 +146,32 @@ t.test('of a file whose beginning leaves no question open the rest is not search
   ]);
   t.same(doubtful.ended, [], 'a beginning that is doubtful is no reason to end');
 });
+
+t.test('a blank zone in front of the first header may be what precedes the region: that is said', async (t) => {
+  const { bytes } = built({ mem: 128 * K, record: 4 * K, console: 16 * K });
+  const file = new Uint8Array(4 * K + bytes.length);
+  file.set(bytes, 4 * K);
+  const pstore = open(file);
+  const isSaid = ({ message }: { message: string }) =>
+    /if the region begins only at 0x1000, give offset=0x1000/.test(message);
+  t.ok(pstore.warnings.some(isSaid));
+  pstore.close();
+  const given = open(file, { keys: { offset: '4K' } });
+  t.notOk(given.warnings.some(isSaid));
+  given.close();
+});
+
+t.test(
+  'a region whose first header is lost begins with its file, where the given sizes explain all others',
+  async (t) => {
+    const { bytes } = built({ mem: M, record: 128 * K, console: 16 * K, pmsg: 16 * K });
+    for (let i = 0; i < 12; i++) bytes[i] = 17 * i + 3;
+    const keys = { record_size: '128K', console_size: '16K', ftrace_size: '0', pmsg_size: '16K', ecc: '0' };
+    const pstore = open(bytes, { backend: 'ramoops', keys });
+    t.same(
+      [...pstore].map(({ name }) => name),
+      ['console-ramoops-0', ...[1, 2, 3, 4].map((id) => `dmesg-ramoops-${id}`), 'pmsg-ramoops-0'],
+    );
+    pstore.close();
+  },
+);

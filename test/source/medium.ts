@@ -1,4 +1,5 @@
 import t from 'tap';
+import { open } from '../../lib/index.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
 import { unsparsed, unwrapped } from '../../lib/source/medium.js';
 import { openStorage } from '../../lib/source/open-storage.js';
@@ -60,4 +61,19 @@ t.test('the chunks of an Android sparse file are read once, however many of its 
   const packed = new MemoryStorage(androidSparse(4096, [{ raw: image }]), { path: 'image.simg' });
   const asItIs = () => openStorage(parseSource('image.simg'), packed, options, () => new Uint8Array(0), notes);
   t.throws(asItIs, { code: 'EBADMSG' }, 'what was unpacked is not unpacked again');
+});
+
+t.test('memory that is named has no spare bytes, whatever it looks like', async (t) => {
+  const bytes = nandDump(
+    new Uint8Array(64 << 10).map((_, i) => i),
+    2048,
+    64,
+  );
+  bytes.set([0x44, 0x42, 0x47, 0x43, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const pstore = open(bytes, { backend: 'ramoops', keys: { console_size: String(bytes.length) } });
+  t.notOk(pstore.warnings.some(({ code }) => code === 'spare-bytes'));
+  pstore.close();
+  const given = open(bytes, { backend: 'ramoops', keys: { oob: '2048+64', console_size: '64K' } });
+  t.equal(given.info().geometry.mem_size, 64 << 10);
+  given.close();
 });
