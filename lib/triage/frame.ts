@@ -24,7 +24,7 @@ const ADDRESS = String.raw`(?:\[<?[\da-fA-F. ()a-z]{4,24}>?\]:?)`;
 const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
 
 const STACK_FRAME = new RegExp(
-  `^\\s*(?:<[A-Z_]{2,12}> \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
 );
 
 /** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */
@@ -45,6 +45,12 @@ const ARM_FRAME = new RegExp(
 /** Names of the register that holds the address of the faulting instruction, on each architecture. */
 const POINTER =
   /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+
+/** Names of the register that holds the address to return to. */
+const LINK = /^\s{0,4}(?:LR \[|LR is at |lr : |ra\s{0,4}: )/;
+
+/** Where nothing of a function has run yet, nothing was called: a call that does not return stands in front of it. */
+const AT_BEGINNING = /^0x0\//;
 
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
@@ -76,12 +82,20 @@ export function parsePointer(text: string): Frame | 'user' | 'unnamed' | undefin
   return frame(named[1]!, { offset: named[2], module: named[3], source: named[4], ip: true });
 }
 
+/** The function that a line names as the caller, by the register that holds the address to return to. */
+export function parseLink(text: string): string | undefined {
+  const match = LINK.exec(text);
+  const named = match && KERNEL_NAME.exec(text.slice(match[0].endsWith('[') ? match[0].length - 1 : match[0].length));
+  return named ? stableName(named[1]!) : undefined;
+}
+
 /** The frames of a line, the inner one first: arm names two in one line. */
 export function parseFrames(text: string): Frame[] {
   const stack = STACK_FRAME.exec(text);
   if (stack && !/^ ?from /.test(text.slice(stack[0].length))) {
     const [, doubt, symbol, offset, module, source, unreliable] = stack;
-    return [frame(symbol!, { offset, module, source, reliable: !doubt && !unreliable })];
+    const reliable = !doubt && !unreliable && !AT_BEGINNING.test(offset!);
+    return [frame(symbol!, { offset, module, source, reliable })];
   }
   if (text.includes(' from ')) {
     const arm = ARM_FRAME.exec(text);

@@ -61,6 +61,8 @@ export interface Rule {
   readonly opening: RegExp;
   /** A report of these kinds goes on with such a line: it begins none of its own. */
   readonly partOf?: readonly Kind[];
+  /** It goes on with one only as long as that has told no instruction pointer. */
+  readonly isEarly?: boolean;
   /** The line is all of it: a report that it stands within goes on after it. */
   readonly isLine?: boolean;
   readonly forms: readonly Form[];
@@ -69,13 +71,23 @@ export interface Rule {
 /** What stands for the function where the report was cut or mixed with others before one could be read. */
 export const CORRUPTED = 'corrupted';
 
+/** The folder that a kernel was built in, which older kernels tell in front of a source file's name. */
+export const BUILT_IN = String.raw`(?:[\w./+~-]{1,200}/)?`;
+
 const telling = (form: Form) => (name: string) => !isDull(name) && !isEntry(name) && !form.dull?.test(name);
 
-/** The first function that tells something; where none does, the door that the task came through. */
+/**
+ * The first function that tells something; where none does, the door that the task came through, or a primitive: that
+ * says more than nothing.
+ */
 function firstTelling(frames: readonly Frame[], form: Form): string | undefined {
   const tells = telling(form);
   const reliable = frames.filter((frame) => frame.reliable);
-  return (reliable.find(({ name }) => tells(name)) ?? reliable.find(({ name }) => isEntry(name)))?.name;
+  return (
+    reliable.find(({ name }) => tells(name)) ??
+    reliable.find(({ name }) => isEntry(name)) ??
+    reliable.find(({ name }) => !isReporting(name))
+  )?.name;
 }
 
 /** The function that the opening or a needed line names, or else the first of the trace. */
@@ -96,7 +108,9 @@ export const pointed: Place = (report, _, form) => {
   const { pointer } = report;
   if (pointer === undefined) return undefined;
   if (pointer !== 'unnamed' && telling(form)(pointer.name)) return pointer.name;
-  return firstTelling(report.trace, form);
+  // What jumped out of all functions is known by where it would return to.
+  const link = pointer === 'unnamed' ? report.link : undefined;
+  return link !== undefined && telling(form)(link) ? link : firstTelling(report.trace, form);
 };
 
 /** The first telling function after a heading. */
@@ -140,8 +154,13 @@ export const waiting: Place = (report, _, form) => {
     const gathering = GATHERING.find(([pattern]) => pattern.test(name));
     if (gathering) return gathering[1];
   }
-  return names.find((name) => !WAITING.test(name) && tells(name));
+  const own = names.filter((name) => !WAITING.test(name) && !isEntry(name));
+  // A task that waits within a page fault has not crashed: there is nothing else to name.
+  return own.find(tells) ?? own.find((name) => FAULTING.test(name));
 };
+
+/** What handles page faults, on the architectures. */
+const FAULTING = /^(?:_*do_page_fault|do_user_addr_fault|exc_page_fault|handle_page_fault|___do_page_fault)$/;
 
 /** Doors that all work comes through; the function in front of one is what was called. */
 const DOORS = new RegExp(
