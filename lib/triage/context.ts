@@ -49,11 +49,11 @@ const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^\s{0,4}EIP: |^\s{0,4}EAX: /, 'i386'],
   [/^\s{0,4}x29: ?[\da-f]{16}|\bpstate: |^\s{0,4}el[01]\w{0,40}\+0x/, 'arm64'],
   [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$|\) from \[<[\da-f]{8}>\]/, 'arm'],
+  [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: |, era == /, 'loongarch'],
   [/^\$ ?\d\s{0,4}: |^Cause : /, 'mips'],
   [/^NIP[: ]|^GPR00: /, 'powerpc'],
   [/^\s{0,4}epc : (?:.* ra : |[A-Za-z_]\S{0,255}\+0x)|^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
   [/^Krnl PSW : |^Krnl GPRS: /, 's390'],
-  [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: /, 'loongarch'],
 ];
 
 /** What a compiler's name in `Linux version` says, or a distribution's name of its kernel. */

@@ -130,7 +130,7 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening:
-      /BUG: (?<what>spinlock|rwlock) (?<how>lockup suspected|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
+      /BUG: (?<what>spinlock|rwlock) (?<how>lockup(?: suspected)?|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
     forms: [{ kind: 'lockdep', title: 'BUG: {what} {how} in {f}', place: traced }],
   },
   {

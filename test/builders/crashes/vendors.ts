@@ -1,0 +1,185 @@
+// What older kernels, distributions, vendors and rarer architectures print.
+
+import * as log from '../kernel-log.js';
+import type { Case } from './faults.js';
+
+const CUT = '------------[ cut here ]------------';
+const BUILD = '/build/linux-hwe-abcdef/linux-hwe-4.15.0';
+const CALLERS = ['board_poll', 'vfs_write', 'ksys_write', 'do_syscall_64'];
+
+/** Distributions built in a folder whose name their kernels told. */
+const BUILT_ELSEWHERE: readonly Case[] = [
+  [
+    'WARNING: refcount bug in board_read',
+    [
+      CUT,
+      `WARNING: CPU: 1 PID: 30 at ${BUILD}/lib/refcount.c:187 refcount_sub_and_test+0x2c/0x1a0`,
+      ...log.x86('refcount_sub_and_test', ['refcount_dec_and_test', 'board_read', ...CALLERS], '4.15.0'),
+    ],
+  ],
+  [
+    'BUG: corrupted list in board_read',
+    [
+      'list_del corruption, ffff8880->next is LIST_POISON1 (dead000000000100)',
+      CUT,
+      `kernel BUG at ${BUILD}/lib/list_debug.c:47!`,
+      'invalid opcode: 0000 [#1] SMP PTI',
+      ...log.x86('__list_del_entry_valid', ['board_read', ...CALLERS], '4.15.0'),
+    ],
+  ],
+  [
+    'BUG: bad usercopy in board_read',
+    [
+      `kernel BUG at ${BUILD}/mm/usercopy.c:72!`,
+      'invalid opcode: 0000 [#1] SMP PTI',
+      ...log.x86('usercopy_abort', ['__check_object_size', 'board_read', ...CALLERS], '4.15.0'),
+    ],
+  ],
+  [
+    'BUG: hard lockup in board_spin',
+    [
+      CUT,
+      'WARNING: CPU: 1 PID: 0 at /build/linux-abcdef/linux-3.16.7/kernel/watchdog.c:265 watchdog_overflow_callback+0x98/0xc0()',
+      'Watchdog detected hard LOCKUP on cpu 1',
+      log.cpu('3.16.0'),
+      'Call Trace:',
+      ' <NMI>  [<ffffffff81001000>] dump_stack+0x2c/0x1a0',
+      ' [<ffffffff81001010>] warn_slowpath_fmt+0x2c/0x1a0',
+      ' [<ffffffff81001020>] watchdog_overflow_callback+0x2c/0x1a0',
+      ' [<ffffffff81001030>] do_nmi+0x2c/0x1a0',
+      ' [<ffffffff81001040>] end_repeat_nmi+0x2c/0x1a0',
+      ' <<EOE>>  [<ffffffff81001050>] board_spin+0x2c/0x1a0',
+      ' [<ffffffff81001060>] board_poll+0x2c/0x1a0',
+    ],
+  ],
+];
+
+/** A BUG() of arm before Linux 3.7 writes to address 0. */
+const BUGS: readonly Case[] = [
+  [
+    'kernel BUG in board_read',
+    [
+      'kernel BUG at drivers/board.c:18!',
+      'Unable to handle kernel NULL pointer dereference at virtual address 00000000',
+      ...log.oldArm('__bug', ['board_read', 'board_poll', 'vfs_write'], 'Oops: 817'),
+    ],
+  ],
+  [
+    'kernel BUG in board_read',
+    [
+      'BUG: failure at drivers/board.c:18/board_read()!',
+      'Kernel panic - not syncing: BUG!',
+      ...log.trace(['dump_stack', 'panic', 'board_read', ...CALLERS]),
+    ],
+  ],
+  [
+    'BUG: spinlock lockup in board_read',
+    [
+      'BUG: spinlock lockup on CPU#1, poller/30, c0123456',
+      '[<c0015a48>] (unwind_backtrace+0x0/0xf8) from [<c0234567>] (do_raw_spin_lock+0x128/0x158)',
+      '[<c0234567>] (do_raw_spin_lock+0x128/0x158) from [<c0434567>] (_raw_spin_lock_irqsave+0x28/0x58)',
+      '[<c0434567>] (_raw_spin_lock_irqsave+0x28/0x58) from [<c0334567>] (board_read+0x28/0x58)',
+    ],
+  ],
+  [
+    'kernel BUG in board_read',
+    [
+      'XFS: Assertion failed: board->lost == 0, file: fs/xfs/xfs_board.c, line: 18',
+      'kernel BUG at fs/xfs/xfs_message.c:102!',
+      'invalid opcode: 0000 [#1] PREEMPT SMP',
+      ...log.x86('assfail', ['board_read', ...CALLERS]),
+    ],
+  ],
+  [
+    'BUG: Bad page state in board_shrink',
+    [
+      'BUG: Bad page state in process poller  pfn:1a2b3c',
+      log.cpu('4.4.302'),
+      ...log.addressed([
+        'dump_stack',
+        'bad_page',
+        'free_pages_prepare',
+        'free_hot_cold_page',
+        'free_hot_cold_page_list',
+      ]),
+      ...log.addressed(['board_shrink', 'kswapd']).slice(1),
+    ],
+  ],
+];
+
+const FAULTS: readonly Case[] = [
+  ['Oops in board_read', log.mips('board_read', ['board_poll'], 'do_cpu invoked from kernel context![#1]:')],
+  ['Oops in board_read', log.mips('board_read', ['board_poll'], 'Break instruction in kernel code[#1]:')],
+  ['Oops in board_read', log.s390('board_read', ['board_poll'], 'illegal operation: 0001 ilc:1 [#1] SMP').slice(3)],
+  ['Oops in board_read', log.s390('board_read', ['board_poll'], 'execute exception: 0003 ilc:2 [#1] SMP').slice(3)],
+  ['PANIC: double fault in board_read', ['double fault: 0000 [#1] SMP', ...log.oldX86('board_read', CALLERS)]],
+  [
+    // The first frame is the link register's, and powerpc doubts it.
+    'BUG: unable to handle kernel paging request in board_read',
+    [
+      'BUG: Unable to handle kernel instruction fetch (NULL pointer?)',
+      ...log
+        .powerpc('board_read', ['board_read', 'board_poll', 'vfs_write'])
+        .map((line) => line.replace(/^NIP \[.*/, 'NIP [0000000000000000] 0x0')),
+    ],
+  ],
+];
+
+/** riscv writes the second line with a capital letter. */
+const PANICS: readonly Case[] = [
+  [
+    'kernel panic: kernel stack overflow',
+    [
+      'Insufficient stack space to handle exception!',
+      'Task stack:     [0xff20000010098000..0xff2000001009c000]',
+      log.cpu('6.4.0'),
+      'epc : board_read+0x2c/0x1a0',
+      ' ra : board_read+0x38/0x1a0',
+      'Kernel panic - not syncing: Kernel stack overflow',
+      ...log.trace(['dump_backtrace', 'panic', 'handle_bad_stack']),
+    ],
+  ],
+  [
+    'CFI failure in board_read',
+    [
+      'Kernel panic - not syncing: CFI failure (target: 0x0)',
+      log.cpu('5.4.242'),
+      'Call trace:',
+      ' panic+0x194/0x3f4',
+      ' __ubsan_handle_cfi_check_fail_abort+0x0/0x14',
+      // The call in front does not return: this is the function behind it in memory.
+      ' behind_it+0x0/0xcc',
+      ' board_read+0x2c/0x1a0',
+    ],
+  ],
+  ['kernel panic: kasan.fault=panic set', ['Kernel panic - not syncing: kasan.fault=panic set ...']],
+  [
+    'BUG: watchdog bark',
+    [
+      'Watchdog bark! Now = 1180.114793',
+      'Watchdog last pet at 1169.111930',
+      'cpu alive mask from last pet 0-2',
+      'Causing a watchdog bite!',
+    ],
+  ],
+];
+
+/** A page fault is no crash when a task waits in it; what writes back is no access to a register. */
+const STILL: readonly Case[] = [
+  ['do_page_fault', ['rwsem_down_read_failed', 'down_read', 'do_page_fault', 'do_DataAbort', '__dabt_usr']],
+  ['__writeback_inodes_sb_nr', ['wb_wait_for_completion', '__writeback_inodes_sb_nr', 'writeback_inodes_sb']],
+].map(
+  ([name, frames]): Case => [
+    `INFO: task hung in ${name as string}`,
+    [
+      'INFO: task poller:30 blocked for more than 120 seconds.',
+      'poller          D    0    30      1 0x00000000',
+      ...['__schedule', 'schedule', ...(frames as string[])].slice(0, -1).map((f, i) => {
+        const caller = ['schedule', ...(frames as string[])][i]!;
+        return `[<8079ef70>] (${f}) from [<8079f5d8>] (${caller}+0x2c/0x1a0)`;
+      }),
+    ],
+  ],
+);
+
+export const VENDORS: readonly Case[] = [...BUILT_ELSEWHERE, ...BUGS, ...FAULTS, ...PANICS, ...STILL];
