@@ -30,6 +30,9 @@ const HEADERS: readonly RegExp[] = [
   new RegExp(String.raw`^\s{0,4}${RELEASE} #\S.{0,100}? ${TAINT}\s*$`),
 ];
 
+/** x86 before Linux 3.10: `CPU 1`, and at the end of the line of EIP. */
+const OLD_CPU = /^\s{0,4}(?:CPU|EIP: .{1,60} CPU:) (?<cpu>\d{1,5})\s{0,4}$/;
+
 /** Tasks that reports name otherwise: `INFO: task foo:12`, `[foo:12]` of a lockup, `by task foo/12`, `foo/12 is trying`. */
 const TASKS: readonly RegExp[] = [
   /INFO: task (?<comm>.{1,64}):(?<pid>\d{1,10}) (?:blocked|can't)/,
@@ -183,7 +186,7 @@ function headerOf(report: Report): Task | undefined {
     if (!groups) continue;
     const { cpu, pid, comm, taint, kernel } = groups;
     return {
-      ...numbers({ cpu, pid }),
+      ...numbers({ cpu: cpu ?? report.find(OLD_CPU)?.groups?.cpu, pid }),
       ...(comm ? { comm } : {}),
       ...(taint ? { taint: taintFrom(taint) } : {}),
       kernel: kernel!,

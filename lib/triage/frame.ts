@@ -52,6 +52,9 @@ const LINK = /^\s{0,4}(?:LR \[|LR is at |lr : |ra\s{0,4}: )/;
 /** Where nothing of a function has run yet, nothing was called: a call that does not return stands in front of it. */
 const AT_BEGINNING = /^0x0\//;
 
+/** A label of the assembler, which is no function: powerpc's interrupts come at such places. */
+const LABEL = /^\.?L\d{1,6}$/;
+
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
 const KERNEL_NAME = new RegExp(
@@ -78,7 +81,7 @@ export function parsePointer(text: string): Frame | 'user' | 'unnamed' | undefin
   const rest = text.slice(match[0].length);
   if (USER_SEGMENT.test(rest)) return 'user';
   const named = KERNEL_NAME.exec(rest);
-  if (!named) return 'unnamed';
+  if (!named || LABEL.test(named[1]!)) return 'unnamed';
   return frame(named[1]!, { offset: named[2], module: named[3], source: named[4], ip: true });
 }
 

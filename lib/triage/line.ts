@@ -163,6 +163,12 @@ const PREFIXES: readonly Prefix[] = [
     take: () => {},
   },
   {
+    // What rsyslog writes for the ends of lines and tabs of the kernel's.
+    begins: /#/,
+    pattern: /^#01[12]/,
+    take: () => {},
+  },
+  {
     // dmesg -x: kern  :warn  :
     begins: /[a-z]/,
     pattern: /^(?:kern|user|daemon|auth|syslog|local\d)\s{0,8}:([a-z]{3,6})\s{0,3}: ?/,
@@ -195,8 +201,8 @@ const PREFIXES: readonly Prefix[] = [
   calledBy(/\[/, /^\[\d{1,3}\]\[(\d{1,8})\]\[[^\]]{1,24}\] ?/),
   // Huawei: [2024:01:02 03:04:05][pid:1608,cpu2,kworker/2:1]
   calledBy(/\[/, /^(?:\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\])?\[pid:(\d{1,8}),cpu\d{1,3}[^\]]{0,48}\] ?/),
-  // Sony and Google: c2   1608, and Samsung with cores of two sizes: L2   1608
-  calledBy(/[cL]/, /^[cL]\d{1,2} {1,7}(\d{1,7}) /),
+  // Sony and Google: c2   1608, Marvell with the name in (), and Samsung with cores of two sizes: L2   1608
+  calledBy(/[cL]/, /^[cL]\d{1,2} {1,7}(\d{1,7}) (?:\([^)]{1,24}\) )?/),
   {
     // Others tell only the CPU: c2
     begins: /c/,

@@ -176,7 +176,7 @@ const DOORS = new RegExp(
 
 /** An interrupt's entry: what stands in front of the first is the watchdog at work. */
 const INTERRUPT =
-  /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|nmi|end_repeat_nmi|asm_exc_nmi)$/;
+  /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|decrementer_common\w*|hardware_interrupt_common\w*|replay_(?:soft_)?interrupt\w*|(?:rollback_)?handle_v?int|do_v?int|ret_from_irq|plat_irq_dispatch|handle_riscv_irq|do_irq|do_(?:ext|io)_irq|ext_int_handler|nmi|end_repeat_nmi|asm_exc_nmi)$/;
 
 /** What a watchdog itself does. */
 const WATCHING =
@@ -200,15 +200,19 @@ export const interrupted: Place = (report, _, form) => {
   const tells = telling(form);
   const names = report.trace.filter(({ reliable }) => reliable).map(({ name }) => name);
   const from = names.findIndex((name) => INTERRUPT.test(name));
-  return from < 0 ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
+  // The trace may begin with what runs, which may run in an interrupt itself.
+  return from < 0 || !isWatched(names) ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
 };
 
 const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);
 
+/** Whether a trace begins with the watchdog's own work. */
+const isWatched = (names: readonly string[]) =>
+  names.slice(0, 3).some((name) => WATCHING.test(name) || /^dump_stack/.test(name));
+
 /** What ran before a watchdog's interrupt came. */
 function beforeInterrupt(names: readonly string[]): readonly string[] {
-  const watching = names.slice(0, 3).some((name) => WATCHING.test(name) || /^dump_stack/.test(name));
-  if (!watching) return names;
+  if (!isWatched(names)) return names;
   const from = names.findIndex((name) => INTERRUPT.test(name));
   return names.slice(from + 1);
 }

@@ -194,13 +194,22 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'double-fault', title: 'PANIC: double fault in {f}', place: pointed }],
   },
   {
+    opening: /PANIC: early exception (?:0x)?[\da-f]{1,2} /,
+    forms: [{ kind: 'panic', title: 'PANIC: early exception in {f}', place: pointed }],
+  },
+  {
+    // OpenZFS: the task stops for ever.
+    opening: /PANIC at [\w.-]{1,64}:\d{1,6}:(?<f>\w{1,200})\(\)/,
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: named }],
+  },
+  {
     opening: /(?:Oops: )?double fault: [\da-f]{4} \[#\d/,
     partOf: [],
     forms: [{ kind: 'double-fault', title: 'PANIC: double fault in {f}', place: pointed }],
   },
   {
     // Qualcomm's: the reset that follows says no more.
-    opening: /Watchdog bark! Now = /,
+    opening: /(?:[\w.-]{1,32} [\w.,:-]{1,64}: )?(?:QCOM Apps )?Watchdog bark!/,
     forms: [{ kind: 'hard-lockup', title: 'BUG: watchdog bark' }],
   },
   {
@@ -303,7 +312,7 @@ export const FAULTS: readonly Rule[] = [
   },
   {
     opening:
-      /(?:(?:illegal|privileged|special) operation|illegal instruction|[a-z][a-z ]{3,40} exception|monitor event): \w{4} (?:ilc:\d )?\[#\d/,
+      /(?:(?:illegal|privileged|special) operation|illegal instruction|Low-address protection|[a-z][a-z ]{3,40} exception|monitor event): \w{4} (?:ilc:\d )?\[#\d/,
     partOf: ['bug', 'list-corruption', 'usercopy'],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },

@@ -59,6 +59,8 @@ const CASES: readonly (readonly [string, string, readonly LogLine[]])[] = [
   ['HTC', '[    1.500000] (CPU:2-pid:1608:sh) a', [{ seconds: 1.5, context: 'T1608', text: 'a' }]],
   ['Huawei, with a unit', '[    1.500000s][2024:01:02 03:04:05][pid:1608,cpu2,sh]a', [{ context: 'T1608', text: 'a' }]],
   ['Samsung, a worker', '[   37.991733]  [2:    kworker/2:1: 3344] a', [{ context: 'T3344', text: 'a' }]],
+  ['Marvell', '[    1.500000] c0 1 (swapper/0) a', [{ seconds: 1.5, context: 'T1', text: 'a' }]],
+  ['rsyslog', 'Jan  2 03:04:05 board kernel: #012but task', [{ host: 'board', text: 'but task' }]],
   ['only a CPU', '<4>[    1.500000] c2 CPU2: stopping', [{ seconds: 1.5, context: 'C2', text: 'CPU2: stopping' }]],
   ['from memory', '    1.500000:   <6> (01-28 07:22:34.265420763) a', [{ seconds: 1.5, level: 6, text: 'a' }]],
   ['logcat in a bug report', '01-02 03:04:05.678  root     0     0 W         : a', [{ text: 'a' }]],

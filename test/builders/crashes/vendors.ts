@@ -111,6 +111,10 @@ const FAULTS: readonly Case[] = [
   ['Oops in board_read', log.mips('board_read', ['board_poll'], 'do_cpu invoked from kernel context![#1]:')],
   ['Oops in board_read', log.mips('board_read', ['board_poll'], 'Break instruction in kernel code[#1]:')],
   ['Oops in board_read', log.s390('board_read', ['board_poll'], 'illegal operation: 0001 ilc:1 [#1] SMP').slice(3)],
+  [
+    'Oops in board_read',
+    log.s390('board_read', ['board_poll'], 'Low-address protection: 0004 ilc:2 [#1] SMP').slice(3),
+  ],
   ['Oops in board_read', log.s390('board_read', ['board_poll'], 'execute exception: 0003 ilc:2 [#1] SMP').slice(3)],
   ['PANIC: double fault in board_read', ['double fault: 0000 [#1] SMP', ...log.oldX86('board_read', CALLERS)]],
   [
@@ -152,6 +156,27 @@ const PANICS: readonly Case[] = [
       ' board_read+0x2c/0x1a0',
     ],
   ],
+  [
+    'BUG: watchdog bark',
+    ['msm_watchdog 17817000.qcom,wdt: Watchdog bark! Now = 1180.114793', 'Causing a watchdog bite!'],
+  ],
+  [
+    'PANIC: early exception in board_read',
+    [
+      'PANIC: early exception 0x0e IP 10:ffffffff81001234 error 0 cr2 0xffff8880',
+      log.cpu(),
+      'RIP: 0010:board_read+0x2c/0x1a0',
+    ],
+  ],
+  [
+    'kernel BUG in board_read',
+    [
+      'VERIFY3(board_lock(bp) == 0) failed (-16 == 0)',
+      'PANIC at zfs_board.c:620:board_read()',
+      log.cpu(),
+      ...log.trace(['dump_stack', 'spl_dumpstack', 'spl_panic', 'board_read', 'board_poll']),
+    ],
+  ],
   ['kernel panic: kasan.fault=panic set', ['Kernel panic - not syncing: kasan.fault=panic set ...']],
   [
     'BUG: watchdog bark',
@@ -182,4 +207,36 @@ const STILL: readonly Case[] = [
   ],
 );
 
-export const VENDORS: readonly Case[] = [...BUILT_ELSEWHERE, ...BUGS, ...FAULTS, ...PANICS, ...STILL];
+/** Stalls whose trace begins with what runs: in an interrupt itself, or behind that of powerpc. */
+const STALLS: readonly Case[] = [
+  [
+    'INFO: rcu detected stall in board_softirq',
+    [
+      'rcu: INFO: rcu_sched self-detected stall on CPU',
+      log.cpu('6.12.0'),
+      'pc : board_softirq+0x2c/0x1a0',
+      'lr : board_softirq+0x1c/0x1a0',
+      'Call trace:',
+      ...['board_softirq+0x2c/0x1a0 (P)', '__do_softirq+0x1c/0x28', 'irq_exit_rcu+0x18/0x30'].map((f) => ` ${f}`),
+      ...['el1_interrupt+0x48/0x98', 'el1h_64_irq+0x84/0x88', 'board_user+0x40/0x1b8 (P)'].map((f) => ` ${f}`),
+    ],
+  ],
+  [
+    'INFO: rcu detected stall in board_idle',
+    [
+      'INFO: rcu_sched self-detected stall on CPU',
+      'Task dump for CPU 1:',
+      'Call Trace:',
+      ...['sched_show_task', 'rcu_dump_cpu_stacks', 'update_process_times', 'hrtimer_interrupt', 'timer_interrupt'].map(
+        (f) => `[c000000ffa25f600] [c0000000000a2330] ${f}+0x2c/0x1a0`,
+      ),
+      '[c000000ffa25fae0] [c000000000009008] decrementer_common+0x128/0x130',
+      '--- interrupt: 901 at .L144+0x0/0x4',
+      '    LR = arch_local_irq_restore+0x5c/0x80',
+      '[c000000ffa25fdd0] [0000000000000000]           (null) (unreliable)',
+      '[c000000ffa25fdf0] [c00000000050a53c] board_idle+0x2c/0x1a0',
+    ],
+  ],
+];
+
+export const VENDORS: readonly Case[] = [...BUILT_ELSEWHERE, ...BUGS, ...FAULTS, ...PANICS, ...STILL, ...STALLS];
