@@ -20,11 +20,12 @@ export interface Frame {
 /** C names, Rust's mangled names, and Rust's names as rustfilt shows them. */
 const NAME = String.raw`(?:[A-Za-z_.$][\w.$]{0,255}|<[\w:<> ,&*']{1,255}>::[\w:<>]{1,255})`;
 const OFFSET = String.raw`\+(0x[\da-fA-F]{1,16}\/0x[\da-fA-F]{1,16})`;
-const ADDRESS = String.raw`(?:\[<?[\da-fA-F. ()a-z]{4,24}>?\]:?)`;
+/** Web pages take `<…>` for a tag and leave `[]`. */
+const ADDRESS = String.raw`(?:\[(?:<?[\da-fA-F. ()a-z]{4,24}>?)?\]:?)`;
 const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
 
 const STACK_FRAME = new RegExp(
-  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(?:[\\da-f]{16} )?(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
 );
 
 /** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */
@@ -58,7 +59,7 @@ const LABEL = /^\.?L\d{1,6}$/;
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
 const KERNEL_NAME = new RegExp(
-  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})(?:${OFFSET}| \\(${SOURCE})(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
+  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?:?)){0,3}\\s{0,4}[<(]?(${NAME})(?:${OFFSET}| \\(${SOURCE})(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
 );
 
 /** What compilers add to the names of parts and copies of functions. */

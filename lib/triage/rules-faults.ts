@@ -323,6 +323,13 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
   {
+    // powerpc's monitor of crashes.
+    opening: /cpu 0x[\da-f]{1,4}: Vector: [\da-f]{3,4} /,
+    partOf: [],
+    isEarly: true,
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
     // mips and loongarch: whatever they call it.
     opening: /[A-Za-z][\w ,.!'-]{2,60}\[#\d{1,4}\]:$/,
     partOf: [],

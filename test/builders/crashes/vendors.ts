@@ -129,6 +129,50 @@ const FAULTS: readonly Case[] = [
   ],
 ];
 
+/** What powerpc's monitor of crashes shows. */
+const monitor = (pc: string, vector: string): string[] => [
+  `cpu 0x4: Vector: ${vector} at [c000000000737aa0]`,
+  `    pc: c0000000004f2940: ${pc}+0x2c/0x1a0`,
+  '    lr: c0000000000a47a0: board_poll+0x2c/0x1a0',
+  '    sp: c000000000737d20',
+  '    pid   = 30, comm = poller',
+  '4:mon> t',
+  '[c000001c9d98bc20] c0000000003914d4 board_read+0x2c/0x1a0',
+  '[c000001c9d98bcc0] c00000000010f0ec board_poll+0x2c/0x1a0',
+];
+
+const MONITOR: readonly Case[] = [
+  [
+    'BUG: unable to handle kernel paging request in board_read',
+    [
+      'Unable to handle kernel paging request for data at address 0x6655f67da816cdb8',
+      'Faulting instruction address: 0xc000000000391600',
+      ...monitor('kmem_cache_alloc', '380 (Data Access Out of Range)'),
+    ],
+  ],
+  ['Oops in board_read', monitor('.board_read', '100 (System Reset)')],
+];
+
+/** Web pages take the addresses for tags. */
+const withoutTags = (lines: readonly string[]) => lines.map((line) => line.replace(/<[\da-f]{8,16}>/g, ''));
+
+const PASTED: readonly Case[] = [
+  [
+    'BUG: unable to handle kernel NULL pointer dereference in board_read',
+    [
+      'BUG: unable to handle kernel NULL pointer dereference at 0000000000000010',
+      ...withoutTags(log.oldX86('__list_add', ['board_read', ...CALLERS])),
+    ],
+  ],
+  [
+    'WARNING in board_read',
+    withoutTags([
+      'WARNING: at drivers/board.c:18 board_read+0x2c/0x1a0()',
+      ...log.addressed(['warn_slowpath_null', 'board_read']),
+    ]),
+  ],
+];
+
 /** riscv writes the second line with a capital letter. */
 const PANICS: readonly Case[] = [
   [
@@ -192,6 +236,10 @@ const PANICS: readonly Case[] = [
 /** A page fault is no crash when a task waits in it; what writes back is no access to a register. */
 const STILL: readonly Case[] = [
   ['do_page_fault', ['rwsem_down_read_failed', 'down_read', 'do_page_fault', 'do_DataAbort', '__dabt_usr']],
+  [
+    'board_commit',
+    ['schedule_timeout', '__switch_to_asm', 'ktime_get', 'wake_atomic_t_function', 'board_commit', 'board_x'],
+  ],
   ['__writeback_inodes_sb_nr', ['wb_wait_for_completion', '__writeback_inodes_sb_nr', 'writeback_inodes_sb']],
 ].map(
   ([name, frames]): Case => [
@@ -239,4 +287,13 @@ const STALLS: readonly Case[] = [
   ],
 ];
 
-export const VENDORS: readonly Case[] = [...BUILT_ELSEWHERE, ...BUGS, ...FAULTS, ...PANICS, ...STILL, ...STALLS];
+export const VENDORS: readonly Case[] = [
+  ...BUILT_ELSEWHERE,
+  ...BUGS,
+  ...FAULTS,
+  ...PANICS,
+  ...STILL,
+  ...STALLS,
+  ...MONITOR,
+  ...PASTED,
+];
