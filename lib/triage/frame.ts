@@ -86,6 +86,19 @@ export function parsePointer(text: string): Frame | 'user' | 'unnamed' | undefin
   return frame(named[1]!, { offset: named[2], module: named[3], source: named[4], ip: true });
 }
 
+/** An address in the kernel that a line of a trace tells where the kernel has no symbols, or else the instruction pointer. */
+const BARE_FRAME =
+  /^\s*(?:(?:[RE]IP: (?:\w{4}:)?|pc : |PC is at |epc\s{0,4}: |NIP )?(?:\[?<?[\da-f]{8,16}>?\]?:? ){0,2}(?:\? )?0x([\da-f]{8,16})\b|Function entered at \[<([\da-f]{8,16})>\])/;
+
+/** What of an address is equal whatever the place that the kernel and its modules were loaded at. */
+const PAGE_DIGITS = 3;
+
+/** The place within its page of what a line of a trace names only by its address. */
+export function parseBareFrame(text: string): string | undefined {
+  const match = BARE_FRAME.exec(text);
+  return (match?.[1] ?? match?.[2])?.slice(-PAGE_DIGITS);
+}
+
 /** The function that a line names as the caller, by the register that holds the address to return to. */
 export function parseLink(text: string): string | undefined {
   const match = LINK.exec(text);

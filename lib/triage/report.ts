@@ -1,7 +1,7 @@
 // One report in a log: its opening line, the lines after it, and the stack traces in them.
 
 import { isReporting } from './dull.js';
-import { type Frame, parseFrames, parseLink, parsePointer } from './frame.js';
+import { type Frame, parseBareFrame, parseFrames, parseLink, parsePointer } from './frame.js';
 import type { LogLine } from './line.js';
 
 /** Frames that stand together, under one heading. */
@@ -65,6 +65,12 @@ export class Report {
       if (name !== undefined) return name;
     }
     return undefined;
+  }
+
+  /** Where a kernel without symbols ran: places within pages, the inner one first. Empty where any function is named. */
+  get places(): readonly string[] {
+    if (this.sections.some(({ frames }) => frames.length > 0)) return [];
+    return this.lines.map(({ text }) => parseBareFrame(text)).filter((place) => place !== undefined);
   }
 
   /** Frames of the section after the heading. */

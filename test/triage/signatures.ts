@@ -70,6 +70,20 @@ t.test('panics of watchdogs differ by what ran', async (t) => {
   t.not(one!.signature, other!.signature);
 });
 
+t.test('a kernel without symbols: places within pages tell its crashes apart', async (t) => {
+  const log = (base: string, ...places: readonly string[]) =>
+    [
+      'Unable to handle kernel paging request at virtual address 0000000096000004',
+      'Internal error: Oops: 0000000096000004 [#1] SMP',
+      `pc : 0x${base}${places[0]}`,
+      'Call trace:',
+      ...places.map((place) => ` 0x${base}${place}`),
+    ].join('\n');
+  const signature = only(log('ffffffc00818f', 'f8c', 'e2c', '214')).signature;
+  t.equal(only(log('ffffffd7a441c', 'f8c', 'e2c', '214')).signature, signature, 'loaded elsewhere');
+  t.not(only(log('ffffffc00818f', 'f8c', 'e2c', '560')).signature, signature);
+});
+
 t.test('a text that is cut behind the trace', async (t) => {
   const lines = X86_OLD.split('\n');
   t.equal(only(lines.slice(0, -2).join('\n')).signature, only(X86_OLD).signature);
