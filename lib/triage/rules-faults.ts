@@ -34,8 +34,14 @@ const CONSEQUENCES: readonly (readonly [Kind, string, Place?])[] = [
   ['machine-check', 'Fatal hardware error!'],
   [
     'panic',
-    '(?:kernel: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic)\\b.*|Machine halted.*|Oops\\b.*|BUG!|Aiee, killing interrupt handler!',
+    '(?:kernel: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic)\\b.*|Machine halted.*|Oops\\b.*|[a-zA-Z][\\w :-]{0,60}: Fatal exception\\b.*|BUG!|Aiee, killing interrupt handler!',
   ],
+];
+
+/** Faults that kill the task that they happen in. */
+const FATAL: readonly Kind[] = [
+  ...(['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'] as const),
+  ...(['list-corruption', 'usercopy', 'double-fault', 'stack-overflow', 'kfence', 'machine-check'] as const),
 ];
 
 const PANICS: readonly Rule[] = [
@@ -63,9 +69,9 @@ const PANICS: readonly Rule[] = [
     forms: [{ kind: 'stack-overflow', title: 'kernel panic: corrupted stack end in {f}', place: stalled }],
   },
   {
-    opening: panic('Attempted to kill init!'),
-    partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
-    forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
+    opening: panic('(?<text>Attempted to kill (?:init|the idle task)!)'),
+    partOf: [...FATAL],
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
   },
   {
     // riscv begins it with a capital letter.
@@ -160,6 +166,13 @@ export const FAULTS: readonly Rule[] = [
   {
     opening: /(?:Oops: )?divide[_ ]error: /,
     forms: [{ kind: 'divide-error', title: 'divide error in {f}', place: pointed }],
+  },
+  {
+    // arm goes on with a wrong result.
+    opening: /Division by zero in kernel\./,
+    forms: [
+      { kind: 'divide-error', title: 'divide error in {f}', place: traced, dull: /^(?:_*L?div0\w*|__\w*div\w*)$/ },
+    ],
   },
   {
     opening: /(?:Oops: )?stack segment: [\da-f]{4} \[#\d/,

@@ -64,7 +64,7 @@ function matched(opening: Opening, text: string, at: number): RegExpExecArray | 
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|double fault|bark!|: Vector: |\[#\d|CFI failure/;
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|double fault|bark!|: Vector: |Division by|\[#\d|CFI failure/;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =

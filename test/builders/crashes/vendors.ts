@@ -129,6 +129,36 @@ const FAULTS: readonly Case[] = [
   ],
 ];
 
+/** The panic that follows from a fault is no crash of its own. */
+const CONSEQUENCES: readonly Case[] = [
+  [
+    'Internal error in board_read',
+    [
+      ...log.arm64('board_read', ['board_poll'], 'synchronous external abort: 0000000096000410').slice(6),
+      'Kernel panic - not syncing: synchronous external abort: Fatal exception in interrupt',
+    ],
+  ],
+  [
+    'general protection fault in board_read',
+    [
+      'general protection fault: 0000 [#1] SMP PTI',
+      ...log.x86('board_read', CALLERS),
+      'Kernel panic - not syncing: Attempted to kill the idle task!',
+    ],
+  ],
+  [
+    'divide error in board_read',
+    [
+      'Division by zero in kernel.',
+      log.cpu(),
+      '[<c0015a48>] (unwind_backtrace) from [<c0234567>] (show_stack+0x10/0x14)',
+      '[<c0234567>] (show_stack) from [<c0434567>] (dump_stack+0x80/0x94)',
+      '[<c0434567>] (dump_stack) from [<c0534567>] (Ldiv0_64+0x8/0x18)',
+      '[<c0534567>] (Ldiv0_64) from [<c0334567>] (board_read+0x28/0x58)',
+    ],
+  ],
+];
+
 /** What powerpc's monitor of crashes shows. */
 const monitor = (pc: string, vector: string): string[] => [
   `cpu 0x4: Vector: ${vector} at [c000000000737aa0]`,
@@ -296,4 +326,5 @@ export const VENDORS: readonly Case[] = [
   ...STALLS,
   ...MONITOR,
   ...PASTED,
+  ...CONSEQUENCES,
 ];
