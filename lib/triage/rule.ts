@@ -204,6 +204,13 @@ export const interrupted: Place = (report, _, form) => {
   return from < 0 || !isWatched(names) ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
 };
 
+/** What a stall's trace names first that neither watches nor waits: some are told without a pointer and a door. */
+export const running: Place = (report, _, form) => {
+  const tells = telling(form);
+  const names = beforeInterrupt(report.trace.filter(({ reliable }) => reliable).map(({ name }) => name));
+  return names.find((name) => tells(name) && isWork(name) && !WAITING.test(name));
+};
+
 const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);
 
 /** Whether a trace begins with the watchdog's own work. */

@@ -300,6 +300,19 @@ const STALLS: readonly Case[] = [
     ],
   ],
   [
+    // A processor that does not answer: its stack is read from outside.
+    'INFO: rcu detected stall in board_merge',
+    [
+      'rcu: INFO: rcu_sched detected stalls on CPUs/tasks:',
+      "CPU 40 didn't respond to backtrace IPI, inspecting paca.",
+      'Back trace of paca->saved_r1 (0xc000000012973380) (possibly stale):',
+      'Call Trace:',
+      '[c000000012973380] [c0000000129733e0] 0xc0000000129733e0 (unreliable)',
+      '[c000000012973420] [c000000000933008] board_merge+0x78/0x110',
+      '[c000000012973460] [c0000000008d7470] board_poll+0x90/0xb0',
+    ],
+  ],
+  [
     'INFO: rcu detected stall in board_idle',
     [
       'INFO: rcu_sched self-detected stall on CPU',
