@@ -30,6 +30,9 @@ const HEADERS: readonly RegExp[] = [
   new RegExp(String.raw`^\s{0,4}${RELEASE} #\S.{0,100}? ${TAINT}\s*$`),
 ];
 
+/** x86 before Linux 3.10: `CPU 1`, and at the end of the line of EIP. */
+const OLD_CPU = /^\s{0,4}(?:CPU|EIP: .{1,60} CPU:) (?<cpu>\d{1,5})\s{0,4}$/;
+
 /** Tasks that reports name otherwise: `INFO: task foo:12`, `[foo:12]` of a lockup, `by task foo/12`, `foo/12 is trying`. */
 const TASKS: readonly RegExp[] = [
   /INFO: task (?<comm>.{1,64}):(?<pid>\d{1,10}) (?:blocked|can't)/,
@@ -49,11 +52,11 @@ const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^\s{0,4}EIP: |^\s{0,4}EAX: /, 'i386'],
   [/^\s{0,4}x29: ?[\da-f]{16}|\bpstate: |^\s{0,4}el[01]\w{0,40}\+0x/, 'arm64'],
   [/^\s{0,4}r10: ?[\da-f]{8} |\bpsr: ?[\da-f]{8}|^Internal error: .* ARM$|\) from \[<[\da-f]{8}>\]/, 'arm'],
+  [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: |, era == /, 'loongarch'],
   [/^\$ ?\d\s{0,4}: |^Cause : /, 'mips'],
   [/^NIP[: ]|^GPR00: /, 'powerpc'],
   [/^\s{0,4}epc : (?:.* ra : |[A-Za-z_]\S{0,255}\+0x)|^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
   [/^Krnl PSW : |^Krnl GPRS: /, 's390'],
-  [/^\s{0,4}ERA: |^\$r\d|^\s{0,4}era\s{0,4}: /, 'loongarch'],
 ];
 
 /** What a compiler's name in `Linux version` says, or a distribution's name of its kernel. */
@@ -183,7 +186,7 @@ function headerOf(report: Report): Task | undefined {
     if (!groups) continue;
     const { cpu, pid, comm, taint, kernel } = groups;
     return {
-      ...numbers({ cpu, pid }),
+      ...numbers({ cpu: cpu ?? report.find(OLD_CPU)?.groups?.cpu, pid }),
       ...(comm ? { comm } : {}),
       ...(taint ? { taint: taintFrom(taint) } : {}),
       kernel: kernel!,

@@ -112,7 +112,7 @@ export class Explainer {
     // What reports stands innermost: it is not the crash's.
     const own = reliable.findIndex(({ name, ip }) => ip || name === titled.function || !isReporting(name));
     const frames = own < 0 ? [] : reliable.slice(own);
-    const signature = signatureOf(titled, frames);
+    const signature = signatureOf(titled, frames, report.places);
     const crash = { ...titled, signature, frames, panicked, line, ...contextOf(report, this.#log) };
     // Reports of several tasks do not end in the order in which they began.
     const before = this.#crashes.findLastIndex((earlier) => earlier.line <= line);

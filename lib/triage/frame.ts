@@ -20,11 +20,12 @@ export interface Frame {
 /** C names, Rust's mangled names, and Rust's names as rustfilt shows them. */
 const NAME = String.raw`(?:[A-Za-z_.$][\w.$]{0,255}|<[\w:<> ,&*']{1,255}>::[\w:<>]{1,255})`;
 const OFFSET = String.raw`\+(0x[\da-fA-F]{1,16}\/0x[\da-fA-F]{1,16})`;
-const ADDRESS = String.raw`(?:\[<?[\da-fA-F. ()a-z]{4,24}>?\]:?)`;
+/** Web pages take `<…>` for a tag and leave `[]`. */
+const ADDRESS = String.raw`(?:\[(?:<?[\da-fA-F. ()a-z]{4,24}>?)?\]:?)`;
 const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
 
 const STACK_FRAME = new RegExp(
-  `^\\s*(?:<[A-Z_]{2,12}> \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(?:[\\da-f]{16} )?(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
 );
 
 /** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */
@@ -46,10 +47,19 @@ const ARM_FRAME = new RegExp(
 const POINTER =
   /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
+/** Names of the register that holds the address to return to. */
+const LINK = /^\s{0,4}(?:LR \[|LR is at |lr : |ra\s{0,4}: )/;
+
+/** Where nothing of a function has run yet, nothing was called: a call that does not return stands in front of it. */
+const AT_BEGINNING = /^0x0\//;
+
+/** A label of the assembler, which is no function: powerpc's interrupts come at such places. */
+const LABEL = /^\.?L\d{1,6}$/;
+
 /** Segments of user space on x86: 0x33, 0x23, 0x73. */
 const USER_SEGMENT = /^00(?:33|23|73):/;
 const KERNEL_NAME = new RegExp(
-  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?)){0,3}\\s{0,4}[<(]?(${NAME})(?:${OFFSET}| \\(${SOURCE})(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
+  `^(?:\\w{4}:)?(?:\\s{0,4}(?:${ADDRESS}|<?[\\da-f]{8,16}>?:?)){0,3}\\s{0,4}[<(]?(${NAME})(?:${OFFSET}| \\(${SOURCE})(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?`,
 );
 
 /** What compilers add to the names of parts and copies of functions. */
@@ -72,8 +82,28 @@ export function parsePointer(text: string): Frame | 'user' | 'unnamed' | undefin
   const rest = text.slice(match[0].length);
   if (USER_SEGMENT.test(rest)) return 'user';
   const named = KERNEL_NAME.exec(rest);
-  if (!named) return 'unnamed';
+  if (!named || LABEL.test(named[1]!)) return 'unnamed';
   return frame(named[1]!, { offset: named[2], module: named[3], source: named[4], ip: true });
+}
+
+/** An address in the kernel that a line of a trace tells where the kernel has no symbols, or else the instruction pointer. */
+const BARE_FRAME =
+  /^\s*(?:(?:[RE]IP: (?:\w{4}:)?|pc : |PC is at |epc\s{0,4}: |NIP )?(?:\[?<?[\da-f]{8,16}>?\]?:? ){0,2}(?:\? )?0x([\da-f]{8,16})\b|Function entered at \[<([\da-f]{8,16})>\])/;
+
+/** What of an address is equal whatever the place that the kernel and its modules were loaded at. */
+const PAGE_DIGITS = 3;
+
+/** The place within its page of what a line of a trace names only by its address. */
+export function parseBareFrame(text: string): string | undefined {
+  const match = BARE_FRAME.exec(text);
+  return (match?.[1] ?? match?.[2])?.slice(-PAGE_DIGITS);
+}
+
+/** The function that a line names as the caller, by the register that holds the address to return to. */
+export function parseLink(text: string): string | undefined {
+  const match = LINK.exec(text);
+  const named = match && KERNEL_NAME.exec(text.slice(match[0].endsWith('[') ? match[0].length - 1 : match[0].length));
+  return named ? stableName(named[1]!) : undefined;
 }
 
 /** The frames of a line, the inner one first: arm names two in one line. */
@@ -81,7 +111,8 @@ export function parseFrames(text: string): Frame[] {
   const stack = STACK_FRAME.exec(text);
   if (stack && !/^ ?from /.test(text.slice(stack[0].length))) {
     const [, doubt, symbol, offset, module, source, unreliable] = stack;
-    return [frame(symbol!, { offset, module, source, reliable: !doubt && !unreliable })];
+    const reliable = !doubt && !unreliable && !AT_BEGINNING.test(offset!);
+    return [frame(symbol!, { offset, module, source, reliable })];
   }
   if (text.includes(' from ')) {
     const arm = ARM_FRAME.exec(text);

@@ -40,8 +40,8 @@ interface Prefix {
   take(match: RegExpExecArray, facts: Facts): void;
 }
 
-/** `[   12.345678]`; vendors add the CPU, `@0`, or the wall clock, ` / 01-02 03:04:05.678`. */
-const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{1,9})(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]`;
+/** `[   12.345678]`; vendors add the CPU, `@0`, the unit, or the wall clock, ` / 01-02 03:04:05.678`. */
+const STAMP = String.raw`\[ {0,12}(\d{1,10}\.\d{1,9})s?(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]`;
 /** The printing task or CPU, where the kernel has CONFIG_PRINTK_CALLER. */
 const CALLER = String.raw`\[ {0,12}([TC]\d{1,10})[^\]\s]{0,24} {0,2}\]`;
 /** A day's or month's name in any language. */
@@ -77,9 +77,9 @@ const PREFIXES: readonly Prefix[] = [
     },
   },
   {
-    // /dev/kmsg and netconsole: 4,123,456789,-;
+    // /dev/kmsg and netconsole: 4,123,456789,-; which may have the release in front
     begins: /\d/,
-    pattern: /^(\d{1,3}),\d{1,20},(\d{1,20}),[^;\s]{0,64};/,
+    pattern: /^(?:\d{1,2}\.\d[\w.+~-]{0,64},)?(\d{1,3}),\d{1,20},(\d{1,20}),[^;\s]{0,64};/,
     take: (match, facts) => {
       facts.level = Number(match[1]) & LEVEL_MASK;
       facts.seconds = Number(match[2]) / 1e6;
@@ -87,12 +87,12 @@ const PREFIXES: readonly Prefix[] = [
   },
   {
     // 2024-01-02T03:04:05.678901+01:00, [2024-01-02 03:04:05], and as terminals write it 2024/01/02 03:04:05
-    begins: /[[\d]/,
+    begins: /[[\dA-Z]/,
     pattern: new RegExp(
-      `^\\[?(\\d{4})[-/](\\d\\d)[-/](\\d\\d)(?:[T ]|, )(${TIME})${FRACTION} ?(Z|UTC|[+-]\\d\\d:?\\d\\d)?\\]? `,
+      `^\\[?(?:[A-Z][a-z]{2} )?(\\d{4})[-/](\\d\\d)[-/](\\d\\d)(?:[T ]|, )(${TIME})${FRACTION} ?(Z|UTC|[+-]\\d\\d:?\\d\\d|[A-Z]{3,5})?\\]? `,
     ),
     take: ([, year, month, day, time, fraction, zone], facts) => {
-      const clock = `${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : (zone ?? '')}`;
+      const clock = `${time}${fraction ? `.${fraction}` : ''}${zone === 'UTC' ? 'Z' : /^[A-Z]{2}/.test(zone ?? '') ? '' : (zone ?? '')}`;
       facts.wall = `${year}-${month}-${day}T${clock}`;
     },
   },
@@ -122,9 +122,31 @@ const PREFIXES: readonly Prefix[] = [
     take: () => {},
   },
   {
-    // logcat: 01-02 03:04:05.678  1234  1234 W kernel  :
+    // journalctl -o short-unix: 1704164645.678901 host kernel:
     begins: /\d/,
-    pattern: /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} {1,6}\d{1,7} {1,6}\d{1,7} [VDIWEF] [^:]{0,32}: ?/,
+    pattern: /^(\d{9,10}\.\d{6}) (?=[\w.-]{1,64} kernel: )/,
+    take: (match, facts) => {
+      facts.wall = new Date(Number(match[1]) * 1000).toISOString();
+    },
+  },
+  {
+    // What tools read out of a phone's memory: 12.345678:   <6> (01-02 03:04:05.678901234)
+    begins: /[ \d]/,
+    pattern: /^ {0,8}(\d{1,9}\.\d{6}): {1,4}(?=<\d>)/,
+    take: (match, facts) => {
+      facts.seconds = Number(match[1]);
+    },
+  },
+  {
+    begins: / /,
+    pattern: /^ \(\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,9}\) /,
+    take: () => {},
+  },
+  {
+    // logcat: 01-02 03:04:05.678  1234  1234 W kernel  : with the user's name in front of the numbers in a bug report
+    begins: /\d/,
+    pattern:
+      /^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} {1,6}(?:[a-z]\w{0,15} {1,6})?\d{1,7} {1,6}\d{1,7} [VDIWEF] [^:]{0,32}: ?/,
     take: () => {},
   },
   {
@@ -138,6 +160,12 @@ const PREFIXES: readonly Prefix[] = [
     // A mail's quotation, an issue's code.
     begins: /[>`]/,
     pattern: /^(?:[>`] ?){1,8}/,
+    take: () => {},
+  },
+  {
+    // What rsyslog writes for the ends of lines and tabs of the kernel's.
+    begins: /#/,
+    pattern: /^#01[12]/,
     take: () => {},
   },
   {
@@ -160,19 +188,29 @@ const PREFIXES: readonly Prefix[] = [
   {
     // Samsung: [4:  system_server: 3344], with an I in front in an interrupt
     begins: /[ I[]/,
-    pattern: /^(?: |(I))?\[ {0,2}(\d{1,3}): {0,20}[^\]:]{1,24}: {0,8}(\d{1,8})\] ?/,
+    pattern: /^(?: |(I))?\[ {0,2}(\d{1,3}): {0,20}[^\]]{1,24}: {0,8}(\d{1,8})\] ?/,
     take: ([, interrupt, cpu, pid], facts) => {
       facts.context = interrupt ? `C${cpu}` : `T${pid}`;
     },
   },
-  // MediaTek: (2)[1608:kworker/2:1]
-  calledBy(/[-(]/, /^-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\] ?/),
+  // MediaTek: (2)[1608:kworker/2:1], and the file's name behind it
+  calledBy(/[-( ]/, /^ ?-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\](?:\[name:\w{1,32}&?\])? ?/),
+  // HTC: (CPU:2-pid:1608:kworker/2:1)
+  calledBy(/\(/, /^\(CPU:\d{1,3}-pid:(\d{1,8}):[^)]{1,24}\) ?/),
   // LG: [2][1608][kworker/2:1]
   calledBy(/\[/, /^\[\d{1,3}\]\[(\d{1,8})\]\[[^\]]{1,24}\] ?/),
-  // Huawei: [pid:1608,cpu2,kworker/2:1]
-  calledBy(/\[/, /^\[pid:(\d{1,8}),cpu\d{1,3}[^\]]{0,48}\] ?/),
-  // Sony and Google: c2   1608, and Samsung with cores of two sizes: L2   1608
-  calledBy(/[cL]/, /^[cL]\d{1,2} {1,7}(\d{1,7}) /),
+  // Huawei: [2024:01:02 03:04:05][pid:1608,cpu2,kworker/2:1]
+  calledBy(/\[/, /^(?:\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\])?\[pid:(\d{1,8}),cpu\d{1,3}[^\]]{0,48}\] ?/),
+  // Sony and Google: c2   1608, Marvell with the name in (), and Samsung with cores of two sizes: L2   1608
+  calledBy(/[cL]/, /^[cL]\d{1,2} {1,7}(\d{1,7}) (?:\([^)]{1,24}\) )?/),
+  {
+    // Others tell only the CPU: c2
+    begins: /c/,
+    pattern: /^c(\d{1,2}) {1,2}(?=\S)/,
+    take: (match, facts) => {
+      facts.context = `C${match[1]}`;
+    },
+  },
   {
     // [T123] where it stands apart from the time
     begins: /\[/,
@@ -193,7 +231,7 @@ const PREFIXES_BY_CODE: readonly (readonly Prefix[])[] = Array.from({ length: AS
 );
 
 /** A time stamp of six digits within a line: there another writer, or another part of a dump, begins. */
-const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]/;
+const SPLICE = /(?:<\d{1,3}>)?\[ {0,6}\d{1,10}\.\d{6}s?(?:@\d{1,3})?(?: \/ [^\]]{1,40})?\]/;
 
 /** What some terminals show for the end of a line, and the blanks around it. */
 const SHOWN_END = /[\s\u240a\u240d]/;
@@ -205,12 +243,28 @@ function withoutShownEnd(text: string): string {
   return text.slice(0, end);
 }
 
+/** A terminal's colours, as `dmesg --color=always` writes them. */
+const COLOURS = /\x1b\[[\d;]{0,16}m/g;
+
+/** A web page writes so what the kernel wrote as <, > and &. */
+const ENTITIES: readonly (readonly [string, string])[] = [
+  ['&lt;', '<'],
+  ['&gt;', '>'],
+  ['&amp;', '&'],
+];
+
+/** A line without what terminals and web pages added to it. */
+function plain(line: string): string {
+  const text = line.includes('\x1b[') ? line.replace(COLOURS, '') : line;
+  return text.includes('&') ? ENTITIES.reduce((all, [from, to]) => all.replaceAll(from, to), text) : text;
+}
+
 /**
  * The kernel's words of a line of any log, and the facts in front of them.
  * @returns several lines where several writers share one
  */
 export function parseLine(raw: string): LogLine[] {
-  let rest = raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw;
+  let rest = plain(raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw);
   if (rest.endsWith('\u240a')) rest = withoutShownEnd(rest);
   const lines: LogLine[] = [];
   for (let i = 0; i < MAX_SPLICES; i++) {

@@ -1,7 +1,7 @@
 // One report in a log: its opening line, the lines after it, and the stack traces in them.
 
 import { isReporting } from './dull.js';
-import { type Frame, parseFrames, parsePointer } from './frame.js';
+import { type Frame, parseBareFrame, parseFrames, parseLink, parsePointer } from './frame.js';
 import type { LogLine } from './line.js';
 
 /** Frames that stand together, under one heading. */
@@ -58,6 +58,21 @@ export class Report {
     return found?.frames ?? this.trace;
   }
 
+  /** The function that is to be returned to, where a register tells it. */
+  get link(): string | undefined {
+    for (const { text } of this.lines) {
+      const name = parseLink(text);
+      if (name !== undefined) return name;
+    }
+    return undefined;
+  }
+
+  /** Where a kernel without symbols ran: places within pages, the inner one first. Empty where any function is named. */
+  get places(): readonly string[] {
+    if (this.sections.some(({ frames }) => frames.length > 0)) return [];
+    return this.lines.map(({ text }) => parseBareFrame(text)).filter((place) => place !== undefined);
+  }
+
   /** Frames of the section after the heading. */
   after(heading: RegExp): readonly Frame[] {
     return this.sections.find((section) => heading.test(section.heading))?.frames ?? [];
@@ -99,7 +114,11 @@ function readSections(lines: readonly LogLine[]): { sections: Section[]; pointer
     const pointed = parsePointer(text);
     if (pointed !== undefined) {
       if (pointed !== 'user') pointer = pointer === undefined || pointer === 'unnamed' ? pointed : pointer;
-      if (typeof pointed === 'object') section.frames.push(pointed);
+      // x86 tells it up to three times.
+      const isKnown = section.frames.some(
+        ({ symbol, ip }) => ip && typeof pointed === 'object' && pointed.symbol === symbol,
+      );
+      if (typeof pointed === 'object' && !isKnown) section.frames.push(pointed);
       continue;
     }
     for (const frame of parseFrames(text)) {

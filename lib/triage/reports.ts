@@ -46,7 +46,7 @@ interface Open {
   lastSeconds: number | undefined;
 }
 
-const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|[pP][cC] is at |pc : |epc\s{0,4}: |NIP[ :])/;
+const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|[pP][cC] is at |pc ?: |epc\s{0,4}: |NIP[ :]|ERA: |Krnl PSW : )/;
 const FRAME = /^\s.{0,64}\+0x[\da-f]+\/0x|^\s*\[<[\da-f]+>\]/;
 const PANIC = /Kernel panic - not syncing/;
 
@@ -99,11 +99,11 @@ export class ReportFinder {
   }
 
   /** Whether a line that could begin a report is the consequence of one. */
-  #continues(line: LogLine, { rule }: Opened): boolean {
+  #continues(line: LogLine, { rule: { partOf, isEarly } }: Opened): boolean {
     if (this.#open.some(({ lines }) => lines.length === 1 && isTwice(lines[0]!, line))) return true;
-    const { partOf } = rule;
     if (!partOf) return false;
     const open = this.#open.findLast((candidate) => sameContext(candidate, line) && isSoon(candidate, line));
+    if (isEarly && open?.hasPointer) return false;
     return open !== undefined && (partOf.length === 0 || (open.kind !== undefined && partOf.includes(open.kind)));
   }
 }

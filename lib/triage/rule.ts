@@ -61,6 +61,8 @@ export interface Rule {
   readonly opening: RegExp;
   /** A report of these kinds goes on with such a line: it begins none of its own. */
   readonly partOf?: readonly Kind[];
+  /** It goes on with one only as long as that has told no instruction pointer. */
+  readonly isEarly?: boolean;
   /** The line is all of it: a report that it stands within goes on after it. */
   readonly isLine?: boolean;
   readonly forms: readonly Form[];
@@ -69,13 +71,23 @@ export interface Rule {
 /** What stands for the function where the report was cut or mixed with others before one could be read. */
 export const CORRUPTED = 'corrupted';
 
+/** The folder that a kernel was built in, which older kernels tell in front of a source file's name. */
+export const BUILT_IN = String.raw`(?:[\w./+~-]{1,200}/)?`;
+
 const telling = (form: Form) => (name: string) => !isDull(name) && !isEntry(name) && !form.dull?.test(name);
 
-/** The first function that tells something; where none does, the door that the task came through. */
+/**
+ * The first function that tells something; where none does, the door that the task came through, or a primitive: that
+ * says more than nothing.
+ */
 function firstTelling(frames: readonly Frame[], form: Form): string | undefined {
   const tells = telling(form);
   const reliable = frames.filter((frame) => frame.reliable);
-  return (reliable.find(({ name }) => tells(name)) ?? reliable.find(({ name }) => isEntry(name)))?.name;
+  return (
+    reliable.find(({ name }) => tells(name)) ??
+    reliable.find(({ name }) => isEntry(name)) ??
+    reliable.find(({ name }) => !isReporting(name))
+  )?.name;
 }
 
 /** The function that the opening or a needed line names, or else the first of the trace. */
@@ -96,7 +108,9 @@ export const pointed: Place = (report, _, form) => {
   const { pointer } = report;
   if (pointer === undefined) return undefined;
   if (pointer !== 'unnamed' && telling(form)(pointer.name)) return pointer.name;
-  return firstTelling(report.trace, form);
+  // What jumped out of all functions is known by where it would return to.
+  const link = pointer === 'unnamed' ? report.link : undefined;
+  return link !== undefined && telling(form)(link) ? link : firstTelling(report.trace, form);
 };
 
 /** The first telling function after a heading. */
@@ -120,7 +134,7 @@ export const either =
 const WAITING = new RegExp(
   `^(?:${[
     '\\w*(?:sched(?:ule|_)|wait|completion|slowlock|slowpath|synchronize_|autoremove)\\w*|\\w+_lock(?:_(?!ed)\\w+)?|_*lock_\\w+|___?down\\w*',
-    '_*rwsem_\\w+|_*rwbase\\w*|__switch_to\\w*|context_switch|_*cond_resched|_*usleep\\w*|msleep\\w*|freez\\w+_\\w+',
+    '_*rwsem_\\w+|_*rwbase\\w*|__switch_to\\w*|context_switch|finish_task_switch|ktime_get\\w*|delayacct_\\w+|wake_\\w+_function|_*cond_resched|_*usleep\\w*|msleep\\w*|freez\\w+_\\w+',
     '_*flush_(?:work|workqueue|delayed_work)\\w*|_*cancel_(?:work|delayed)\\w*|drain_workqueue|rcu_barrier\\w*|kthread_(?:stop|park)\\w*|kernfs_drain',
     'congestion_\\w+|balance_dirty\\w*|do_read_cache_\\w+|blk_execute\\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter',
   ].join('|')})$`,
@@ -140,8 +154,13 @@ export const waiting: Place = (report, _, form) => {
     const gathering = GATHERING.find(([pattern]) => pattern.test(name));
     if (gathering) return gathering[1];
   }
-  return names.find((name) => !WAITING.test(name) && tells(name));
+  const own = names.filter((name) => !WAITING.test(name) && !isEntry(name));
+  // A task that waits within a page fault has not crashed: there is nothing else to name.
+  return own.find(tells) ?? own.find((name) => FAULTING.test(name));
 };
+
+/** What handles page faults, on the architectures. */
+const FAULTING = /^(?:_*do_page_fault|do_user_addr_fault|exc_page_fault|handle_page_fault|___do_page_fault)$/;
 
 /** Doors that all work comes through; the function in front of one is what was called. */
 const DOORS = new RegExp(
@@ -157,7 +176,7 @@ const DOORS = new RegExp(
 
 /** An interrupt's entry: what stands in front of the first is the watchdog at work. */
 const INTERRUPT =
-  /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|nmi|end_repeat_nmi|asm_exc_nmi)$/;
+  /^(?:(?:smp_)?(?:trace_)?(?:apic_timer|call_function\w*|reschedule)_interrupt\w*|(?:asm_)?sysvec_\w+|asm_call_\w*on_stack|ret_from_intr|common_interrupt|el1h?_(?:64_)?irq\w*|__irq_svc|asm_common_interrupt|timer_interrupt\w*|decrementer_common\w*|hardware_interrupt_common\w*|replay_(?:soft_)?interrupt\w*|(?:rollback_)?handle_v?int|do_v?int|ret_from_irq|plat_irq_dispatch|handle_riscv_irq|do_irq|do_(?:ext|io)_irq|ext_int_handler|nmi|end_repeat_nmi|asm_exc_nmi)$/;
 
 /** What a watchdog itself does. */
 const WATCHING =
@@ -181,15 +200,26 @@ export const interrupted: Place = (report, _, form) => {
   const tells = telling(form);
   const names = report.trace.filter(({ reliable }) => reliable).map(({ name }) => name);
   const from = names.findIndex((name) => INTERRUPT.test(name));
-  return from < 0 ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
+  // The trace may begin with what runs, which may run in an interrupt itself.
+  return from < 0 || !isWatched(names) ? undefined : names.slice(from + 1).find((name) => tells(name) && isWork(name));
+};
+
+/** What a stall's trace names first that neither watches nor waits: some are told without a pointer and a door. */
+export const running: Place = (report, _, form) => {
+  const tells = telling(form);
+  const names = beforeInterrupt(report.trace.filter(({ reliable }) => reliable).map(({ name }) => name));
+  return names.find((name) => tells(name) && isWork(name) && !WAITING.test(name));
 };
 
 const isWork = (name: string) => !isReporting(name) && !INTERRUPT.test(name) && !WATCHING.test(name);
 
+/** Whether a trace begins with the watchdog's own work. */
+const isWatched = (names: readonly string[]) =>
+  names.slice(0, 3).some((name) => WATCHING.test(name) || /^dump_stack/.test(name));
+
 /** What ran before a watchdog's interrupt came. */
 function beforeInterrupt(names: readonly string[]): readonly string[] {
-  const watching = names.slice(0, 3).some((name) => WATCHING.test(name) || /^dump_stack/.test(name));
-  if (!watching) return names;
+  if (!isWatched(names)) return names;
   const from = names.findIndex((name) => INTERRUPT.test(name));
   return names.slice(from + 1);
 }

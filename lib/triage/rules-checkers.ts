@@ -92,7 +92,7 @@ export const CHECKERS: readonly Rule[] = [
         kind: 'bug',
         title: 'BUG: Bad page state in {f}',
         place: traced,
-        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|free_pcp\w*|free_frozen_\w+|__free_\w+|free_tail_\w+|folio_put\w*|free_pages_\w+|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
+        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|free_pcp\w*|free_hot_cold_\w+|free_pcppages_\w+|free_compound_page|put_compound_page|free_frozen_\w+|__free_\w+|free_tail_\w+|folio_put\w*|free_pages_\w+|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
       },
     ],
   },

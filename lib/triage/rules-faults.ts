@@ -1,36 +1,47 @@
 // Openings of faults and panics: the processor, or the kernel itself, could not go on.
 
-import { either, type Kind, named, pointed, type Rule, stalled, traced } from './rule.js';
+import {
+  BUILT_IN,
+  either,
+  interrupted,
+  type Kind,
+  named,
+  type Place,
+  pointed,
+  type Rule,
+  stalled,
+  traced,
+} from './rule.js';
 
 const FUNCTION = String.raw`(?<f>[A-Za-z_.$<][\w.$:<>]*)\+0x`;
 
 /** Of an address below this, the kernel says "NULL pointer dereference"; some architectures never say so. */
 const LOW = String.raw`(?:0x)?0{1,13}[0-9a-f]{0,3}\b`;
 
-const LISTS = [
-  {
-    kind: 'list-corruption',
-    title: 'BUG: corrupted list in {f}',
-    needs: [/kernel BUG at (?:\.\/)?lib\/list_debug\.c/],
-    place: pointed,
-  },
-] as const;
-
 const panic = (rest: string) => new RegExp(`Kernel panic - not syncing: ${rest}`);
 
-const CONSEQUENCES: readonly (readonly [Kind, string])[] = [
+/** What ran when a watchdog came: it is no part of the title, but tells one such panic from another. */
+const watched = either(stalled, interrupted);
+
+const CONSEQUENCES: readonly (readonly [Kind, string, Place?])[] = [
   ['hung-task', 'hung_task: .*'],
-  ['soft-lockup', 'softlockup: .*'],
-  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP'],
-  ['rcu-stall', 'RCU Stall.*'],
+  ['soft-lockup', 'softlockup: .*', watched],
+  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP', watched],
+  ['rcu-stall', 'RCU Stall.*', watched],
   ['kasan', 'KASAN: .*|kasan[.:].*'],
   ['ubsan', 'UBSAN: .*'],
   ['atomic-sleep', 'scheduling while atomic.*'],
   ['machine-check', 'Fatal hardware error!'],
   [
     'panic',
-    '(?:kernel: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic)\\b.*|Machine halted.*|Oops\\b.*|BUG!|Aiee, killing interrupt handler!',
+    '(?:kernel: |kcsan: |kfence: |ubsan: )?(?:panic_on_\\w+|\\w+[.=]panic\\w*|fault=panic)\\b.*|Machine halted.*|Oops\\b.*|[a-zA-Z][\\w :-]{0,60}: Fatal exception\\b.*|BUG!|Aiee, killing interrupt handler!',
   ],
+];
+
+/** Faults that kill the task that they happen in. */
+const FATAL: readonly Kind[] = [
+  ...(['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'] as const),
+  ...(['list-corruption', 'usercopy', 'double-fault', 'stack-overflow', 'kfence', 'machine-check'] as const),
 ];
 
 const PANICS: readonly Rule[] = [
@@ -41,10 +52,10 @@ const PANICS: readonly Rule[] = [
   },
   // What follows from a report that stands before it: where that was cut off, the panic tells the kind.
   ...CONSEQUENCES.map(
-    ([kind, text]): Rule => ({
+    ([kind, text, place]): Rule => ({
       opening: panic(`(?<text>${text})`),
       partOf: [],
-      forms: [{ kind, title: 'kernel panic: {text}' }],
+      forms: [{ kind, title: 'kernel panic: {text}', ...(place ? { place } : {}) }],
     }),
   ),
   {
@@ -58,19 +69,25 @@ const PANICS: readonly Rule[] = [
     forms: [{ kind: 'stack-overflow', title: 'kernel panic: corrupted stack end in {f}', place: stalled }],
   },
   {
-    opening: panic('Attempted to kill init!'),
-    partOf: ['null-deref', 'page-fault', 'gpf', 'oops', 'bug', 'invalid-opcode', 'divide-error', 'kasan'],
-    forms: [{ kind: 'panic', title: 'kernel panic: Attempted to kill init!' }],
+    opening: panic('(?<text>Attempted to kill (?:init|the idle task)!)'),
+    partOf: [...FATAL],
+    forms: [{ kind: 'panic', title: 'kernel panic: {text}' }],
   },
   {
-    opening: panic('(?<text>kernel stack overflow)'),
+    // riscv begins it with a capital letter.
+    opening: panic('[Kk]ernel stack overflow'),
     partOf: ['stack-overflow'],
-    forms: [{ kind: 'stack-overflow', title: 'kernel panic: {text}' }],
+    forms: [{ kind: 'stack-overflow', title: 'kernel panic: kernel stack overflow' }],
   },
   {
     opening: panic('(?<text>Asynchronous SError Interrupt)'),
     partOf: ['panic'],
     forms: [{ kind: 'panic', title: 'kernel panic: {text}', place: traced }],
+  },
+  {
+    // Before Linux 6.1.
+    opening: panic('CFI failure \\(target:'),
+    forms: [{ kind: 'oops', title: 'CFI failure in {f}', place: traced }],
   },
   {
     opening: panic("Couldn't open N_TTY ldisc"),
@@ -112,7 +129,10 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
+    // Before Linux 3.7, a BUG() of arm writes to address 0, after its line that names the file.
     opening: /(?:CPU \d+ )?Unable to handle kernel NULL pointer dereference|BUG: Kernel NULL pointer dereference/,
+    partOf: ['bug'],
+    isEarly: true,
     forms: [
       { kind: 'null-deref', title: 'BUG: unable to handle kernel NULL pointer dereference in {f}', place: pointed },
     ],
@@ -148,6 +168,13 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'divide-error', title: 'divide error in {f}', place: pointed }],
   },
   {
+    // arm goes on with a wrong result.
+    opening: /Division by zero in kernel\./,
+    forms: [
+      { kind: 'divide-error', title: 'divide error in {f}', place: traced, dull: /^(?:_*L?div0\w*|__\w*div\w*)$/ },
+    ],
+  },
+  {
     opening: /(?:Oops: )?stack segment: [\da-f]{4} \[#\d/,
     forms: [{ kind: 'oops', title: 'stack segment fault in {f}', place: pointed }],
   },
@@ -180,6 +207,25 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'double-fault', title: 'PANIC: double fault in {f}', place: pointed }],
   },
   {
+    opening: /PANIC: early exception (?:0x)?[\da-f]{1,2} /,
+    forms: [{ kind: 'panic', title: 'PANIC: early exception in {f}', place: pointed }],
+  },
+  {
+    // OpenZFS: the task stops for ever.
+    opening: /PANIC at [\w.-]{1,64}:\d{1,6}:(?<f>\w{1,200})\(\)/,
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: named }],
+  },
+  {
+    opening: /(?:Oops: )?double fault: [\da-f]{4} \[#\d/,
+    partOf: [],
+    forms: [{ kind: 'double-fault', title: 'PANIC: double fault in {f}', place: pointed }],
+  },
+  {
+    // Qualcomm's: the reset that follows says no more.
+    opening: /(?:[\w.-]{1,32} [\w.,:-]{1,64}: )?(?:QCOM Apps )?Watchdog bark!/,
+    forms: [{ kind: 'hard-lockup', title: 'BUG: watchdog bark' }],
+  },
+  {
     opening: /rust_kernel: panicked at /,
     forms: [
       {
@@ -206,12 +252,12 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'usercopy', title: 'BUG: bad usercopy in {f}', place: either(pointed, traced) }],
   },
   {
-    opening: /kernel BUG at (?:\.\/)?lib\/list_debug\.c/,
+    opening: new RegExp(`kernel BUG at ${BUILT_IN}lib/list_debug\\.c`),
     partOf: ['list-corruption'],
-    forms: [...LISTS],
+    forms: [{ kind: 'list-corruption', title: 'BUG: corrupted list in {f}', place: pointed }],
   },
   {
-    opening: /kernel BUG at (?:\.\/)?mm\/usercopy\.c/,
+    opening: new RegExp(`kernel BUG at ${BUILT_IN}mm/usercopy\\.c`),
     partOf: ['usercopy'],
     forms: [{ kind: 'usercopy', title: 'BUG: bad usercopy in {f}', place: pointed }],
   },
@@ -219,6 +265,11 @@ export const FAULTS: readonly Rule[] = [
     opening: /kernel BUG (?:at |in )/,
     partOf: ['list-corruption', 'usercopy', 'bug'],
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
+  },
+  {
+    // Architectures without an instruction for it name the function.
+    opening: /BUG: failure at \S{1,200}:\d{1,6}\/(?<f>\w{1,200})\(\)!/,
+    forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: named }],
   },
   {
     // Without CONFIG_DEBUG_BUGVERBOSE, it is an address.
@@ -274,13 +325,26 @@ export const FAULTS: readonly Rule[] = [
   },
   {
     opening:
-      /(?:illegal instruction|protection exception|addressing exception|specification exception|data exception|operation exception|privileged operation|monitor event|fixpoint divide exception): \w{4} (?:ilc:\d )?\[#\d/,
+      /(?:(?:illegal|privileged|special) operation|illegal instruction|Low-address protection|[a-z][a-z ]{3,40} exception|monitor event): \w{4} (?:ilc:\d )?\[#\d/,
     partOf: ['bug', 'list-corruption', 'usercopy'],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
   {
     opening:
       /Oops(?:(?::| -)? .{1,60}?)? ?\[#\d+\]|(?:BUG: )?(?:Kernel bad stack pointer|Unrecoverable exception|kernel stack overflow|Kernel unaligned access|Reserved instruction in kernel code|Machine check in kernel mode|Unhandled kernel unaligned access|Data bus error|Instruction bus error|Kernel mode fault)\b[^:[]{0,40}(?:\[#\d+\]|: )/,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
+    // powerpc's monitor of crashes.
+    opening: /cpu 0x[\da-f]{1,4}: Vector: [\da-f]{3,4} /,
+    partOf: [],
+    isEarly: true,
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
+    // mips and loongarch: whatever they call it.
+    opening: /[A-Za-z][\w ,.!'-]{2,60}\[#\d{1,4}\]:$/,
     partOf: [],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },

@@ -8,6 +8,7 @@ import {
   type Place,
   pointed,
   type Rule,
+  running,
   stalled,
   traced,
   tracedAfter,
@@ -130,7 +131,7 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening:
-      /BUG: (?<what>spinlock|rwlock) (?<how>lockup suspected|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
+      /BUG: (?<what>spinlock|rwlock) (?<how>lockup(?: suspected)?|recursion|bad magic|wrong CPU|wrong owner|trylock failure on UP|already unlocked|cpu recursion)/,
     forms: [{ kind: 'lockdep', title: 'BUG: {what} {how} in {f}', place: traced }],
   },
   {
@@ -149,7 +150,9 @@ export const LOCKS: readonly Rule[] = [
   { opening: /BUG: workqueue lockup/, isLine: true, forms: [{ kind: 'soft-lockup', title: 'BUG: workqueue lockup' }] },
   {
     opening: /BUG: soft lockup/,
-    forms: [{ kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: either(stalled, interrupted, pointed) }],
+    forms: [
+      { kind: 'soft-lockup', title: 'BUG: soft lockup in {f}', place: either(stalled, interrupted, pointed, running) },
+    ],
   },
   {
     opening:
@@ -161,13 +164,21 @@ export const LOCKS: readonly Rule[] = [
     opening:
       /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
     forms: [
-      { kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, interrupted, pointed) },
+      {
+        kind: 'rcu-stall',
+        title: 'INFO: rcu detected stall in {f}',
+        place: either(stalled, interrupted, pointed, running),
+      },
     ],
   },
   {
     opening: /INFO: (?:SRCU|RCU Tasks|rcu_tasks\w*) (?:detected )?stall/,
     forms: [
-      { kind: 'rcu-stall', title: 'INFO: rcu detected stall in {f}', place: either(stalled, interrupted, pointed) },
+      {
+        kind: 'rcu-stall',
+        title: 'INFO: rcu detected stall in {f}',
+        place: either(stalled, interrupted, pointed, running),
+      },
     ],
   },
   {

@@ -1,13 +1,12 @@
 // Openings of warnings: WARN_ON() and what the kernel writes in its manner.
 
-import { either, interrupted, type Rule, stalled, traced } from './rule.js';
+import { BUILT_IN, either, interrupted, type Rule, stalled, traced } from './rule.js';
 
 /** `WARNING: CPU: 0 PID: 1 at file.c:12 function+0x1/0x2`, since Linux 6.18 `WARNING: file.c:12 at function+0x1/0x2, CPU#0`. */
-const at = (file: string, name = '[\\w.$]*') =>
-  new RegExp(
-    `WARNING: (?:CPU: \\d+ PID: \\d+ )?(?:at (?:\\./)?${file}:\\d+ (?<f>${name})|(?:\\./)?${file}:\\d+ at (?<g>${name}))`,
-  );
-const ANY_FILE = '[\\w./+-]{1,200}\\.\\w{1,4}';
+const atPath = (path: string, name = '[\\w.$]*') =>
+  new RegExp(`WARNING: (?:CPU: \\d+ PID: \\d+ )?(?:at ${path}:\\d+ (?<f>${name})|${path}:\\d+ at (?<g>${name}))`);
+const at = (file: string, name?: string) => atPath(`${BUILT_IN}${file}`, name);
+const ANY_PATH = '[\\w./+~-]{1,200}\\.\\w{1,4}';
 
 export const WARNINGS: readonly Rule[] = [
   {
@@ -59,7 +58,7 @@ export const WARNINGS: readonly Rule[] = [
     opening: at('kernel/watchdog\\.c', 'watchdog_overflow_callback'),
     forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, interrupted, traced) }],
   },
-  { opening: at(ANY_FILE), forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }] },
+  { opening: atPath(ANY_PATH), forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }] },
   {
     // Without CONFIG_DEBUG_BUGVERBOSE.
     opening: /WARNING: (?:CPU: \d+ PID: \d+ )?at (?:0x)?[\da-f]{8,16}\b/,

@@ -15,10 +15,13 @@ const MAX_FRAMES = 6;
 /** 48 bits: among a million different crashes, two share one with a chance of one in five hundred. */
 const DIGITS = 12;
 
-/** `1:<kind>:<hash>`, over the kind and the frames from the function to blame outwards; without frames over the title. */
-export function signatureOf(titled: Titled, frames: readonly Frame[]): string {
+/**
+ * `1:<kind>:<hash>`, over the kind and the frames from the function to blame outwards; without frames over the title.
+ * @param places of frames that a kernel without symbols names by addresses: these tell crashes of one build apart
+ */
+export function signatureOf(titled: Titled, frames: readonly Frame[], places: readonly string[] = []): string {
   const names = tellingNames(titled, frames);
-  const words = names.length > 0 ? [form(titled), ...names] : [titled.title];
+  const words = names.length > 0 ? [form(titled), ...names] : [titled.title, ...places.slice(0, MAX_FRAMES)];
   const hash = xxhash64Hex(new TextEncoder().encode([titled.kind, ...words].join('\n')));
   return `${VERSION}:${titled.kind}:${hash.slice(0, DIGITS)}`;
 }

@@ -64,7 +64,7 @@ function matched(opening: Opening, text: string, at: number): RegExpExecArray | 
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|\[#\d|CFI failure/;
+  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|double fault|bark!|: Vector: |Division by|\[#\d|CFI failure/;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =
@@ -117,7 +117,7 @@ function fill(template: string, groups: Groups): string {
     const value = groups[name] ?? '';
     return name === 'f' ? value : withoutNumbers(value);
   });
-  return cut(printableLine(title.trim()));
+  return cut(printableLine(title.trim().replace(/ ?\.{3}$/, '')));
 }
 
 /** Two crashes with the same text and other numbers are the same crash. */

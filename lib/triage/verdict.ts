@@ -85,7 +85,7 @@ export function observe(text: TextFacts, record: RecordFacts | undefined, crash?
     }
   }
   if (crash === CORRUPTED) {
-    const reason = 'The stack trace is cut off or mixed with other lines, so that no function can be named.';
+    const reason = 'No function can be named: the stack trace is cut off, mixed with other lines, or without symbols.';
     seen.push({ verdict: 'partial', reason });
   }
   return seen;

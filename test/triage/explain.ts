@@ -137,6 +137,16 @@ const HEADERS: readonly (readonly [string, string, object])[] = [
     { kernel: '2.6.22-12-generic', comm: null, taint: null },
   ],
   [
+    'BUG: unable to handle kernel NULL pointer dereference at 00000008',
+    'Pid: 30, comm: poller Not tainted (2.6.38 #1)\nEIP: 0060:[<f8a1b2c3>] EFLAGS: 00010246 CPU: 3',
+    { kernel: '2.6.38', comm: 'poller', pid: 30, cpu: 3 },
+  ],
+  [
+    'BUG: unable to handle kernel NULL pointer dereference at 0000000000000008',
+    'CPU 2 \nPid: 30, comm: poller Not tainted 3.9.3-x86_64 #1',
+    { kernel: '3.9.3-x86_64', comm: 'poller', pid: 30, cpu: 2 },
+  ],
+  [
     'INFO: task poller:30 blocked for more than 120 seconds.',
     '      Tainted: P           ---------------    2.6.32-604.el6.x86_64 #1',
     { kernel: '2.6.32-604.el6.x86_64', comm: 'poller', pid: 30, cpu: null, taint: { flags: 'P' } },

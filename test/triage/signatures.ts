@@ -11,6 +11,15 @@ import { ALL } from '../builders/crashes/all.js';
 import { dressed, STYLES, type Style } from '../builders/kernel-log.js';
 import { golden, goldenImage } from '../fixture-path.js';
 
+/** x86 before Linux 4.11 tells the instruction pointer again at the end. */
+const X86_OLD = `BUG: unable to handle kernel NULL pointer dereference at 0000000000000010
+IP: [<ffffffffa0001234>] board_read+0x10/0x20 [board]
+RIP: 0010:[<ffffffffa0001234>]  [<ffffffffa0001234>] board_read+0x10/0x20 [board]
+Call Trace:
+ [<ffffffffa0001334>] board_poll+0x10/0x20 [board]
+RIP  [<ffffffffa0001234>] board_read+0x10/0x20 [board]
+ RSP <ffff880000001234>`;
+
 const only = (log: string): Crash => explain(log).crashes[0]!;
 
 t.test('no two titles share a signature', async (t) => {
@@ -47,6 +56,38 @@ t.test('another build, boot, processor and task', async (t) => {
     const other = only(dressed(lines.map(rebuilt), 'stamped'));
     t.equal(other.signature, only(dressed(lines, 'stamped')).signature, title);
   }
+});
+
+t.test('panics of watchdogs differ by what ran', async (t) => {
+  const watchdog = ['panic', 'watchdog_overflow_callback', 'perf_event_nmi_handler', 'do_nmi', 'end_repeat_nmi'];
+  const log = (name: string) => [
+    'Kernel panic - not syncing: Hard LOCKUP',
+    'Call Trace:',
+    ...[...watchdog, name].map((f) => ` ${f}+0x1/0x2`),
+  ];
+  const [one, other] = ['board_spin', 'disk_spin'].map((name) => only(`${log(name).join('\n')}\n`));
+  t.match([one, other], [{ function: 'board_spin' }, { function: 'disk_spin' }]);
+  t.not(one!.signature, other!.signature);
+});
+
+t.test('a kernel without symbols: places within pages tell its crashes apart', async (t) => {
+  const log = (base: string, ...places: readonly string[]) =>
+    [
+      'Unable to handle kernel paging request at virtual address 0000000096000004',
+      'Internal error: Oops: 0000000096000004 [#1] SMP',
+      `pc : 0x${base}${places[0]}`,
+      'Call trace:',
+      ...places.map((place) => ` 0x${base}${place}`),
+    ].join('\n');
+  const signature = only(log('ffffffc00818f', 'f8c', 'e2c', '214')).signature;
+  t.equal(only(log('ffffffd7a441c', 'f8c', 'e2c', '214')).signature, signature, 'loaded elsewhere');
+  t.not(only(log('ffffffc00818f', 'f8c', 'e2c', '560')).signature, signature);
+});
+
+t.test('a text that is cut behind the trace', async (t) => {
+  const lines = X86_OLD.split('\n');
+  t.equal(only(lines.slice(0, -2).join('\n')).signature, only(X86_OLD).signature);
+  t.equal(only(X86_OLD).frames.length, 2, 'the instruction pointer once, and its caller');
 });
 
 t.test('images of real kernels: one signature for a crash on one architecture', async (t) => {

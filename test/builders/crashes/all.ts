@@ -8,6 +8,7 @@ import { RARE } from './others.js';
 import { PANICS } from './panics.js';
 import { STALLS } from './stalls.js';
 import { STILL } from './still.js';
+import { VENDORS } from './vendors.js';
 import { WARNINGS } from './warnings.js';
 
 export const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
@@ -20,6 +21,7 @@ export const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
   stalls: STALLS,
   warnings: WARNINGS,
   rare: RARE,
+  vendors: VENDORS,
 };
 
 export const ALL: readonly Case[] = Object.values(FAMILIES).flat();
