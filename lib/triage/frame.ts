@@ -47,9 +47,6 @@ const ARM_FRAME = new RegExp(
 const POINTER =
   /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
-/** Names of the register that holds the address to return to. */
-const LINK = /^\s{0,4}(?:LR \[|LR is at |lr : |ra\s{0,4}: )/;
-
 /** Where nothing of a function has run yet, nothing was called: a call that does not return stands in front of it. */
 const AT_BEGINNING = /^0x0\//;
 
@@ -97,13 +94,6 @@ const PAGE_DIGITS = 3;
 export function parseBareFrame(text: string): string | undefined {
   const match = BARE_FRAME.exec(text);
   return (match?.[1] ?? match?.[2])?.slice(-PAGE_DIGITS);
-}
-
-/** The function that a line names as the caller, by the register that holds the address to return to. */
-export function parseLink(text: string): string | undefined {
-  const match = LINK.exec(text);
-  const named = match && KERNEL_NAME.exec(text.slice(match[0].endsWith('[') ? match[0].length - 1 : match[0].length));
-  return named ? stableName(named[1]!) : undefined;
 }
 
 /** The frames of a line, the inner one first: arm names two in one line. */

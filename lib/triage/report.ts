@@ -1,7 +1,7 @@
 // One report in a log: its opening line, the lines after it, and the stack traces in them.
 
 import { isReporting } from './dull.js';
-import { type Frame, parseBareFrame, parseFrames, parseLink, parsePointer } from './frame.js';
+import { type Frame, parseBareFrame, parseFrames, parsePointer } from './frame.js';
 import type { LogLine } from './line.js';
 
 /** Frames that stand together, under one heading. */
@@ -56,15 +56,6 @@ export class Report {
   traceWith(name: string | null): readonly Frame[] {
     const found = this.sections.find(({ frames, live }) => live && frames.some((frame) => frame.name === name));
     return found?.frames ?? this.trace;
-  }
-
-  /** The function that is to be returned to, where a register tells it. */
-  get link(): string | undefined {
-    for (const { text } of this.lines) {
-      const name = parseLink(text);
-      if (name !== undefined) return name;
-    }
-    return undefined;
   }
 
   /** Where a kernel without symbols ran: places within pages, the inner one first. Empty where any function is named. */

@@ -76,18 +76,11 @@ export const BUILT_IN = String.raw`(?:[\w./+~-]{1,200}/)?`;
 
 const telling = (form: Form) => (name: string) => !isDull(name) && !isEntry(name) && !form.dull?.test(name);
 
-/**
- * The first function that tells something; where none does, the door that the task came through, or a primitive: that
- * says more than nothing.
- */
+/** The first function that tells something; where none does, the door that the task came through. */
 function firstTelling(frames: readonly Frame[], form: Form): string | undefined {
   const tells = telling(form);
   const reliable = frames.filter((frame) => frame.reliable);
-  return (
-    reliable.find(({ name }) => tells(name)) ??
-    reliable.find(({ name }) => isEntry(name)) ??
-    reliable.find(({ name }) => !isReporting(name))
-  )?.name;
+  return (reliable.find(({ name }) => tells(name)) ?? reliable.find(({ name }) => isEntry(name)))?.name;
 }
 
 /** The function that the opening or a needed line names, or else the first of the trace. */
@@ -108,9 +101,7 @@ export const pointed: Place = (report, _, form) => {
   const { pointer } = report;
   if (pointer === undefined) return undefined;
   if (pointer !== 'unnamed' && telling(form)(pointer.name)) return pointer.name;
-  // What jumped out of all functions is known by where it would return to.
-  const link = pointer === 'unnamed' ? report.link : undefined;
-  return link !== undefined && telling(form)(link) ? link : firstTelling(report.trace, form);
+  return firstTelling(report.trace, form);
 };
 
 /** The first telling function after a heading. */
