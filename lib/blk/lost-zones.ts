@@ -40,7 +40,8 @@ export function wasDump(at: number, { storage, generation, abi }: LostEvidence):
   if (bytes.length <= headers) return false;
   if (isRecordHeader(bytes.subarray(BUFFER_HEADER_SIZE[generation]), abi)) return true;
   const stored = bytes.subarray(headers);
-  return beginsAsDump(stored) || decodeStart(stored, BEGINNING) !== undefined;
+  const isPlain = isBlank(stored) || isText(stored.subarray(0, BEGINNING));
+  return beginsAsDump(stored) || (!isPlain && decodeStart(stored, BEGINNING) !== undefined);
 }
 
 /** A zone may be this many times smaller than the distance of the headers that can be read. */
