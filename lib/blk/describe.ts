@@ -15,7 +15,7 @@ import type { ZoneEngine } from './engine.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import type { Found } from './found.js';
 import { kmsgZone, PSTORE_BLK_CAP, type ZoneGeometry, type ZoneSizes } from './geometry.js';
-import { dialectKeys, RING_SIZES, SIZE_KEYS, sizeText } from './keys.js';
+import { dialectKeys, keptKeys, keptParameters, RING_SIZES, SIZE_KEYS, sizeText } from './keys.js';
 
 /** A guess never places a write. @returns the sentence that says what to give */
 export function whyGuessed(type: NewRecord['type'], found: Found, path: string): string | undefined {
@@ -100,7 +100,7 @@ export function describe(
       kmsg_zones: geometry.kmsgCount,
     },
     confidence: found.confidence,
-    kernelParameters: parametersOf(geometry),
+    kernelParameters: parametersOf(geometry, keys),
     details: {
       'sizes found': howFound(found),
       layout: `${dialect.name} (${dialect.kernels}): ${dialect.rule}`,
@@ -114,6 +114,7 @@ export function describe(
       ...(place.length > 0 || !isPart ? [] : [`size=${inUnits(geometry.total)}`]),
       ...sizes.map((name) => sizeText(name, geometry)),
       ...(found.detected?.told.isOpen ? [`dialect=${dialect.name}`] : dialectKeys(dialect)),
+      ...keptKeys(keys),
       ...(abiGiven ? [`abi=${abiName(abi)}`] : []),
       ...(dialect.isCapped && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),
@@ -155,11 +156,14 @@ const WORD_SIZE_IS_GUESS =
 /** The modules' parameters are in KiB, and multiples of this; other users of pstore/zone have zones of any sector. */
 const PARAMETER_MULTIPLE = 4096;
 
-function parametersOf(geometry: ZoneGeometry): readonly string[] {
+function parametersOf(geometry: ZoneGeometry, keys: SourceKeys): readonly string[] {
   const { parameters } = geometry.dialect;
   if (!parameters || Object.keys(whyNoParameters(geometry)).length > 0) return [];
   const sizes = Object.entries(parameters.sizes) as [string, keyof ZoneSizes][];
-  return sizes.map(([name, size]) => `${parameters.module}.${name}=${geometry[size] / 1024}`);
+  return [
+    ...sizes.map(([name, size]) => `${parameters.module}.${name}=${geometry[size] / 1024}`),
+    ...keptParameters(keys, geometry.dialect),
+  ];
 }
 
 /** Why no parameters of a module say these sizes. */
