@@ -112,7 +112,7 @@ t.test('a table of addresses has 0xFF where marks would be', async (t) => {
   for (let phase = 0; phase < 24; phase += 4) t.equal(found(image.subarray(phase, 2112 * 63 + phase)), undefined);
 });
 
-t.test('pages that follow a bad block, and records that only headers tell', async (t) => {
+t.test('spare areas without ECC are told by the headers that they move', async (t) => {
   const device = new MtdDevice({ size: 262144, recordSize: 4096 });
   for (let i = 0; i < 40; i++) device.oops(logText(300 + 80 * i, i), 1_600_000_000_000_000_000n + BigInt(i));
   const dump = nandDump(device.bytes, 4096, 208);
