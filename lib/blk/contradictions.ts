@@ -2,12 +2,12 @@
 
 import { abiName } from '../pstore/abi.js';
 import { inUnits } from '../pstore/geometry.js';
-import type { SourceKeys } from '../pstore/keys.js';
+import { type SourceKeys, sourceText } from '../pstore/keys.js';
 import type { Warnings } from '../warnings.js';
 import { type Detected, fittingMarks } from './detect.js';
 import { isDmesgFirst } from './dialects.js';
 import type { Found } from './found.js';
-import { ZONE_MULTIPLE, type ZoneGeometry } from './geometry.js';
+import { PARTITION_MULTIPLE, ZONE_MULTIPLE, type ZoneGeometry } from './geometry.js';
 import { RING_SIZES } from './keys.js';
 
 /** Sizes that were given and do not fit, and sizes that are only a guess, are both said. */
@@ -21,7 +21,9 @@ export function checkAgainstImage(found: Found, keys: SourceKeys, warnings: Warn
   for (const mismatch of otherMachine ? [otherMachine] : mismatches(detected, geometry, given)) {
     warnings.add('geometry-mismatch', `${path}: ${mismatch}`);
   }
-  if (found.begins !== undefined) warnings.add('geometry-guess', `${path}: ${notAtBeginning(found)}`, found.begins);
+  if (found.begins !== undefined) {
+    warnings.add('geometry-guess', `${path}: ${notAtBeginning(found, sourceOfPart(found, keys, path))}`, found.begins);
+  }
   if (detected.told.isWeak) {
     const { name, kernels } = detected.told.dialect;
     const why = `hardly more than one header says that it is of ${kernels}`;
@@ -62,7 +64,22 @@ function wrongMachine({ abi, alignProven }: Detected, keys: SourceKeys): string 
   return undefined;
 }
 
-export function notAtBeginning({ begins = 0, geometry }: Pick<Found, 'begins' | 'geometry'>): string {
+/** A partition in a larger image as a SOURCE. Nothing is typed where the image is itself a part that was named. */
+function sourceOfPart(found: Found, keys: SourceKeys, path: string): string | undefined {
+  if (keys.has('offset') || keys.has('part')) return undefined;
+  const part = partKeys(found).join(',');
+  return part === '' ? undefined : sourceText(found.geometry.generation, path, keys, part);
+}
+
+/** What names a partition that begins after the image does. */
+export function partKeys({ begins = 0, geometry: { total, generation } }: Found): readonly string[] {
+  if (begins === 0 || (begins % ZONE_MULTIPLE !== 0 && generation === 'pstore_blk')) return [];
+  const size = Math.floor((total - begins) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
+  return [`offset=${inUnits(begins)}`, `size=${inUnits(size)}`];
+}
+
+/** @param source what to type, where that is known */
+export function notAtBeginning({ begins = 0, geometry }: Pick<Found, 'begins' | 'geometry'>, source?: string): string {
   if (begins % ZONE_MULTIPLE !== 0 && geometry.generation === 'pstore_blk') {
     return (
       `the first zone header stands at ${begins}, which is no multiple of ${ZONE_MULTIPLE}: the partition does not begin ` +
@@ -72,7 +89,7 @@ export function notAtBeginning({ begins = 0, geometry }: Pick<Found, 'begins' | 
   const place = inUnits(begins);
   return (
     `the first zone header stands at ${place}, not at the beginning: if this is a larger image, give offset=${place} ` +
-    'and the size= of the partition in it; else give the sizes that the kernel had'
+    `and the size= of the partition in it${source === undefined ? '' : `, as in ${source}`}; else give the sizes that the kernel had`
   );
 }
 

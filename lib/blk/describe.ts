@@ -8,14 +8,14 @@ import { inUnits, PROVEN } from '../pstore/geometry.js';
 import type { SourceKeys } from '../pstore/keys.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { ZoneSource } from './backend.js';
-import { notAtBeginning } from './contradictions.js';
+import { notAtBeginning, partKeys } from './contradictions.js';
 import { dialectsOf, isDmesgFirst, type ZoneDialect } from './dialects.js';
 import { ZoneState } from './dmesg-table.js';
 import type { ZoneEngine } from './engine.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import type { Found } from './found.js';
-import { kmsgZone, PARTITION_MULTIPLE, PSTORE_BLK_CAP, type ZoneGeometry, type ZoneSizes } from './geometry.js';
-import { dialectKeys, RING_SIZES, SIZE_KEYS, sizeText } from './keys.js';
+import { kmsgZone, PSTORE_BLK_CAP, type ZoneGeometry, type ZoneSizes } from './geometry.js';
+import { dialectKeys, keptKeys, keptParameters, RING_SIZES, SIZE_KEYS, sizeText } from './keys.js';
 
 /** A guess never places a write. @returns the sentence that says what to give */
 export function whyGuessed(type: NewRecord['type'], found: Found, path: string): string | undefined {
@@ -88,6 +88,10 @@ export function describe(
   const { geometry } = found;
   const { dialect } = geometry;
   const shown = (Object.keys(SIZE_KEYS) as (keyof ZoneSizes)[]).filter((name) => isTold(name, geometry));
+  const place = partKeys(found);
+  // What stands in front of a partition is none of its zones, and its own sizes are found when it is opened by itself.
+  const isElsewhere = found.isShifted || (place.length > 0 && !isDmesgFirst(dialect));
+  const sizes = shown.filter((name) => !isElsewhere || (name === 'kmsgSize' && found.isShifted));
   return {
     geometry: {
       total_size: geometry.total,
@@ -96,7 +100,7 @@ export function describe(
       kmsg_zones: geometry.kmsgCount,
     },
     confidence: found.confidence,
-    kernelParameters: parametersOf(geometry),
+    kernelParameters: parametersOf(geometry, keys),
     details: {
       'sizes found': howFound(found),
       layout: `${dialect.name} (${dialect.kernels}): ${dialect.rule}`,
@@ -106,21 +110,15 @@ export function describe(
       ...notes,
     },
     sourceKeys: [
-      ...partKeys(found, isPart),
-      // What stands in front of zones at such a place is none of theirs.
-      ...shown.filter((name) => name === 'kmsgSize' || !found.isShifted).map((name) => sizeText(name, geometry)),
+      ...place,
+      ...(place.length > 0 || !isPart ? [] : [`size=${inUnits(geometry.total)}`]),
+      ...sizes.map((name) => sizeText(name, geometry)),
       ...(found.detected?.told.isOpen ? [`dialect=${dialect.name}`] : dialectKeys(dialect)),
+      ...keptKeys(keys),
       ...(abiGiven ? [`abi=${abiName(abi)}`] : []),
       ...(dialect.isCapped && geometry.total > PSTORE_BLK_CAP ? ['no_cap'] : []),
     ].join(','),
   };
-}
-
-/** What names the partition in a larger image. */
-function partKeys({ geometry: { total, kmsgOffset, dialect }, isShifted }: Found, isPart: boolean): readonly string[] {
-  const begins = isShifted && isDmesgFirst(dialect) ? kmsgOffset : 0;
-  const size = Math.floor((total - begins) / PARTITION_MULTIPLE) * PARTITION_MULTIPLE;
-  return begins > 0 ? [`offset=${inUnits(begins)}`, `size=${inUnits(size)}`] : isPart ? [`size=${inUnits(total)}`] : [];
 }
 
 function layoutFound({ detected }: Found): Record<string, string> {
@@ -158,11 +156,14 @@ const WORD_SIZE_IS_GUESS =
 /** The modules' parameters are in KiB, and multiples of this; other users of pstore/zone have zones of any sector. */
 const PARAMETER_MULTIPLE = 4096;
 
-function parametersOf(geometry: ZoneGeometry): readonly string[] {
+function parametersOf(geometry: ZoneGeometry, keys: SourceKeys): readonly string[] {
   const { parameters } = geometry.dialect;
   if (!parameters || Object.keys(whyNoParameters(geometry)).length > 0) return [];
   const sizes = Object.entries(parameters.sizes) as [string, keyof ZoneSizes][];
-  return sizes.map(([name, size]) => `${parameters.module}.${name}=${geometry[size] / 1024}`);
+  return [
+    ...sizes.map(([name, size]) => `${parameters.module}.${name}=${geometry[size] / 1024}`),
+    ...keptParameters(keys, geometry.dialect),
+  ];
 }
 
 /** Why no parameters of a module say these sizes. */

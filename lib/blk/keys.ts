@@ -67,6 +67,25 @@ export function keptBy(keys: SourceKeys, { keeps }: ZoneDialect): Kept {
   };
 }
 
+/**
+ * Which dumps are kept, as the module's parameters say it: fs/pstore/blk.c has max_reason, and vendors' blkoops.c has
+ * dump_oops. None where no key says anything.
+ */
+export function keptParameters(keys: SourceKeys, { keeps, parameters }: ZoneDialect): readonly string[] {
+  if (!parameters) return [];
+  const { module } = parameters;
+  if (keeps !== undefined)
+    return keys.has('dump_oops') ? [`${module}.dump_oops=${Number(keys.flag('dump_oops'))}`] : [];
+  if (!keys.has('max_reason') && !keys.has('dump_oops')) return [];
+  return [`${module}.max_reason=${keys.text('max_reason') ?? maxReasonOf(keys)}`];
+}
+
+/** The same as keys of a SOURCE. */
+export function keptKeys(keys: SourceKeys): readonly string[] {
+  const given = (['max_reason', 'dump_oops'] as const).filter((key) => keys.has(key));
+  return given.map((key) => (keys.text(key) === '' ? key : `${key}=${keys.text(key)}`));
+}
+
 /** Whether the device can be written in a panic; a kernel asks its driver, and without a way stores no panic. */
 export function hasPanicPath(keys: SourceKeys): boolean {
   return keys.choice('panic_path', ['device', 'none']) !== 'none';

@@ -1,11 +1,9 @@
 // Finds out whether a file is a dump of NAND flash with the spare area of each page, and of which shape its pages are.
 
-import { findBytes } from '#platform';
-import { DMESG_MAGIC, ZONE_SIGNATURE } from '../blk/format.js';
 import { firstOther } from '../bytes.js';
-import { MTDOOPS_MAGIC_V1, MTDOOPS_MAGIC_V2 } from '../mtdoops/format.js';
 import type { PageShape } from '../storage/spare.js';
-import { pieces, type Storage, searchedPieces } from '../storage/storage.js';
+import { pieces, type Storage } from '../storage/storage.js';
+import { evidenceOf, type HeaderEvidence, type Headers, headersOf } from './spare-headers.js';
 
 /** Pages that are made (include/linux/mtd/rawnand.h and data sheets); spare areas have 8 bytes or more for each 512. */
 const DATA_SIZES = [512, 2048, 4096, 8192, 16384] as const;
@@ -35,13 +33,27 @@ const MARK_SMALL = 5;
 const TOLERANCE = 16;
 /** As many pages that hold something are enough. */
 const ENOUGH = 512;
-/** Pages that hold something from which on their spare areas alone are a proof. */
-const MANY = 8;
+/**
+ * Points that make a proof: where the file has whole pages, and is no image of a partition by its size; where it may be one;
+ * where nothing but headers says anything, which spare bytes moved in different ways; and where none of them does. A mark of one byte is right by chance in one of 256 compressed pages.
+ */
+const ENOUGH_ODD = 3;
+const ENOUGH_POINTS = 4;
+const ENOUGH_MOVES = 2;
+const ENOUGH_WITHOUT_HEADERS = 8;
+/** What such bytes of ECC count that nothing stands around. */
+const ISLAND = 3;
+/** What a header counts that spare bytes moved. */
+const MOVE = 3;
+/** Bytes at the end of a page's data, of which one may be 0xFF: tables of addresses have many, and prove nothing. */
+const TAIL = 64;
+/** Bytes at the beginning of the next page that tell whether what was written goes on there. */
+const HEAD = 16;
+
 /** How far they are looked for: where pstore/zone's largest partition ends. */
 const SEARCHED = 128 << 20;
 /** How far headers are looked for where nothing but them can tell: a device of mtdoops is no larger. */
 const SEARCHED_FIRST = 16 << 20;
-const CHUNK = 1 << 20;
 /** So much is read at once of pages: where a shape does not fit, the first ones tell. */
 const SURVEYED = 1 << 17;
 /** So many wrong pages, and more than half of those seen, end it: not even a bad block at the beginning has them. */
@@ -56,16 +68,32 @@ export function findSpare(storage: Storage, isPart = false): PageShape | undefin
   const { size } = storage;
   if (size === 0) return undefined;
   const headers = lazily(() => headersOf(storage, SEARCHED));
-  const exact = exactShapes(size);
-  // A page of 4096 + 128 bytes in halves has no spare areas at its middle, but two of 2048 + 64 make one that seems right.
-  const whole = exact.find((shape) => fits(storage, shape, headers));
-  if (whole || (!isPart && size % SIZE_MULTIPLE === 0)) return whole;
+  const whole = best(exactShapes(size).map((shape) => judged(storage, shape, headers)));
+  if ((whole && isKnown(whole.shape)) || (!isPart && size % SIZE_MULTIPLE === 0)) return whole?.shape;
   const few = lazily(() => headersOf(storage, SEARCHED_FIRST));
-  const told = KNOWN.map((shape) => ({ shape, evidence: evidenceOf(few(), shape) }))
+  const told = KNOWN.filter((shape) => {
+    const evidence = evidenceOf(few(), shape);
     // A partition has any size: only headers that stand nowhere else say something.
-    .filter(({ evidence }) => (isPart ? evidence.apart > evidence.against : evidence.for > 0))
-    .sort((a, b) => b.evidence.for - b.evidence.against - (a.evidence.for - a.evidence.against));
-  return told.find(({ shape }) => fits(storage, shape, few))?.shape;
+    return isPart ? evidence.apart > evidence.against : evidence.for > 0;
+  });
+  // A cut dump may have whole pages of another shape by chance.
+  return best([whole, ...told.map((shape) => judged(storage, shape, few))])?.shape;
+}
+
+/** A shape that the pages do not contradict, and how much speaks for it. */
+interface Judged {
+  readonly shape: PageShape;
+  readonly points: number;
+}
+
+/** Of those for which as much speaks the one that data sheets have, then the one of the smallest pages. */
+function best(all: readonly (Judged | undefined)[]): Judged | undefined {
+  const fitting = all.filter((one) => one !== undefined);
+  return fitting.toSorted((a, b) => b.points - a.points || Number(isKnown(b.shape)) - Number(isKnown(a.shape)))[0];
+}
+
+function isKnown({ data, spare }: PageShape): boolean {
+  return KNOWN.some((shape) => shape.data === data && shape.spare === spare);
 }
 
 function lazily<T>(make: () => T): () => T {
@@ -92,111 +120,82 @@ interface Seen {
   pages: number;
   /** Of them, those whose spare area cannot be one. */
   wrong: number;
-  /** Of them, those that hold something on one side of the mark at least: only there it says something. */
-  telling: number;
+  /** Pages that are written to their end, where 0xFF is rare: only there the mark says something. */
+  full: number;
+  /** Of them, those where what was written goes on in place of a mark. */
+  broken: number;
+  /** What marks say that stand where something was written before and after them. */
+  points: number;
+  /** Pages that hold something whose spare areas do so, too. */
+  written: number;
+  /** Of them, those whose spare areas have nothing around them. */
+  islands: number;
 }
 
-function fits(storage: Storage, shape: PageShape, headers: () => Headers): boolean {
+function judged(storage: Storage, shape: PageShape, headers: () => Headers): Judged | undefined {
   const seen = surveyPages(storage, shape);
-  if (seen.pages === 0 || seen.wrong > seen.pages / TOLERANCE) return false;
+  if (seen.pages === 0 || seen.wrong > seen.pages / TOLERANCE || seen.broken > seen.full / TOLERANCE) return undefined;
   const evidence = evidenceOf(headers(), shape);
-  if (evidence.against > evidence.for) return false;
-  const isWhole = storage.size % (shape.data + shape.spare) === 0;
-  return evidence.for > 0 ? seen.telling > 0 || evidence.apart > 0 : isWhole && seen.telling >= MANY;
+  if (
+    evidence.against > evidence.apart + seen.points / TOLERANCE ||
+    (pointsOf(seen) === 0 && evidence.moves < ENOUGH_MOVES)
+  )
+    return undefined;
+  const points = pointsOf(seen) + MOVE * evidence.moves + Number(evidence.apart > 0) - evidence.against;
+  return points >= needed(storage.size, shape, evidence) ? { shape, points } : undefined;
+}
+
+function needed(size: number, { data, spare }: PageShape, evidence: HeaderEvidence): number {
+  const isWhole = size % (data + spare) === 0;
+  if (evidence.for === 0) return isWhole ? ENOUGH_WITHOUT_HEADERS : Number.POSITIVE_INFINITY;
+  return isWhole && size % SIZE_MULTIPLE !== 0 ? ENOUGH_ODD : ENOUGH_POINTS;
 }
 
 /** Goes through the pages until enough of them were seen that hold something, or the first ones speak against it. */
-function surveyPages(storage: Storage, shape: PageShape): Seen {
-  const stride = shape.data + shape.spare;
-  const perChunk = Math.max(1, Math.floor(SURVEYED / stride));
-  const seen: Seen = { pages: 0, wrong: 0, telling: 0 };
+function surveyPages(storage: Storage, { data, spare }: PageShape): Seen {
+  const stride = data + spare;
+  const length = Math.max(1, Math.floor(SURVEYED / stride)) * stride;
+  const seen: Seen = { pages: 0, wrong: 0, full: 0, broken: 0, points: 0, written: 0, islands: 0 };
   const end = Math.min(storage.size, SEARCHED);
-  for (const { bytes } of pieces(storage, { end, length: perChunk * stride })) {
-    for (let page = 0; page + stride <= bytes.length; page += stride) {
-      const data = bytes.subarray(page, page + shape.data);
-      lookAt(data, bytes.subarray(page + shape.data, page + stride), seen);
+  for (const { bytes } of pieces(storage, { end, length, overlap: HEAD })) {
+    for (let page = 0; page + stride <= Math.min(bytes.length, length); page += stride) {
+      const next = bytes.subarray(page + stride, page + stride + HEAD);
+      lookAt(bytes.subarray(page, page + data), bytes.subarray(page + data, page + stride), next, seen);
     }
     if (seen.pages >= ENOUGH || (seen.wrong > HOPELESS && seen.wrong > seen.pages / 2)) break;
   }
   return seen;
 }
 
-function lookAt(data: Uint8Array, spare: Uint8Array, seen: Seen): void {
+function lookAt(data: Uint8Array, spare: Uint8Array, next: Uint8Array, seen: Seen): void {
   // Of a page whose data were erased here, the spare area may tell of what stood there before.
   if (isErased(data)) return;
   seen.pages++;
   const isMarked = spare[MARK_LARGE] === 0xff || (data.length === DATA_SIZES[0] && spare[MARK_SMALL] === 0xff);
   if (!isMarked) seen.wrong++;
-  else if (data[data.length - 1] !== 0xff || !isErased(spare)) seen.telling++;
+  const tail = data.subarray(-TAIL);
+  const isWritten = !isErased(spare);
+  if (isWritten) seen.written++;
+  // The ECC of a page whose end was not written stands alone among erased bytes.
+  if (isErased(tail)) seen.islands += isMarked && spare[1] === 0xff && isWritten && isErased(next) ? 1 : 0;
+  else if (isDense(tail)) {
+    seen.full++;
+    if (!isMarked) seen.broken++;
+    else if (isWritten || !isErased(next)) seen.points += isErased(spare.subarray(0, 2)) ? 2 : 1;
+  }
+}
+
+/** Where one page has ECC, nearly all have: else islands are records that happen to stand there. */
+function pointsOf({ pages, written, points, islands }: Seen): number {
+  return written < (3 / 4) * pages ? points : points + ISLAND * islands;
+}
+
+/** Whether it is written to its end, by something in which 0xFF is rare. */
+function isDense(bytes: Uint8Array): boolean {
+  const first = bytes.indexOf(0xff);
+  return bytes[bytes.length - 1] !== 0xff && (first < 0 || bytes.indexOf(0xff, first + 1) < 0);
 }
 
 function isErased(bytes: Uint8Array): boolean {
   return firstOther(bytes, 0xff) < 0;
-}
-
-// ── headers ──
-
-/** Words that stand at a fixed place in a header, which itself begins at a multiple of `align`. */
-const LANDMARKS = (
-  [
-    [ZONE_SIGNATURE, [0], SIZE_MULTIPLE],
-    [DMESG_MAGIC, [8, 12], SIZE_MULTIPLE],
-    [MTDOOPS_MAGIC_V1, [4], SIZE_MULTIPLE],
-    [MTDOOPS_MAGIC_V2, [4], SIZE_MULTIPLE],
-  ] as const
-).flatMap(([word, places, align]) =>
-  [true, false].map((little) => ({ bytes: wordBytes(word, little), places, align })),
-);
-
-function wordBytes(word: number, little: boolean): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, word, little);
-  return bytes;
-}
-
-/** A hostile file may consist of nothing but such words. */
-const MAX_HEADERS = 4096;
-
-/** Where headers may begin that some landmark belongs to: each at one of these places, at a multiple of `align`. */
-type Headers = readonly { readonly begins: readonly number[]; readonly align: number }[];
-
-interface HeaderEvidence {
-  /** Headers that begin where they must when the spare bytes are left out. */
-  for: number;
-  /** Those of them that would not stand there in a file without spare bytes. */
-  apart: number;
-  /** Headers that stand where they must as the file is, and not when the spare bytes are left out. */
-  against: number;
-}
-
-function headersOf(storage: Storage, most: number): Headers {
-  const headers: { begins: number[]; align: number }[] = [];
-  const end = Math.min(storage.size, most);
-  for (const { bytes, offset: base } of searchedPieces(storage, { end, length: CHUNK, overlap: 4 })) {
-    for (const { bytes: word, places, align } of LANDMARKS) {
-      for (let at = findBytes(bytes, word, 0); at >= 0 && at < CHUNK; at = findBytes(bytes, word, at + 1)) {
-        headers.push({ begins: places.map((place) => base + at - place), align });
-        if (headers.length >= MAX_HEADERS) return headers;
-      }
-    }
-  }
-  return headers;
-}
-
-function evidenceOf(headers: Headers, { data, spare }: PageShape): HeaderEvidence {
-  const evidence: HeaderEvidence = { for: 0, apart: 0, against: 0 };
-  for (const { begins, align } of headers) {
-    const isApart = begins.every((begin) => begin % align !== 0);
-    if (begins.some((begin) => placeOf(begin, data, spare) % align === 0)) {
-      evidence.for++;
-      if (isApart) evidence.apart++;
-    } else if (!isApart) evidence.against++;
-  }
-  return evidence;
-}
-
-/** Where a byte of the dump stands among the data; not a number for one in a spare area. */
-function placeOf(at: number, data: number, spare: number): number {
-  const into = at % (data + spare);
-  return at < 0 || into >= data ? Number.NaN : Math.floor(at / (data + spare)) * data + into;
 }

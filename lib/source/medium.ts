@@ -60,6 +60,19 @@ export function withoutSpare(file: Storage, keys: SourceKeys, warnings: Warnings
   return dataOf(file, shape, isPart);
 }
 
+/** The key that a SOURCE needs to open an image again whose spare bytes were found; with part= it would mean the partition. */
+export function oobKeys(image: Storage, keys: SourceKeys): readonly (readonly [string, string])[] {
+  const isFound = image instanceof SpareStorage && !keys.has('oob') && !keys.has('part');
+  return isFound ? [['oob', pageShapeText(image.shape)]] : [];
+}
+
+/** What to know of sizes in a message; undefined for what has no spare bytes. */
+export function spareNote(image: Storage): string | undefined {
+  if (!(image instanceof SpareStorage)) return undefined;
+  const { data, spare } = image.shape;
+  return `bytes are counted after ${spare} spare bytes (OOB) of NAND flash were taken out after each ${data}, as with oob=${data}+${spare}`;
+}
+
 /** An image is a multiple of this; a partition may be larger than what was written into it. */
 const IMAGE_MULTIPLE = 4096;
 

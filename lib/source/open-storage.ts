@@ -14,7 +14,7 @@ import { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { findInDisk } from './disk.js';
 import { keysOf, knows, type SourceSpec } from './grammar.js';
-import { isOobOfPart, placed, unsparsed, withoutSpare } from './medium.js';
+import { isOobOfPart, oobKeys, placed, spareNote, unsparsed, withoutSpare } from './medium.js';
 import { looksLike, recognise } from './recognise.js';
 import { shownPath } from './typed.js';
 
@@ -98,14 +98,16 @@ export function openStorage(
   const part = all.flag('ro') && asked.writable ? new ReadOnlyStorage(asked) : asked;
   const storage = SurvivingStorage.opening(part.writable ? new RevertingStorage(part) : part, warnings);
   storage.checkReadable();
-  const { kind, finding } = orUnread(storage, () =>
+  const look = <T>(at: () => T) => orUnread(storage, () => orSpare(image, at));
+  const { kind, finding } = look(() =>
     spec.kind ? { kind: spec.kind as BackendKind, finding: spec.kind as BackendKind } : recognise(spec, storage, all),
   );
-  const keys = knownKeys(kind, shared, spec, found?.keys ?? keysOfFlash(whole, kind));
+  const told = found?.keys ?? [...keysOfFlash(whole, kind), ...oobKeys(image, all)];
+  const keys = knownKeys(kind, shared, spec, told);
   if (options.mode === 'try' && !whole.writable && !all.flag('ro') && !isCopy) {
     warnings.add('read-only', `${path} cannot be written: its records can be read, but not erased`);
   }
-  const opened = orUnread(storage, () =>
+  const opened = look(() =>
     finding.open({ path: storage.path, storage, keys, warnings, cache: options.cache, readFile }),
   );
   const backend = keys.flag('salvage') ? withSalvage(opened, options.cache) : opened;
@@ -136,6 +138,17 @@ function orUnread<T>(storage: SurvivingStorage, look: () => T): T {
     if (!(error instanceof PstoreError) || error.code !== 'EBADMSG' || lostBytes === 0) throw error;
     const sentence = `${path}: ${lostBytes} bytes that were looked at cannot be read; copy it with ddrescue, which tries again`;
     throw new PstoreError('EIO', `${sentence} (without them: ${error.message})`, { path, cause: error });
+  }
+}
+
+/** Sizes in what is said of an image count no spare bytes: that is said, too. @throws PstoreError */
+function orSpare<T>(image: Storage, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    const note = spareNote(image);
+    if (!(error instanceof PstoreError) || error.code !== 'EBADMSG' || note === undefined) throw error;
+    throw new PstoreError('EBADMSG', `${error.message} (${note})`, { ...error.data, cause: error });
   }
 }
 

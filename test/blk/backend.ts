@@ -646,6 +646,15 @@ t.test('parameters of pstore_blk are told where it has such sizes: multiples of 
     told(sizes).kernelParameters,
     parameters.map((one) => `pstore_blk.${one}`),
   );
+  const kept = (keys: Record<string, string>) => told({ ...sizes, ...keys });
+  const max = (keys: Record<string, string>) => kept(keys).kernelParameters.slice(parameters.length);
+  t.same(max({ dump_oops: 'no' }), ['pstore_blk.max_reason=1']);
+  t.same(max({ dump_oops: 'yes' }), ['pstore_blk.max_reason=2']);
+  t.same(max({ max_reason: '0', dump_oops: 'no' }), ['pstore_blk.max_reason=0']);
+  const vendor = open('pstore_blk', new Uint8Array(65536), { kmsg_size: '8K', dialect: 'vendor', dump_oops: 'no' });
+  t.equal(vendor.info().kernelParameters.at(-1), 'blkoops.dump_oops=0');
+  t.match(kept({ dump_oops: 'no' }).sourceKeys, /,dump_oops=no(,|$)/);
+  t.notMatch(kept({}).sourceKeys, /dump_oops|max_reason/);
   const details = ['sizes found', 'layout', 'layout found'];
   t.same(Object.keys(told({ kmsg_size: '8K' }).details), [...details, 'word size'], 'no record tells it');
   t.same(Object.keys(told({ kmsg_size: '8K', abi: 'i386' }).details), details);

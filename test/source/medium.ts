@@ -77,3 +77,36 @@ t.test('memory that is named has no spare bytes, whatever it looks like', async 
   t.equal(given.info().geometry.mem_size, 64 << 10);
   given.close();
 });
+
+t.test('a partition inside the dump of a whole chip: the SOURCE that is printed shows all of it', async (t) => {
+  const namesOf = (bytes: Uint8Array, keys: Record<string, string> = {}) => {
+    const pstore = open(bytes, { keys });
+    const names = [...pstore].map(({ name, size }) => `${name} ${size}`).sort();
+    const said = pstore.warnings.map(({ message }) => message).join('\n');
+    pstore.close();
+    return { names, said };
+  };
+  for (const folder of ['s3', 'v1', 'v2']) {
+    for (const [data, spare] of [[4096, 208] as const, [2048, 64] as const]) {
+      const image = goldenImage(folder);
+      const chip = Buffer.alloc((640 << 10) + image.length, 0xff);
+      chip.set(image, 640 << 10);
+      const dump = nandDump(chip, data, spare);
+      const { said } = namesOf(dump);
+      const typed = /, as in (?:pstore_blk|blkoops):image,(oob=[0-9+]+,offset=640K,size=[0-9]+K);/.exec(said)?.[1];
+      t.ok(typed, `${folder}: ${said}`);
+      const keys = Object.fromEntries((typed ?? '').split(',').map((key) => key.split('=') as [string, string]));
+      t.same(namesOf(dump, keys).names, namesOf(image).names);
+      t.equal(keys.oob, `${data}+${spare}`);
+    }
+  }
+});
+
+t.test('of a cut dump it is said that spare bytes were taken out before bytes were counted', async (t) => {
+  const dump = nandDump(goldenImage('s3'), 2048, 64);
+  const cut = dump.subarray(0, dump.length - 2711);
+  const said =
+    /^image: [0-9]+ bytes are not a multiple of 4096, .*; add ,salvage where .* \(bytes are counted after 64 spare bytes .* after each 2048, as with oob=2048\+64\)$/;
+  t.throws(() => open(cut), { code: 'EBADMSG', message: said });
+  t.throws(() => open(goldenImage('s3').subarray(0, 40201)), { message: /larger file$/ });
+});
