@@ -46,7 +46,7 @@ const WIDE_MARGIN = 2.5;
 /** Up to this cost the best explains all: no zone need be looked for that lacks its header. */
 const GOOD = 1.5;
 /** What explains all is looked for first, since a low limit makes a short search; then what explains less and less. */
-const CAPS = [1, 5, 9, Number.POSITIVE_INFINITY];
+const CAPS = [1, 6, 10, Number.POSITIVE_INFINITY];
 /** More processors than any kernel has. */
 const MAX_CPUS = 1 << 14;
 /** Few kernels keep the boot log. */
@@ -143,8 +143,8 @@ export class Search {
 
   #search(dialects: readonly RamDialect[]): void {
     for (const dialect of dialects) {
-      if (dialect.singleRing) this.#singleRing(dialect);
-      else for (const order of this.#orders(dialect)) this.#chains(dialect, order);
+      if (dialect.singleRing) continue;
+      for (const order of this.#orders(dialect)) this.#chains(dialect, order);
     }
   }
 
@@ -154,20 +154,6 @@ export class Search {
     if (order !== undefined) return dialect.orders.includes(order) ? [order] : [];
     const hasFtrace = this.#places.ftrace.length > 0 || (this.#given.ftraceSize ?? 0) > 0;
     return hasFtrace ? dialect.orders : ['ftrace-pmsg'];
-  }
-
-  #singleRing(dialect: RamDialect): void {
-    const { memSize, recordSize = 0, ftraceSize = 0, pmsgSize = 0 } = this.#given;
-    if (recordSize + ftraceSize + pmsgSize > 0 || this.#places.lacks('console', 0)) return;
-    for (const end of this.#sizes.ringEnds(dialect, memSize !== undefined)) {
-      if (!(end > 0)) continue;
-      const consoleSize = this.#given.consoleSize ?? end;
-      if (consoleSize > end || consoleSize <= RAM_HEADER_SIZE) continue;
-      this.#add(
-        { ...NO_RAM_ZONES, memSize: end, consoleSize, dialect },
-        this.#places.run('console', 0, consoleSize, 1),
-      );
-    }
   }
 
   #chains(dialect: RamDialect, order: RamOrder): void {
