@@ -116,7 +116,7 @@ export class Detection {
     return {
       sizes: best.sizes,
       endian: this.#marks.endian,
-      confidence: confidenceIn(best, rivals, given, isDoubted ? DOUBTED : 1),
+      confidence: confidenceIn(best, rivals, given, isDoubted ? DOUBTED : 1, this.evidence.storage.size),
       certain: certainKinds(best, rivals),
       misfit: best.misfit,
       fitting: best.fitting,
@@ -242,18 +242,25 @@ function inMemory(storage: Storage): Storage {
 const runsText = ({ geometry }: Judged): string =>
   geometry.runs.map(({ type, offset, count, zoneSize }) => `${type} ${offset} ${count} ${zoneSize}`).join();
 
-/** @param most for what was not given */
+/**
+ * @param most for what was not given
+ * @param size bytes of what the region was looked for in
+ */
 function confidenceIn(
   best: Judged,
   rivals: readonly Judged[],
   given: GivenSizes,
   most: number,
+  size: number,
 ): Record<keyof RamSizes, number> {
   // The same zones by another way of coming to them are no rival.
   const own = runsText(best);
   const others = rivals.filter((rival) => runsText(rival) !== own || rival.geometry.ecc !== best.geometry.ecc);
+  const isOpenEnd = rivals.some(({ sizes }) => sizes.memSize === size && best.sizes.memSize < size);
   const one = (key: keyof RamSizes): number => {
     if (given[key] !== undefined) return 1;
+    // Where bytes follow that may be unused ones of the region, its end is another matter.
+    if (key === 'memSize' && isOpenEnd) return 1 / 2;
     const values = new Set([best, ...others].map((rival) => rival.sizes[key]));
     return Math.min(DOUBTFUL.has(key) ? most : 1, 1 / values.size);
   };

@@ -68,3 +68,13 @@ t.test('a header that is lost in the middle of a row makes no coarser zones of i
     t.match(detected(region.bytes).sizes, { recordSize: 4 * K, consoleSize: 8 * K, pmsgSize: 16 * K }, `zone ${lost}`);
   }
 });
+
+t.test('bytes at the end that may be unused ones of the region leave its size open', async (t) => {
+  const region = new Region({ mem: 640 * K, record: 4 * K, console: 256 * K, pmsg: 64 * K });
+  region.ring('console', lines(300 * K));
+  region.ring('pmsg', Buffer.from('a line of a program\n'.repeat(4 * K)));
+  const bytes = new Uint8Array(896 * K);
+  bytes.set(region.bytes);
+  const { confidence, sizes } = detected(bytes);
+  t.match([sizes.memSize, confidence.memSize, confidence.recordSize], [640 * K, 0.5, 1]);
+});
