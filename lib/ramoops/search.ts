@@ -46,7 +46,7 @@ const WIDE_MARGIN = 2.5;
 /** Up to this cost the best explains all: no zone need be looked for that lacks its header. */
 const GOOD = 1.5;
 /** What explains all is looked for first, since a low limit makes a short search; then what explains less and less. */
-const CAPS = [1, 6, 10, Number.POSITIVE_INFINITY];
+const CAPS = [1, 5, 9, Number.POSITIVE_INFINITY];
 /** More processors than any kernel has. */
 const MAX_CPUS = 1 << 14;
 /** Few kernels keep the boot log. */
