@@ -18,6 +18,7 @@ import {
 import { findRamMarks, type RamMarks } from './marks.js';
 import type { GivenSizes } from './region-sizes.js';
 import { BEYOND_END, type Candidate, Search } from './search.js';
+import { singleRings } from './single-ring.js';
 
 export interface DetectedRam {
   readonly sizes: RamSizes;
@@ -41,7 +42,7 @@ export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
 const PROVEN_PARITY = 1.5;
 /** The same of the first zone, which all geometries have: its header was last written by a kernel of this one. */
-const PROVEN_FIRST = 3;
+const PROVEN_FIRST = 6;
 /** How sure sizes are where not all was tried, or a zone holds what belongs to another kind. */
 const DOUBTED = 0.5;
 const DOUBTFUL: ReadonlySet<keyof RamSizes> = new Set(['recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize']);
@@ -109,10 +110,13 @@ export class Detection {
     const best = judged[0];
     if (!best) return undefined;
     const rivals = judged.filter((other) => other.cost < best.cost + PROOF);
+    // Parity that agrees with the first header proves that a kernel of that geometry has written it, sooner or later.
+    const isContested = !best.isFirstSigned && judged.some((other) => other.isFirstSigned);
+    const isDoubted = this.#cutShort.has(key) || best.isStrange || isContested;
     return {
       sizes: best.sizes,
       endian: this.#marks.endian,
-      confidence: confidenceIn(best, rivals, given, this.#cutShort.has(key) || best.isStrange ? DOUBTED : 1),
+      confidence: confidenceIn(best, rivals, given, isDoubted ? DOUBTED : 1, this.evidence.storage.size),
       certain: certainKinds(best, rivals),
       misfit: best.misfit,
       fitting: best.fitting,
@@ -133,7 +137,13 @@ export class Detection {
     const { places, storage } = this.evidence;
     const search = new Search(places, storage.size, this.#isWhole, given);
     const common = dialects.filter(({ unlikely }) => unlikely < UNCOMMON);
-    const judged = this.#judged(search.candidates(common), given, []);
+    const rings = singleRings(places, storage.size, this.#isWhole, given, dialects);
+    const judged = this.#judged(
+      rings,
+      given,
+      this.#judged(search.candidates(common), given, []),
+      Number.POSITIVE_INFINITY,
+    );
     if (search.isCutShort) this.#cutShort.add(keyOf(given, dialects));
     const best = judged[0];
     const rest = dialects.filter((dialect) => {
@@ -149,9 +159,14 @@ export class Detection {
   }
 
   /** Those that nothing excludes, best first. Most need no look, since what is seen of them already is too much. */
-  #judged(candidates: readonly Candidate[], given: GivenSizes, before: readonly Judged[]): readonly Judged[] {
+  #judged(
+    candidates: readonly Candidate[],
+    given: GivenSizes,
+    before: readonly Judged[],
+    limit = (before[0]?.cost ?? Number.POSITIVE_INFINITY) + PROOF,
+  ): readonly Judged[] {
     const judged = [...before];
-    let most = (judged[0]?.cost ?? Number.POSITIVE_INFINITY) + PROOF;
+    let most = limit;
     const bonus = this.#bonus(given);
     for (const { sizes, cost, strayCost, rank } of candidates) {
       const unlikely = rank - cost;
@@ -227,18 +242,25 @@ function inMemory(storage: Storage): Storage {
 const runsText = ({ geometry }: Judged): string =>
   geometry.runs.map(({ type, offset, count, zoneSize }) => `${type} ${offset} ${count} ${zoneSize}`).join();
 
-/** @param most for what was not given */
+/**
+ * @param most for what was not given
+ * @param size bytes of what the region was looked for in
+ */
 function confidenceIn(
   best: Judged,
   rivals: readonly Judged[],
   given: GivenSizes,
   most: number,
+  size: number,
 ): Record<keyof RamSizes, number> {
   // The same zones by another way of coming to them are no rival.
   const own = runsText(best);
   const others = rivals.filter((rival) => runsText(rival) !== own || rival.geometry.ecc !== best.geometry.ecc);
+  const isOpenEnd = rivals.some(({ sizes }) => sizes.memSize === size && best.sizes.memSize < size);
   const one = (key: keyof RamSizes): number => {
     if (given[key] !== undefined) return 1;
+    // Where bytes follow that may be unused ones of the region, its end is another matter.
+    if (key === 'memSize' && isOpenEnd) return 1 / 2;
     const values = new Set([best, ...others].map((rival) => rival.sizes[key]));
     return Math.min(DOUBTFUL.has(key) ? most : 1, 1 / values.size);
   };

@@ -1,30 +1,22 @@
 // What the zones of a geometry hold, and how much of it speaks against the geometry.
 
-import { firstOther, isBlank } from '../bytes.js';
+import { isBlank } from '../bytes.js';
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK } from '../storage/surviving.js';
+import { type Content, dumpVerdict, isPrinted, oldest, ringVerdict } from './contents.js';
 import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
-import {
-  ECC_BLOCK,
-  type RamGeometry,
-  type RamKind,
-  type RamZone,
-  ramZones,
-  roundDownToPowerOfTwo,
-} from './geometry.js';
+import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
-import { BLANK, FOREIGN_LINE, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
+import { BLANK, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
 import { packedParities, zoneParities } from './zone-parities.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
-/** A ring that says to hold something, of which there is nothing but zeros. */
-const ONLY_ZEROS = 3;
 /** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
 const CONSOLE_IN_PMSG = 1.5;
 /** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
@@ -34,6 +26,8 @@ const OLD_DUMP = 1;
 /** Empty dump zones that an earlier boot has signed, with another layout: a kernel leaves them as they are. */
 const OLD_EMPTY = 0.3;
 const MAX_OLD_EMPTY = 2;
+/** A header just where a second console of half the size would begin: one family of kernels has two. */
+const HALF_CONSOLE = 1.2;
 /** Headers after a region's end: other sizes of zones are likelier than another size of the region. */
 const STRAY_AFTER_END = 1;
 /** Zones of ftrace that another kernel has signed: each kernel signs all of its own at boot. */
@@ -44,6 +38,9 @@ const NEWER_STRAY = 3;
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
 const REPAIRED = 0.1;
+/** A header that is sound as it stands, but that ECC makes another of: a kernel with other parity has written it since. */
+const REWRITTEN = 3;
+const FEW_REPAIRED = 2;
 /** More bytes than a record of ftrace has. */
 const MAX_RECORD = 64;
 /** A zone whose header cannot be read: a tale with fewer of them is likelier. */
@@ -56,9 +53,6 @@ const MAX_ZONES = 2048;
 const MAX_PARITY_ZONES = 64;
 /** Headers between which parity is looked for before any geometry is known. */
 const MIN_NEIGHBOURS = 4;
-/** Bytes of a zone that are looked at to tell what it holds. */
-const LOOKED_AT = 4096;
-const NEWLINE = 10;
 
 /** How well a geometry explains a region. */
 export interface Fit {
@@ -76,22 +70,24 @@ export interface Fit {
   readonly strays: readonly number[];
   /**
    * Whether a pmsg zone holds a console's lines although there is a console, a boot log those or a dump, or the second
-   * console something although the first one holds nothing: the sizes may be those of another boot.
+   * console something although the first one holds nothing, or a header is not the one that ECC makes of it: the sizes
+   * may be those of another boot.
    */
   readonly isStrange: boolean;
   /** Whether the first zone holds something, and its header has the parity that this geometry's kernel would have given it. */
   readonly isFirstProven: boolean;
+  /** Whether the first header has this geometry's parity, though it may say that nothing is there. */
+  readonly isFirstSigned: boolean;
 }
 
-interface ZoneVerdict {
-  readonly misfit: number;
-  readonly unlikely: number;
-  /** Whether it holds something, and its header has the right parity. */
+interface ZoneVerdict extends Content {
+  /** Whether its header has the right parity, and whether it is a ring that holds something, besides. */
+  readonly isSigned?: boolean;
   readonly isProven?: boolean;
   /** Whether it is an empty dump zone with the parity of other sizes. */
   readonly isOldEmpty?: boolean;
-  /** The seconds of a dump. */
-  readonly time?: bigint;
+  /** Whether ECC makes another header of one that is sound. */
+  readonly isRewritten?: boolean;
 }
 
 /** Looks at zones of geometries, each once. Places are those in the storage, which begins where the region does. */
@@ -115,6 +111,7 @@ export class Evidence {
     this.places = new Places(marks, {
       sizeOf: (offset) => readRamHeader(header(offset), marks.endian).size,
       isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
+      isText: (offset) => header(offset).every(isPrinted),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
       dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
       sizesByParity: (offset, rule) => (this.mayHaveParity ? ends.sizesAt(offset, rule) : []),
@@ -129,7 +126,7 @@ export class Evidence {
     let [misfit, blank, fitting, unlikely, looked, oldEmpty] = [0, 0, 0, 0, 0, 0];
     let newest = -1n;
     let isStrange = false;
-    let isFirstProven = false;
+    let [isFirstProven, isFirstSigned] = [false, false];
     let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
     const kernels = new Set<number>();
@@ -142,7 +139,11 @@ export class Evidence {
       const verdict = this.#verdict(zone);
       misfit += verdict.misfit;
       if (verdict.isOldEmpty) oldEmpty++;
-      if (looked === 1) isFirstProven = verdict.isProven === true;
+      if (verdict.isRewritten) isStrange = true;
+      if (looked === 1) {
+        isFirstProven = verdict.isProven === true;
+        isFirstSigned = verdict.isSigned === true;
+      }
       if (verdict.misfit === BLANK) blank += BLANK;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
@@ -152,6 +153,9 @@ export class Evidence {
         isStrange = true;
       }
       if (zone.type === 'console') {
+        if (geometry.dialect.consoles === 'one' && this.marks.plain.has(zone.offset + zone.size / 2)) {
+          misfit += HALF_CONSOLE;
+        }
         const isLive = this.places.isLive(zone.offset);
         if (console === 'empty' && isLive) isStrange = true;
         if (console === 'none') console = isLive ? 'live' : 'empty';
@@ -164,7 +168,18 @@ export class Evidence {
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
     const explained = offsets.length - strays.length;
-    return { misfit, blank, unlikely, fitting, marks: offsets.length, explained, strays, isStrange, isFirstProven };
+    return {
+      misfit,
+      blank,
+      unlikely,
+      fitting,
+      marks: offsets.length,
+      explained,
+      strays,
+      isStrange,
+      isFirstProven,
+      isFirstSigned,
+    };
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {
@@ -209,9 +224,12 @@ export class Evidence {
     // Parity that cannot be read, or that belongs to data that cannot, is no evidence.
     const isHalf = this.#isLost(offset, size);
     const headerLost = isHalf ? 0 : header.ecc.lost;
+    const isSigned = zone.zone.ecc > 0 && header.ecc.corrected + header.ecc.lost === 0 && !isHalf;
+    const rewritten = this.marks.plain.has(offset) && header.ecc.corrected >= FEW_REPAIRED ? REWRITTEN : 0;
     if (header.size === 0) {
       const isOld = type === 'dmesg' && headerLost > 0;
-      return { misfit: overwritten + (isOld ? 0 : headerLost), unlikely, isOldEmpty: isOld };
+      const misfit = overwritten + rewritten + (isOld ? 0 : headerLost);
+      return { misfit, unlikely, isOldEmpty: isOld, isSigned, isRewritten: rewritten > 0 };
     }
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
     const foreign = cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size);
@@ -219,9 +237,14 @@ export class Evidence {
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
     const parity = isOld ? Math.min(OLD_DUMP, headerLost + foreign) : headerLost + foreign;
-    const misfit = overwritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
-    const isProven = zone.zone.ecc > 0 && header.ecc.corrected + header.ecc.lost === 0 && !isHalf;
-    return { ...content, misfit, unlikely: unlikely + content.unlikely, isProven };
+    const misfit = overwritten + rewritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
+    return {
+      ...content,
+      misfit,
+      unlikely: unlikely + content.unlikely,
+      isSigned,
+      isProven: isSigned && type !== 'dmesg',
+    };
   }
 
   #dump(zone: PersistentRamZone, header: RamHeader, cut: boolean): ZoneVerdict {
@@ -282,11 +305,13 @@ export class Evidence {
     const isZone = (offset: number, end: number) =>
       zoneParities(this.storage, offset, end, this.marks.endian).length > 0;
     // Headers of another boot may stand before the zone's end.
-    return offsets
+    const isBeforeAny = offsets
       .slice(0, MAX_PARITY_ZONES)
       .some((offset, i) =>
         [...offsets.slice(i + 1, i + 1 + MAX_PARITY_ZONES), this.storage.size].some((end) => isZone(offset, end)),
       );
+    // That of a single ring may stand elsewhere.
+    return isBeforeAny || this.#paritiesOf(0, this.storage.size, 'room-packed').length > 0;
   }
 
   /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
@@ -339,39 +364,4 @@ function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian'])
 
 function signatureByte(at: number, endian: Abi['endian']): number {
   return (RAM_SIGNATURE >>> (8 * (endian === 'little' ? at : 3 - at))) & 0xff;
-}
-
-/** @returns undefined where no line of a dump stands */
-function dumpVerdict(bytes: Uint8Array): ZoneVerdict | undefined {
-  const line = readDumpLine(bytes);
-  return line && { misfit: 0, unlikely: 0, time: line.seconds };
-}
-
-/** @param hasWrapped such a ring begins within a line */
-function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): ZoneVerdict {
-  const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...bytes.subarray(0, 64)));
-  const isConsole = looksLikeConsole(bytes.subarray(hasWrapped ? bytes.indexOf(NEWLINE) + 1 : 0));
-  const misplaced = type === 'console' ? !isConsole : isConsole;
-  const isNothing = bytes.length > 0 && firstOther(bytes, 0) < 0;
-  return { misfit: isDump ? FOREIGN_LINE : isNothing ? ONLY_ZEROS : 0, unlikely: misplaced ? 1 : 0 };
-}
-
-/** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. @param from where its data begin */
-function oldest(storage: Storage, from: number, { start, size }: RamHeader): Uint8Array {
-  const first = readRange(storage, from + start, Math.min(size - start, LOOKED_AT));
-  if (first.length === LOOKED_AT || start === 0) return first;
-  const second = readRange(storage, from, Math.min(start, LOOKED_AT - first.length));
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
-}
-
-/** Whether most lines begin as the kernel's console prints them: `[    1.234567]` or `<6>[`. */
-export function looksLikeConsole(text: Uint8Array): boolean {
-  const lines = String.fromCharCode(...text.subarray(0, LOOKED_AT))
-    .split('\n')
-    .filter((line) => line.length > 0);
-  const own = lines.filter((line) => /^(<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|^<[0-9]+>\[/.test(line)).length;
-  return lines.length > 0 && own * 2 > lines.length;
 }

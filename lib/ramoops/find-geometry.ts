@@ -285,7 +285,9 @@ function warnOfGuess(found: Found, warnings: OpenContext['warnings'], path: stri
   const guessed = NAMES.filter(
     (name) => found.confidence[name] < 1 && (name === 'bootLogSize' || isTold(name, found.geometry)),
   );
-  if (guessed.length === 0) return;
+  // What the zones show does not depend on where after them the region ends.
+  const isOnlyEnd = guessed.every((name) => name === 'memSize');
+  if (isOnlyEnd && found.geometry.runs.every(({ type }) => found.certain.has(type))) return;
   const words = guessed.map((name) => keyText(name, found.geometry)).join(', ');
   const what = guessed.length === 1 ? 'is only a guess' : 'are only guesses';
   warnings.add('geometry-guess', `${path}: ${words} ${what}; give what the kernel had`);

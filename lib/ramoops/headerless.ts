@@ -3,6 +3,7 @@
 
 import { firstOther } from '../bytes.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import { isPrinted } from './contents.js';
 import { DIALECTS } from './dialects.js';
 import { readPlainLine } from './format.js';
 import { layOutRam, NO_RAM_ZONES, type RamGeometry, roundDownToPowerOfTwo } from './geometry.js';
@@ -118,7 +119,14 @@ function isOfSize({ place, text, end }: TextRecord, size: number): boolean {
 /** A dump that fills its record has no NUL after it: it ends where the bytes do, or where bytes of no text begin. */
 function textLength(bytes: Uint8Array): number {
   const end = bytes.findIndex((byte) => byte === 0 || byte === 0xff);
-  return end < 0 ? bytes.length : end;
+  const length = end < 0 ? bytes.length : end;
+  const full = roundDownToPowerOfTwo(length);
+  return full >= MIN_RECORD && isOther(bytes.subarray(full, length)) ? full : length;
+}
+
+/** Whether more than one of four bytes is none of a text. */
+function isOther(bytes: Uint8Array): boolean {
+  return bytes.reduce((sum, byte) => sum + (isPrinted(byte) ? 0 : 1), 0) * 4 > bytes.length;
 }
 
 /** Whether two dumps stand side by side: then a smaller record cannot be, as a larger one cannot. */

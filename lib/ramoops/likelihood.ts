@@ -13,6 +13,8 @@ const NOT_ROUND = 0.8;
 const CUT = 1.75;
 /** Bytes that no zone has, though a kernel could leave them: sizes are mostly chosen so that they fill the region. */
 const UNUSED_REST = 0.75;
+/** The same where twice the console's size leaves less than a record: hardly any sizes fill such a region. */
+const UNUSED_PART = 0.4;
 
 /** How unlikely the end of a region is. @param size bytes of what it is looked for in; whole the same, or NaN */
 export function endCost(sizes: RamSizes, size: number, whole: number): number {
@@ -21,7 +23,9 @@ export function endCost(sizes: RamSizes, size: number, whole: number): number {
     return odd + digitsBeyond(sizes.memSize, 1) * 0.1 + (sizes.memSize > size ? CUT : OTHER_END);
   const zones = kindsInOrder(roundedSizes(sizes)).reduce((sum, [, { count, zoneSize }]) => sum + count * zoneSize, 0);
   const hole = sizes.dialect.consoles === 'hole' ? sizes.consoleSize : 0;
-  return odd + (sizes.memSize - zones - hole < MIN_ZONE ? 0 : UNUSED_REST);
+  const rest = sizes.memSize - zones - hole;
+  const isPart = sizes.dialect.consoles === 'two' && rest < sizes.recordSize;
+  return odd + (rest < MIN_ZONE ? 0 : isPart ? UNUSED_PART : UNUSED_REST);
 }
 
 /** Sizes that a person chose are round: each further binary digit makes one less likely. */

@@ -11,6 +11,8 @@ import type { RamMarks } from './marks.js';
 const MISSING = 4;
 /** A zone that holds nothing at all where its header should stand: boot loaders sign only the zones that they use. */
 export const BLANK = 1.5;
+/** A zone whose header is the only one that a row lacks, and no text stands over it: it was lost, as one may be. */
+const GAP = 2.2;
 /** A zone whose header is damaged, but is one. */
 const DAMAGED = 0.3;
 /** A zone that says more bytes than it has room for. */
@@ -24,8 +26,9 @@ const STRAY = 0.04;
 const MAX_STRAYS = 60;
 const FURTHER_STRAY = 0.001;
 /** Anything that is in use outside all zones; so many count. */
-const LIVE_STRAY = 0.5;
+const LIVE_STRAY = 0.8;
 const MAX_LIVE_STRAYS = 6;
+const FURTHER_LIVE_STRAY = 0.05;
 
 /** So many headers after a zone are enough to tell where it ends; fewer may be words of other things. */
 const FEW_AFTER = 3;
@@ -53,6 +56,8 @@ export interface HeaderFacts {
   sizeOf(offset: number): number;
   /** Whether nothing was ever written there. */
   isBlank(offset: number): boolean;
+  /** Whether text stands there: something was written over what a header may have been. */
+  isText(offset: number): boolean;
   /** Whether it is in a block that cannot be read. */
   isLost(offset: number): boolean;
   /** The seconds in the line of a dump, where one begins its data. */
@@ -79,6 +84,8 @@ export class Places {
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
   readonly #facts: HeaderFacts;
+  /** Where a row of headers lacks just one. */
+  readonly #gaps: ReadonlySet<number>;
   /** How many of the first headers hold something: none of the first 0, and so on. */
   readonly #liveBefore: readonly number[];
   /** What the absence of a header costs, where that was looked up. */
@@ -103,6 +110,7 @@ export class Places {
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.#facts = facts;
+    this.#gaps = new Set(gapsIn(this.offsets).filter((offset) => !facts.isText(offset)));
     let live = 0;
     this.#liveBefore = [0, ...this.offsets.map((offset) => (live += this.#marks.get(offset)!.live ? 1 : 0))];
   }
@@ -127,7 +135,7 @@ export class Places {
 
   /** Whether a zone here would surely lack its header. */
   lacks(kind: RamKind, offset: number): boolean {
-    return !this.has(kind, offset) && !this.#facts.isLost(offset);
+    return !this.has(kind, offset) && !this.#facts.isLost(offset) && !this.#gaps.has(offset);
   }
 
   /** How many zones of one size may stand here in a row, of which some lack their header. */
@@ -170,7 +178,8 @@ export class Places {
   #costOfAbsence(offset: number): number {
     if (this.#facts.isLost(offset)) return 0;
     if (this.#facts.dumpTime(offset) !== undefined) return DAMAGED;
-    return this.#facts.isBlank(offset) ? BLANK : MISSING;
+    if (this.#facts.isBlank(offset)) return BLANK;
+    return this.#gaps.has(offset) ? GAP : MISSING;
   }
 
   /** Whether a header stands in the data of the zone that begins here. */
@@ -218,7 +227,8 @@ export class Places {
       STRAYS +
       STRAY * Math.min(strays, MAX_STRAYS) +
       further +
-      LIVE_STRAY * Math.min(Math.max(0, live), MAX_LIVE_STRAYS)
+      LIVE_STRAY * Math.min(Math.max(0, live), MAX_LIVE_STRAYS) +
+      FURTHER_LIVE_STRAY * Math.max(0, live - MAX_LIVE_STRAYS)
     );
   }
 
@@ -260,6 +270,16 @@ export class Places {
     if (near[0] !== undefined && near[0] > offset) distances.push(near[0] - offset);
     return [...new Set(distances)];
   }
+}
+
+/** Places between two and two headers with equal distances, where the fifth of that row would stand. */
+function gapsIn(offsets: readonly number[]): number[] {
+  const gaps: number[] = [];
+  for (let i = 0; i + 3 < offsets.length; i++) {
+    const [a, b, c, d] = offsets.slice(i, i + 4) as [number, number, number, number];
+    if (d - c === b - a && c - b === 2 * (b - a)) gaps.push((b + c) / 2);
+  }
+  return gaps;
 }
 
 /** Index of the first element above a value. */

@@ -143,8 +143,8 @@ export class Search {
 
   #search(dialects: readonly RamDialect[]): void {
     for (const dialect of dialects) {
-      if (dialect.singleRing) this.#singleRing(dialect);
-      else for (const order of this.#orders(dialect)) this.#chains(dialect, order);
+      if (dialect.singleRing) continue;
+      for (const order of this.#orders(dialect)) this.#chains(dialect, order);
     }
   }
 
@@ -154,20 +154,6 @@ export class Search {
     if (order !== undefined) return dialect.orders.includes(order) ? [order] : [];
     const hasFtrace = this.#places.ftrace.length > 0 || (this.#given.ftraceSize ?? 0) > 0;
     return hasFtrace ? dialect.orders : ['ftrace-pmsg'];
-  }
-
-  #singleRing(dialect: RamDialect): void {
-    const { memSize, recordSize = 0, ftraceSize = 0, pmsgSize = 0 } = this.#given;
-    if (recordSize + ftraceSize + pmsgSize > 0 || this.#places.lacks('console', 0)) return;
-    for (const end of this.#sizes.ringEnds(dialect, memSize !== undefined)) {
-      if (!(end > 0)) continue;
-      const consoleSize = this.#given.consoleSize ?? end;
-      if (consoleSize > end || consoleSize <= RAM_HEADER_SIZE) continue;
-      this.#add(
-        { ...NO_RAM_ZONES, memSize: end, consoleSize, dialect },
-        this.#places.run('console', 0, consoleSize, 1),
-      );
-    }
   }
 
   #chains(dialect: RamDialect, order: RamOrder): void {

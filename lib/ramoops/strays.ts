@@ -3,7 +3,7 @@
 import type { Abi } from '../pstore/abi.js';
 import { MAX_STRAYS } from '../pstore/strays.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { looksLikeConsole } from './evidence.js';
+import { looksLikeConsole } from './contents.js';
 import { RAM_HEADER_SIZE, RAM_SIGNATURE, readDumpLine, readRamHeader } from './format.js';
 import type { RamKind, RamZone } from './geometry.js';
 

@@ -129,3 +129,21 @@ export class Region {
     this.#header(this.zone(type, id), start, size);
   }
 }
+
+/** Writes a region of one ring over all of an older one, as ram_console does: blocks are counted over the whole room. */
+export function ringOver(bytes: Uint8Array, ecc: number, text: Uint8Array): void {
+  const room = bytes.length - 12;
+  const blocks = ecc > 0 ? Math.ceil(room / 128) : 0;
+  const area = ecc > 0 ? room - (blocks + 1) * ecc : room;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setUint32(0, SIG, true);
+  view.setUint32(4, text.length, true);
+  view.setUint32(8, text.length, true);
+  bytes.set(text, 12);
+  if (ecc === 0) return;
+  for (let block = 0; block * 128 < text.length; block++) {
+    const data = bytes.subarray(12 + block * 128, 12 + Math.min((block + 1) * 128, area));
+    bytes.set(parityOf(data, ecc), 12 + area + block * ecc);
+  }
+  bytes.set(parityOf(bytes.subarray(0, 12), ecc), bytes.length - ecc);
+}

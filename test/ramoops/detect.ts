@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { looksLikeConsole } from '../../lib/ramoops/contents.js';
 import { detectRam } from '../../lib/ramoops/detect.js';
-import { looksLikeConsole } from '../../lib/ramoops/evidence.js';
 import { layOutRam, type RamSizes, ramZones } from '../../lib/ramoops/geometry.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { ftraceBytes } from '../builders/ftrace.js';

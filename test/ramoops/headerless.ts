@@ -58,3 +58,9 @@ t.test('records of several sizes are said', async (t) => {
   t.match(pstore.warnings[0]?.message, /record_size=16K is only a guess; give what the kernel had/);
   pstore.close();
 });
+
+t.test('a full record is no longer than its text, whatever memory follows', async (t) => {
+  const bytes = memory(64 * K);
+  record(bytes, 0, 8 * K, 1_300_000_000, 8 * K);
+  t.match(found(bytes, [0]), { geometry: { recordSize: 8 * K } });
+});

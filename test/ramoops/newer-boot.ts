@@ -1,0 +1,80 @@
+// Regions that an earlier boot has used with other sizes, or that lost a header: what a kernel did last must decide.
+
+import t from 'tap';
+import { open } from '../../lib/core.js';
+import { detectRam } from '../../lib/ramoops/detect.js';
+import { MemoryStorage } from '../../lib/storage/memory.js';
+import { Region, ringOver } from '../builders/ramoops.js';
+import { dice } from '../builders/ramoops-dialects.js';
+import { readAll } from '../builders/store.js';
+
+const K = 1024;
+const OLD = { mem: 128 * K, record: 16 * K, console: 8 * K, pmsg: 8 * K } as const;
+
+const lines = (bytes: number) =>
+  Buffer.from('[    1.000000] the pump has stopped\n'.repeat(1 + bytes / 36).slice(0, bytes));
+
+function noise(seed: number, bytes: number): Uint8Array {
+  const roll = dice(seed);
+  return Uint8Array.from({ length: bytes }, () => roll(256));
+}
+
+function olderRegion(ecc = 0): Region {
+  const region = new Region({ ...OLD, ecc });
+  region.dump(1, '====1600000000.000001-D\n', Buffer.from('Oops#1 Part1\nold\n'));
+  region.ring('console', lines(3000));
+  region.ring('pmsg', Buffer.from('an old line of a program\n'));
+  return region;
+}
+
+function opened(image: Uint8Array) {
+  return open(new MemoryStorage(image, { path: 'region.img', writable: false }));
+}
+
+function detected(image: Uint8Array) {
+  return detectRam(new MemoryStorage(image, { path: 'region.img', writable: false }), {})!;
+}
+
+t.test('one ring over older zones: its parity proves it, however many headers are left of them', async (t) => {
+  const { bytes } = olderRegion();
+  ringOver(bytes, 16, lines(1000));
+  const { sizes } = detected(bytes);
+  t.match(sizes, { dialect: { name: 'android-3.4' }, consoleSize: 128 * K, recordSize: 0, ecc: 16 });
+  t.same([...readAll(opened(bytes)).keys()], ['console-ramoops-0']);
+});
+
+t.test('an empty ring over older zones: nothing tells which was later, so the sizes are only guesses', async (t) => {
+  const { bytes } = olderRegion();
+  ringOver(bytes, 16, new Uint8Array(0));
+  t.ok(detected(bytes).confidence.recordSize < 1);
+  t.match(
+    opened(bytes).warnings.map(({ message }) => message),
+    [/record_size=16K, console_size=8K, .* give what the kernel had/],
+  );
+});
+
+t.test('a sound header of which ECC makes another: another kernel has written it, which is said', async (t) => {
+  const { bytes } = olderRegion(8);
+  ringOver(bytes, 0, lines(98));
+  t.ok(detected(bytes).confidence.recordSize < 1);
+});
+
+t.test('a header that is lost in the middle of a row makes no coarser zones of it', async (t) => {
+  for (const lost of [9, 10, 21]) {
+    const region = new Region({ mem: 256 * K, record: 4 * K, console: 8 * K, pmsg: 16 * K });
+    for (const { offset, area } of region.zones) region.bytes.set(noise(offset, area), offset + 12);
+    region.dump(0, '====1600000000.000001-D\n', Buffer.from('Oops#1 Part1\nnew\n'));
+    region.bytes.set(noise(lost, 12), region.zone('dmesg', lost).offset);
+    t.match(detected(region.bytes).sizes, { recordSize: 4 * K, consoleSize: 8 * K, pmsgSize: 16 * K }, `zone ${lost}`);
+  }
+});
+
+t.test('bytes at the end that may be unused ones of the region leave its size open', async (t) => {
+  const region = new Region({ mem: 640 * K, record: 4 * K, console: 256 * K, pmsg: 64 * K });
+  region.ring('console', lines(300 * K));
+  region.ring('pmsg', Buffer.from('a line of a program\n'.repeat(4 * K)));
+  const bytes = new Uint8Array(896 * K);
+  bytes.set(region.bytes);
+  const { confidence, sizes } = detected(bytes);
+  t.match([sizes.memSize, confidence.memSize, confidence.recordSize], [640 * K, 0.5, 1]);
+});
