@@ -55,9 +55,14 @@ function placesOf(store: Pstore): Map<string, { from: number; to: number }> {
 /** Several zones are shown as one record: without one of them it is shorter, and that is said. */
 const isMerged = (name: string) => name.startsWith('ftrace-');
 
-/** A record in a lost block answers EIO, unless its parity brings the bytes back, or its zone's size is now a guess: that is said. */
+const TOLD = ['geometry-guess', 'ecc-corrected', 'ecc-lost'];
+
+/**
+ * A record in a lost block answers EIO, unless its parity brings the bytes back, or tells which it cannot, or its zone's
+ * size is now a guess: that is said.
+ */
 function isTold(store: Pstore, read: Read | undefined): boolean {
-  return read === 'EIO' || store.warnings.some(({ code }) => code === 'geometry-guess' || code === 'ecc-corrected');
+  return read === 'EIO' || store.warnings.some(({ code }) => TOLD.includes(code));
 }
 
 /** Opens it by itself and named, since both ways look at the image. */

@@ -30,8 +30,7 @@ import {
   textLength,
 } from './format.js';
 import type { MtdoopsGeometry } from './geometry.js';
-import { describePages, type ExplainedPages } from './info.js';
-import { PageWarnings } from './page-warnings.js';
+import { damage, describePages, type ExplainedPages } from './info.js';
 import { type AfterText, afterText } from './second-text.js';
 
 /** Pages that a person can read though a kernel does not know them. */
@@ -66,14 +65,12 @@ export class PagePlaces implements Places, ExplainedPages {
   readonly #version: Uint8Array;
   readonly #seq: Uint32Array;
   readonly #time: BigInt64Array;
-  readonly #told: PageWarnings;
   /** What follows the text of each page that was asked for: null for nothing. */
   readonly #after = new Map<number, AfterText | null>();
 
   constructor({ path, warnings, storage }: OpenContext, geometry: MtdoopsGeometry) {
     this.path = path;
     this.warnings = warnings;
-    this.#told = new PageWarnings(warnings, path);
     this.storage = storage;
     this.geometry = geometry;
     this.writable = storage.writable;
@@ -117,7 +114,6 @@ export class PagePlaces implements Places, ExplainedPages {
     }
     lookAtHole(next, this.whole);
     for (let page = Math.max(next, this.whole); page < this.count; page++) look(page);
-    this.#told.tell();
   }
 
   #keep(
@@ -134,7 +130,7 @@ export class PagePlaces implements Places, ExplainedPages {
     this.#after.delete(page);
     changed('dmesg', page);
     changed(LOGCAT, page);
-    this.#told.note({ page, offset: this.offset(page), isWhole: page < this.whole, state, header });
+    this.#warnOf(page, state, header);
   }
 
   #readHeader(
@@ -170,6 +166,23 @@ export class PagePlaces implements Places, ExplainedPages {
       header.version === this.#version[page] &&
       (header.timestampNs ?? 0n) === this.#time[page]
     );
+  }
+
+  #warnOf(page: number, state: PageState, header: MtdoopsHeader | undefined): void {
+    const offset = this.offset(page);
+    const what = `${this.path}: page ${page} at offset ${offset}`;
+    if (header && (state === 'bad-magic' || state === 'bad-seq' || state === 'other-endian')) {
+      this.warnings.add('page-damaged', `${what} ${damage(state, header)}; --salvage shows its text`, offset);
+    } else if (state === 'truncated') {
+      const hasShrunk = page < this.whole;
+      const why = hasShrunk
+        ? 'cannot be read any more: the image shrank while it was in use'
+        : "is cut off at the image's end";
+      this.warnings.add(hasShrunk ? 'image-shrunk' : 'zone-truncated', `${what} ${why}`, offset);
+    } else if (state === 'record' && (header?.timestampNs ?? 0n) < 0n) {
+      const time = `${header?.timestampNs} ns`;
+      this.warnings.add('record-time', `${what} has a damaged time of ${time}: it is shown without one`, offset);
+    }
   }
 
   // ── pages ──

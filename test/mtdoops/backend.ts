@@ -835,14 +835,3 @@ t.test('the pages of a hole are what they are in a file without holes, and are n
   t.same(states(open(sparse)), states(unpacked));
   t.same(shown(open(sparse)), shown(unpacked));
 });
-
-t.test('pages that wrong sizes damage are told together', async (t) => {
-  const device = new MtdDevice({ size: 262144, recordSize: 16384 });
-  for (let i = 0; i < 12; i++) device.oops(logText(16000, i), 1_600_000_000_000_000_000n + BigInt(i));
-  const backend = open(device.bytes, { record_size: '4096' });
-  t.same(codes(backend), ['geometry-mismatch', 'page-damaged']);
-  const { message } = backend.warnings.list[1]!;
-  t.match(message, /--salvage shows the texts of 36 damaged pages, if record_size= is right; the first, page 1 at /);
-  const few = open(device.bytes.subarray(0, 32768), { record_size: '4096' });
-  t.same(codes(few), ['geometry-mismatch', ...Array(6).fill('page-damaged')], 'up to eight are told one by one');
-});
