@@ -65,6 +65,19 @@ function isTold(store: Pstore, read: Read | undefined): boolean {
   return read === 'EIO' || store.warnings.some(({ code }) => TOLD.includes(code));
 }
 
+/** Bytes that no header of a record is shorter than. */
+const HEADER = 12;
+
+/** What cannot be opened is said, too. */
+function orRefused(way: () => Pstore): Pstore | undefined {
+  try {
+    return way();
+  } catch (error) {
+    if (error instanceof PstoreError && error.code === 'EBADMSG') return undefined;
+    throw error;
+  }
+}
+
 /** Opens it by itself and named, since both ways look at the image. */
 function bothWays(specimen: Specimen, image: Uint8Array | FaultyStorage, write = false): (() => Pstore)[] {
   return [{}, { backend: specimen.kind }].map((named) => () => open(image, { ...named, write, name: 'image.raw' }));
@@ -113,6 +126,28 @@ for (const specimen of SPECIMENS) {
     }
     t.same(medium.writes, []);
     t.ok(Buffer.compare(bytes, before) === 0);
+  });
+
+  t.test(`${title}: a header that is lost renames no other record in silence`, async (t) => {
+    const healthy = open(specimen.bytes());
+    const places = placesOf(healthy);
+    const whole = readAll(healthy);
+    for (const from of new Set([...places.values()].map((place) => place.from))) {
+      const bytes = specimen.bytes();
+      bytes.fill(0, from, from + HEADER);
+      for (const way of bothWays(specimen, bytes)) {
+        const store = orRefused(way);
+        if (!store) continue;
+        const now = readAll(store);
+        const isHit = (name: string) => places.get(name)!.from <= from && from < places.get(name)!.to;
+        const changed = [...whole].filter(([name, read]) => !isHit(name) && !isSame(now.get(name), read));
+        t.ok(
+          changed.length === 0 || store.warnings.length > 0,
+          `without the header at ${from}: ${changed.map(String)}`,
+        );
+        store.close();
+      }
+    }
   });
 
   t.test(`${title}: a block that cannot be read costs at most the record in it`, async (t) => {

@@ -34,8 +34,9 @@ const TOLERANCE = 16;
 /** As many pages that hold something are enough. */
 const ENOUGH = 512;
 /**
- * Points that make a proof: where the file has whole pages, and is no image of a partition by its size; where it may be one;
- * where nothing but headers says anything, which spare bytes moved in different ways; and where none of them does. A mark of one byte is right by chance in one of 256 compressed pages.
+ * Points that make a proof: where the file has whole pages, and is no image of a partition by its size; where it may be
+ * one; where nothing but headers says anything, which spare bytes moved in different ways; and where none of them does.
+ * A mark of one byte is right by chance in one of 256 compressed pages.
  */
 const ENOUGH_ODD = 3;
 const ENOUGH_POINTS = 4;
