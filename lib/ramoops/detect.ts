@@ -110,7 +110,7 @@ export class Detection {
     const best = judged[0];
     if (!best) return undefined;
     const rivals = judged.filter((other) => other.cost < best.cost + PROOF);
-    // Parity that agrees with the first header proves that a kernel of that geometry has written it, sooner or later.
+    // Parity that agrees with the first header proves that a kernel of that geometry has written it, at some boot.
     const isContested = !best.isFirstSigned && judged.some((other) => other.isFirstSigned);
     const isDoubted = this.#cutShort.has(key) || best.isStrange || isContested;
     return {

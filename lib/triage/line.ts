@@ -193,7 +193,7 @@ const PREFIXES: readonly Prefix[] = [
       facts.context = interrupt ? `C${cpu}` : `T${pid}`;
     },
   },
-  // MediaTek: (2)[1608:kworker/2:1], and the file's name behind it
+  // MediaTek: (2)[1608:kworker/2:1], and the file's name after it
   calledBy(/[-( ]/, /^ ?-?\(\d{1,3}\)\[(\d{1,8}):[^\]]{1,24}\](?:\[name:\w{1,32}&?\])? ?/),
   // HTC: (CPU:2-pid:1608:kworker/2:1)
   calledBy(/\(/, /^\(CPU:\d{1,3}-pid:(\d{1,8}):[^)]{1,24}\) ?/),
