@@ -3,6 +3,7 @@
 import type { Abi } from '../pstore/abi.js';
 import { MemoryStorage } from '../storage/memory.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import type { Candidate } from './chain.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { Evidence, type Fit } from './evidence.js';
 import { readDumpLine } from './format.js';
@@ -17,7 +18,7 @@ import {
 } from './geometry.js';
 import { findRamMarks, type RamMarks } from './marks.js';
 import type { GivenSizes } from './region-sizes.js';
-import { BEYOND_END, type Candidate, Search } from './search.js';
+import { BEYOND_END, Search } from './search.js';
 import { singleRings } from './single-ring.js';
 
 export interface DetectedRam {
@@ -40,9 +41,11 @@ const IN_MEMORY = 16 << 20;
 /** A geometry that explains the image worse by less than this cannot be excluded. */
 export const PROOF = 1;
 /** Parity bytes that agree with the headers do so by no accident: a dialect that explains them is the right one. */
-const PROVEN_PARITY = 1.5;
+const PROVEN_PARITY = 2;
 /** The same of the first zone, which all geometries have: its header was last written by a kernel of this one. */
-const PROVEN_FIRST = 6;
+const SIGNED_FIRST = 1.5;
+/** And the same of a ring that holds something. */
+const PROVEN_FIRST = 4;
 /** How sure sizes are where not all was tried, or a zone holds what belongs to another kind. */
 const DOUBTED = 0.5;
 const DOUBTFUL: ReadonlySet<keyof RamSizes> = new Set(['recordSize', 'consoleSize', 'ftraceSize', 'pmsgSize']);
@@ -57,7 +60,7 @@ const UNSEEN = 4 * BEYOND_END;
 interface Judged extends Fit {
   readonly sizes: RamSizes;
   readonly geometry: RamGeometry;
-  /** The misfit, and how unlikely dialect and end are. */
+  /** The misfit, and how unlikely its dialect, its sizes and the kinds in use are, less what parity proves. */
   readonly cost: number;
 }
 
@@ -150,12 +153,15 @@ export class Detection {
       const least = dialect.unlikely - this.#bonus(given);
       return dialect.unlikely >= UNCOMMON && !(best && best.misfit < PROOF && least >= best.cost + PROOF);
     });
-    return rest.length === 0 ? judged : this.#judged(search.candidates(rest), given, judged);
+    const all = rest.length === 0 ? judged : this.#judged(search.candidates(rest), given, judged);
+    if (!all[0] || all[0].misfit < PROOF) return all;
+    // A closer look has found faults in all of these: others that seemed worse may have none.
+    return this.#judged(search.within(all[0].cost + PROOF, dialects), given, all);
   }
 
   /** How much parity may speak for a geometry. */
   #bonus({ ecc }: GivenSizes): number {
-    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY + PROVEN_FIRST : 0;
+    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY + SIGNED_FIRST + PROVEN_FIRST : 0;
   }
 
   /** Those that nothing excludes, best first. Most need no look, since what is seen of them already is too much. */
@@ -209,7 +215,7 @@ export class Detection {
     }
   }
 
-  /** @param unlikely how unlikely its dialect and its end are */
+  /** @param unlikely how unlikely its dialect, its sizes and the kinds in use are */
   #look(sizes: RamSizes, given: GivenSizes, unlikely: number): Judged | undefined {
     const geometry = this.#geometry(sizes);
     if (!geometry) return undefined;
@@ -217,13 +223,14 @@ export class Detection {
     const last = geometry.runs.at(-1);
     const rest = last ? sizes.memSize - last.offset - last.count * last.zoneSize : sizes.memSize;
     const isRound = roundDownToPowerOfTwo(sizes.memSize) === sizes.memSize;
-    const proof = PROVEN_PARITY + (fit.isFirstProven ? PROVEN_FIRST : 0);
+    const first = (fit.isFirstSigned ? SIGNED_FIRST : 0) + (fit.isFirstProven ? PROVEN_FIRST : 0);
+    const proof = PROVEN_PARITY + first;
     return {
       ...fit,
       sizes,
       geometry,
-      cost: fit.misfit + unlikely - (sizes.ecc > 0 && given.ecc === undefined ? proof : 0),
-      unlikely: fit.unlikely + (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
+      cost: fit.misfit + fit.unlikely + unlikely - (sizes.ecc > 0 && given.ecc === undefined ? proof : 0),
+      unlikely: (isRound ? 0 : NOT_ROUND) + geometry.runs.length * 0.01 + (rest / sizes.memSize) * 0.001,
     };
   }
 }
@@ -256,7 +263,10 @@ function confidenceIn(
   // The same zones by another way of coming to them are no rival.
   const own = runsText(best);
   const others = rivals.filter((rival) => runsText(rival) !== own || rival.geometry.ecc !== best.geometry.ecc);
-  const isOpenEnd = rivals.some(({ sizes }) => sizes.memSize === size && best.sizes.memSize < size);
+  const { memSize, dialect } = best.sizes;
+  // Bytes behind the zones may be a hole of the region's, or none of it.
+  const isHole = dialect.consoles === 'hole' && rivals.some((rival) => rival.sizes.memSize < memSize);
+  const isOpenEnd = isHole || (memSize < size && rivals.some((rival) => rival.sizes.memSize === size));
   const one = (key: keyof RamSizes): number => {
     if (given[key] !== undefined) return 1;
     // Where bytes follow that may be unused ones of the region, its end is another matter.

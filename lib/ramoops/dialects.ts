@@ -102,7 +102,7 @@ const MEDIATEK: RamDialect = {
   consoles: 'hole',
   orders: ['ftrace-pmsg'],
   deflatesAsZlib: true,
-  unlikely: 1.4,
+  unlikely: 1,
 };
 
 const ANDROID_3_4: RamDialect = {
@@ -163,7 +163,7 @@ export const DIALECTS: readonly RamDialect[] = [
     remainder: 'unused',
     perCpu: false,
     line: 'unpadded',
-    unlikely: 1.45,
+    unlikely: 1.05,
   },
   ANDROID_3_4,
   {

@@ -19,6 +19,10 @@ import { packedParities, zoneParities } from './zone-parities.js';
 const HALF_ROUND = 4;
 /** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
 const CONSOLE_IN_PMSG = 1.5;
+/** And how unlikely that is where another geometry has no such zone. */
+const CONSOLE_TWICE = 3;
+/** A dump whose line ECC cannot repair. */
+const LOST_LINE = 1;
 /** Parity that is not that of the data: the rule, the size or the place of a zone is another. */
 const FOREIGN_PARITY = 3;
 /** A dump of which neither header nor data have the parity that they would have: an earlier boot's, with other sizes. */
@@ -29,11 +33,11 @@ const MAX_OLD_EMPTY = 2;
 /** A header just where a second console of half the size would begin: one family of kernels has two. */
 const HALF_CONSOLE = 1.2;
 /** Headers after a region's end: other sizes of zones are likelier than another size of the region. */
-const STRAY_AFTER_END = 1;
+const STRAY_AFTER_END = 2;
 /** Zones of ftrace that another kernel has signed: each kernel signs all of its own at boot. */
 const OTHER_KERNEL = 3;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
-const NEWER_STRAY = 3;
+const NEWER_STRAY = 1.5;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
@@ -60,7 +64,7 @@ export interface Fit {
   readonly misfit: number;
   /** The part of it that is of zones where nothing was ever written. */
   readonly blank: number;
-  /** Between equals the lower one is likelier. */
+  /** How unlikely it is besides, though a kernel may leave it so. */
   readonly unlikely: number;
   /** Zones of which nothing speaks against. */
   readonly fitting: number;
@@ -147,9 +151,10 @@ export class Evidence {
       if (verdict.misfit === BLANK) blank += BLANK;
       unlikely += verdict.unlikely;
       if (verdict.misfit < 1) fitting++;
-      if (zone.type === 'boot-log' && (verdict.misfit > 0 || verdict.unlikely >= 1)) isStrange = true;
-      if (zone.type === 'pmsg' && hasConsole && verdict.unlikely >= 1) {
+      if (zone.type === 'boot-log' && (verdict.misfit > 0 || verdict.isMisplaced)) isStrange = true;
+      if (zone.type === 'pmsg' && hasConsole && verdict.isMisplaced) {
         misfit += CONSOLE_IN_PMSG;
+        unlikely += CONSOLE_TWICE;
         isStrange = true;
       }
       if (zone.type === 'console') {
@@ -251,8 +256,11 @@ export class Evidence {
     const seen = this.#seen(zone.zone, header);
     if (seen.misfit === 0 || zone.zone.ecc === 0 || cut) return seen;
     // Two blocks hold the line: no need to repair the rest of a zone to see whether it is there.
-    const repaired = zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) }).bytes;
-    return dumpVerdict(repaired) ?? seen;
+    const { bytes, ecc } = zone.data({ sig: header.sig, start: 0, size: Math.min(header.size, 2 * ECC_BLOCK) });
+    // Where they are beyond repair, the line was lost with them.
+    return (
+      dumpVerdict(bytes) ?? (ecc.lost > 0 && seen.misfit === WITHOUT_LINE ? { misfit: LOST_LINE, unlikely: 0 } : seen)
+    );
   }
 
   /** What a live zone holds, by its oldest bytes as they are stored. */
@@ -314,7 +322,7 @@ export class Evidence {
     return isBeforeAny || this.#paritiesOf(0, this.storage.size, 'room-packed').length > 0;
   }
 
-  /** Parity sizes that most of a geometry's zones confirm, else those that any does and 0. */
+  /** The parity size that all of a geometry's zones confirm, else those that any does and 0. */
   parities(geometry: RamGeometry): number[] {
     const votes = new Map<number, number>();
     let zones = 0;
@@ -327,10 +335,9 @@ export class Evidence {
         votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
     }
     const inOrder = [...votes].sort((a, b) => b[1] - a[1]);
-    const likely = inOrder.filter(([, count]) => count * 3 >= zones);
-    // Where most headers are damaged, a few votes are left: what the zones hold decides.
-    const tried = likely.length > 0 ? likely : [...inOrder.slice(0, 1), [0, 0] as const];
-    return tried.slice(0, 2).map(([ecc]) => ecc);
+    if (inOrder[0]?.[1] === zones) return [inOrder[0][0]];
+    // Where a boot with other sizes had ECC, its parity may stand just where some zones of this one end.
+    return [...inOrder.slice(0, 2).map(([ecc]) => ecc), 0];
   }
 
   #paritiesOf(offset: number, size: number, rule: ParityRule): readonly number[] {

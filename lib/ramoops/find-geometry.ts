@@ -170,7 +170,12 @@ function asGiven(
   const isOdd = (dialect: RamDialect) => !dialect.perCpu && given.ftraceSize! > 0 && given.cpus! > 1;
   // Boot loaders sign only the zones that they use: how many others there are does not tell one dialect from another.
   const costOf = ({ geometry: { dialect }, fit }: (typeof candidates)[number]) =>
-    fit.misfit - fit.blank + Math.min(fit.blank, MAX_BLANK) + dialect.unlikely + (isOdd(dialect) ? ODD_CPUS : 0);
+    fit.misfit -
+    fit.blank +
+    Math.min(fit.blank, MAX_BLANK) +
+    fit.unlikely +
+    dialect.unlikely +
+    (isOdd(dialect) ? ODD_CPUS : 0);
   const { geometry, fit } = candidates.reduce((one, other) => (costOf(other) < costOf(one) ? other : one));
   const found = { confidence: CERTAIN, certain: new Set(ALL_KINDS), endian, how: AS_GIVEN };
   const placed = layOutRam(geometry, path, base);

@@ -20,13 +20,13 @@ export const OVERTOP = 4;
 /** A zone in whose data a header stands: that one was written later, so the zone is of an earlier boot. */
 export const OVERWRITTEN = 3;
 /** Any headers that belong to no zone: the region was used otherwise before; and each of them. */
-const STRAYS = 2;
-const STRAY = 0.04;
+const STRAYS = 2.6;
+const STRAY = 0.02;
 /** More hardly count: a finer geometry leaves many. */
 const MAX_STRAYS = 60;
 const FURTHER_STRAY = 0.001;
 /** Anything that is in use outside all zones; so many count. */
-const LIVE_STRAY = 0.8;
+const LIVE_STRAY = 0.4;
 const MAX_LIVE_STRAYS = 6;
 const FURTHER_LIVE_STRAY = 0.05;
 
@@ -35,7 +35,7 @@ const FEW_AFTER = 3;
 
 /** A dump zone without the line of a dump, and a ring with one. */
 export const WITHOUT_LINE = 2.5;
-export const FOREIGN_LINE = 3;
+export const FOREIGN_LINE = 4;
 
 interface Mark {
   /** The seconds in the line of a dump that begins its data; unknown where ECC may have to repair it first. */
@@ -83,6 +83,8 @@ export class Places {
   /** All places, ascending. */
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
+  /** How many headers but those of ftrace tell of something that is no dump. */
+  readonly ringCount: number;
   readonly #facts: HeaderFacts;
   /** Where a row of headers lacks just one. */
   readonly #gaps: ReadonlySet<number>;
@@ -109,6 +111,9 @@ export class Places {
     for (const offset of sound) add(offset, ftrace.has(offset), false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
+    this.ringCount = [...this.#marks.values()].filter(
+      (mark) => mark.live && !mark.ftrace && mark.time === undefined,
+    ).length;
     this.#facts = facts;
     this.#gaps = new Set(gapsIn(this.offsets).filter((offset) => !facts.isText(offset)));
     let live = 0;

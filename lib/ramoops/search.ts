@@ -1,32 +1,14 @@
 // Geometries that explain the places of the headers in a region: chains of zones, each of which begins where the one
 // before it ends.
 
+import type { BootLogs, Candidate, Chain, Dumps } from './chain.js';
 import { DIALECTS, type RamDialect, type RamOrder } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
-import {
-  dmesgRoom,
-  kindsInOrder,
-  NO_RAM_ZONES,
-  partOf,
-  type RamKind,
-  type RamSizes,
-  roundDownToPowerOfTwo,
-  roundedSizes,
-} from './geometry.js';
-import { endCost, oddness } from './likelihood.js';
+import { dmesgRoom, NO_RAM_ZONES, partOf, type RamKind, type RamSizes, roundDownToPowerOfTwo } from './geometry.js';
+import { endCost, idleCost, leastIdleCost, oddness } from './likelihood.js';
 import type { Places, Run } from './places.js';
 import { endsOf, type GivenSizes, recordSizeFor } from './region-sizes.js';
 import { NEXT_MARKS, ZoneSizes } from './zone-sizes.js';
-
-export interface Candidate {
-  readonly sizes: RamSizes;
-  /** How much the places of headers speak against it; see places.ts. */
-  readonly cost: number;
-  /** What of the cost no repair can take away: that of headers which belong to no zone. */
-  readonly strayCost: number;
-  /** The cost, with how unlikely dialect and end are. */
-  readonly rank: number;
-}
 
 /** Geometries that are looked at closely. */
 const MAX_KEPT = 256;
@@ -35,7 +17,8 @@ const MANY_MARKS = 8192;
 const FEW_KEPT = 32;
 /**
  * Steps of the search in each dialect, and more for each header: a damaged image, or one that is made to keep us busy, gets
- * the best of what was seen by then. An image that is sound takes a small part of them.
+ * the best of what was seen by then. An image that is sound takes a small part of them. Where none of the best is without
+ * faults, there are as many as there may be.
  */
 const STEPS = 30_000;
 const STEPS_A_MARK = 16;
@@ -56,31 +39,6 @@ const MAX_BOOT_LOGS = 4;
 /** Bytes that lie beyond the end of a cut image are no reason for or against a zone, but a shorter tale is better. */
 export const BEYOND_END = 0.1;
 
-/** A chain that is being made: what was chosen so far, and where the next zone begins. */
-interface Chain {
-  readonly sizes: Partial<Record<'consoleSize' | 'ftraceSize' | 'pmsgSize' | 'ttySize' | 'cpus', number>>;
-  readonly at: number;
-  readonly cost: number;
-  readonly matched: number;
-  /** Matched headers that hold something. */
-  readonly live: number;
-  /** Headers that may still be missing. */
-  readonly budget: number;
-}
-
-type ChainCost = Pick<Chain, 'cost' | 'matched' | 'live'>;
-
-/** The dump zones of a chain. */
-interface Dumps {
-  readonly bootLogSize: number;
-  readonly bootLogCount: number;
-  readonly count: number;
-  readonly zoneSize: number;
-}
-
-/** Zones of the boot log, and where the dumps begin after them. */
-type BootLogs = Dumps & Pick<Chain, 'at' | 'cost' | 'matched' | 'live'>;
-
 export class Search {
   readonly #places: Places;
   readonly #given: GivenSizes;
@@ -92,6 +50,8 @@ export class Search {
   #kept = new Map<string, Candidate>();
   #best = Number.POSITIVE_INFINITY;
   #cap = Number.POSITIVE_INFINITY;
+  /** Whether what costs far more than the best is passed over. */
+  #isLimited = true;
   #steps = 0;
   readonly #maxSteps: number;
   /** Whether any search ended before all was tried: what was found may not be the best. */
@@ -106,6 +66,21 @@ export class Search {
     this.#given = given;
     this.#maxSteps = Math.min(MAX_STEPS, STEPS + STEPS_A_MARK * places.count);
     this.#sizes = new ZoneSizes(places, given, size, this.#whole);
+  }
+
+  /** All that cost no more than this, for where a closer look has found faults in each of the best. */
+  within(most: number, dialects: readonly RamDialect[]): readonly Candidate[] {
+    this.#kept.clear();
+    this.#cap = most;
+    this.#isLimited = false;
+    for (const missing of [0, 1]) {
+      this.#missing = missing;
+      this.#sizes.allowsMissing = missing > 0;
+      this.#search(dialects);
+    }
+    this.#prune();
+    this.#isLimited = true;
+    return [...this.#kept.values()];
   }
 
   /** Those that a closer look is worth, best first; what other dialects led to before is a measure for these. */
@@ -133,11 +108,13 @@ export class Search {
   }
 
   get #isTired(): boolean {
-    if (this.#steps > this.#maxSteps) this.isCutShort = true;
-    return this.#steps > this.#maxSteps;
+    const most = this.#isLimited ? this.#maxSteps : MAX_STEPS;
+    if (this.#steps > most) this.isCutShort = true;
+    return this.#steps > most;
   }
 
   get #limit(): number {
+    if (!this.#isLimited) return this.#cap;
     return Math.min(this.#cap, this.#best + (this.#best < GOOD ? MARGIN : WIDE_MARGIN));
   }
 
@@ -176,7 +153,7 @@ export class Search {
     const { bootLogSize, bootLogCount } = this.#given;
     if (!dialect.bootLog || bootLogSize === undefined || bootLogSize === 0) {
       if (!(dialect.bootLog === false && (bootLogSize ?? 0) > 0))
-        yield { ...none, at: 0, cost: 0, matched: 0, live: 0 };
+        yield { ...none, at: 0, cost: 0, idle: -leastIdleCost(this.#places), matched: 0, live: 0 };
     }
     if (!dialect.bootLog || bootLogSize === 0) return;
     for (let count = 1; count <= MAX_BOOT_LOGS; count++) {
@@ -193,6 +170,7 @@ export class Search {
           bootLogCount: count,
           at: count * zoneSize,
           cost: cost + BOOT_LOG,
+          idle: idleCost('boot-log', count, live) - leastIdleCost(this.#places),
           matched,
           live,
         };
@@ -204,7 +182,8 @@ export class Search {
   *#dumps(dialect: RamDialect, bootLog: BootLogs): Generator<Dumps & { chain: Chain }> {
     const { at, cost, matched, live } = bootLog;
     const budget = this.#missing;
-    yield { ...bootLog, chain: { sizes: {}, at, cost, matched, live, budget } };
+    const idle = (count: number) => bootLog.idle + idleCost('dmesg', count, 0);
+    yield { ...bootLog, chain: { sizes: {}, at, cost, idle: idle(0), matched, live, budget } };
     if (this.#given.recordSize === 0) return;
     for (const zoneSize of this.#sizes.strides(dialect, at)) {
       if (this.#isTired) return;
@@ -226,7 +205,8 @@ export class Search {
       for (let count = all.length; count > 0; count--) {
         if (!isDivision(dialect, count, zoneSize, this.#given.recordSize)) continue;
         const { missing, ...found } = all[count - 1]!;
-        yield { ...bootLog, count, zoneSize, chain: { sizes: {}, at, ...found, budget: missing > 0 ? 0 : budget } };
+        const chain = { sizes: {}, at, ...found, idle: idle(count), budget: missing > 0 ? 0 : budget };
+        yield { ...bootLog, count, zoneSize, chain };
       }
     }
   }
@@ -237,7 +217,8 @@ export class Search {
     if (this.#isTired) return;
     const { at, matched, live } = chain;
     const strayCost = this.#places.leastStrayCost(at, matched, live, this.#mostZones(kinds));
-    if (chain.cost + strayCost > this.#limit) return;
+    const unlikely = this.#isLimited ? 0 : chain.idle + dialect.unlikely;
+    if (chain.cost + strayCost + unlikely > this.#limit) return;
     const [kind, ...rest] = kinds;
     if (kind === undefined) {
       this.#finish(dialect, order, dumps, chain);
@@ -258,7 +239,9 @@ export class Search {
     const name = `${kind}Size` as 'consoleSize' | 'ftraceSize' | 'pmsgSize' | 'ttySize';
     const given = this.#given[name] ?? (kind === 'tty' ? 0 : undefined);
     const own = given !== undefined && dialect.roundsSizes ? roundDownToPowerOfTwo(given) : given;
-    if (own === undefined || own === 0) yield { ...chain, sizes: { ...chain.sizes, [name]: 0 } };
+    if (own === undefined || own === 0) {
+      yield { ...chain, idle: chain.idle + idleCost(kind, 0, 0), sizes: { ...chain.sizes, [name]: 0 } };
+    }
     if (own === 0 || this.#isTooUnlikely(kind, chain)) return;
     if (kind === 'ftrace') {
       yield* this.#withFtrace(dialect, own, chain, most);
@@ -305,14 +288,14 @@ export class Search {
     const at = chain.at + count * zoneSize;
     if (at > (this.#given.memSize ?? Number.POSITIVE_INFINITY)) return undefined;
     const beyond = chain.at + RAM_HEADER_SIZE > this.#size;
-    if (beyond) return { ...chain, at, cost: chain.cost + BEYOND_END };
+    if (beyond) return { ...chain, at, cost: chain.cost + BEYOND_END, idle: chain.idle + idleCost(kind, count, 0) };
     const run = this.#places.run(kind, chain.at, zoneSize, count);
     this.#steps += run.matched + run.missing;
     const budget = chain.budget - run.missing;
     if (budget < (count > 3 ? -1 : 0) || (run.matched === 0 && count > 1)) return undefined;
     const [cost, matched, live] = [chain.cost + run.cost, chain.matched + run.matched, chain.live + run.live];
     if (cost + this.#places.leastStrayCost(at, matched, live, most) > this.#limit) return undefined;
-    return { sizes: chain.sizes, at, cost, matched, live, budget };
+    return { sizes: chain.sizes, at, cost, idle: chain.idle + idleCost(kind, count, run.live), matched, live, budget };
   }
 
   /** A chain is complete: the sizes by which a kernel of this dialect would come to it, where there are any. */
@@ -329,11 +312,11 @@ export class Search {
       dialect,
     };
     // The other kinds take as much wherever the region ends.
-    const rounded = roundedSizes(base);
-    const taken = rounded.memSize - dmesgRoom(rounded);
+    const taken = -dmesgRoom(base);
     for (const memSize of endsOf(base, chain.at, count * zoneSize, this.#given, this.#whole)) {
       const room = (dialect.roundsRegion ? roundDownToPowerOfTwo(memSize) : memSize) - taken;
       const recordSize = recordSizeFor(dialect, room, count, zoneSize, this.#given.recordSize);
+      this.#steps++;
       if (recordSize === undefined) continue;
       const sizes = { ...base, memSize, recordSize };
       this.#add(sizes, chain);
@@ -341,25 +324,25 @@ export class Search {
   }
 
   /** @param chain how much the places of headers speak against it; what dialect and end do prunes nothing */
-  #add(sizes: RamSizes, chain: ChainCost): void {
+  #add(sizes: RamSizes, chain: Chain): void {
     const { dialect } = sizes;
     if (this.#isTooCostly(chain)) return;
     const strayCost = this.#strayCost(chain);
     const cost = chain.cost + strayCost;
-    if (kindsInOrder(sizes).every(([, { count }]) => count === 0)) return;
     this.#best = Math.min(this.#best, cost);
     const odd = dialect.roundsSizes ? 0 : oddness(sizes);
-    const rank = cost + dialect.unlikely + odd + endCost(sizes, this.#size, this.#whole);
+    const rank = cost + chain.idle + dialect.unlikely + odd + endCost(sizes, chain.at, this.#size, this.#whole);
+    if (!this.#isLimited && rank > this.#cap) return;
     this.#kept.set(keyOf(sizes), { sizes, cost, strayCost, rank });
     if (this.#kept.size >= 4 * MAX_KEPT) this.#prune();
   }
 
-  #strayCost({ matched, live }: ChainCost): number {
+  #strayCost({ matched, live }: Chain): number {
     return this.#places.strayCost(this.#places.count - matched, this.#places.liveCount - live);
   }
 
   /** A chain that explains no header is worth nothing. */
-  #isTooCostly(chain: ChainCost): boolean {
+  #isTooCostly(chain: Chain): boolean {
     return chain.matched === 0 || chain.cost + this.#strayCost(chain) > this.#limit;
   }
 

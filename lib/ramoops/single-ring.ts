@@ -1,13 +1,13 @@
 // Regions of one ring. Each is looked at, however many headers it leaves unexplained: those of an earlier boot outnumber
 // the one header that a kernel of such a dialect writes, and its parity may still prove it.
 
+import type { Candidate } from './chain.js';
 import type { RamDialect } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import { NO_RAM_ZONES } from './geometry.js';
-import { endCost, oddness } from './likelihood.js';
+import { endCost, idleCost, leastIdleCost, oddness } from './likelihood.js';
 import type { Places } from './places.js';
 import type { GivenSizes } from './region-sizes.js';
-import type { Candidate } from './search.js';
 import { ZoneSizes } from './zone-sizes.js';
 
 /**
@@ -25,6 +25,8 @@ export function singleRings(
   if (recordSize + ftraceSize + pmsgSize > 0 || places.lacks('console', 0)) return [];
   const whole = memSize ?? (isWhole ? size : Number.NaN);
   const ends = new ZoneSizes(places, given, size, whole);
+  const kinds = ['dmesg', 'ftrace', 'pmsg'] as const;
+  const noOthers = kinds.reduce((sum, kind) => sum + idleCost(kind, 0, 0), 0) - leastIdleCost(places);
   const found: Candidate[] = [];
   for (const dialect of dialects) {
     if (!dialect.singleRing) continue;
@@ -36,7 +38,8 @@ export function singleRings(
       const sizes = { ...NO_RAM_ZONES, memSize: end, consoleSize, dialect };
       const strayCost = places.strayCost(places.count - run.matched, places.liveCount - run.live);
       const cost = run.cost + strayCost;
-      const rank = cost + dialect.unlikely + oddness(sizes) + endCost(sizes, size, whole);
+      const idle = noOthers + idleCost('console', 1, run.live);
+      const rank = cost + dialect.unlikely + oddness(sizes) + endCost(sizes, consoleSize, size, whole) + idle;
       found.push({ sizes, cost, strayCost, rank });
     }
   }

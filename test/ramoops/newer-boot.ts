@@ -76,5 +76,75 @@ t.test('bytes at the end that may be unused ones of the region leave its size op
   const bytes = new Uint8Array(896 * K);
   bytes.set(region.bytes);
   const { confidence, sizes } = detected(bytes);
-  t.match([sizes.memSize, confidence.memSize, confidence.recordSize], [640 * K, 0.5, 1]);
+  t.match([confidence.memSize, sizes.consoleSize, confidence.recordSize], [0.5, 256 * K, 1]);
+});
+
+/** A region that `before` has used, and after it a kernel with other sizes. Sizes are in KiB: record, console, pmsg. */
+function reused(before: readonly number[], now: readonly number[], { dumps = 0, ecc = 0 } = {}): Uint8Array {
+  const region = ([record, console, pmsg]: readonly number[], own: number) =>
+    new Region({ mem: 256 * K, record: record! * K, console: console! * K, pmsg: pmsg! * K, ecc: own });
+  const [old, last] = [region(before, ecc), region(now, 0)];
+  for (let i = 0; i < dumps; i++) old.dump(i, `====160000000${i}.000001-D\n`, Buffer.from('Oops#1 Part1\nold\n'));
+  if (before[1]! > 0) old.ring('console', lines(3000));
+  if (before[2]! > 0 && dumps > 0)
+    old.ring('pmsg', Buffer.from('01-02 03:04:05 an old line of a program\n'.repeat(20)));
+  last.dump(0, '====1700000010.000001-D\n', Buffer.from('Oops#1 Part1\nnew\n'));
+  last.ring('console', lines(2000));
+  if (now[2]! > 0) last.ring('pmsg', Buffer.from('01-02 03:04:05 a line of a program\n'.repeat(30)));
+  const view = new DataView(last.bytes.buffer);
+  for (const { offset } of last.zones) {
+    const used = 12 + view.getUint32(offset + 8, true);
+    old.bytes.set(last.bytes.subarray(offset, offset + used), offset);
+  }
+  return old.bytes;
+}
+
+t.test('a kernel that has run uses its rings: sizes by which none is in use are of another boot', async (t) => {
+  for (const [before, now] of [
+    [
+      [4, 8, 0],
+      [64, 32, 16],
+    ],
+    [
+      [16, 0, 0],
+      [32, 16, 32],
+    ],
+    [
+      [8, 4, 16],
+      [64, 32, 16],
+    ],
+  ] as const) {
+    const [record, console, pmsg] = now;
+    const expected = { recordSize: record * K, consoleSize: console * K, pmsgSize: pmsg * K };
+    t.match(detected(reused(before, now, { dumps: 3 })).sizes, expected, now.join());
+  }
+});
+
+t.test('parity of an earlier boot does not hide that this one had none', async (t) => {
+  for (const [before, now] of [
+    [
+      [16, 0, 0],
+      [8, 16, 64],
+    ],
+    [
+      [64, 32, 16],
+      [32, 16, 32],
+    ],
+  ] as const) {
+    const [record, console, pmsg] = now;
+    const expected = { recordSize: record * K, consoleSize: console * K, pmsgSize: pmsg * K, ecc: 0 };
+    t.match(detected(reused(before, now, { ecc: 16 })).sizes, expected, now.join());
+  }
+});
+
+t.test('what holds no lines of a console is no second console, though a header stands behind it', async (t) => {
+  const region = new Region({ mem: 128 * K, record: 8 * K, console: 8 * K, pmsg: 32 * K });
+  region.ring('console', lines(2000));
+  region.ring('pmsg', Buffer.from('01-02 03:04:05 a line of a program\n'.repeat(30)));
+  const bytes = new Uint8Array(136 * K);
+  bytes.set(region.bytes);
+  bytes.set(Buffer.from('DBGC'), region.zone('pmsg').offset + 8 * K);
+  const sizes = { record_size: '8K', console_size: '8K', ftrace_size: '0', pmsg_size: '32K', ecc: '0' };
+  const records = readAll(open(bytes, { backend: 'ramoops', keys: { dialect: 'mediatek', ...sizes } }));
+  t.same([...records.keys()].sort(), ['console-ramoops-0', 'pmsg-ramoops-0']);
 });
