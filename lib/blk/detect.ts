@@ -10,6 +10,7 @@ import { isFirstZone } from './first-zone.js';
 import { BUFFER_HEADER_SIZE, type Generation, readBufferHeader, zoneSignature } from './format.js';
 import { type FrontEvidence, findFront } from './front.js';
 import { NO_ZONES, PARTITION_MULTIPLE, PSTORE_BLK_CAP, ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
+import { freshRings, ringsInFront } from './left-rings.js';
 import { findMarks, type Mark } from './marks.js';
 import { findStride, type Stride, type StrideEvidence, usualPart } from './stride.js';
 import { type ToldDialect, tellDialect } from './tell-dialect.js';
@@ -114,7 +115,10 @@ function sizesOfMainline(evidence: ZoneEvidence): Sized {
       ? unaided
       : findStride({ own: marks, dmesg, abi }, told.dialect, storage, kmsgSize, formatted);
   // Where the dmesg zones are to be left out, they are there nevertheless: no other zone reaches into them.
-  const front = findFront({ ...evidence, kmsgOffset: (stride ?? unaided)?.base });
+  // Of an earlier boot with other sizes, rings may be left over, too.
+  const isReused = stride?.end !== undefined;
+  const left = isReused ? [...ringsInFront(marks, stride.base), ...dmesg].sort((a, b) => a.offset - b.offset) : marks;
+  const front = findFront({ ...evidence, marks: left, kmsgOffset: (stride ?? unaided)?.base });
   return {
     stride: unaided,
     sizes: { ...front.sizes, kmsgSize: stride?.size ?? kmsgSize ?? 0 },
@@ -146,15 +150,16 @@ function sizesOfDmesgFirst({
   const { dialect } = told;
   const last = dmesg.at(-1)?.offset ?? 0;
   const from = isPlaced ? 0 : beginningOf({ own: marks, dmesg, abi }, dialect, storage);
-  const isRing = ({ type, signed, offset }: Mark) => type === 'pmsg' && signed && offset > last;
   const hasRing = dialect.order.includes('pmsg') && given.pmsgSize !== 0;
-  const ring = hasRing
-    ? (marks.find(isRing) ?? ringBeyond(storage, abi, given.kmsgSize ?? distanceOf(dmesg)))
+  const rings = hasRing ? freshRings(marks).filter(isPmsg) : [];
+  const first = hasRing
+    ? (rings.find(({ offset }) => offset > last) ?? ringBeyond(storage, abi, given.kmsgSize ?? distanceOf(dmesg)))
     : undefined;
   const find = (size: number | undefined) =>
-    findStride({ own: marks, dmesg, abi, from }, dialect, storage, size, formatted, ring?.offset);
+    findStride({ own: marks, dmesg, abi, from, rings }, dialect, storage, size, formatted, first?.offset);
   const unaided = find(undefined);
   const stride = given.kmsgSize === undefined ? unaided : find(given.kmsgSize);
+  const ring = stride?.end === undefined ? first : rings.find(({ offset }) => offset === stride.end);
   if (!stride && !ring && given.kmsgSize === undefined) return undefined;
   const kmsgSize = stride?.size ?? given.kmsgSize ?? (ring ? usualPart(ring.offset - from) : 0);
   const known = given.pmsgSize ?? (ring && wrappedSize(ring, total));
@@ -173,6 +178,10 @@ function sizesOfDmesgFirst({
     kmsgOffsetProven: true,
     ...(ring && !areSizesGiven && usedBefore({ from, kmsgSize, pmsgSize, total }, ring.offset)),
   };
+}
+
+function isPmsg({ type, offset }: Mark): boolean {
+  return type === 'pmsg' && offset % ZONE_MULTIPLE === 0;
 }
 
 /** Zones of other sizes are rare: modules' parameters are in KiB, and multiples of 4. */

@@ -5,12 +5,14 @@ import type { Abi } from '../pstore/abi.js';
 import { BY_FILL, GUESS, LIKELY, PROVEN } from '../pstore/geometry.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { isDmesgFirst, type ZoneDialect } from './dialects.js';
+import type { RingMark } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { PSTORE_BLK_CAP, ZONE_MULTIPLE } from './geometry.js';
 import { type LostEvidence, withLostBetween, withLostHeaders } from './lost-zones.js';
 import type { Mark } from './marks.js';
+import { firstOf, greatestCommonDivisor, type LastZones, type ReusedEvidence, zonesOfLastKernel } from './reused.js';
 import { doubtOf, type StrideDoubt } from './stride-doubts.js';
-import { FILL_CHUNK, isRingOrder, newestDumps, type Written, zerosEnd } from './written.js';
+import { FILL_CHUNK, isRingOrder, MAX_NEWEST, newestDumps, type Written, zerosEnd } from './written.js';
 
 export interface Stride {
   /** First byte of the first zone that has a header. */
@@ -20,6 +22,8 @@ export interface Stride {
   readonly confidence: number;
   /** What speaks against the size, though nothing fits better. */
   readonly doubt?: StrideDoubt;
+  /** Where they end, where other kernels have left headers, too, and these zones are the last one's. */
+  readonly end?: number;
 }
 
 /** Headers of one generation and byte order, in the order of their offsets, and the machine that wrote them. */
@@ -31,6 +35,8 @@ export interface StrideEvidence {
   readonly abi: Abi;
   /** Where the zones begin, in a dialect that has those of dmesg first. */
   readonly from?: number;
+  /** Where a ring may follow the dmesg zones. */
+  readonly rings?: readonly RingMark[];
 }
 
 /** Distances between neighbours that are tried, the most frequent ones. */
@@ -46,7 +52,7 @@ const USUAL_SIZE = 64 << 10;
  * @param end where the zones end, if that is known: a zone of another kind begins there
  */
 export function findStride(
-  { own, dmesg, abi, from = 0 }: StrideEvidence,
+  { own, dmesg, abi, from = 0, rings = [] }: StrideEvidence,
   dialect: ZoneDialect,
   storage: Storage,
   given: number | undefined,
@@ -56,6 +62,12 @@ export function findStride(
   if (dmesg.length === 0 || given === 0) return undefined;
   const newest = newestDumps(dmesg, dialect, storage, abi);
   const best = bestCandidate({ own, dmesg, abi, from }, newest, dialect, given, end);
+  if (best && given === undefined) {
+    const sizes = strideCandidates(dmesg, isDmesgFirst(dialect) ? from : undefined, end);
+    const evidence = { own, dumps: newest, dialect, storage, from, rings, sizes };
+    const last = zonesAsReused({ ...best, end: end ?? storage.size }, dmesg, evidence);
+    if (last) return last;
+  }
   const { generation } = dialect;
   const lost: LostEvidence = { own, dmesg, abi, storage, generation, newest: newest[0]?.mark };
   if (best && given === undefined) best.size = withLostBetween(best, lost);
@@ -72,8 +84,21 @@ export function findStride(
   const all = Math.floor((storage.size - base) / size);
   const isProven = isFilled || matches.length >= 3 || matches.length === all;
   const zones = { base, size: isFilled ? filled : size };
-  const doubt = doubtOf(zones, matches, newest, dialect, storage);
+  const doubt = doubtOf(zones, matches, newest.slice(0, MAX_NEWEST), dialect, storage);
   return { ...zones, confidence: isProven && !doubt ? PROVEN : LIKELY, ...(doubt && { doubt }) };
+}
+
+/** Zones of the last kernel, where others have left headers, too. */
+function zonesAsReused(usual: LastZones, dmesg: readonly Mark[], evidence: ReusedEvidence): Stride | undefined {
+  const { dialect, dumps, storage } = evidence;
+  const last = zonesOfLastKernel(usual, evidence);
+  if (!last) return undefined;
+  const { size, end } = last;
+  const base = isDmesgFirst(dialect) ? last.base : firstOf(last, usual.size, evidence);
+  const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
+  const doubt = doubtOf({ base, size }, matches, dumps.slice(0, MAX_NEWEST), dialect, storage);
+  const confidence = matches.length < 2 ? GUESS : LIKELY;
+  return { base, size, end, confidence, ...(doubt && { doubt }) };
 }
 
 interface Candidate {
@@ -158,11 +183,6 @@ function strideCandidates(dmesg: readonly Mark[], from: number | undefined, end 
 
 function isZoneSize(size: number): boolean {
   return size >= ZONE_MULTIPLE && size % ZONE_MULTIPLE === 0;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b !== 0) [a, b] = [b, a % b];
-  return a;
 }
 
 /** The first offset of the most common remainder: stray headers do not shift the zones. */

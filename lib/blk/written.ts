@@ -1,4 +1,4 @@
-// The newest dumps of a partition, in the order of their writing, and how far the write of each can be seen to reach.
+// The dumps of a partition in the order of their writing, and how far the write of the newest ones can be seen to reach.
 
 import { firstOther } from '../bytes.js';
 import type { Abi } from '../pstore/abi.js';
@@ -12,6 +12,10 @@ export interface Written {
   readonly mark: Mark;
   /** First byte of the next header after it. */
   readonly next: number;
+  /** Nanoseconds since 1970. */
+  readonly time: bigint;
+  readonly counter: number;
+  readonly reason: number;
   /**
    * Bytes from the zone's beginning that this write may have left: the dump, and the zeros that its kernel fills the zone
    * with. Infinity where nothing tells.
@@ -21,11 +25,11 @@ export interface Written {
 
 /** Headers of more dumps are not put into an order. */
 const MAX_ORDERED = 4096;
-/** The newest ones that are looked at. */
-const MAX_NEWEST = 8;
+/** The newest ones, of which it is seen how far they reach. */
+export const MAX_NEWEST = 8;
 
 /**
- * The newest dumps, the newest first.
+ * All dumps, the newest first. Of the newest it is seen how far they reach.
  * @param dmesg headers of dmesg zones, in the order of their offsets
  */
 export function newestDumps(
@@ -40,18 +44,20 @@ export function newestDumps(
     if (!mark.signed || !mark.magic) return [];
     const bytes = readRange(storage, mark.offset + BUFFER_HEADER_SIZE[generation], size);
     if (bytes.length < size) return [];
-    const { magic, seconds, nanoseconds } = readDmesgHeader(bytes, abi);
-    return magic === DMESG_MAGIC ? [{ mark, next: dmesg[i + 1]?.offset ?? storage.size, seconds, nanoseconds }] : [];
+    const { magic, seconds, nanoseconds, counter, reason } = readDmesgHeader(bytes, abi);
+    if (magic !== DMESG_MAGIC) return [];
+    const time = seconds * 1_000_000_000n + nanoseconds;
+    return [{ mark, next: dmesg[i + 1]?.offset ?? storage.size, time, counter, reason }];
   });
   const compare = (a: bigint, b: bigint) => (a < b ? 1 : a > b ? -1 : 0);
-  dumps.sort(
-    (a, b) => compare(a.seconds, b.seconds) || compare(a.nanoseconds, b.nanoseconds) || b.mark.offset - a.mark.offset,
-  );
-  return dumps.slice(0, MAX_NEWEST).map(({ mark, next }, i) => {
+  dumps.sort((a, b) => compare(a.time, b.time) || b.mark.offset - a.mark.offset);
+  return dumps.map((dump, i) => {
+    const { mark, next } = dump;
+    if (i >= MAX_NEWEST) return { ...dump, reach: Number.POSITIVE_INFINITY };
     const isNear = i < SURELY_READ || next - mark.offset <= MAX_READ;
     const isFilled = flushes === 'zone' && mark.datalen > 0 && isNear;
     const until = Math.min(next + BUFFER_HEADER_SIZE[generation], mark.offset + MAX_REACH);
-    return { mark, next, reach: isFilled ? zerosEnd(mark, storage, until) : Number.POSITIVE_INFINITY };
+    return { ...dump, reach: isFilled ? zerosEnd(mark, storage, until) : Number.POSITIVE_INFINITY };
   });
 }
 
