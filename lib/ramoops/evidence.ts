@@ -237,7 +237,8 @@ export class Evidence {
       return { misfit, unlikely, isOldEmpty: isOld, isSigned, isRewritten: rewritten > 0 };
     }
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
-    const foreign = cut || isHalf ? 0 : FOREIGN_PARITY * this.#foreignParity(zone.zone, header.size);
+    const isWrong = cut ? this.#endsElsewhere(zone.zone) : isHalf ? 0 : this.#foreignParity(zone.zone, header.size);
+    const foreign = FOREIGN_PARITY * isWrong;
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
@@ -278,6 +279,11 @@ export class Evidence {
       this.#contents.set(key, verdict);
     }
     return verdict;
+  }
+
+  /** Whether the parity of a cut zone's header stands at another end, which is in the image. */
+  #endsElsewhere({ offset, ecc }: RamZone): number {
+    return ecc > 0 && this.places.sizesByParity(offset, 'data-and-parity').length > 0 ? 1 : 0;
   }
 
   /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */

@@ -13,7 +13,7 @@ const NOT_ROUND = 0.8;
 const PAGE = 4096;
 const TINY = 2;
 /** A region of which the end is not in the image. */
-const CUT = 1.75;
+const CUT = 2.5;
 /** Each binary digit more of the size of such a region. */
 const END_DIGIT = 0.1;
 /** Bytes that no zone has, though a kernel could leave them: sizes are mostly chosen so that they fill the region. */

@@ -148,3 +148,14 @@ t.test('what holds no lines of a console is no second console, though a header s
   const records = readAll(open(bytes, { backend: 'ramoops', keys: { dialect: 'mediatek', ...sizes } }));
   t.same([...records.keys()].sort(), ['console-ramoops-0', 'pmsg-ramoops-0']);
 });
+
+t.test('a ring whose parity stands in the image is not one that goes on behind it', async (t) => {
+  const region = new Region({ mem: 896 * K, record: 128 * K, console: 32 * K, pmsg: 92 * K, ecc: 16 });
+  region.dump(0, '====1700000010.000001-D\n', Buffer.from('Oops#1 Part1\nnew\n'));
+  region.ring('console', lines(2000));
+  region.ring('pmsg', Buffer.from('01-02 03:04:05 a line of a program\n'.repeat(10)));
+  for (const more of [0, 512, 100 * K, 896 * K]) {
+    const { pmsgSize } = detected(Buffer.concat([region.bytes, new Uint8Array(more)])).sizes;
+    t.equal(pmsgSize, 92 * K, `${more} bytes behind it`);
+  }
+});
