@@ -45,8 +45,10 @@ const LOST_AT_MOST = 1024;
  * @returns undefined where that explains all dumps, or nothing explains them better
  */
 export function zonesOfLastKernel(usual: LastZones, all: ReusedEvidence): LastZones | undefined {
-  const evidence = { ...all, rings: all.rings.slice(-MAX_RINGS) };
-  const { dumps, storage, rings } = evidence;
+  const { storage } = all;
+  const dumps = all.dumps.filter((dump) => !isDamaged(dump, usual, all));
+  const rings = all.rings.slice(-MAX_RINGS);
+  const evidence = { ...all, dumps, rings };
   if (dumps.length === 0 || dumps.length > MAX_DUMPS) return undefined;
   const traces: Traces = { ...evidence, isBlank: (at) => isBlank(readRange(storage, at, LOST_AT_MOST)) };
   const judge = (zones: LastZones): Judged => {
@@ -65,6 +67,17 @@ export function zonesOfLastKernel(usual: LastZones, all: ReusedEvidence): LastZo
     if (best ? isBetter(judged, best.judged) : !isBetter(first, judged)) best = { judged, zones };
   }
   return best?.zones;
+}
+
+/** Bytes at the end of a dump of which not all are blank. */
+const END = 16;
+
+/** Whether a dump that is too long for its zone has no such end: its length is damaged, and tells of no other size. */
+function isDamaged({ mark, next }: Written, { base, size }: LastZones, { storage, dialect }: ReusedEvidence): boolean {
+  const { offset, datalen } = mark;
+  const end = offset + BUFFER_HEADER_SIZE[dialect.generation] + datalen;
+  if ((offset - base) % size !== 0 || end <= offset + size) return false;
+  return next < end || end > storage.size || isBlank(readRange(storage, end - END, END));
 }
 
 /** A clock that went back is rare; but so is a newest dump for which nothing speaks but its time. */

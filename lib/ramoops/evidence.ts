@@ -17,6 +17,8 @@ import { packedParities, zoneParities } from './zone-parities.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
+/** A dump of which the header says so, too. */
+const DAMAGED_LENGTHS = 1;
 /** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
 const CONSOLE_IN_PMSG = 1.5;
 /** And how unlikely that is where another geometry has no such zone. */
@@ -216,7 +218,9 @@ export class Evidence {
     const cut = header.state === 'truncated' && header.start <= header.size;
     if (header.state !== 'live' && header.state !== 'empty' && !cut) {
       const misfit = this.places.costOf(type, offset, size);
-      return { misfit: misfit === 0 ? OVERTOP : misfit, unlikely: 0 };
+      if (misfit > 0) return { misfit, unlikely: 0 };
+      // Parity that cannot be read makes another header of a sound one.
+      return this.#isLost(offset, size) ? { misfit: 0, unlikely: UNREADABLE } : { misfit: OVERTOP, unlikely: 0 };
     }
     const overwritten = this.places.isOverwritten(offset) ? OVERWRITTEN : 0;
     if (type === 'ftrace') {
@@ -239,11 +243,13 @@ export class Evidence {
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
     const isWrong = cut ? this.#endsElsewhere(zone.zone) : isHalf ? 0 : this.#foreignParity(zone.zone, header.size);
     const foreign = FOREIGN_PARITY * isWrong;
-    const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
+    // A dump begins with its zone: where the header says otherwise, that was damaged.
+    const content = type === 'dmesg' ? this.#dump(zone, { ...header, start: 0 }, cut) : this.#seen(zone.zone, header);
+    const round = !isRound ? 0 : type !== 'dmesg' ? HALF_ROUND : content.time === undefined ? 0 : DAMAGED_LENGTHS;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
     const parity = isOld ? Math.min(OLD_DUMP, headerLost + foreign) : headerLost + foreign;
-    const misfit = overwritten + rewritten + (isRound ? HALF_ROUND : 0) + parity + content.misfit;
+    const misfit = overwritten + rewritten + round + parity + content.misfit;
     return {
       ...content,
       misfit,

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { blkoops } from '../../lib/blk/blkoops.js';
 import { pstoreBlk } from '../../lib/blk/pstore_blk.js';
+import { open } from '../../lib/core.js';
 import type { Backend } from '../../lib/pstore/backend.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
@@ -10,6 +11,7 @@ import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
 import { type Boot, ReusedPartition } from '../builders/reused.js';
+import { goldenImage } from '../fixture-path.js';
 
 const K = 1024;
 type Dialect = ConstructorParameters<typeof ReusedPartition>[1];
@@ -147,4 +149,21 @@ t.test('what is found so is no place for a write, and what is left over is told 
 t.test('a clock that went back is no other size', async (t) => {
   const image = new ReusedPartition(96 * K, 'vendor').boot({ size: 8 * K, at: row(OLD, 17) });
   t.match(found(image.boot({ size: 8 * K, at: row(BEFORE, 4) }), 'vendor'), { kmsg_size: 8 * K });
+});
+
+t.test('a length of which a bit is wrong tells of no other size', async (t) => {
+  const sizeOf = (image: Uint8Array) => open(image).info().geometry.kmsg_size;
+  for (const folder of ['a64-s3', 'be-s2', 's1'] as const) {
+    const image = goldenImage(folder);
+    const expected = sizeOf(image);
+    const zones = [...(open(image).info().zones ?? [])];
+    for (const { offset } of zones.filter(({ type, state }) => type === 'dmesg' && state === 'live')) {
+      for (let bit = 8; bit < 32; bit++) {
+        const damaged = image.slice();
+        damaged[offset + 4 + (bit >> 3)]! ^= 1 << (bit & 7);
+        if (sizeOf(damaged) !== expected) t.fail(`${folder}, the header at ${offset}, bit ${bit}`);
+      }
+    }
+    t.ok(zones.length > 1, folder);
+  }
 });

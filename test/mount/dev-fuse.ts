@@ -526,7 +526,10 @@ def erase(where, out):
         except OSError as error:
             if error.errno != errno.ENOENT: wrong.append(errno.errorcode[error.errno])
         for place in (root, sub):
-            if os.path.exists(os.path.join(place, name)): wrong.append('stale ' + name)
+            path = os.path.join(place, name)
+            # The other one's unlink, by which the record is gone, may not have come back yet.
+            if os.path.exists(path): time.sleep(0.1)
+            if os.path.exists(path): wrong.append('stale ' + name)
     out.put([erased, wrong])
 def read(out):
     wrong, n = [], 1
