@@ -10,15 +10,13 @@ import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHe
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
-import { BLANK, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
+import { BLANK, DAMAGED_LENGTHS, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
 import { PersistentRamZone } from './zone.js';
 import { packedParities, zoneParities } from './zone-parities.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
-/** A dump of which the header says so, too. */
-const DAMAGED_LENGTHS = 1;
 /** A pmsg zone after a console that holds a console's lines, too: one dialect has a second console there. */
 const CONSOLE_IN_PMSG = 1.5;
 /** And how unlikely that is where another geometry has no such zone. */
@@ -115,7 +113,7 @@ export class Evidence {
     const header = (offset: number) => readRange(storage, offset, RAM_HEADER_SIZE);
     const ends = new ParityEnds(storage);
     this.places = new Places(marks, {
-      sizeOf: (offset) => readRamHeader(header(offset), marks.endian).size,
+      headerAt: (offset) => readRamHeader(header(offset), marks.endian),
       isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
       isText: (offset) => header(offset).every(isPrinted),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),

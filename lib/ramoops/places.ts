@@ -2,7 +2,7 @@
 // geometry at boot: a zone without a header is nearly impossible, a header without a zone is a remain of another boot.
 
 import type { ParityRule } from './dialects.js';
-import { RAM_HEADER_SIZE } from './format.js';
+import { RAM_HEADER_SIZE, type RamHeader } from './format.js';
 import type { RamKind } from './geometry.js';
 import { loneHeaders } from './lone.js';
 import type { RamMarks } from './marks.js';
@@ -15,6 +15,8 @@ export const BLANK = 1.5;
 const GAP = 2.2;
 /** A zone whose header is damaged, but is one. */
 const DAMAGED = 0.3;
+/** A dump of which the header says what no kernel leaves, though its line stands where it should. */
+export const DAMAGED_LENGTHS = 1;
 /** A zone that says more bytes than it has room for. */
 export const OVERTOP = 4;
 /** A zone in whose data a header stands: that one was written later, so the zone is of an earlier boot. */
@@ -48,12 +50,14 @@ interface Mark {
   readonly live: boolean;
   /** Whether another header stands in its data. */
   readonly overwritten: boolean;
+  /** Whether it begins where it ends, as dumps do that have not come round. */
+  readonly isEven: boolean;
 }
 
 /** What is asked of the bytes at the place of a header. */
 export interface HeaderFacts {
-  /** The size that a header says. */
-  sizeOf(offset: number): number;
+  /** What a header says. */
+  headerAt(offset: number): RamHeader;
   /** Whether nothing was ever written there. */
   isBlank(offset: number): boolean;
   /** Whether text stands there: something was written over what a header may have been. */
@@ -96,15 +100,23 @@ export class Places {
   constructor(marks: RamMarks, facts: HeaderFacts) {
     const { plain, ftrace, damaged, damagedFtrace } = marks;
     const all = [...plain, ...ftrace.keys()].sort((a, b) => a - b);
-    const lone = loneHeaders(all, (offset) => facts.sizeOf(offset));
+    const lone = loneHeaders(all, (offset) => facts.headerAt(offset).size);
     const sound = all.filter((offset) => !lone.has(offset));
     const add = (offset: number, isFtrace: boolean, isDamaged: boolean) => {
-      const said = facts.sizeOf(offset);
+      const { start, size: said } = facts.headerAt(offset);
       const size = isDamaged ? 0 : said;
       const next = sound[upperBound(sound, offset)];
       const overwritten = next !== undefined && next < offset + RAM_HEADER_SIZE + size;
       const time = size > 0 && !isFtrace ? facts.dumpTime(offset) : undefined;
-      this.#marks.set(offset, { ftrace: isFtrace, damaged: isDamaged, size, live: said > 0, overwritten, time });
+      this.#marks.set(offset, {
+        ftrace: isFtrace,
+        damaged: isDamaged,
+        size,
+        live: said > 0,
+        overwritten,
+        time,
+        isEven: start === said,
+      });
     };
     for (const offset of damaged) add(offset, false, true);
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
@@ -165,8 +177,10 @@ export class Places {
     const mark = this.#at(kind, offset);
     if (!mark) return this.#absent(kind, offset);
     if (mark.damaged) return DAMAGED;
+    const isTooLong = mark.size > zoneSize - RAM_HEADER_SIZE;
+    if (isTooLong && kind === 'dmesg' && mark.time !== undefined && !mark.isEven) return DAMAGED_LENGTHS;
     const line = kind !== 'dmesg' && mark.time !== undefined ? FOREIGN_LINE : 0;
-    return line + (mark.size > zoneSize - RAM_HEADER_SIZE ? OVERTOP : 0) + (mark.overwritten ? OVERWRITTEN : 0);
+    return line + (isTooLong ? OVERTOP : 0) + (mark.overwritten ? OVERWRITTEN : 0);
   }
 
   /** A dump without a header had one: it was overwritten. */

@@ -44,6 +44,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   'the block of the end of a header': { folder: 'r3', act: (bytes) => bytes.fill(0xff, 0x1a000, 0x1b000) },
   'the block of the beginning of a header': { folder: 'r3', act: (bytes) => bytes.fill(0, 0x19000, 0x1a000) },
   'a bit of where a dump begins': { folder: 'n-r-reserve', act: (bytes) => (bytes[35498 + 4]! ^= 1) },
+  'a bit of how much a dump holds': { folder: 'n-r-reserve', act: (bytes) => (bytes[35498 + 9]! ^= 0x80) },
   "the console's header": { folder: 'r4-none', act: (bytes) => bytes.fill(0xff, 0x30000, 0x30008) },
 };
 
