@@ -76,6 +76,7 @@ export interface Fit {
    * Whether a pmsg zone holds a console's lines although there is a console, a boot log those or a dump, or the second
    * console something although the first one holds nothing, or a header is not the one that ECC makes of it: the sizes
    * may be those of another boot.
+   * Or so much speaks against its zones that another boot may have written into them.
    */
   readonly isStrange: boolean;
   /** Whether the first zone holds something, and its header has the parity that this geometry's kernel would have given it. */
@@ -169,6 +170,7 @@ export class Evidence {
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
+    if (misfit >= OVERWRITTEN) isStrange = true;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;

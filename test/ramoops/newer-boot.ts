@@ -2,7 +2,9 @@
 
 import t from 'tap';
 import { open } from '../../lib/core.js';
-import { detectRam } from '../../lib/ramoops/detect.js';
+import { Detection, detectRam } from '../../lib/ramoops/detect.js';
+import { layOutRam, NO_RAM_ZONES } from '../../lib/ramoops/geometry.js';
+import { findRamMarks } from '../../lib/ramoops/marks.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
 import { Region, ringOver } from '../builders/ramoops.js';
 import { dice } from '../builders/ramoops-dialects.js';
@@ -158,4 +160,16 @@ t.test('a ring whose parity stands in the image is not one that goes on behind i
     const { pmsgSize } = detected(Buffer.concat([region.bytes, new Uint8Array(more)])).sizes;
     t.equal(pmsgSize, 92 * K, `${more} bytes behind it`);
   }
+});
+
+t.test('zones over whose header something was written may be those of another boot', async (t) => {
+  const region = new Region(OLD);
+  const storage = new MemoryStorage(region.bytes, { path: 'region.img', writable: false });
+  const given = { memSize: 128 * K, recordSize: 16 * K, consoleSize: 8 * K, pmsgSize: 8 * K };
+  const geometry = layOutRam({ ...NO_RAM_ZONES, ...given }, 'region.img');
+  const isStrange = () => new Detection(storage, findRamMarks(storage)).evidence.fit(geometry).isStrange;
+  region.ring('console', lines(2000));
+  t.notOk(isStrange());
+  region.bytes.set(lines(100), region.zone('dmesg', 3).offset);
+  t.ok(isStrange());
 });
