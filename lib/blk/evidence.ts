@@ -3,7 +3,7 @@
 import type { Abi } from '../pstore/abi.js';
 import type { Storage } from '../storage/storage.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
-import type { ZoneSizes } from './geometry.js';
+import { ZONE_MULTIPLE, type ZoneSizes } from './geometry.js';
 import type { Mark } from './marks.js';
 
 /** What is known of an image whose sizes are looked for. */
@@ -32,5 +32,6 @@ export type RingMark = Pick<Mark, 'offset' | 'datalen' | 'start'>;
  */
 export function wrappedSize({ offset, datalen, start }: RingMark, limit: number): number | undefined {
   const size = datalen + BUFFER_HEADER_SIZE.pstore_blk;
-  return start > 0 && start < datalen && size <= limit - offset ? size : undefined;
+  const isSize = size % ZONE_MULTIPLE === 0 && size <= limit - offset;
+  return start > 0 && start < datalen && isSize ? size : undefined;
 }
