@@ -1,5 +1,7 @@
 // Frames of a stack trace and instruction pointers, as the architectures print them.
 
+import { rustName } from './rust-name.js';
+
 /** A function in a stack trace. */
 export interface Frame {
   /** As the kernel's symbol table has it, with what the compiler added. */
@@ -45,7 +47,7 @@ const ARM_FRAME = new RegExp(
 
 /** Names of the register that holds the address of the faulting instruction, on each architecture. */
 const POINTER =
-  /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
+  /^\s*(?:[RE]?IP(?: is at|:)? |[pP][cC] is at |[pP][cC] ?: ?|epc\s{0,4}: |NIP(?: |: ?)|ERA: |era\s{1,4}: |TPC: |IAOQ\[0\]: |--- interrupt: [\da-f]{1,4} at |Krnl PSW : |PSW: )/;
 
 /** Where nothing of a function has run yet, nothing was called: a call that does not return stands in front of it. */
 const AT_BEGINNING = /^0x0\//;
@@ -69,6 +71,7 @@ const SYSCALL = /^(?:__(?:x64|ia32|x32|arm64|s390x?|riscv|powerpc|loongarch|se|d
 /** A function's name that is equal over builds and architectures. */
 export function stableName(symbol: string): string {
   const plain = symbol.replace(/^\.+/, '').replace(COMPILER_SUFFIX, '');
+  if (plain.startsWith('_R')) return rustName(plain) ?? plain;
   return plain.replace(SYSCALL, '') || symbol;
 }
 
