@@ -46,7 +46,7 @@ interface Open {
   lastSeconds: number | undefined;
 }
 
-const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|[pP][cC] is at |pc ?: |epc\s{0,4}: |NIP[ :]|ERA: |Krnl PSW : )/;
+const POINTER = /^\s*(?:[RE]?IP(?: is at|:)|[pP][cC] is at |pc ?: |epc\s{0,4}: |NIP[ :]|ERA: |IAOQ\[0\]: |Krnl PSW : )/;
 const FRAME = /^\s.{0,64}\+0x[\da-f]+\/0x|^\s*\[<[\da-f]+>\]/;
 const PANIC = /Kernel panic - not syncing/;
 

@@ -127,7 +127,7 @@ const WAITING = new RegExp(
     '\\w*(?:sched(?:ule|_)|wait|completion|slowlock|slowpath|synchronize_|autoremove)\\w*|\\w+_lock(?:_(?!ed)\\w+)?|_*lock_\\w+|___?down\\w*',
     '_*rwsem_\\w+|_*rwbase\\w*|__switch_to\\w*|context_switch|finish_task_switch|ktime_get\\w*|delayacct_\\w+|wake_\\w+_function|_*cond_resched|_*usleep\\w*|msleep\\w*|freez\\w+_\\w+',
     '_*flush_(?:work|workqueue|delayed_work)\\w*|_*cancel_(?:work|delayed)\\w*|drain_workqueue|rcu_barrier\\w*|kthread_(?:stop|park)\\w*|kernfs_drain',
-    'congestion_\\w+|balance_dirty\\w*|do_read_cache_\\w+|blk_execute\\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter',
+    'congestion_\\w+|_*sleep_on_\\w+|balance_dirty\\w*|do_read_cache_\\w+|blk_execute\\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter',
   ].join('|')})$`,
 );
 

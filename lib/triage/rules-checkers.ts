@@ -1,5 +1,6 @@
 // Openings of the checkers of memory and behaviour: sanitizers, leaks, usage of objects.
 
+import { stableName } from './frame.js';
 import { named, type Rule, traced } from './rule.js';
 
 /** A function as `%pS` prints it, or as decode_stacktrace.sh writes it, with file and line. */
@@ -39,7 +40,7 @@ export const CHECKERS: readonly Rule[] = [
         title: 'KASAN: {what} in {raw}{rest}',
         needs: [/ in (?<raw>[\w.$]+)(?:\+0x| \()/],
         within: 1,
-        place: (_, { raw }) => raw,
+        place: (_, { raw }) => stableName(raw!),
       },
       { kind: 'kasan', title: 'KASAN: {what}' },
     ],
@@ -57,7 +58,9 @@ export const CHECKERS: readonly Rule[] = [
     opening: new RegExp(
       `BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in (?<first>${NAME})(?:\\+0x\\S+)? / (?<second>${NAME})(?:\\+0x|\\s|$)`,
     ),
-    forms: [{ kind: 'kcsan', title: 'KCSAN: {what} in {first} / {second}', place: (_, { first }) => first }],
+    forms: [
+      { kind: 'kcsan', title: 'KCSAN: {what} in {first} / {second}', place: (_, { first }) => stableName(first!) },
+    ],
   },
   {
     opening: new RegExp(`BUG: KCSAN: (?<what>[a-z][a-z: -]*?) in ${FUNCTION}`),
@@ -82,7 +85,8 @@ export const CHECKERS: readonly Rule[] = [
   },
   {
     partOf: ['kasan', 'bug'],
-    opening: /BUG (?!UNIX|TCP|UDP|RAW|PING|SCTP)[\w-]{1,64} \([^)]{1,64}\): (?!kasan: )(?<text>.{1,120})/,
+    // A cache is named by what it holds, and may name a group of tasks: `dentry(123:name)`.
+    opening: /BUG [^\s(]{1,64}(?:\([^)]{1,64}\))? \([^)]{1,64}\): (?!kasan: )(?<text>.{1,120})/,
     forms: [{ kind: 'bug', title: 'BUG: {text}' }],
   },
   {
@@ -92,7 +96,7 @@ export const CHECKERS: readonly Rule[] = [
         kind: 'bug',
         title: 'BUG: Bad page state in {f}',
         place: traced,
-        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|free_pcp\w*|free_hot_cold_\w+|free_pcppages_\w+|free_compound_page|put_compound_page|free_frozen_\w+|__free_\w+|free_tail_\w+|folio_put\w*|free_pages_\w+|rmqueue\w*|get_page\w*|bpf_prog_test_run\w*)$/,
+        dull: /^(?:bad_page\w*|free_page_\w+|free_unref\w*|free_pages?\w*|check_\w+|prep_\w+|__put_\w+|put_page\w*|free_pcp\w*|free_hot_cold_\w+|free_pcppages_\w+|free_compound_page|put_compound_page|free_frozen_\w+|__free_\w+|free_tail_\w+|folio_put\w*|free_pages_\w+|rmqueue\w*|__?unfreeze_partials|put_cpu_partial|discard_slab|qlist_free_all|get_page\w*|bpf_prog_test_run\w*)$/,
       },
     ],
   },

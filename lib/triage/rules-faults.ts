@@ -26,7 +26,7 @@ const watched = either(stalled, interrupted);
 const CONSEQUENCES: readonly (readonly [Kind, string, Place?])[] = [
   ['hung-task', 'hung_task: .*'],
   ['soft-lockup', 'softlockup: .*', watched],
-  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP', watched],
+  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP.*', watched],
   ['rcu-stall', 'RCU Stall.*', watched],
   ['kasan', 'KASAN: .*|kasan[.:].*'],
   ['ubsan', 'UBSAN: .*'],
@@ -157,6 +157,11 @@ export const FAULTS: readonly Rule[] = [
   },
   {
     opening: /(?:CPU \d+ )?Unable to handle kernel [a-z]|BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+    forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
+  },
+  {
+    // parisc tells the kind of fault after the trace.
+    opening: /(?:Kernel Fault|Page fault: no context|Bad Address \(null pointer deref\?\)): Code=\d{1,3} /,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
@@ -314,7 +319,8 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'bug', title: 'kernel BUG in {f}', place: pointed }],
   },
   {
-    opening: /Internal error: /,
+    // Programs print these words, too, but not what the processor told.
+    opening: /Internal error: (?=Oops|.{0,80}: [\da-f]{1,16}(?: \[|$))/,
     partOf: [],
     forms: [{ kind: 'oops', title: 'Internal error in {f}', place: pointed }],
   },

@@ -70,7 +70,7 @@ export const LOCKS: readonly Rule[] = [
       {
         kind: 'lockdep',
         title: '{word}: suspicious RCU usage in {f}',
-        needs: [/^\S{1,200}\.\w:\d{1,6} .{0,120}(?:usage|critical section|traversed|without|non-reader)/],
+        needs: [/^\S{1,200}\.\w{1,2}:\d{1,6} \S/],
         within: 20,
         place: traced,
       },
@@ -162,7 +162,7 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening:
-      /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited )?stalls?/,
+      /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited |CPU \d{1,5} )?stalls?/,
     forms: [
       {
         kind: 'rcu-stall',

@@ -1,6 +1,7 @@
 // The title of a report: the rule that its opening line meets, and what the rule makes of it.
 
 import { printableLine } from '../printable.js';
+import { stableName } from './frame.js';
 import type { LogLine } from './line.js';
 import type { Report } from './report.js';
 import { CORRUPTED, type Form, type Groups, type Kind, type Rule } from './rule.js';
@@ -68,7 +69,7 @@ const HINT =
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =
-  /INFO: lockdep is turned off|INFO: Stall ended|INFO: NMI handler|INFO: recovery required|BUG UNIX|_BUG_ON|DEBUG:|WARNING: see |BUG: K[A-Z]+SAN: .{1,300}\[inline\]$|note: .{0,64} exited with/;
+  /INFO: lockdep is turned off|INFO: Stall ended|INFO: NMI handler|INFO: recovery required|BUG UNIX \d|_BUG_ON|DEBUG:|WARNING: see |(?:BUG: K[A-Z]+SAN|WARNING): .{1,300}\[inline\]$|note: .{0,64} exited with/;
 
 export interface Opened {
   readonly rule: Rule;
@@ -112,10 +113,13 @@ function needsOf(report: Report, form: Form): Groups | undefined {
   return groups;
 }
 
+/** The groups of the patterns that match functions. */
+const FUNCTIONS: ReadonlySet<string> = new Set(['f', 'raw', 'first', 'second']);
+
 function fill(template: string, groups: Groups): string {
   const title = template.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = groups[name] ?? '';
-    return name === 'f' ? value : withoutNumbers(value);
+    return FUNCTIONS.has(name) ? stableName(value) : withoutNumbers(value);
   });
   return cut(printableLine(title.trim().replace(/ ?\.{3}$/, '')));
 }

@@ -2,6 +2,7 @@
 
 import { CHECKERS } from './checkers.js';
 import { type Case, FAULTS } from './faults.js';
+import { FORMS } from './forms.js';
 import { KASAN } from './kasan.js';
 import { LOCKS } from './locks.js';
 import { RARE } from './others.js';
@@ -21,6 +22,7 @@ export const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
   stalls: STALLS,
   warnings: WARNINGS,
   rare: RARE,
+  forms: FORMS,
   vendors: VENDORS,
 };
 

@@ -281,6 +281,7 @@ export const NONE: readonly string[] = [
   'oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,task=poller,pid=30,uid=0',
   'Out of memory: Killed process 30 (poller) total-vm:1234kB, anon-rss:123kB',
   'Unable to open rtc device (rtc0)',
+  'Internal error: no such board',
   'BUG UNIX 1024 sockets',
   'reboot: Restarting system',
   'kauditd_printk_skb: 12 callbacks suppressed',
