@@ -121,20 +121,19 @@ export const either =
     return undefined;
   };
 
-/** Functions that schedule or wait for something, by the words in their names. */
+/** Functions that schedule or wait for something, by the words in their names; and the rest of those that only wait. */
 const WAITING = new RegExp(
-  `^(?:${[
-    '\\w*(?:sched(?:ule|_)|wait|completion|slowlock|slowpath|synchronize_|autoremove)\\w*|\\w+_lock(?:_(?!ed)\\w+)?|_*lock_\\w+|___?down\\w*',
-    '_*rwsem_\\w+|_*rwbase\\w*|__switch_to\\w*|context_switch|finish_task_switch|ktime_get\\w*|delayacct_\\w+|wake_\\w+_function|_*cond_resched|_*usleep\\w*|msleep\\w*|freez\\w+_\\w+',
-    '_*flush_(?:work|workqueue|delayed_work)\\w*|_*cancel_(?:work|delayed)\\w*|drain_workqueue|rcu_barrier\\w*|kthread_(?:stop|park)\\w*|kernfs_drain',
-    'congestion_\\w+|_*sleep_on_\\w+|balance_dirty\\w*|do_read_cache_\\w+|blk_execute\\w*|blk_mq_get_tag|__bio_queue_enter|blk_queue_enter',
-  ].join('|')})$`,
+  [
+    'sched|_lock|_slowlock|slowpath|down|rwsem|rwbase|wait|completion|synchronize|rcu_barrier|kthread|sleep(?:_range|_on|$)',
+    'context_switch|__switch_to|finish_task_switch|flush_work|flush_delayed|cancel_(?:work|delayed)|drain_workqueue',
+    '^(?:ktime_get|delayacct|wake_\\w+_function|autoremove|balance_dirty|do_read_cache)',
+  ].join('|'),
 );
 
 /** Where everybody waits who waits for the same: the victim that is seen says less than what it waits for. */
 const GATHERING: readonly (readonly [RegExp, string])[] = [
-  [/^rtnl_lock/, 'rtnl_lock'],
-  [/^synchronize_(?:s?rcu|net|sched)/, 'synchronize_rcu'],
+  [/rtnl_lock/, 'rtnl_lock'],
+  [/synchronize_(?:s?rcu|net|sched)/, 'synchronize_rcu'],
 ];
 
 /** A hung task's function: what all wait for, or else the first that neither schedules nor waits. */
@@ -160,7 +159,8 @@ const DOORS = new RegExp(
     '_*sock_(?:send|recv)msg\\w*|_*sys_[gs]etsockopt|do_sock_[gs]etsockopt|sock_common_[gs]etsockopt|SyS_[gs]etsockopt',
     '(?:__)?(?:new_sync_|do_iter_|do_loop_)?(?:vfs_)?(?:read|write)v?|call_(?:read|write)_iter|do_iter_\\w+|__vfs_(?:read|write)',
     'call_timer_fn|process_one_work|process_scheduled_works|tasklet_action\\w*|__netif_receive_skb\\w*|netif_receive_skb\\w*|blk_mq_run_work_fn',
-    'rtnetlink_rcv_msg|nfnetlink_rcv_msg|task_work_run|kthread',
+    '\\w*hrtimer_run_\\w+|__run_hrtimer|(?:__)?run_timers|expire_timers|run_timer_softirq|_*do_softirq|handle_softirqs|run_ksoftirqd|smpboot_thread_fn',
+    'rtnetlink_rcv_msg|nfnetlink_rcv_msg|task_work_run|kthread|ret_from_fork\\w*|start_secondary|cpu_startup_entry',
     'do_syscall_\\w+|x64_sys_call|ia32_sys_call|_*do_fast_syscall_\\w+|entry_\\w+|invoke_syscall|el0_svc\\w*|do_el0_svc|syscall_call|ret_fast_syscall|system_call\\w*|sysenter_\\w+',
   ].join('|')})$`,
 );
@@ -171,20 +171,29 @@ const INTERRUPT =
 
 /** What a watchdog itself does. */
 const WATCHING =
-  /^(?:nmi_\w+|rcu_\w*(?:dump|stall|check|sched_clock|pending)\w*|_*sched_show_task|dump_cpu_task|print_\w*stall\w*|check_cpu_stall|watchdog\w*|arch_trigger_\w+|update_process_times|tick_\w+|_*h?r?timer_\w+|hrtimer_interrupt|local_apic_timer_\w+|smp_\w*apic_timer_\w+|show_\w+)$/;
+  /^(?:nmi_\w+|rcu_\w*(?:dump|stall|check|sched_clock|pending)\w*|_*sched_show_task|dump_cpu_task|print_\w*stall\w*|check_cpu_stall|watchdog\w*|arch_trigger_\w+|update_process_times|tick_\w+|_*hrtimer_\w+|hrtimer_interrupt|local_apic_timer_\w+|smp_\w*apic_timer_\w+|show_\w+)$/;
 
 /** A stall's function: the one in front of the first door that all work comes through. */
-export const stalled: Place = (report) => {
+export const stalled: Place = (report) => inFrontOfDoor(report, beforeInterrupt);
+
+/** The same, of the task that the timer's interrupt came into: what else the interrupt did came only then. */
+export const preempted: Place = (report) =>
+  inFrontOfDoor(report, (names) => {
+    const from = names.findIndex((name) => /apic_timer_interrupt$/.test(name));
+    return from < 0 ? [] : names.slice(from + 1);
+  });
+
+function inFrontOfDoor(report: Report, part: (names: readonly string[]) => readonly string[]): string | undefined {
   for (const { frames, live } of report.sections) {
     if (!live) continue;
-    const names = beforeInterrupt(frames.filter(({ reliable }) => reliable).map(({ name }) => name));
+    const names = part(frames.filter(({ reliable }) => reliable).map(({ name }) => name));
     if (names.some((name) => /^smp_call_function(?:_single|_many|_any|_many_cond)?$/.test(name)))
       return 'smp_call_function';
     const at = names.findIndex((name, i) => DOORS.test(name) && i > 0 && isWork(names[i - 1]!));
     if (at > 0) return names[at - 1];
   }
   return undefined;
-};
+}
 
 /** What ran when the watchdog's interrupt came. */
 export const interrupted: Place = (report, _, form) => {

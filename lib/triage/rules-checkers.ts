@@ -12,7 +12,7 @@ const TRANSFERS = String.raw`usb_(?:submit_urb|start_wait_urb|bulk_msg|interrupt
 
 /** What allocates on behalf of a caller: a leak is the caller's. */
 const ALLOCATORS =
-  /^(?:create_object|radix_tree_\w+|_*(?:netdev_|napi_|dev_|nlmsg_|pskb_|skb_)?alloc_skb\w*|__netdev_alloc_\w+|skb_(?:clone|copy\w*)|sk_prot_alloc|sk_alloc|sk_clone\w*|sock_(?:w|k|r)?malloc\w*|_*alloc_netdev\w*|alloc_netdev_mqs|alloc_etherdev\w*|device_\w*create\w*groups\w*|htab_map_alloc|\w*map_alloc\w*|bpf_map_\w*alloc|\w*_alloc_inode|alloc_inode\w*|new_inode\w*|iget_locked|_*d_alloc\w*|alloc_file\w*|alloc_empty_file|seq_(?:open|create|buf)\w*|kstrto\w+|prepare_creds|_*get_empty_filp|kobject_(?:create|set_name)\w*|dev_set_name|_*usb_alloc\w+|crypto_(?:alloc|create)_\w+|_*ksize|kzfree|percpu_\w*init|pcpu_\w+|_*blk_mq_alloc\w*|bio_alloc\w*|allocate_\w+|_*vm_area_(?:alloc|dup)|mm_alloc|_*copy_creds|seq_open\w*)$/;
+  /^(?:create_object|radix_tree_\w+|_*(?:netdev_|napi_|dev_|nlmsg_|pskb_|skb_)?alloc_skb\w*|__netdev_alloc_\w+|sk_prot_alloc|sk_alloc|sk_clone\w*|sock_(?:w|k|r)?malloc\w*|_*alloc_netdev\w*|alloc_netdev_mqs|alloc_etherdev\w*|device_\w*create\w*groups\w*|htab_map_alloc|\w*map_alloc\w*|bpf_map_\w*alloc|\w*_alloc_inode|alloc_inode\w*|_*d_alloc\w*|alloc_file\w*|alloc_empty_file|seq_(?:open|create|buf)\w*|kstrto\w+|_*get_empty_filp|dev_set_name|_*usb_alloc\w+|crypto_(?:alloc|create)_\w+|_*ksize|kzfree|percpu_\w*init|pcpu_\w+|_*blk_mq_alloc\w*|bio_alloc\w*|allocate_\w+|_*vm_area_(?:alloc|dup)|mm_alloc|seq_open\w*)$/;
 
 /** What copies to user space on behalf of a caller. */
 const COPYING = new RegExp(

@@ -7,6 +7,7 @@ import {
   named,
   type Place,
   pointed,
+  preempted,
   type Rule,
   running,
   stalled,
@@ -167,7 +168,7 @@ export const LOCKS: readonly Rule[] = [
       {
         kind: 'rcu-stall',
         title: 'INFO: rcu detected stall in {f}',
-        place: either(stalled, interrupted, pointed, running),
+        place: either(preempted, stalled, interrupted, pointed, running),
       },
     ],
   },
@@ -177,7 +178,7 @@ export const LOCKS: readonly Rule[] = [
       {
         kind: 'rcu-stall',
         title: 'INFO: rcu detected stall in {f}',
-        place: either(stalled, interrupted, pointed, running),
+        place: either(preempted, stalled, interrupted, pointed, running),
       },
     ],
   },

@@ -43,7 +43,7 @@ const TELLING =
 
 /** Functions of subsystems whose names begin like those of primitives and services. */
 const ALIKE =
-  'bitmap_ip_add bitmap_ipmac_test bitmap_port_gc list_set_uadd list_del_event list_lru_add strset_parse_request memcpy_extent_buffer clear_state_bit set_extent_bit find_inode_bit btrfs_read_locked_inode extent_write_locked_range __kvm_gpc_refresh __kvm_set_msr page_to_skb swap_writepage_bdev_sync swap_cluster_readahead mas_store_prealloc percpu_ref_kill_and_confirm timerqueue_add kvm_wait fence_add_callback ftrace_dump_one trace_array_put rcu_note_context_switch kernfs_link_sibling debugfs_remove cdev_get remove_proc_entry driver_unregister handle_sysrq <binder::node::Node>::release';
+  'bitmap_ip_add bitmap_ipmac_test bitmap_port_gc list_set_uadd list_del_event list_lru_add strset_parse_request memcpy_extent_buffer clear_state_bit set_extent_bit find_inode_bit btrfs_read_locked_inode extent_write_locked_range __kvm_gpc_refresh __kvm_set_msr page_to_skb swap_writepage_bdev_sync swap_cluster_readahead mas_store_prealloc percpu_ref_kill_and_confirm timerqueue_add kvm_wait fence_add_callback ftrace_dump_one trace_array_put rcu_note_context_switch kernfs_link_sibling debugfs_remove cdev_get remove_proc_entry driver_unregister handle_sysrq kobject_set_name_vargs <binder::node::Node>::release';
 
 t.test('functions that tell nothing', async (t) => {
   for (const name of DULL.join(' ').split(' ')) t.ok(isDull(name), name);

@@ -48,6 +48,18 @@ export const FORMS: readonly Case[] = [
       ]),
     ],
   ],
+  ...['prepare_creds', 'new_inode_pseudo', 'kobject_set_name_vargs'].map(
+    (name): Case => [
+      `memory leak in ${name}`,
+      [
+        'BUG: memory leak',
+        'unreferenced object 0xffff888109a2f800 (size 1024):',
+        '  comm "poller", pid 30, jiffies 4294943184',
+        '  backtrace (crc 1234abcd):',
+        ...at(['kmem_cache_alloc_noprof', name, 'board_read', ...CALLERS]).map((line) => `   ${line}`),
+      ],
+    ],
+  ),
   [
     'KCSAN: data-race in board_read / board_write',
     ['='.repeat(66), 'BUG: KCSAN: data-race in board_read.isra.0 / board_write.constprop.0', ''],

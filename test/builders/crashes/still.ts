@@ -44,7 +44,66 @@ const stall = (first: string, frames: readonly string[]): string[] => [
   ' </TASK>',
 ];
 
+/** Functions that one waits in, which are the task's own: only what they call is for everybody. */
+const WAITED: readonly (readonly [string, readonly string[]])[] = [
+  ['blk_mq_get_tag', ['io_schedule', 'blk_mq_get_tag', '__blk_mq_alloc_requests', 'board_read']],
+  ['blk_queue_enter', ['blk_queue_enter', 'submit_bio_noacct', 'board_read']],
+  ['lock_mount', ['rwsem_down_write_slowpath', '__down_write_common', 'down_write', 'lock_mount', 'path_mount']],
+  ['freeze_super', ['percpu_down_write', 'freeze_super', 'bdev_freeze']],
+  ['blk_execute_rq', ['io_schedule_timeout', 'wait_for_completion_io_timeout', 'blk_execute_rq', 'board_read']],
+  ['board_read', ['usleep_range_state', 'board_read', 'board_poll']],
+  ['synchronize_rcu', ['wait_for_completion_state', '__wait_rcu_gp', 'synchronize_rcu_normal', 'board_read']],
+];
+
 export const STILL: readonly Case[] = [
+  ...WAITED.map(([name, frames]): Case => [`INFO: task hung in ${name}`, hung(frames)]),
+  [
+    'INFO: rcu detected stall in board_timer',
+    // The timers that run outside of interrupts.
+    stall('rcu: INFO: rcu_preempt self-detected stall on CPU', [
+      'board_read',
+      'board_timer',
+      '__hrtimer_run_queues',
+      'hrtimer_run_softirq',
+      'handle_softirqs',
+      'run_ksoftirqd',
+      'smpboot_thread_fn',
+      'kthread',
+    ]),
+  ],
+  [
+    'INFO: rcu detected stall in board_loop',
+    stall('rcu: INFO: rcu_preempt self-detected stall on CPU', [
+      'board_read',
+      'board_loop',
+      'kthread',
+      'ret_from_fork',
+    ]),
+  ],
+  [
+    'INFO: rcu detected stall in board_ioctl',
+    // Another CPU is shown in the middle of an interrupt: what it interrupted keeps the CPU.
+    [
+      'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:',
+      'rcu: \t0-...!: (1 GPs behind) idle=a3e/1/0x4000000000000002 softirq=12345/12346 fqs=0 ',
+      '\t(detected by 1, t=10586 jiffies, g=559657, q=0)',
+      'Sending NMI from CPU 1 to CPUs 0:',
+      'NMI backtrace for cpu 0',
+      log.cpu(),
+      'RIP: 0010:board_print+0x2c/0x1a0',
+      'RSP: 0018:ffffc9000124dab0 EFLAGS: 00010246',
+      'Call Trace:',
+      ' <IRQ>',
+      ...['board_warn', 'board_announce', 'call_timer_fn', 'run_timer_softirq', '__do_softirq', 'irq_exit'].map(
+        (f) => ` ${f}+0x2c/0x1a0`,
+      ),
+      ' smp_apic_timer_interrupt+0x2c/0x1a0',
+      ' apic_timer_interrupt+0xf/0x20',
+      ' </IRQ>',
+      'RIP: 0010:board_read+0x2c/0x1a0',
+      ...['board_ioctl', 'do_vfs_ioctl', 'ksys_ioctl', 'do_syscall_64'].map((f) => ` ${f}+0x2c/0x1a0`),
+    ],
+  ],
   [
     'INFO: task hung in board_sync',
     // Old kernels without frame pointers doubt every frame; pointers to functions lie between them.
