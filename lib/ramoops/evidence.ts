@@ -237,7 +237,10 @@ export class Evidence {
     const rewritten = this.marks.plain.has(offset) && header.ecc.corrected >= FEW_REPAIRED ? REWRITTEN : 0;
     if (header.size === 0) {
       const isOld = type === 'dmesg' && headerLost > 0;
-      const misfit = overwritten + rewritten + (isOld ? 0 : headerLost);
+      // A kernel renews the header's parity of each ring at boot: where it stands at another end, the ring ends there.
+      const isElsewhere = (cut || headerLost > 0) && this.#endsElsewhere(zone.zone);
+      const lost = isElsewhere ? FOREIGN_PARITY : headerLost;
+      const misfit = overwritten + rewritten + (isOld ? 0 : lost);
       return { misfit, unlikely, isOldEmpty: isOld, isSigned, isRewritten: rewritten > 0 };
     }
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
@@ -288,9 +291,9 @@ export class Evidence {
     return verdict;
   }
 
-  /** Whether the parity of a cut zone's header stands at another end, which is in the image. */
-  #endsElsewhere({ offset, ecc }: RamZone): number {
-    return ecc > 0 && this.places.sizesByParity(offset, 'data-and-parity').length > 0 ? 1 : 0;
+  /** Whether the parity of a zone's header stands at another end, which is in the image. */
+  #endsElsewhere({ offset, ecc }: RamZone): boolean {
+    return ecc > 0 && this.places.sizesByParity(offset, 'data-and-parity').length > 0;
   }
 
   /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */
