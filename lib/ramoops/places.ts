@@ -87,6 +87,8 @@ export class Places {
   /** All places, ascending. */
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
+  /** Those that hold something. */
+  readonly #live: readonly number[];
   /** How many headers but those of ftrace tell of something that is no dump. */
   readonly ringCount: number;
   readonly #facts: HeaderFacts;
@@ -122,6 +124,7 @@ export class Places {
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
     for (const offset of sound) add(offset, ftrace.has(offset), false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
+    this.#live = this.offsets.filter((offset) => this.#marks.get(offset)!.live);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.ringCount = [...this.#marks.values()].filter(
       (mark) => mark.live && !mark.ftrace && mark.time === undefined,
@@ -263,8 +266,12 @@ export class Places {
 
   /** Distances from a place to the next headers. */
   after(offset: number, most: number): number[] {
-    const first = upperBound(this.offsets, offset);
-    return this.offsets.slice(first, first + most).map((other) => other - offset);
+    return distancesAfter(this.offsets, offset, most);
+  }
+
+  /** The same to those that hold something. */
+  liveAfter(offset: number, most: number): number[] {
+    return distancesAfter(this.#live, offset, most);
   }
 
   /** The commonest distances between neighbours. */
@@ -299,6 +306,11 @@ function gapsIn(offsets: readonly number[]): number[] {
     if (d - c === b - a && c - b === 2 * (b - a)) gaps.push((b + c) / 2);
   }
   return gaps;
+}
+
+function distancesAfter(ascending: readonly number[], offset: number, most: number): number[] {
+  const first = upperBound(ascending, offset);
+  return ascending.slice(first, first + most).map((other) => other - offset);
 }
 
 /** Index of the first element above a value. */

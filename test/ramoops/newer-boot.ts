@@ -181,3 +181,8 @@ t.test('an empty ring ends where the parity of its header does', async (t) => {
   const { pmsgSize, memSize } = detected(Buffer.concat([region.bytes, new Uint8Array(600 * K)])).sizes;
   t.same([pmsgSize, memSize], [80 * K, 240 * K]);
 });
+
+t.test('a ring of any size over many older zones ends at the next header that holds something', async (t) => {
+  const expected = { recordSize: 48 * K, consoleSize: 96 * K, pmsgSize: 64 * K, dialect: { name: 'rockchip' } };
+  t.match(detected(reused([6, 0, 0], [48, 96, 64])).sizes, expected);
+});
