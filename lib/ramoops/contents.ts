@@ -57,15 +57,20 @@ export function contentOf(storage: Storage, type: RamKind, from: number, header:
  */
 function hasDumpInside(storage: Storage, from: number, { start, size }: RamHeader): boolean {
   if (start >= size) return false;
-  const ring = readRange(storage, from, size);
-  // A line may stand on both sides of the ring's end.
-  const bytes = new Uint8Array(ring.length + LINE_ROOM);
-  bytes.set(ring);
-  bytes.set(ring.subarray(0, LINE_ROOM), ring.length);
-  for (let at = findBytes(bytes, LINE_BEGIN, 0); at >= 0; at = findBytes(bytes, LINE_BEGIN, at + 1)) {
-    if (LINE.test(String.fromCharCode(...bytes.subarray(at, at + LINE_ROOM)))) return true;
+  const stored = readRange(storage, from, size);
+  const ring = new Uint8Array(stored.length);
+  ring.set(stored.subarray(start));
+  ring.set(stored.subarray(0, start), Math.max(0, stored.length - start));
+  return lastDumpLine(ring) >= 0;
+}
+
+/** Where the last line of a dump stands in the bytes of a ring from the oldest on, or -1. */
+export function lastDumpLine(ring: Uint8Array): number {
+  let last = -1;
+  for (let at = findBytes(ring, LINE_BEGIN, 0); at >= 0; at = findBytes(ring, LINE_BEGIN, at + 1)) {
+    if (LINE.test(String.fromCharCode(...ring.subarray(at, at + LINE_ROOM)))) last = at;
   }
-  return false;
+  return last;
 }
 
 /** Whether a zone holds a dump: one that was erased, or that was appended to what is left of an older one, is one, too. */

@@ -1,8 +1,9 @@
 // Dump zones of kernels before 5.5, which append a dump to what the zone still holds. Once such a zone has come round, the
 // oldest bytes are the end of an older dump.
 
+import { deflateSync } from 'node:zlib';
 import t from 'tap';
-import { open } from '../../lib/core.js';
+import { open } from '../../lib/index.js';
 import { Region, type RegionSizes } from '../builders/ramoops.js';
 import { readAll } from '../builders/store.js';
 
@@ -23,7 +24,7 @@ const dump = (seconds: number, length: number) => `====${seconds}.123-D\nOops#1 
 /** Writes dumps one after the other into a zone, as into a ring. */
 function append(region: Region, id: number, dumps: readonly string[]): void {
   const { offset, area } = region.zone('dmesg', id);
-  const stream = ascii(dumps.join(''));
+  const stream = Buffer.from(dumps.join(''), 'latin1');
   stream.forEach((byte, at) => {
     region.bytes[offset + 12 + (at % area)] = byte;
   });
@@ -70,4 +71,19 @@ t.test('where all dumps are appended ones, the region is found in a larger file'
   const file = new Uint8Array(1 << 20);
   file.set(built.bytes, 0x30000);
   t.same(names(file), ['console-ramoops-0', 'pmsg-ramoops-0']);
+});
+
+t.test('salvage shows the newest dump of such a zone, and why a kernel does not', async (t) => {
+  const built = region();
+  const newest = `Oops#2 Part1\n${log(12 * K)}`;
+  append(built, 0, [dump(1500000000, 10 * K), dump(1500000100, 10 * K)]);
+  // A compressed one follows bytes that do not decompress.
+  const stream = deflateSync(newest, { windowBits: 12 });
+  append(built, 1, [dump(1500000000, 15 * K), '====1500000200.5-C\n', stream.toString('latin1')]);
+  const store = open(built.bytes, { backend: 'ramoops', keys: { salvage: 'yes' } });
+  const shown = new Map([...store].map((record) => [record.name, record]));
+  t.ok(new TextDecoder().decode(store.read('dmesg-ramoops-0.salvaged')).endsWith(dump(1500000100, 10 * K)));
+  t.equal(new TextDecoder().decode(store.read('dmesg-ramoops-1.salvaged')), newest);
+  t.equal(shown.get('dmesg-ramoops-1.salvaged')?.mtimeNs, 1_500_000_200_000_005_000n);
+  t.match(store.warnings[0]?.message, /a dump was appended to an older one/);
 });
