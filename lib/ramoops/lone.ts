@@ -1,7 +1,7 @@
 // Signatures that stand in a text by accident, or because somebody wrote of them: no zone of any geometry begins there.
 
+import { upperBound } from './ascending.js';
 import { RAM_HEADER_SIZE } from './format.js';
-import { upperBound } from './places.js';
 
 /** Zones begin at multiples of this, but for those that share what the other kinds leave, and those after them. */
 const SECTOR = 512;

@@ -1,6 +1,7 @@
 // The places of headers in a region, and how much each speaks against a geometry. A kernel signs every zone of its
 // geometry at boot: a zone without a header is nearly impossible, a header without a zone is a remain of another boot.
 
+import { distancesAfter, upperBound } from './ascending.js';
 import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE, type RamHeader } from './format.js';
 import type { RamKind } from './geometry.js';
@@ -306,20 +307,4 @@ function gapsIn(offsets: readonly number[]): number[] {
     if (d - c === b - a && c - b === 2 * (b - a)) gaps.push((b + c) / 2);
   }
   return gaps;
-}
-
-function distancesAfter(ascending: readonly number[], offset: number, most: number): number[] {
-  const first = upperBound(ascending, offset);
-  return ascending.slice(first, first + most).map((other) => other - offset);
-}
-
-/** Index of the first element above a value. */
-export function upperBound(ascending: readonly number[], value: number): number {
-  let [low, high] = [0, ascending.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
