@@ -13,6 +13,7 @@ import { Reason, reasonName } from '../pstore/record-type.js';
 import { isBrokenPlace } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import type { Warnings } from '../warnings.js';
+import { lastDumpLine } from './contents.js';
 import { type EccCounts, NO_ERRORS, total } from './ecc-counts.js';
 import { erasedInZone } from './erased.js';
 import { mayFollowDumpLine, readDumpLine, readPlainLine, writeDumpLine } from './format.js';
@@ -57,6 +58,7 @@ interface Looked {
 /** Bytes in which the first line of a dump, and the line of the front-end after it, are looked for. */
 const BEGINNING = 4096;
 const DAMAGED_LINE = 'the line ====SECONDS.MICROSECONDS in front of the record is damaged';
+const APPENDED = 'a dump was appended to an older one, of which the line ====SECONDS.MICROSECONDS was overwritten';
 const NOTHING_FOLLOWS = 'nothing follows the line ====SECONDS.MICROSECONDS-C';
 
 export class RamPlaces implements Places {
@@ -200,8 +202,9 @@ export class RamPlaces implements Places {
     const beginning = whole?.bytes ?? zone.beginning(header, BEGINNING);
     const told = zone.zone.layout.frame === 'none' ? readPlainLine(beginning) : readDumpLine(beginning);
     if (!told) {
-      this.#warn.addPassedOver('header-damaged', zone.zone, `is not shown: ${DAMAGED_LINE}`);
-      return { hidden: `${DAMAGED_LINE}: a kernel does not show it and empties it`, line };
+      const why = whole && lastDumpLine(whole.bytes) >= 0 ? APPENDED : DAMAGED_LINE;
+      this.#warn.addPassedOver('header-damaged', zone.zone, `is not shown: ${why}`);
+      return { hidden: `${why}: a kernel does not show it and empties it`, line };
     }
     if (told.compressed && told.length >= header.size) {
       this.#warn.add('record-short', zone.zone, `is skipped: ${NOTHING_FOLLOWS}; a kernel would end its listing here`);

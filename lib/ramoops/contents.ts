@@ -1,10 +1,12 @@
 // What stands in the data of a zone, and how much of it speaks against the zone's kind.
 
+import { findBytes } from '#platform';
 import { firstOther } from '../bytes.js';
+import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { type RamHeader, readDumpLine } from './format.js';
-import type { RamKind } from './geometry.js';
-import { FOREIGN_LINE } from './places.js';
+import { RAM_HEADER_SIZE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
+import type { RamKind, RamZone } from './geometry.js';
+import { FOREIGN_LINE, WITHOUT_LINE } from './places.js';
 
 /** A ring that says to hold something, of which there is nothing but zeros. */
 const ONLY_ZEROS = 3;
@@ -30,6 +32,63 @@ export function isPrinted(byte: number): boolean {
   return (byte >= 0x20 && byte < 0x7f) || (byte >= 9 && byte <= 13);
 }
 
+/** The beginning of a dump's line, and more bytes than any has. */
+const LINE_BEGIN = new Uint8Array(4).fill(0x3d);
+const LINE_ROOM = 64;
+const LINE = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/;
+
+/** What a zone holds that says to hold something, by its bytes as they are stored. @param from where its data begin */
+export function contentOf(storage: Storage, type: RamKind, from: number, header: RamHeader): Content {
+  if (type === 'dmesg') {
+    // A dump begins with its zone: where the header says otherwise, that was damaged, or another dump was appended.
+    const verdict = dumpVerdict(oldest(storage, from, { ...header, start: 0 }));
+    return verdict ?? { misfit: hasDumpInside(storage, from, header) ? 0 : WITHOUT_LINE, unlikely: 0 };
+  }
+  const verdict = ringVerdict(type, oldest(storage, from, header), header.start < header.size);
+  const holdsDump = verdict.misfit < FOREIGN_LINE && hasDumpInside(storage, from, header);
+  return holdsDump ? { ...verdict, misfit: FOREIGN_LINE } : verdict;
+}
+
+/**
+ * Whether the line of a dump stands anywhere in a ring that has come round. Kernels before 5.5 append a dump to what its
+ * zone still holds: once the zone has come round, its oldest bytes are the end of an older dump, which has lost its line,
+ * and no kernel shows it. No ring of another kind has such lines.
+ * @param from where its data begin
+ */
+function hasDumpInside(storage: Storage, from: number, { start, size }: RamHeader): boolean {
+  if (start >= size) return false;
+  const stored = readRange(storage, from, size);
+  const ring = new Uint8Array(stored.length);
+  ring.set(stored.subarray(start));
+  ring.set(stored.subarray(0, start), Math.max(0, stored.length - start));
+  return lastDumpLine(ring) >= 0;
+}
+
+/** Where the last line of a dump stands in the bytes of a ring from the oldest on, or -1. */
+export function lastDumpLine(ring: Uint8Array): number {
+  let last = -1;
+  for (let at = findBytes(ring, LINE_BEGIN, 0); at >= 0; at = findBytes(ring, LINE_BEGIN, at + 1)) {
+    if (LINE.test(String.fromCharCode(...ring.subarray(at, at + LINE_ROOM)))) last = at;
+  }
+  return last;
+}
+
+/** Whether a zone holds a dump: one that was erased, or that was appended to what is left of an older one, is one, too. */
+export function holdsDump(storage: Storage, { type, offset, layout }: RamZone, endian: Abi['endian']): boolean {
+  if (type !== 'dmesg') return false;
+  const from = offset + layout.data;
+  const header = readRamHeader(readRange(storage, offset, RAM_HEADER_SIZE), endian);
+  return readDumpLine(readRange(storage, from, LINE_ROOM)) !== undefined || hasDumpInside(storage, from, header);
+}
+
+/** Whether a zone is a console's ring with the lines of one: no other bytes are so behind a header by accident. */
+export function holdsConsole(storage: Storage, { type, offset, layout }: RamZone, endian: Abi['endian']): boolean {
+  const header = readRamHeader(readRange(storage, offset, RAM_HEADER_SIZE), endian);
+  if (type !== 'console' || header.size === 0 || header.start > header.size || header.size > layout.area) return false;
+  const { misfit, isMisplaced } = contentOf(storage, type, offset + layout.data, header);
+  return misfit === 0 && isMisplaced === false;
+}
+
 /** @returns undefined where no line of a dump stands */
 export function dumpVerdict(bytes: Uint8Array): Content | undefined {
   const line = readDumpLine(bytes);
@@ -37,8 +96,8 @@ export function dumpVerdict(bytes: Uint8Array): Content | undefined {
 }
 
 /** @param hasWrapped such a ring begins within a line */
-export function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Content {
-  const isDump = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/.test(String.fromCharCode(...bytes.subarray(0, 64)));
+function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolean): Content {
+  const isDump = LINE.test(String.fromCharCode(...bytes.subarray(0, LINE_ROOM)));
   const text = bytes.subarray(hasWrapped ? bytes.indexOf(NEWLINE) + 1 : 0);
   const isConsole = looksLikeConsole(text);
   const isMisplaced = type === 'console' ? !isConsole : isConsole;
@@ -48,7 +107,7 @@ export function ringVerdict(type: RamKind, bytes: Uint8Array, hasWrapped: boolea
 }
 
 /** Some of a zone's oldest bytes, on both sides of the ring's end, not repaired. @param from where its data begin */
-export function oldest(storage: Storage, from: number, { start, size }: RamHeader): Uint8Array {
+function oldest(storage: Storage, from: number, { start, size }: RamHeader): Uint8Array {
   const first = readRange(storage, from + start, Math.min(size - start, LOOKED_AT));
   if (first.length === LOOKED_AT || start === 0) return first;
   const second = readRange(storage, from, Math.min(start, LOOKED_AT - first.length));

@@ -4,11 +4,10 @@ import type { Abi } from '../pstore/abi.js';
 import { MemoryStorage } from '../storage/memory.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import type { Candidate } from './chain.js';
+import { holdsDump } from './contents.js';
 import { DIALECTS, type RamDialect } from './dialects.js';
 import { Evidence, type Fit } from './evidence.js';
-import { readDumpLine } from './format.js';
 import {
-  ECC_BLOCK,
   layOutRam,
   type RamGeometry,
   type RamKind,
@@ -191,10 +190,10 @@ export class Detection {
 
   /** How many zones of what was found hold a dump. */
   dumps({ sizes }: DetectedRam): number {
+    const { storage } = this.evidence;
     let dumps = 0;
-    for (const zone of ramZones(layOutRam(sizes, this.evidence.storage.path))) {
-      const isDump = () => readDumpLine(readRange(this.evidence.storage, zone.offset + zone.layout.data, ECC_BLOCK));
-      if (zone.type === 'dmesg' && this.#marks.plain.has(zone.offset) && isDump()) dumps++;
+    for (const zone of ramZones(layOutRam(sizes, storage.path))) {
+      if (this.#marks.plain.has(zone.offset) && holdsDump(storage, zone, this.endian)) dumps++;
     }
     return dumps;
   }

@@ -172,6 +172,11 @@ export const DIALECTS: readonly RamDialect[] = [
     parity: 'room-packed',
   },
   {
+    ...ANDROID_3_4,
+    rule: 'one ring; ECC blocks are counted as mainline does, as later trees of 3.4 do',
+    parity: 'data-and-parity',
+  },
+  {
     ...MAINLINE,
     name: 'pre-3.5',
     kernels: 'Linux 2.6.35 to 3.4 (drivers/char/ramoops.c)',

@@ -4,7 +4,7 @@ import { isBlank } from '../bytes.js';
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK } from '../storage/surviving.js';
-import { type Content, dumpVerdict, isPrinted, oldest, ringVerdict } from './contents.js';
+import { type Content, contentOf, dumpVerdict, isPrinted } from './contents.js';
 import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
@@ -237,15 +237,22 @@ export class Evidence {
     const rewritten = this.marks.plain.has(offset) && header.ecc.corrected >= FEW_REPAIRED ? REWRITTEN : 0;
     if (header.size === 0) {
       const isOld = type === 'dmesg' && headerLost > 0;
-      const misfit = overwritten + rewritten + (isOld ? 0 : headerLost);
+      // A kernel renews the header's parity of each ring at boot: where it stands at another end, the ring ends there.
+      const isElsewhere = (cut || headerLost > 0) && this.#endsElsewhere(zone.zone);
+      const lost = isElsewhere ? FOREIGN_PARITY : headerLost;
+      const misfit = overwritten + rewritten + (isOld ? 0 : lost);
       return { misfit, unlikely, isOldEmpty: isOld, isSigned, isRewritten: rewritten > 0 };
     }
     const isRound = header.size < zone.zone.layout.area && header.start !== header.size;
-    const isWrong = cut ? this.#endsElsewhere(zone.zone) : isHalf ? 0 : this.#foreignParity(zone.zone, header.size);
+    const isWrong = cut
+      ? Number(this.#endsElsewhere(zone.zone))
+      : isHalf
+        ? 0
+        : this.#foreignParity(zone.zone, header.size);
     const foreign = FOREIGN_PARITY * isWrong;
-    // A dump begins with its zone: where the header says otherwise, that was damaged.
-    const content = type === 'dmesg' ? this.#dump(zone, { ...header, start: 0 }, cut) : this.#seen(zone.zone, header);
-    const round = !isRound ? 0 : type !== 'dmesg' ? HALF_ROUND : content.time === undefined ? 0 : DAMAGED_LENGTHS;
+    const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
+    const ifRound = content.time !== undefined ? DAMAGED_LENGTHS : content.misfit === WITHOUT_LINE ? 0 : HALF_ROUND;
+    const round = isRound ? ifRound : 0;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
     const parity = isOld ? Math.min(OLD_DUMP, headerLost + foreign) : headerLost + foreign;
@@ -276,20 +283,17 @@ export class Evidence {
     const key = `${from} ${zone.type} ${header.start} ${header.size}`;
     let verdict = this.#contents.get(key);
     if (!verdict) {
-      const bytes = oldest(this.storage, from, header);
-      if (zone.type !== 'dmesg') verdict = ringVerdict(zone.type, bytes, header.start < header.size);
-      else {
-        const isUnread = this.#isLost(from, 2 * ECC_BLOCK);
-        verdict = dumpVerdict(bytes) ?? { misfit: isUnread ? 0 : WITHOUT_LINE, unlikely: 0 };
-      }
+      const isUnread = zone.type === 'dmesg' && this.#isLost(from, 2 * ECC_BLOCK);
+      verdict = contentOf(this.storage, zone.type, from, header);
+      if (verdict.misfit === WITHOUT_LINE && isUnread) verdict = { misfit: 0, unlikely: 0 };
       this.#contents.set(key, verdict);
     }
     return verdict;
   }
 
-  /** Whether the parity of a cut zone's header stands at another end, which is in the image. */
-  #endsElsewhere({ offset, ecc }: RamZone): number {
-    return ecc > 0 && this.places.sizesByParity(offset, 'data-and-parity').length > 0 ? 1 : 0;
+  /** Whether the parity of a zone's header stands at another end, which is in the image. */
+  #endsElsewhere({ offset, ecc }: RamZone): boolean {
+    return ecc > 0 && this.places.sizesByParity(offset, 'data-and-parity').length > 0;
   }
 
   /** The share of a live zone's blocks, by a few of them, that are wrong by the parity that belongs to them. */

@@ -17,6 +17,9 @@ const MAX_RECORD = 1 << 20;
 /** Records that are looked at closely, and the least size that is tried for them. */
 const MAX_RECORDS = 64;
 const MIN_RECORD = 1024;
+/** A kernel prints no longer lines. */
+const LONGEST_LINE = 2048;
+const NEWLINE = 10;
 /** Bytes of memory after a full record that may look like text. */
 const BY_ACCIDENT = 64;
 /** The newest record was certainly written with the size that the kernel had last: it outweighs all others. */
@@ -54,19 +57,14 @@ export function textGeometry(
   return { geometry, isProven, isMixed: found?.isMixed ?? false };
 }
 
-/** With a single dump the size that its text needs; else the one that as few records as possible speak against. */
+/** The size that as few records as possible speak against. */
 function recordSizeOf(
   storage: Storage,
   base: number,
   places: readonly number[],
   memSize: number,
 ): { size: number; isMixed: boolean } {
-  if (places.length === 0) {
-    const text = textLength(readRange(storage, base, Math.min(MAX_RECORD, memSize)));
-    let least = DEFAULT_RECORD;
-    while (least < text && least * 2 <= memSize) least *= 2;
-    return { size: least, isMixed: false };
-  }
+  if (places.length === 0) return sizeOfSingle(storage, base, memSize);
   const records = recordsAt(storage, base, [0, ...places], memSize);
   const newest = records.reduce((one, other) => (other.time > one.time ? other : one));
   let best = { size: 0, against: Number.POSITIVE_INFINITY };
@@ -77,6 +75,19 @@ function recordSizeOf(
     if (against < best.against) best = { size, against };
   }
   return { size: best.size, isMixed: best.against > 0 || hasGap(places, best.size) };
+}
+
+/** The least size that a kernel may have left a single record with; where there is none, its text may end elsewhere. */
+function sizeOfSingle(storage: Storage, base: number, memSize: number): { size: number; isMixed: boolean } {
+  const [record] = recordsAt(storage, base, [0], memSize);
+  const sizes: number[] = [];
+  for (let size = DEFAULT_RECORD; size <= Math.min(MAX_RECORD, memSize); size *= 2) sizes.push(size);
+  for (let size = DEFAULT_RECORD / 2; size >= MIN_RECORD; size /= 2) sizes.push(size);
+  const fitting = record && sizes.find((size) => isOfSize(record, size));
+  if (fitting !== undefined) return { size: fitting, isMixed: false };
+  let least = DEFAULT_RECORD;
+  while (record && least < record.text && least * 2 <= memSize) least *= 2;
+  return { size: least, isMixed: record !== undefined };
 }
 
 /** A kernel fills the records from the first one on: one that was passed over tells of another size. */
@@ -124,9 +135,10 @@ function textLength(bytes: Uint8Array): number {
   return full >= MIN_RECORD && isOther(bytes.subarray(full, length)) ? full : length;
 }
 
-/** Whether more than one of four bytes is none of a text. */
+/** Whether more than one of four bytes is none of a text, or these are no lines of one: memory may be filled with letters. */
 function isOther(bytes: Uint8Array): boolean {
-  return bytes.reduce((sum, byte) => sum + (isPrinted(byte) ? 0 : 1), 0) * 4 > bytes.length;
+  const isLine = bytes.length < LONGEST_LINE || bytes.subarray(0, LONGEST_LINE).includes(NEWLINE);
+  return !isLine || bytes.reduce((sum, byte) => sum + (isPrinted(byte) ? 0 : 1), 0) * 4 > bytes.length;
 }
 
 /** Whether two dumps stand side by side: then a smaller record cannot be, as a larger one cannot. */

@@ -1,5 +1,6 @@
 // Signatures that stand in a text by accident, or because somebody wrote of them: no zone of any geometry begins there.
 
+import { upperBound } from './ascending.js';
 import { RAM_HEADER_SIZE } from './format.js';
 
 /** Zones begin at multiples of this, but for those that share what the other kinds leave, and those after them. */
@@ -28,10 +29,33 @@ export function loneHeaders(offsets: readonly number[], sizeOf: (offset: number)
 
 function isAlone(offsets: readonly number[], all: ReadonlySet<number>, index: number): boolean {
   const offset = offsets[index]!;
-  const isRelated = (other: number) => {
+  const after = offsets.slice(index + 1, index + 1 + NEIGHBOURS);
+  return isFarFrom(offset, [...offsets.slice(Math.max(0, index - NEIGHBOURS), index), ...after], all);
+}
+
+/** Whether a place is no multiple of a step away from any of the others, nor in a row with two of them. */
+function isFarFrom(offset: number, others: readonly number[], all: ReadonlySet<number>): boolean {
+  return !others.some((other) => {
     const distance = offset - other;
     return distance % STEP === 0 || all.has(offset + distance) || all.has(other - distance);
+  });
+}
+
+/**
+ * Words of memory that look like the header of an ftrace zone, since that has any kernel's version in it: the only one of
+ * its kernel, which is where no zone after the others would be.
+ * @param plain offsets of the other kinds' headers
+ * @param ftrace offsets, with the version
+ */
+export function loneFtrace(plain: ReadonlySet<number>, ftrace: ReadonlyMap<number, number>): number[] {
+  if (plain.size === 0) return [];
+  const offsets = [...plain].sort((a, b) => a - b);
+  const counts = new Map<number, number>();
+  for (const version of ftrace.values()) counts.set(version, (counts.get(version) ?? 0) + 1);
+  const isLone = (offset: number, version: number) => {
+    if (counts.get(version) !== 1) return false;
+    const next = upperBound(offsets, offset);
+    return isFarFrom(offset, offsets.slice(Math.max(0, next - NEIGHBOURS), next + NEIGHBOURS), plain);
   };
-  const after = offsets.slice(index + 1, index + 1 + NEIGHBOURS);
-  return !offsets.slice(Math.max(0, index - NEIGHBOURS), index).some(isRelated) && !after.some(isRelated);
+  return [...ftrace].filter(([offset, version]) => isLone(offset, version)).map(([offset]) => offset);
 }

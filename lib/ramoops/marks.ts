@@ -3,6 +3,7 @@
 import { type Abi, Fields } from '../pstore/abi.js';
 import { type Storage, searchedPieces } from '../storage/storage.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, ramHeaderAt } from './format.js';
+import { loneFtrace } from './lone.js';
 import { hasOddRow, hasOddSignature } from './odd-places.js';
 
 export interface RamMarks {
@@ -89,7 +90,10 @@ export class MarkScan {
   }
 
   result(): RamMarks {
-    for (const marks of this.#found) dropLoneOdd(marks);
+    for (const marks of this.#found) {
+      dropLoneOdd(marks);
+      for (const offset of loneFtrace(marks.plain, marks.ftrace)) marks.ftrace.delete(offset);
+    }
     return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
   }
 }
@@ -119,12 +123,13 @@ function settled(found: Collected): RamMarks {
           : undefined;
     return version === undefined || bitsOf(version) === 1 ? [] : [[offset, version] as const];
   });
+  const lone = new Set(loneFtrace(plain, new Map([...sound, ...damagedFtrace])));
   return {
     endian,
     plain,
     ftrace: sound,
     damaged: new Set([...damaged, ...wrong]),
-    damagedFtrace: new Map(damagedFtrace),
+    damagedFtrace: new Map(damagedFtrace.filter(([offset]) => !lone.has(offset))),
   };
 }
 

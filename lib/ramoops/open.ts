@@ -19,6 +19,7 @@ import type { SurvivingStorage } from '../storage/surviving.js';
 import { Warnings } from '../warnings.js';
 import { ramAnywhere } from './anywhere.js';
 import { RamPlaces } from './backend.js';
+import { holdsConsole, holdsDump } from './contents.js';
 import { describe, whyGuessed } from './describe.js';
 import { deviceTreeRegion } from './device-tree.js';
 import { DIALECTS } from './dialects.js';
@@ -132,7 +133,7 @@ function sayWhere(
   }
   const place = `offset 0x${base.toString(16)}`;
   if (dialect.frame === 'header' && !isCertain(storage, scanned, found)) {
-    const what = `a region of ramoops of ${memSize} bytes is likely at ${place}, though none of its zones holds a dump`;
+    const what = `a region of ramoops of ${memSize} bytes is likely at ${place}, though none of its zones holds a dump or a console's lines`;
     throw new PstoreError('EBADMSG', `${path}: ${what}; if it is one, open ${source}`, { path, offset: base });
   }
   if (keys.has('offset')) return;
@@ -180,12 +181,14 @@ const PROVING_ZONES = 4;
 /** Whether anything but a few words proves that this is a region. */
 function isCertain(storage: Storage, { told, marks }: Scanned, { geometry, how }: Found): boolean {
   if (geometry.ecc > 0 || (told.regions().length > 0 && how.includes('log'))) return true;
+  const { endian } = marks;
   let [zones, live, missing] = [0, 0, 0];
-  for (const { type, offset } of ramZones(geometry)) {
-    const bytes = readRange(storage, offset, RAM_HEADER_SIZE + 64);
-    if (type === 'dmesg' && readDumpLine(bytes.subarray(RAM_HEADER_SIZE))) return true;
-    if (!marks.plain.has(offset) && !marks.ftrace.has(offset)) missing++;
-    else if (readRamHeader(bytes, marks.endian).size > 0) live++;
+  for (const zone of ramZones(geometry)) {
+    const { offset } = zone;
+    const isPlain = marks.plain.has(offset);
+    if (holdsDump(storage, zone, endian) || (isPlain && holdsConsole(storage, zone, endian))) return true;
+    if (!isPlain && !marks.ftrace.has(offset)) missing++;
+    else if (readRamHeader(readRange(storage, offset, RAM_HEADER_SIZE), endian).size > 0) live++;
     zones++;
   }
   return zones >= PROVING_ZONES && live > 0 && missing === 0;

@@ -1,6 +1,7 @@
 // The places of headers in a region, and how much each speaks against a geometry. A kernel signs every zone of its
 // geometry at boot: a zone without a header is nearly impossible, a header without a zone is a remain of another boot.
 
+import { distancesAfter, upperBound } from './ascending.js';
 import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE, type RamHeader } from './format.js';
 import type { RamKind } from './geometry.js';
@@ -87,6 +88,8 @@ export class Places {
   /** All places, ascending. */
   readonly offsets: readonly number[];
   readonly ftrace: readonly number[];
+  /** Those that hold something. */
+  readonly #live: readonly number[];
   /** How many headers but those of ftrace tell of something that is no dump. */
   readonly ringCount: number;
   readonly #facts: HeaderFacts;
@@ -122,6 +125,7 @@ export class Places {
     for (const offset of damagedFtrace.keys()) add(offset, true, true);
     for (const offset of sound) add(offset, ftrace.has(offset), false);
     this.offsets = [...this.#marks.keys()].sort((a, b) => a - b);
+    this.#live = this.offsets.filter((offset) => this.#marks.get(offset)!.live);
     this.ftrace = this.offsets.filter((offset) => this.#marks.get(offset)!.ftrace);
     this.ringCount = [...this.#marks.values()].filter(
       (mark) => mark.live && !mark.ftrace && mark.time === undefined,
@@ -263,8 +267,12 @@ export class Places {
 
   /** Distances from a place to the next headers. */
   after(offset: number, most: number): number[] {
-    const first = upperBound(this.offsets, offset);
-    return this.offsets.slice(first, first + most).map((other) => other - offset);
+    return distancesAfter(this.offsets, offset, most);
+  }
+
+  /** The same to those that hold something. */
+  liveAfter(offset: number, most: number): number[] {
+    return distancesAfter(this.#live, offset, most);
   }
 
   /** The commonest distances between neighbours. */
@@ -299,15 +307,4 @@ function gapsIn(offsets: readonly number[]): number[] {
     if (d - c === b - a && c - b === 2 * (b - a)) gaps.push((b + c) / 2);
   }
   return gaps;
-}
-
-/** Index of the first element above a value. */
-export function upperBound(ascending: readonly number[], value: number): number {
-  let [low, high] = [0, ascending.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -3,6 +3,7 @@
 import { LIMIT_FACTOR } from '../compress/decompress.js';
 import type { PassedOver } from '../pstore/backend.js';
 import { timeOf } from '../pstore/record.js';
+import { lastDumpLine } from './contents.js';
 import { type DumpLine, readDumpLine } from './format.js';
 import type { CheckedHeader, PersistentRamZone } from './zone.js';
 
@@ -17,12 +18,22 @@ export function passedOverZone(zone: PersistentRamZone, header: CheckedHeader): 
   const place = { type, id, offset, limit: LIMIT_FACTOR * size, reason: undefined, count: null };
   if (type !== 'dmesg') return { ...place, stored: data, kind: 'text', mtimeNs: null };
   const line = readDumpLine(data);
+  const newest = line ? -1 : lastDumpLine(data);
+  if (newest >= 0) return { ...place, ...appended(data, newest) };
   return {
     ...place,
     stored: data.subarray(line?.length ?? lostLineLength(data)),
     kind: line && !line.compressed ? 'text' : 'dump',
     mtimeNs: line ? dumpTime(line) : null,
   };
+}
+
+/** The newest dump of a zone that has come round, with what is left of the text of an older one. @param at its line */
+function appended(data: Uint8Array, at: number): Pick<PassedOver, 'stored' | 'kind' | 'mtimeNs'> {
+  const line = readDumpLine(data.subarray(at))!;
+  const mtimeNs = dumpTime(line);
+  if (!line.compressed) return { stored: data, kind: 'text', mtimeNs };
+  return { stored: data.subarray(at + line.length), kind: 'dump', mtimeNs };
 }
 
 /** The header of an ftrace ring, taken for live where only its signature is damaged or its end is cut off. */

@@ -13,6 +13,8 @@ const PAGE = 4096;
 const LOOSE_ENDS = 3;
 /** Marks after a zone's beginning that are tried as the next zone's beginning, where sizes are not rounded. */
 export const NEXT_MARKS = 12;
+/** The same of those that hold something: what is left of another boot's dump zones is mostly empty. */
+const NEXT_LIVE = 4;
 /** The same for dump zones of which none lacks its header: each wrong size ends with its second zone. */
 const MORE_MARKS = 512;
 
@@ -89,6 +91,7 @@ export class ZoneSizes {
     const used = this.#places.bytesOf(at);
     const sizes = [
       ...this.#places.after(at, NEXT_MARKS),
+      ...this.#places.liveAfter(at, NEXT_LIVE),
       ...this.#places.sizesByParity(at, dialect.parity),
       end,
       end - (end % 1024),

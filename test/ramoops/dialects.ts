@@ -1,4 +1,5 @@
 import t from 'tap';
+import { open } from '../../lib/core.js';
 import { PstoreError } from '../../lib/errors.js';
 import { TextCache } from '../../lib/pstore/cache.js';
 import { SourceKeys } from '../../lib/pstore/keys.js';
@@ -7,6 +8,7 @@ import { MemoryStorage } from '../../lib/storage/memory.js';
 import { SliceStorage } from '../../lib/storage/slice.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { Warnings } from '../../lib/warnings.js';
+import { Region } from '../builders/ramoops.js';
 import { type Dialectal, dice, MAKERS } from '../builders/ramoops-dialects.js';
 import { fastParityOf, parityOf } from '../builders/reed-solomon.js';
 
@@ -92,4 +94,13 @@ t.test(
 
 t.test('many ftrace zones do not hide that pmsg stands in front of them', async (t) => {
   t.equal(judge(MAKERS['larger file']!(dice(41_002)), false), 'right');
+});
+
+t.test('a single ring of a later 3.4 tree has the parity of mainline, which tells it', async (t) => {
+  const region = new Region({ mem: 128 << 10, record: 0, console: 128 << 10, ecc: 16 });
+  const text = new TextEncoder().encode('[    1.000000] the console\n'.repeat(300));
+  region.ring('console', text);
+  const keys = { dialect: 'android-3.4', console_size: '128K', record_size: '0', pmsg_size: '0', ecc: '16' };
+  const shown = new TextDecoder().decode(open(region.bytes, { backend: 'ramoops', keys }).read('console-ramoops-0'));
+  t.equal(shown, `${new TextDecoder().decode(text)}\nECC: No errors detected\n`);
 });

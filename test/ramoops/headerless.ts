@@ -64,3 +64,24 @@ t.test('a full record is no longer than its text, whatever memory follows', asyn
   record(bytes, 0, 8 * K, 1_300_000_000, 8 * K);
   t.match(found(bytes, [0]), { geometry: { recordSize: 8 * K } });
 });
+
+t.test('what may follow a full record: memory with letters in it', async (t) => {
+  const poison = new Uint8Array(4096).fill(0x6b);
+  const strings = Buffer.from('a name=1\0another name=2\0'.repeat(100));
+  for (const following of [poison, strings]) {
+    const bytes = memory(64 * K);
+    record(bytes, 0, 8 * K, 1_300_000_000, 8 * K);
+    bytes.set(following, 8 * K);
+    t.match(found(bytes, [0]), { geometry: { recordSize: 8 * K }, isMixed: false });
+  }
+});
+
+t.test('a single text that no size explains may end elsewhere: that is said', async (t) => {
+  const bytes = memory(64 * K);
+  record(bytes, 0, 8 * K, 1_300_000_000, 5 * K);
+  bytes.fill(0x80, 6 * K, 7 * K);
+  t.match(found(bytes, [0]), { isMixed: true });
+  const pstore = open(bytes);
+  t.match(pstore.warnings[0]?.message, /record_size=8K is only a guess; give what the kernel had/);
+  pstore.close();
+});

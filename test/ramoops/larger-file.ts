@@ -4,7 +4,7 @@ import t from 'tap';
 import { open } from '../../lib/core.js';
 import { HugeStorage } from '../builders/huge.js';
 import { Region, type RegionSizes } from '../builders/ramoops.js';
-import { readAll } from '../builders/store.js';
+import { failureOf, readAll } from '../builders/store.js';
 
 const K = 1024;
 const M = 1 << 20;
@@ -175,3 +175,18 @@ t.test(
     pstore.close();
   },
 );
+
+t.test('a console with its lines proves a region without any dump', async (t) => {
+  const region = new Region({ mem: 128 * K, record: 0, console: 128 * K });
+  const text = ascii('[    1.000000] the console\n'.repeat(300));
+  const file = new Uint8Array(512 * K);
+  region.ring('console', text);
+  file.set(region.bytes, 64 * K);
+  t.same([...readAll(open(file))], [['console-ramoops-0', text]]);
+  region.ring('console', ascii('any other text\n'.repeat(600)));
+  file.set(region.bytes, 64 * K);
+  t.equal(
+    failureOf(() => open(file)),
+    'EBADMSG',
+  );
+});

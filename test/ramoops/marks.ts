@@ -4,6 +4,7 @@ import t from 'tap';
 import { MarkScan, type RamMarks } from '../../lib/ramoops/marks.js';
 import { scan } from '../../lib/ramoops/region.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { Region } from '../builders/ramoops.js';
 import { dice } from '../builders/ramoops-dialects.js';
 
 const SIG = 0x43474244;
@@ -59,4 +60,13 @@ t.test('in a large file an ftrace header counts where it stands first, or near o
     [...marks.ftrace.keys()].map((at) => Math.round(at / (1 << 20))),
     [0, 40, 46, 63, 63],
   );
+});
+
+t.test('a word of memory that looks like the only ftrace header of its kernel is none', async (t) => {
+  const region = new Region({ mem: 0x39000, record: 0x8000, console: 0x8000, ftrace: 0x1000, version: KERNELS[0]! });
+  const file = new Uint8Array(0x80000);
+  file.set(region.bytes);
+  header(file, 0x45ffc, (SIG ^ KERNELS[1]!) >>> 0, true);
+  const { marks } = scan(new MemoryStorage(file, { path: 'memory', writable: false }));
+  t.same([...marks.ftrace.keys()], [region.zone('ftrace').offset]);
 });

@@ -173,3 +173,16 @@ t.test('zones over whose header something was written may be those of another bo
   region.bytes.set(lines(100), region.zone('dmesg', 3).offset);
   t.ok(isStrange());
 });
+
+t.test('an empty ring ends where the parity of its header does', async (t) => {
+  const region = new Region({ mem: 240 * K, record: 32 * K, console: 128 * K, pmsg: 80 * K, ecc: 16 });
+  region.dump(0, '====1700000010.000001-D\n', Buffer.from('Oops#1 Part1\nnew\n'));
+  region.ring('console', lines(2000));
+  const { pmsgSize, memSize } = detected(Buffer.concat([region.bytes, new Uint8Array(600 * K)])).sizes;
+  t.same([pmsgSize, memSize], [80 * K, 240 * K]);
+});
+
+t.test('a ring of any size over many older zones ends at the next header that holds something', async (t) => {
+  const expected = { recordSize: 48 * K, consoleSize: 96 * K, pmsgSize: 64 * K, dialect: { name: 'rockchip' } };
+  t.match(detected(reused([6, 0, 0], [48, 96, 64])).sizes, expected);
+});
