@@ -35,6 +35,7 @@ export function isPrinted(byte: number): boolean {
 /** The beginning of a dump's line, and more bytes than any has. */
 const LINE_BEGIN = new Uint8Array(4).fill(0x3d);
 const LINE_ROOM = 64;
+const POINT = 0x2e;
 const LINE = /^====[0-9]+\.[0-9]{1,6}(-[CD])?\n/;
 
 /** What a zone holds that says to hold something, by its bytes as they are stored. @param from where its data begin */
@@ -61,16 +62,29 @@ function hasDumpInside(storage: Storage, from: number, { start, size }: RamHeade
   const ring = new Uint8Array(stored.length);
   ring.set(stored.subarray(start));
   ring.set(stored.subarray(0, start), Math.max(0, stored.length - start));
-  return lastDumpLine(ring) >= 0;
+  return nextDumpLine(ring, 0) >= 0;
 }
 
 /** Where the last line of a dump stands in the bytes of a ring from the oldest on, or -1. */
 export function lastDumpLine(ring: Uint8Array): number {
   let last = -1;
-  for (let at = findBytes(ring, LINE_BEGIN, 0); at >= 0; at = findBytes(ring, LINE_BEGIN, at + 1)) {
-    if (LINE.test(String.fromCharCode(...ring.subarray(at, at + LINE_ROOM)))) last = at;
-  }
+  for (let at = nextDumpLine(ring, 0); at >= 0; at = nextDumpLine(ring, at + 1)) last = at;
   return last;
+}
+
+/** Where the next line of a dump stands, or -1. Hostile bytes are full of its beginnings: few are looked at closely. */
+function nextDumpLine(ring: Uint8Array, from: number): number {
+  for (let at = findBytes(ring, LINE_BEGIN, from); at >= 0; at = findBytes(ring, LINE_BEGIN, at + 1)) {
+    while (ring[at + LINE_BEGIN.length] === LINE_BEGIN[0]) at++;
+    let end = at + LINE_BEGIN.length;
+    while (isDigit(ring[end]) && end < at + LINE_ROOM) end++;
+    if (ring[end] === POINT && LINE.test(String.fromCharCode(...ring.subarray(at, at + LINE_ROOM)))) return at;
+  }
+  return -1;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 /** Whether a zone holds a dump: one that was erased, or that was appended to what is left of an older one, is one, too. */
