@@ -27,6 +27,7 @@ const LOST_LINE = 1;
 const FOREIGN_PARITY = 3;
 /** A dump of which neither header nor data have the parity that they would have: an earlier boot's, with other sizes. */
 const OLD_DUMP = 1;
+const MAX_OLD_DUMPS = 2;
 /** Empty dump zones that an earlier boot has signed, with another layout: a kernel leaves them as they are. */
 const OLD_EMPTY = 0.3;
 const MAX_OLD_EMPTY = 2;
@@ -91,6 +92,8 @@ interface ZoneVerdict extends Content {
   readonly isProven?: boolean;
   /** Whether it is an empty dump zone with the parity of other sizes. */
   readonly isOldEmpty?: boolean;
+  /** How much speaks against it as a dump of an earlier boot, which many may be for one reason. */
+  readonly oldDump?: number;
   /** Whether ECC makes another header of one that is sound. */
   readonly isRewritten?: boolean;
 }
@@ -128,7 +131,7 @@ export class Evidence {
   }
 
   fit(geometry: RamGeometry): Fit {
-    let [misfit, blank, fitting, unlikely, looked, oldEmpty] = [0, 0, 0, 0, 0, 0];
+    let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps] = [0, 0, 0, 0, 0, 0, 0];
     let newest = -1n;
     let isStrange = false;
     let [isFirstProven, isFirstSigned] = [false, false];
@@ -144,6 +147,7 @@ export class Evidence {
       const verdict = this.#verdict(zone);
       misfit += verdict.misfit;
       if (verdict.isOldEmpty) oldEmpty++;
+      oldDumps += verdict.oldDump ?? 0;
       if (verdict.isRewritten) isStrange = true;
       if (looked === 1) {
         isFirstProven = verdict.isProven === true;
@@ -172,7 +176,7 @@ export class Evidence {
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     if (misfit >= OVERWRITTEN) isStrange = true;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
-    misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY);
+    misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY) + Math.min(MAX_OLD_DUMPS, oldDumps);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
     const explained = offsets.length - strays.length;
     return {
@@ -255,12 +259,13 @@ export class Evidence {
     const round = isRound ? ifRound : 0;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
-    const parity = isOld ? Math.min(OLD_DUMP, headerLost + foreign) : headerLost + foreign;
-    const misfit = overwritten + rewritten + round + parity + content.misfit;
+    const parity = headerLost + foreign;
+    const misfit = overwritten + rewritten + round + (isOld ? 0 : parity) + content.misfit;
     return {
       ...content,
       misfit,
       unlikely: unlikely + content.unlikely,
+      oldDump: isOld ? Math.min(OLD_DUMP, parity) : 0,
       isSigned,
       isProven: isSigned && type !== 'dmesg',
     };
