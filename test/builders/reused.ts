@@ -47,6 +47,15 @@ export class ReusedPartition {
     return this;
   }
 
+  /** A short dump in the first zone that has none, whatever its time and counter. */
+  append(size: number, { seconds, counter, reason }: { seconds: number; counter: number; reason: number }): this {
+    const view = new DataView(this.bytes.buffer);
+    let index = 0;
+    while (view.getUint32(index * size, true) === SIGNATURE) index++;
+    this.#write(index * size, size, 'Oops#1 Part1\na line of the log\n', seconds, counter, reason);
+    return this;
+  }
+
   /** A ring with so many bytes of text, or one that is full. */
   ring(type: 'pmsg' | 'console', offset: number, size: number, used = size - 12): this {
     const start = used === size - 12 ? 1 : used;
@@ -83,13 +92,16 @@ export class ReusedPartition {
     return found;
   }
 
-  #write(offset: number, size: number, body: string, seconds: number, counter: number): void {
+  #write(
+    offset: number,
+    size: number,
+    body: string,
+    seconds: number,
+    counter: number,
+    reason = this.#bufferHeader === 12 && !this.#isMainline ? 3 : 2,
+  ): void {
     if (this.#isMainline) this.bytes.fill(0, offset, offset + size);
-    const header = recordHeader(
-      LE64,
-      { seconds, counter, reason: this.#bufferHeader === 12 && !this.#isMainline ? 3 : 2 },
-      0,
-    );
+    const header = recordHeader(LE64, { seconds, counter, reason }, 0);
     const buffer = new DataView(new ArrayBuffer(this.#bufferHeader));
     buffer.setUint32(0, SIGNATURE, true);
     buffer.setUint32(4, header.length + body.length, true);
