@@ -131,6 +131,16 @@ function isCounted(ring: readonly Written[], dialect: Traces['dialect']): boolea
   return steps >= MIN_COUNTED;
 }
 
+/** Whether a counter has not gone up with the time: recovery by zones of this size would have let it go on. */
+function isCounterStuck(ring: readonly Written[], dialect: Traces['dialect']): boolean {
+  return ring.some((dump, i) => {
+    const before = ring[i - 1];
+    const counts = countsOf(dump, dialect);
+    const isNext = before && counts && counts === countsOf(before, dialect) && before.time < dump.time;
+    return isNext && dump.counter <= before.counter;
+  });
+}
+
 /**
  * Whether the times go up along the zones, or the counters do, but for the one place where the ring has got to: then all
  * dumps are of zones of this size. Some headers may be lost; but where recovery ends at an unsigned zone, none before
@@ -140,6 +150,7 @@ function isOneRing({ base, size }: LastZones, { dumps, dialect, isBlank: isNever
   const ring = dumps.toSorted((a, b) => a.mark.offset - b.mark.offset);
   const falls = ring.filter((dump, i) => dump.time > ring[(i + 1) % ring.length]!.time).length;
   const last = ring.at(-1)!.mark.offset;
+  if (falls <= 1 && isCounterStuck(ring, dialect)) return false;
   if ((falls > 1 && !isCounted(ring, dialect)) || (last - base) / size + 1 > 2 * ring.length) return false;
   if (dialect.unsigned !== 'ends') return true;
   const known = new Set(ring.map(({ mark }) => mark.offset));

@@ -19,6 +19,12 @@ export interface Boot {
   readonly fill?: number;
 }
 
+interface PlacedDump {
+  readonly seconds: number;
+  readonly counter: number;
+  readonly reason: number;
+}
+
 interface Found {
   next: number;
   counter: number;
@@ -48,11 +54,15 @@ export class ReusedPartition {
   }
 
   /** A short dump in the first zone that has none, whatever its time and counter. */
-  append(size: number, { seconds, counter, reason }: { seconds: number; counter: number; reason: number }): this {
+  append(size: number, dump: PlacedDump): this {
     const view = new DataView(this.bytes.buffer);
     let index = 0;
     while (view.getUint32(index * size, true) === SIGNATURE) index++;
-    this.#write(index * size, size, 'Oops#1 Part1\na line of the log\n', seconds, counter, reason);
+    return this.place(index * size, dump, 'Oops#1 Part1\na line of the log\n');
+  }
+
+  place(offset: number, { seconds, counter, reason }: PlacedDump, body: string): this {
+    this.#write(offset, 0, body, seconds, counter, reason);
     return this;
   }
 
