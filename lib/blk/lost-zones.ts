@@ -53,7 +53,7 @@ const LOST_AT_MOST = 1024;
 /** More bytes after a dump than these are not looked at. */
 const LONGEST_BLANK = 4 << 20;
 
-/** Whether nothing stands from the end of the dump before it up to there, and something right after that. */
+/** Whether nothing stands from the end of the dump before it up to there, and one piece of data right after that. */
 function isBoundary(
   at: number,
   size: number,
@@ -65,13 +65,21 @@ function isBoundary(
   const end = before.offset + BUFFER_HEADER_SIZE[generation] + before.datalen;
   if (end >= at || at - end > LONGEST_BLANK || isBlank(readRange(storage, at, Math.min(LOST_AT_MOST, size))))
     return false;
-  return isBlank(readRange(storage, end, at - end));
+  return isBlank(readRange(storage, end, at - end)) && isOnePiece(at, size, storage);
+}
+
+/** Whether nothing follows the data at the beginning of a zone: else the medium held more than dumps. */
+function isOnePiece(zone: number, size: number, storage: Storage): boolean {
+  const bytes = readRange(storage, zone, Math.min(size, LONGEST_BLANK));
+  let at = LOST_AT_MOST;
+  while (at < bytes.length && !isBlank(bytes.subarray(at, at + ZONE_MULTIPLE))) at += ZONE_MULTIPLE;
+  return isBlank(bytes.subarray(at));
 }
 
 /**
  * Where the header of a zone is lost, its neighbours stand twice as far apart as zones do. A smaller size is right where
- * something begins at one of the places that it adds; or where all of them cannot be read, and what follows one is data
- * that no zone before it holds.
+ * a dump begins at one of the places that it adds; or something does, and none of them was never used, because zones are
+ * used one after the other; or where all of them cannot be read, and what follows one is data that no zone before it holds.
  */
 export function withLostBetween({ base, size, matches }: FoundZones, evidence: LostEvidence): number {
   const { storage, dmesg } = evidence;
@@ -85,9 +93,8 @@ export function withLostBetween({ base, size, matches }: FoundZones, evidence: L
     const added: number[] = [];
     for (let at = first; at < end; at += smaller) if (!known.has(at)) added.push(at);
     // A lost zone of the size that is known says nothing of a smaller one.
-    const wasZone = (at: number) =>
-      (at - first) % size !== 0 && (wasDump(at, evidence) || isBoundary(at, smaller, matches, evidence));
-    if (matches.length <= MAX_SPARSE && added.some(wasZone)) return smaller;
+    const between = added.filter((at) => (at - first) % size !== 0);
+    if (matches.length <= MAX_SPARSE && wereZones(between, smaller, matches, evidence)) return smaller;
     if (!(storage instanceof SurvivingStorage)) continue;
     const isLost = added.every((at) => storage.isLost(at, BUFFER_HEADER_SIZE.pstore_blk));
     if (isLost && added.some((at) => isDataBehind(at, storage))) return smaller;
@@ -95,8 +102,18 @@ export function withLostBetween({ base, size, matches }: FoundZones, evidence: L
   return size;
 }
 
+/** Whether zones that lost their headers begin at these places, and not just something that the zones around them hold. */
+function wereZones(places: readonly number[], size: number, matches: readonly Mark[], evidence: LostEvidence): boolean {
+  if (places.some((at) => wasDump(at, evidence))) return true;
+  // More than one loss would have to be where each is told by no more than where it begins.
+  if (matches.length > FEW) return false;
+  const isUsed = (at: number) => !isBlank(readRange(evidence.storage, at, Math.min(size, LONGEST_BLANK)));
+  return places.every(isUsed) && places.some((at) => isBoundary(at, size, matches, evidence));
+}
+
 /** Of more headers than these two neighbours are left, whichever single one is damaged. */
 const MAX_SPARSE = 3;
+const FEW = 2;
 
 /** Whether something stands right after the block that could not be read. */
 function isDataBehind(lost: number, storage: SurvivingStorage): boolean {

@@ -6,7 +6,7 @@ import { isDmesgFirst } from './dialects.js';
 import { type RingMark, wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
-import { judgeZones, type Traces, type Verdict, weightOf } from './last-kernel.js';
+import { countsOf, judgeZones, type Traces, type Verdict, weightOf } from './last-kernel.js';
 import { fitOf, freshRings } from './left-rings.js';
 import type { Written } from './written.js';
 
@@ -109,15 +109,49 @@ function ringAfter(zones: LastZones, usual: LastZones, { rings, storage }: Reuse
   return fitOf(ring, zones, storage.size) * (isOld ? HARDLY : 1);
 }
 
+/** Counters that go on from one zone to the next are no accident from so many on. */
+const MIN_COUNTED = 3;
+
 /**
- * Whether the times go up along the zones, but for the one place where the ring has got to: then all dumps are of zones of
- * this size. Some headers may be lost; but where recovery ends at an unsigned zone, none before others was never written.
+ * Whether each counter goes on along the zones without a gap, but for the one place where the ring has got to. Unlike a
+ * clock, which begins anew at each boot of a board without a battery, no counter goes back.
+ */
+function isCounted(ring: readonly Written[], dialect: Traces['dialect']): boolean {
+  const counters = new Map<string, number[]>();
+  for (const dump of ring) {
+    const counts = countsOf(dump, dialect);
+    if (counts) counters.set(counts, [...(counters.get(counts) ?? []), dump.counter]);
+  }
+  let steps = 0;
+  for (const counted of counters.values()) {
+    const breaks = counted.filter((counter, i) => i > 0 && counter !== counted[i - 1]! + 1).length;
+    if (breaks > 1 || (breaks === 1 && counted[0]! <= counted.at(-1)!)) return false;
+    steps += counted.length - 1 - breaks;
+  }
+  return steps >= MIN_COUNTED;
+}
+
+/** Whether a counter has not gone up with the time: recovery by zones of this size would have let it go on. */
+function isCounterStuck(ring: readonly Written[], dialect: Traces['dialect']): boolean {
+  return ring.some((dump, i) => {
+    const before = ring[i - 1];
+    const counts = countsOf(dump, dialect);
+    const isNext = before && counts && counts === countsOf(before, dialect) && before.time < dump.time;
+    return isNext && dump.counter <= before.counter;
+  });
+}
+
+/**
+ * Whether the times go up along the zones, or the counters do, but for the one place where the ring has got to: then all
+ * dumps are of zones of this size. Some headers may be lost; but where recovery ends at an unsigned zone, none before
+ * others was never written.
  */
 function isOneRing({ base, size }: LastZones, { dumps, dialect, isBlank: isNever }: Traces): boolean {
   const ring = dumps.toSorted((a, b) => a.mark.offset - b.mark.offset);
   const falls = ring.filter((dump, i) => dump.time > ring[(i + 1) % ring.length]!.time).length;
   const last = ring.at(-1)!.mark.offset;
-  if (falls > 1 || (last - base) / size + 1 > 2 * ring.length) return false;
+  if (falls <= 1 && isCounterStuck(ring, dialect)) return false;
+  if ((falls > 1 && !isCounted(ring, dialect)) || (last - base) / size + 1 > 2 * ring.length) return false;
   if (dialect.unsigned !== 'ends') return true;
   const known = new Set(ring.map(({ mark }) => mark.offset));
   for (let at = base; at < last; at += size) if (!known.has(at) && isNever(at)) return false;

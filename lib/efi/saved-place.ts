@@ -118,6 +118,12 @@ function keyOf({ identity, name }: FolderFile): string {
   return `${identity} ${name}`;
 }
 
+/** What a file holds by its bytes alone, where that is a dump at least. */
+function exportedIn(storage: Storage): SavedVariables | undefined {
+  const saved = readSaved(storage, '');
+  return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
+}
+
 /** What a file with an unknown name holds, where that is a dump at least. */
 function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   if (file.size === 0 || file.size > MAX_SAVED) return undefined;
@@ -214,8 +220,10 @@ export class VariableFolder implements VariablePlace {
   #open(file: FolderFile, kind: FileKind, name: string): SavedVariables | undefined {
     if (kind === 'other') return savedIn(this.#folder, file);
     const storage = new FolderFileStorage(this.#folder, file, MAX_SAVED);
-    // The old sysfs has no attributes in front of the data, whatever these begin with.
-    return readBareIn(storage, name, kind !== 'sysfs');
+    // An export may have the variable's name, too. The old sysfs has no attributes in front of the data, whatever these
+    // begin with.
+    const exported = kind === 'variable' ? exportedIn(storage) : undefined;
+    return exported ?? readBareIn(storage, name, kind !== 'sysfs');
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */

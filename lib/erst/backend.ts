@@ -218,6 +218,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
     offset,
     size,
     room: CPER_HEADER_SIZE + size,
+    slotSize: found.room,
     title: null,
     remark: remarkOf(found, whole, check && machineCheckText(check)),
     read: (length) => found.read(CPER_HEADER_SIZE, Math.min(length, size)),

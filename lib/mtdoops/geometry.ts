@@ -81,6 +81,8 @@ export interface RecordSizeFit {
   readonly strides: number;
   /** Records whose text ends where the next older message would not have fitted. */
   readonly filled: number;
+  /** Whether trees that write a second text have pages of this size. */
+  readonly isUsual: boolean;
 }
 
 export interface FoundRecordSize {
@@ -89,6 +91,8 @@ export interface FoundRecordSize {
   readonly confidence: number;
 }
 
+/** The size of pages in the trees of phones, which write a second text. */
+const PHONE_RECORD = 2 << 20;
 /** Records whose text is measured: all that a device of the kernel's largest size can hold. */
 const MAX_MEASURED = 2048;
 /** Neighbours further apart in their numbers say nothing: an erased block lies between them, or another boot. */
@@ -104,7 +108,8 @@ const FIRST_MESSAGE_ROOM = 256;
 
 /**
  * The record size that makes the most valid pages; where several do, the one that numbers of neighbours and full texts
- * speak for, then a power of two, for records are made to fill an erase block, then the smallest.
+ * speak for, then that of phones where a text is a phone's, then a power of two, for records are made to fill an erase
+ * block, then the smallest.
  * @param marks headers in one byte order, by their offset
  * @param most largest size that is possible
  * @returns undefined without any header
@@ -129,6 +134,7 @@ export function fitOf(storage: Storage, marks: readonly MtdoopsMark[], recordSiz
 function isBetter(a: RecordSizeFit, b: RecordSizeFit): boolean {
   if (a.valid !== b.valid) return a.valid > b.valid;
   if (evidence(a) !== evidence(b)) return evidence(a) > evidence(b);
+  if (a.isUsual !== b.isUsual) return a.isUsual;
   if (isPowerOfTwo(a.recordSize) !== isPowerOfTwo(b.recordSize)) return isPowerOfTwo(a.recordSize);
   return a.recordSize < b.recordSize;
 }
@@ -165,6 +171,8 @@ class Survey {
   readonly #wholeLogs: boolean[];
   /** Distance of one page, by the neighbours that speak for it. */
   readonly #strides = new Map<number, number>();
+  /** Places of records with a second text: these do not end because their page is full. */
+  readonly #seconds = new Set<number>();
 
   constructor(storage: Storage, marks: readonly MtdoopsMark[]) {
     this.#storage = storage;
@@ -172,6 +180,9 @@ class Survey {
     this.#textEnds = marks.slice(0, MAX_MEASURED).map((mark, i) => this.#textEnd(mark, marks[i + 1]?.offset));
     this.#wholeLogs = marks.slice(0, MAX_MEASURED).map((mark) => this.#isWholeLog(mark));
     for (let i = 1; i < marks.length; i++) this.#compare(marks[i - 1]!, marks[i]!);
+    // After the device's last page comes its first.
+    const [first, last] = [marks[0], marks.at(-1)];
+    if (first && last) this.#compare(last, { ...first, offset: first.offset + storage.size });
   }
 
   get strideCount(): number {
@@ -183,6 +194,7 @@ class Survey {
   candidates(most: number): number[] {
     const smallest = this.#smallestForAll();
     const sizes = new Set([MTDOOPS_PAGE_MULTIPLE, smallest, 2 ** Math.ceil(Math.log2(smallest)), ...this.#aligned()]);
+    if (this.#seconds.size > 0) sizes.add(PHONE_RECORD);
     for (const counts of [this.#strides, this.#distances()]) {
       const frequent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MAX_CANDIDATES);
       for (const [size] of frequent) sizes.add(size);
@@ -197,9 +209,11 @@ class Survey {
       const end = this.#textEnds[i] ?? offset;
       if (offset % recordSize !== 0 || end > offset + recordSize || offset + recordSize > this.#storage.size) return;
       valid++;
-      if (end > offset + recordSize - LONGEST_MESSAGE && !this.#wholeLogs[i]) filled++;
+      const isAll = this.#wholeLogs[i] || this.#seconds.has(offset);
+      if (end > offset + recordSize - LONGEST_MESSAGE && !isAll) filled++;
     });
-    return { recordSize, valid, strides: this.#strides.get(recordSize) ?? 0, filled };
+    const isUsual = this.#seconds.size > 0 && recordSize === PHONE_RECORD;
+    return { recordSize, valid, strides: this.#strides.get(recordSize) ?? 0, filled, isUsual };
   }
 
   /** The smallest size that holds every measured text. */
@@ -248,7 +262,7 @@ class Survey {
     for (let at = mark.offset + mark.textOffset; at < stop; ) {
       const bytes = readRange(this.#storage, at, Math.min(stop - at, MTDOOPS_PAGE_MULTIPLE));
       const end = bytes.findIndex((byte) => byte === 0 || byte === 0xff);
-      if (end >= 0) return bytes[end] === 0 ? this.#secondEnd(at + end, stop) : at + end;
+      if (end >= 0) return bytes[end] === 0 ? this.#secondEnd(mark.offset, at + end, stop) : at + end;
       if (bytes.length === 0) return at;
       at += bytes.length;
     }
@@ -256,9 +270,10 @@ class Survey {
   }
 
   /** Where the second text ends that follows this NUL; the NUL itself where none does. */
-  #secondEnd(nul: number, stop: number): number {
+  #secondEnd(mark: number, nul: number, stop: number): number {
     const head = readRange(this.#storage, nul + 1, Math.min(USER_LOG_BEGINNING, stop - nul - 1));
     if (!isUserLog(head)) return nul;
+    this.#seconds.add(mark);
     for (let at = nul; at < stop; at += SECOND_STEP) {
       const bytes = readRange(this.#storage, at, Math.min(stop - at, SECOND_STEP + ERASED.length));
       const end = findBytes(bytes, ERASED, 0);

@@ -29,6 +29,8 @@ export interface Piece {
   readonly size: number;
   /** Bytes that the record takes in the source, its header and its name included. */
   readonly room: number;
+  /** Bytes that a record may take, where all have room for as many: how much text a kernel compresses goes by that. */
+  readonly slotSize?: number;
   readonly title: string | null;
   /** What `info` has to say of it, or null. */
   readonly remark: string | null;

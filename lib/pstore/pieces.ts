@@ -228,7 +228,7 @@ export class PieceBackend<P extends Piece> implements Backend {
     try {
       if (!piece.isCompressed) return knownOf(piece, piece.size, this.#stored(piece, HEAD), null);
       const stored = this.#stored(piece);
-      const decoded = decode(stored);
+      const decoded = decode(piece, stored);
       if (!decoded) return { ...knownOf(piece, stored.length, new Uint8Array(0), null), isUndecodable: true };
       this.#options.cache.set(this.#cacheKey(piece), decoded.text);
       if (decoded.compression === 'zlib') this.#warnOfZlib(piece);
@@ -260,7 +260,7 @@ export class PieceBackend<P extends Piece> implements Backend {
     const cached = this.#options.cache.get(this.#cacheKey(piece));
     if (cached) return cached;
     const stored = this.#stored(piece);
-    return (piece.isCompressed ? decode(stored)?.text : undefined) ?? stored;
+    return (piece.isCompressed ? decode(piece, stored)?.text : undefined) ?? stored;
   }
 
   open(slot: number): RecordContent {
@@ -361,7 +361,7 @@ function knownOf(piece: Piece, size: number, text: Uint8Array, compression: stri
 }
 
 /** What the text or a checksum proves; else what a kernel of today would make of it, which looks at no text. */
-function decode(stored: Uint8Array): { text: Uint8Array; compression: string } | undefined {
-  const limit = Math.max(LIMIT_FACTOR * stored.length, MIN_LIMIT);
+function decode({ slotSize = 0 }: Piece, stored: Uint8Array): { text: Uint8Array; compression: string } | undefined {
+  const limit = Math.max(LIMIT_FACTOR * Math.max(stored.length, slotSize), MIN_LIMIT);
   return decodeRecord(stored, 'auto', limit) ?? decodeRecord(stored, 'deflate', limit);
 }

@@ -1,12 +1,13 @@
 // Finds out whether a file is a dump of NAND flash with the spare area of each page, and of which shape its pages are.
 
+import { isText } from '../blk/lost-zones.js';
 import { firstOther } from '../bytes.js';
 import type { PageShape } from '../storage/spare.js';
 import { pieces, type Storage } from '../storage/storage.js';
 import { evidenceOf, type HeaderEvidence, type Headers, headersOf } from './spare-headers.js';
 
 /** Pages that are made (include/linux/mtd/rawnand.h and data sheets); spare areas have 8 bytes or more for each 512. */
-const DATA_SIZES = [512, 2048, 4096, 8192, 16384] as const;
+const DATA_SIZES = [512, 1024, 2048, 4096, 8192, 16384] as const;
 /** A spare area has at least a 64th part of the data, at most an eighth. */
 const MIN_SPARE = 64;
 const MAX_SPARE = 8;
@@ -14,6 +15,7 @@ const MAX_SPARE = 8;
 const KNOWN: readonly PageShape[] = (
   [
     [512, [16]],
+    [1024, [32]],
     [2048, [64, 96, 112, 128]],
     [4096, [128, 208, 216, 218, 224, 232, 256]],
     [8192, [256, 376, 436, 448, 512, 640, 744, 832]],
@@ -183,6 +185,8 @@ function lookAt(data: Uint8Array, spare: Uint8Array, next: Uint8Array, seen: See
     seen.full++;
     if (!isMarked) seen.broken++;
     else if (isWritten || !isErased(next)) seen.points += isErased(spare.subarray(0, 2)) ? 2 : 1;
+    // A text goes on after bytes that no text has: once is enough.
+    if (isErased(spare.subarray(0, 2)) && isText(tail) && isText(next)) seen.points += ENOUGH_POINTS;
   }
 }
 

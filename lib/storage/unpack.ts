@@ -99,7 +99,7 @@ export function unpack(path: string, packed: Packed, warnings: Warnings, place =
 
 function unpackOnce(path: string, packed: Packed, warnings: Warnings, place: string): FileStorage {
   return packed.kind === 'disk'
-    ? convertDisk(path, packed.name, place)
+    ? convertDisk(path, packed.name, warnings, place)
     : unpackStream(path, packed.packing, warnings, place);
 }
 

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { printableLine } from '../printable.js';
+import type { Warnings } from '../warnings.js';
 import { FileStorage } from './file.js';
 import { openScratch } from './scratch.js';
 import { readRange, type Storage } from './storage.js';
@@ -45,18 +46,26 @@ export function convertCommand(path: string): string {
  * @param place where the file is opened
  * @throws PstoreError EBADMSG where it needs another file, qemu-img cannot read it, or is not installed
  */
-export function convertDisk(path: string, name: DiskName, place: string): FileStorage {
+export function convertDisk(path: string, name: DiskName, warnings: Warnings, place: string): FileStorage {
   const input = openSync(place, constants.O_RDONLY);
   let scratch: number | undefined;
   try {
-    refuseOthers(path, name, new FileStorage(path, input, false, 'file'));
+    const disk = new FileStorage(path, input, false, 'file');
+    refuseOthers(path, name, disk);
     scratch = openScratch();
     const said = runConvert(name, input, scratch);
-    if (said === undefined) return new FileStorage(path, scratch, false, 'file');
+    if (said === undefined) {
+      const end = endOfData(name, input);
+      if (end > disk.size) {
+        const sentence = `${path} is a ${name} disk that was cut: its data go on to ${end}, but it ends at ${disk.size}`;
+        warnings.add('medium-damaged', `${sentence}; what is missing reads as zeros; copy it again`);
+      }
+      return new FileStorage(path, scratch, false, 'file');
+    }
     const sentence =
       said === NOT_INSTALLED
         ? `a ${name} disk of a virtual machine: install qemu-img, or convert it first (${convertCommand(path)})`
-        : `a ${name} disk, and qemu-img cannot read it: ${said.replaceAll(INPUT, path)}`;
+        : `a ${name} disk, and qemu-img cannot read it: ${said.replaceAll(INPUT, path)}; copy it again`;
     throw new PstoreError('EBADMSG', `${path} is ${sentence}`, { path });
   } catch (error) {
     if (scratch !== undefined) closeSync(scratch);
@@ -71,11 +80,35 @@ const NOT_INSTALLED = null;
 const INPUT = '/proc/self/fd/3';
 const OUTPUT = '/proc/self/fd/4';
 
+/** How qemu-img is told of a disk: its format is known, and what lies below it is not opened. */
+function diskAddress(name: DiskName): string {
+  const file = { driver: 'file', filename: INPUT };
+  return `json:${JSON.stringify({ driver: DRIVERS[name], file, backing: null })}`;
+}
+
+/** So much is read of the list of a disk's pieces: it has a line of 120 bytes for each. */
+const MAX_LIST = 8 << 20;
+/** A piece that stands in the disk's file: how long it is, and where. */
+const PIECE = /"length": ([0-9]+),.*"offset": ([0-9]+)/g;
+
+/**
+ * First byte after all data that the disk's file should hold: where a file was cut, qemu-img reads zeros without a word.
+ * @returns 0 where qemu-img does not tell
+ */
+function endOfData(name: DiskName, input: number): number {
+  const { stdout } = spawnSync('qemu-img', ['map', '--output=json', '--', diskAddress(name)], {
+    stdio: ['ignore', 'pipe', 'ignore', input],
+    encoding: 'utf8',
+    maxBuffer: MAX_LIST,
+  });
+  let end = 0;
+  for (const [, length, offset] of (stdout ?? '').matchAll(PIECE)) end = Math.max(end, Number(length) + Number(offset));
+  return end;
+}
+
 /** @returns undefined where it is done; else what qemu-img says of it, or null where it is not installed */
 function runConvert(name: DiskName, input: number, output: number): string | null | undefined {
-  const file = { driver: 'file', filename: INPUT };
-  const driver = DRIVERS[name];
-  const disk = `json:${JSON.stringify({ driver, file, backing: null })}`;
+  const disk = diskAddress(name);
   const { error, status, stderr } = spawnSync('qemu-img', ['convert', '-O', 'raw', '--', disk, OUTPUT], {
     stdio: ['ignore', 'ignore', 'pipe', input, output],
     encoding: 'utf8',

@@ -70,6 +70,23 @@ t.test('a lost header between two others does not make the zones larger', async 
   t.equal(open(gap).info().geometry.kmsg_size, 8 * K, 'the fill tells it where nothing was lost');
 });
 
+t.test('what stood on the medium before is no zone that lost its header', async (t) => {
+  const sizeOf = (image: ZonePartition) => open(image).info().geometry.kmsg_size;
+  // A header could stand at 16 KiB, and between it and the dump before it is nothing.
+  const used = [
+    { zones: 2, places: [16, 28], what: 'it goes on after that' },
+    { zones: 2, places: [8, 12, 16, 20, 24, 28], what: 'also where smaller zones would begin' },
+    { zones: 2, places: [8, 24], what: 'nothing is where one of the smaller zones would begin' },
+    { zones: 3, places: [16, 48], what: 'more than one header would be lost' },
+  ];
+  for (const { zones, places, what } of used) {
+    const image = partition(256 * K, { format: 'blkoops', fill: 0 }).kmsg(32 * K);
+    for (let i = 0; i < zones; i++) image.dmesg(i, dump(i + 1));
+    for (const at of places) image.bytes.fill(0x9b, at * K, (at + 2) * K);
+    t.equal(sizeOf(image), 32 * K, what);
+  }
+});
+
 t.test('zones before the first header', async (t) => {
   const none = open(dumps([0, 1, 2]));
   t.same(codesOf(none), []);

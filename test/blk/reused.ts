@@ -151,6 +151,35 @@ t.test('a clock that went back is no other size', async (t) => {
   t.match(found(image.boot({ size: 8 * K, at: row(BEFORE, 4) }), 'vendor'), { kmsg_size: 8 * K });
 });
 
+t.test('a counter that does not go on tells of other zones, though the times go up', async (t) => {
+  const image = new ReusedPartition(128 * K, 'vendor').ring('pmsg', 112 * K, 16 * K, 222);
+  const text = (reason: number) => `${reason === 2 ? 'Panic' : 'Oops'}#1 Part1\n${'a line of the log\n'.repeat(300)}`;
+  const dump = (at: number, seconds: number, reason: number) =>
+    image.place(at, { seconds, reason, counter: 1 }, text(reason));
+  dump(0, OLD, 3);
+  dump(8 * K, OLD + 100, 2);
+  dump(16 * K, NEW, 2);
+  t.match(found(image, 'vendor'), { kmsg_size: 16 * K }, 'its kernel has not seen the panic at 8 KiB');
+});
+
+t.test('counters go on along the zones of a board whose clock begins anew at each boot', async (t) => {
+  const image = new ReusedPartition(30 * 8 * K, 'rfc5');
+  const epoch = 1_600_000_000;
+  const times = [170, 521, 0, 34, 104, 6, 4676, 1, 5007, 399];
+  const oopses = [3, 5];
+  for (const [i, seconds] of times.entries()) {
+    const before = oopses.filter((one) => one < i).length;
+    const isOops = oopses.includes(i);
+    image.append(8 * K, {
+      seconds: epoch + seconds,
+      reason: isOops ? 2 : 1,
+      counter: (isOops ? before : i - before) + 1,
+    });
+  }
+  for (const erased of [1, 3, 4, 5, 6, 7, 8]) image.bytes.fill(0, erased * 8 * K + 4, erased * 8 * K + 8);
+  t.match(found(image, 'rfc5'), { kmsg_size: 8 * K, kmsg_zones: 30 });
+});
+
 t.test('a length of which a bit is wrong tells of no other size', async (t) => {
   const sizeOf = (image: Uint8Array) => open(image).info().geometry.kmsg_size;
   for (const folder of ['a64-s3', 'be-s2', 's1'] as const) {

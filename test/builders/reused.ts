@@ -19,6 +19,12 @@ export interface Boot {
   readonly fill?: number;
 }
 
+interface PlacedDump {
+  readonly seconds: number;
+  readonly counter: number;
+  readonly reason: number;
+}
+
 interface Found {
   next: number;
   counter: number;
@@ -44,6 +50,19 @@ export class ReusedPartition {
       this.#write(base + next * size, size, body.slice(0, Math.floor(room * fill)), seconds, ++counter);
       next = (next + 1) % count;
     }
+    return this;
+  }
+
+  /** A short dump in the first zone that has none, whatever its time and counter. */
+  append(size: number, dump: PlacedDump): this {
+    const view = new DataView(this.bytes.buffer);
+    let index = 0;
+    while (view.getUint32(index * size, true) === SIGNATURE) index++;
+    return this.place(index * size, dump, 'Oops#1 Part1\na line of the log\n');
+  }
+
+  place(offset: number, { seconds, counter, reason }: PlacedDump, body: string): this {
+    this.#write(offset, 0, body, seconds, counter, reason);
     return this;
   }
 
@@ -83,13 +102,16 @@ export class ReusedPartition {
     return found;
   }
 
-  #write(offset: number, size: number, body: string, seconds: number, counter: number): void {
+  #write(
+    offset: number,
+    size: number,
+    body: string,
+    seconds: number,
+    counter: number,
+    reason = this.#bufferHeader === 12 && !this.#isMainline ? 3 : 2,
+  ): void {
     if (this.#isMainline) this.bytes.fill(0, offset, offset + size);
-    const header = recordHeader(
-      LE64,
-      { seconds, counter, reason: this.#bufferHeader === 12 && !this.#isMainline ? 3 : 2 },
-      0,
-    );
+    const header = recordHeader(LE64, { seconds, counter, reason }, 0);
     const buffer = new DataView(new ArrayBuffer(this.#bufferHeader));
     buffer.setUint32(0, SIGNATURE, true);
     buffer.setUint32(4, header.length + body.length, true);

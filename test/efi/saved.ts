@@ -24,6 +24,7 @@ const FILE_A = 'dmesg-efi_pstore-164099520801001';
 const FILE_B = 'dmesg-efi_pstore-164099520802001';
 const TEXT_A = 'Oops#1 Part1\n<6>[    1.000000] the end of a log\n';
 const TEXT_B = 'Oops#1 Part2\n<6>[    0.500000] the beginning of it\n';
+const LONG = TEXT_A + '<6>[    0.100000] a line\n'.repeat(300);
 const ONE: PlannedVariable = { name: A, data: TEXT_A };
 const ALL: readonly PlannedVariable[] = [
   { name: 'BootOrder', guid: GLOBAL, data: '\0\0' },
@@ -112,6 +113,19 @@ t.test('a folder: efivarfs, old sysfs, and files of all kinds', (t) => {
   backend.erase(backend.find(id(6))!);
   t.same(namesOf(backend), [2, 3, 4, 5].map(id));
   t.equal(folder.contents.size, 8, 'nothing else is gone');
+  t.end();
+});
+
+t.test('an export that has the name of its variable, in a folder', (t) => {
+  const exports = { efivar: efivarExport(ONE), dmpstore: dmpstore([ONE]), large: efivarExport({ ...ONE, data: LONG }) };
+  for (const [what, bytes] of Object.entries(exports)) {
+    const folder = new MemoryFolder({ [`${A}-${CRASH}`]: bytes, [`BootOrder-${GLOBAL}`]: efivarExport(ALL[0]!) });
+    const backend = openFiles(efi, folder);
+    t.same(namesOf(backend), [FILE_A], what);
+    t.equal(textOf(backend, FILE_A), what === 'large' ? LONG : TEXT_A, what);
+    backend.erase(0);
+    t.same(namesOf(backend), [], what);
+  }
   t.end();
 });
 

@@ -19,6 +19,16 @@ const slot = (id: bigint, more: Partial<PlannedSlot['record']> = {}): PlannedSlo
   record: { id, data: TEXT, ...more },
 });
 
+t.test('a text that compresses well, in a store with large slots', async (t) => {
+  const text = `Oops#1 Part1\n${'<6>[    1.000000] a line of the log\n'.repeat(1500)}`;
+  const data = deflateRawSync(text);
+  t.ok(data.length < text.length / 16);
+  const record = { id: 5n, data, section: SECTION.dmesgZ };
+  const backend = openBytes(erst, erstFile([null, { record }], 32768, 8));
+  t.same(namesOf(backend), ['dmesg-erst-5']);
+  t.equal(textOf(backend, 'dmesg-erst-5'), text);
+});
+
 t.test('sections of all kinds', (t) => {
   const file = erstFile([
     slot(5n),

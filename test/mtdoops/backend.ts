@@ -349,6 +349,27 @@ t.test('a second text counts for the size of a record', async (t) => {
   t.equal(second.size, userLog(900).length);
 });
 
+t.test("without neighbours a record with a second text is of phones' size", async (t) => {
+  const image = new Uint8Array(8 << 20).fill(0xff);
+  const tail = new Uint8Array(0);
+  const body = Buffer.concat([Buffer.from(logText(6000, 1)), userLog(40)]);
+  image.set(pageBytes({ seq: 3, text: body, time: 1n, tail }, 16384, 'little'), 4 << 20);
+  const backend = open(image);
+  t.same(codes(backend), ['geometry-guess']);
+  t.ok(backend.find('dmesg-mtdoops-2'));
+});
+
+t.test('the last page and the first are neighbours', async (t) => {
+  const bytes = new Uint8Array(262144).fill(0xff);
+  for (const [at, seq] of [
+    [0, 3],
+    [131072, 2],
+  ] as const) {
+    bytes.set(pageBytes({ seq, text: logText(9000, seq), time: 1n }, 131072, 'little'), at);
+  }
+  t.match(open(bytes).info().geometry, { record_size: 131072, pages: 2 });
+});
+
 t.test('a device whose beginning is erased', async (t) => {
   const bytes = image(16 << 20, { 3000: record(9), 3001: record(10) });
   t.ok(howSure(mtdoops, new MemoryStorage(bytes)) > 0.7);

@@ -8,6 +8,7 @@ import { goldenImage } from '../fixture-path.js';
 
 const SHAPES = [
   [512, 16],
+  [1024, 32],
   [2048, 64],
   [2048, 128],
   [4096, 128],
@@ -33,6 +34,20 @@ t.test('the pages of a dump of pstore_blk, with texts that are compressed', asyn
     for (const [data, spare] of SHAPES) {
       t.same(found(nandDump(goldenImage(folder), data, spare)), { data, spare }, `${folder}, ${data}+${spare}`);
     }
+  }
+});
+
+t.test('one record of text, in a file that has the size of a partition', async (t) => {
+  for (const [data, spare] of [
+    [1024, 32],
+    [2048, 64],
+    [2048, 128],
+  ] as const) {
+    const device = new MtdDevice({ size: 4 << 20, recordSize: 4096 });
+    device.oops(logText(4059, 1), null);
+    const dump = nandDump(device.bytes, data, spare);
+    t.equal(dump.length % 4096, 0);
+    t.same(found(dump), { data, spare }, `${data}+${spare}`);
   }
 });
 

@@ -1,4 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -118,6 +119,33 @@ t.test('disks that only qemu-img makes', { skip: isMissing && 'qemu-img is not i
     const storage = unpack(disk, packed, new Warnings());
     t.equal(Buffer.compare(readRange(storage, 0, raw.length), raw), 0, `${format}, byte by byte`);
     storage.close();
+  }
+});
+
+t.test('a disk that was cut reads as zeros, and that is told', { skip: isMissing && 'no qemu-img' }, async (t) => {
+  const raw = randomBytes(2 << 20);
+  const plain = join(folder, 'whole.raw');
+  writeFileSync(plain, raw);
+  for (const format of ['qcow2', 'vdi', 'vmdk'] as const) {
+    const disk = join(folder, `cut.${format}`);
+    t.equal(spawnSync('qemu-img', ['convert', '-O', format, plain, disk]).status, 0);
+    const whole = readFileSync(disk);
+    for (const [length, codes] of [
+      [whole.length, []],
+      [whole.length - 8192, ['medium-damaged']],
+      [whole.length / 2, ['medium-damaged']],
+    ] as const) {
+      writeFileSync(disk, whole.subarray(0, length));
+      const warnings = new Warnings();
+      const storage = unpack(disk, packedFile(disk)!, warnings);
+      t.same(
+        warnings.list.map(({ code }) => code),
+        codes,
+        `${format}, ${length} bytes`,
+      );
+      if (codes.length > 0) t.match(warnings.list[0]!.message, /that was cut: .*; copy it again$/);
+      storage.close();
+    }
   }
 });
 
