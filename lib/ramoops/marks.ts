@@ -63,6 +63,7 @@ export class MarkScan {
       endian: order,
       plain: new Set<number>(),
       ftrace: new Map<number, number>(),
+      emptyFtrace: new Set<number>(),
       damaged: new Set<number>(),
       doubtful: new Map<number, Doubtful>(),
       isOdd: false,
@@ -92,7 +93,9 @@ export class MarkScan {
   result(): RamMarks {
     for (const marks of this.#found) {
       dropLoneOdd(marks);
-      for (const offset of loneFtrace(marks.plain, marks.ftrace)) marks.ftrace.delete(offset);
+      // Before a page of zeros any word tells of an empty zone; lengths that are possible are hardly an accident.
+      const lone = loneFtrace(marks.plain, marks.ftrace).filter((offset) => marks.emptyFtrace.has(offset));
+      for (const offset of lone) marks.ftrace.delete(offset);
     }
     return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
   }
@@ -137,6 +140,8 @@ interface Collected {
   endian: Abi['endian'];
   plain: Set<number>;
   ftrace: Map<number, number>;
+  /** Those of ftrace that say to hold nothing. */
+  emptyFtrace: Set<number>;
   damaged: Set<number>;
   /** What may be a damaged ftrace zone. */
   doubtful: Map<number, Doubtful>;
@@ -263,8 +268,10 @@ function judge(fields: Fields, at: number, base: number, largest: number, marks:
   const version = header.sig >>> 24 === TOP ? ftraceVersionCode(header.sig) : undefined;
   const isAlmost = bitsOf(header.sig ^ RAM_SIGNATURE) <= WRONG_BITS;
   if (header.sig === RAM_SIGNATURE) (isPossible ? marks.plain : marks.damaged).add(base + at);
-  else if (isPossible && version !== undefined) marks.ftrace.set(base + at, version);
-  else if (isPossible && isAlmost) marks.damaged.add(base + at);
+  else if (isPossible && version !== undefined) {
+    marks.ftrace.set(base + at, version);
+    if (header.size === 0) marks.emptyFtrace.add(base + at);
+  } else if (isPossible && isAlmost) marks.damaged.add(base + at);
   // Any text may have such bytes: they must not take the place of headers.
   else if ((isPossible || version !== undefined) && marks.doubtful.size < MAX_MARKS) {
     const isNear = [header.start, header.size].every((length) => withoutHighestBit(length) <= largest);
