@@ -153,9 +153,12 @@ export class Detection {
       return dialect.unlikely >= UNCOMMON && !(best && best.misfit < PROOF && least >= best.cost + PROOF);
     });
     const all = rest.length === 0 ? judged : this.#judged(search.candidates(rest), given, judged);
-    if (!all[0] || all[0].misfit < PROOF) return all;
+    if (!all[0]) return all;
+    // There is parity, and this one has none: one that it speaks for may have seemed worse.
+    const proof = all[0].sizes.ecc === 0 && this.#bonus(given) > 0 ? PROVEN_PARITY + SIGNED_FIRST : 0;
+    if (all[0].misfit < PROOF && proof === 0) return all;
     // A closer look has found faults in all of these: others that seemed worse may have none.
-    return this.#judged(search.within(all[0].cost + PROOF, dialects), given, all);
+    return this.#judged(search.within(all[0].cost + PROOF + proof, dialects), given, all);
   }
 
   /** How much parity may speak for a geometry. */

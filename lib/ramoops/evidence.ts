@@ -255,7 +255,9 @@ export class Evidence {
         : this.#foreignParity(zone.zone, header.size);
     const foreign = FOREIGN_PARITY * isWrong;
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
-    const ifRound = content.time !== undefined ? DAMAGED_LENGTHS : content.misfit === WITHOUT_LINE ? 0 : HALF_ROUND;
+    // Of a dump zone without a line nobody knows what it holds.
+    const isUnknown = type === 'dmesg' && (content.misfit > 0 || isHalf);
+    const ifRound = content.time !== undefined ? DAMAGED_LENGTHS : isUnknown ? 0 : HALF_ROUND;
     const round = isRound ? ifRound : 0;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;

@@ -186,3 +186,46 @@ t.test('a ring of any size over many older zones ends at the next header that ho
   const expected = { recordSize: 48 * K, consoleSize: 96 * K, pmsgSize: 64 * K, dialect: { name: 'rockchip' } };
   t.match(detected(reused([6, 0, 0], [48, 96, 64])).sizes, expected);
 });
+
+t.test('parity speaks for sizes by which a header is left over', async (t) => {
+  const region = new Region({ mem: 0x110000, record: 128 * K, console: 512 * K, pmsg: 320 * K, ecc: 32 });
+  for (const id of [0, 1]) region.dump(id, `====170000001${id}.000001-D\n`, Buffer.from('Oops#1 Part1\nnew\n'));
+  region.ring('console', lines(303));
+  // Of an earlier boot's ftrace zone.
+  const view = new DataView(region.bytes.buffer, 0x95000);
+  view.setUint32(0, (0x43474244 ^ 0x601c0) >>> 0, true);
+  t.match(detected(region.bytes).sizes, { recordSize: 128 * K, consoleSize: 512 * K, ecc: 32 });
+});
+
+/** A region with ECC, in which some of an earlier kernel's zones stand where it has zones for dumps. */
+function withParity(place: (region: Region) => void): Uint8Array {
+  const region = new Region({ mem: 256 * K, record: 8 * K, console: 16 * K, ecc: 16 });
+  region.dump(0, '====1700000010.000001-D\n', Buffer.from('Oops#1 Part1\nnew\n'));
+  region.ring('console', lines(3000));
+  place(region);
+  return region.bytes;
+}
+
+t.test('dumps of an earlier boot without parity do not hide that the last one had it, however many', async (t) => {
+  // With zeros for parity ECC would make an unsigned zone of such a header.
+  const old = new Region({ mem: 256 * K, record: 8 * K }, 0xff);
+  const bytes = withParity((region) => {
+    for (const id of [4, 8, 12, 16, 20, 24]) {
+      old.dump(id, '====1600000000.000001-D\n', Buffer.from('Oops#1 Part1\nold\n'));
+      const { offset, size } = old.zone('dmesg', id);
+      region.bytes.set(old.bytes.subarray(offset, offset + size), offset);
+    }
+  });
+  t.match(detected(bytes).sizes, { recordSize: 8 * K, consoleSize: 16 * K, ecc: 16 });
+});
+
+t.test('nor does a ring of such a boot', async (t) => {
+  const bytes = withParity((region) => {
+    const { offset } = region.zone('dmesg', 20);
+    region.bytes.set(noise(1, 8 * K - 12), offset + 12);
+    const header = new DataView(region.bytes.buffer, offset);
+    header.setUint32(4, 515, true);
+    header.setUint32(8, 3604, true);
+  });
+  t.match(detected(bytes).sizes, { recordSize: 8 * K, consoleSize: 16 * K, ecc: 16 });
+});
