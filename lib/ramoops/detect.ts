@@ -154,11 +154,13 @@ export class Detection {
     });
     const all = rest.length === 0 ? judged : this.#judged(search.candidates(rest), given, judged);
     if (!all[0]) return all;
-    // There is parity, and this one has none: one that it speaks for may have seemed worse.
-    const proof = all[0].sizes.ecc === 0 && this.#bonus(given) > 0 ? PROVEN_PARITY + SIGNED_FIRST : 0;
-    if (all[0].misfit < PROOF && proof === 0) return all;
     // A closer look has found faults in all of these: others that seemed worse may have none.
-    return this.#judged(search.within(all[0].cost + PROOF + proof, dialects), given, all);
+    if (all[0].misfit >= PROOF) return this.#judged(search.within(all[0].cost + PROOF, dialects), given, all);
+    // There may be parity, and this one has none: one that it speaks for may have seemed worse.
+    if (all[0].sizes.ecc > 0 || this.#bonus(given) === 0) return all;
+    const limit = all[0].cost + PROOF + PROVEN_PARITY + SIGNED_FIRST;
+    const wider = this.#judged(search.within(limit, dialects), given, all);
+    return wider.filter((one) => one.sizes.ecc > 0 || all.includes(one));
   }
 
   /** How much parity may speak for a geometry. */
