@@ -4,15 +4,16 @@
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromSystem, PstoreError } from '../errors.js';
+import { CODES, fromSystem, PstoreError } from '../errors.js';
 import type { Scratch } from './spool.js';
 
 /** Another process may own a name already; as many in a row are no accident. */
 const MAX_ATTEMPTS = 100;
 let serial = 0;
 
-/** What a person can do where a folder has no room: a key of the source names another one. */
+/** What a person can do where a folder has no room: a key of the source names another one, or the environment. */
 const SPOOL_KEY = 'spool= names another folder';
+const TMPDIR = 'TMPDIR= names another folder';
 
 /** @throws PstoreError as openScratch() */
 export function createScratch(folder = tmpdir()): Scratch {
@@ -24,7 +25,7 @@ export function createScratch(folder = tmpdir()): Scratch {
  * @param folder where the file is made; default the system's temporary folder
  * @throws PstoreError ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC: the folder cannot hold one
  */
-export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another folder'): number {
+export function openScratch(folder = tmpdir(), advice = TMPDIR): number {
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
   for (let attempt = 1; ; attempt++) {
     const path = join(folder, `.pstorefuse-spool-${process.pid}-${Date.now().toString(36)}-${serial++}`);
@@ -45,10 +46,17 @@ export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another f
   }
 }
 
+/** What is told where a temporary file of openScratch() takes no more. */
+export function scratchNotWritten(error: unknown): PstoreError {
+  return failed(tmpdir(), 'written', error, TMPDIR);
+}
+
 function failed(folder: string, what: string, error: unknown, advice = SPOOL_KEY): PstoreError {
   const reason = error instanceof Error ? error.message.replace(/^[A-Z]+: ([^,]*),.*$/s, '$1') : String(error);
+  const isOfMedium = what !== 'made' || ['ENOSPC', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
   return fromSystem(error, `${folder}: a temporary file cannot be ${what}: ${reason}; ${advice}`, {
     path: folder,
+    exit: CODES[isOfMedium ? 'EIO' : 'EEXIST'].exit,
   });
 }
 
