@@ -1,7 +1,7 @@
 // A temporary file for what does not fit into memory. It has no name any more when it is handed out, so nothing is left
 // behind however the program ends.
 
-import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CODES, fromSystem, PstoreError } from '../errors.js';
@@ -49,6 +49,26 @@ export function openScratch(folder = tmpdir(), advice = TMPDIR): number {
 /** What is told where a temporary file of openScratch() takes no more. */
 export function scratchNotWritten(error: unknown): PstoreError {
   return failed(tmpdir(), 'written', error, TMPDIR);
+}
+
+/** More than programs write at once. */
+const PROBE = 1 << 18;
+
+/**
+ * Tells whether a file of openScratch() takes more, by writing to it: programs say it in words of their own, or not at all.
+ * @param isWritten whether nothing is known to have failed
+ * @throws PstoreError ENOSPC, EIO
+ */
+export function checkScratchRoom(fd: number, isWritten: boolean): void {
+  const { size } = fstatSync(fd);
+  try {
+    for (let done = 0; done < PROBE; )
+      done += writeSync(fd, new Uint8Array(PROBE - done).fill(1), 0, PROBE - done, size + done);
+    if (!isWritten) throw new Error('writing to it failed');
+  } catch (error) {
+    throw scratchNotWritten(error);
+  }
+  ftruncateSync(fd, size);
 }
 
 function failed(folder: string, what: string, error: unknown, advice = SPOOL_KEY): PstoreError {

@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } f
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage, reasonOf } from './file.js';
-import { openScratch, scratchNotWritten } from './scratch.js';
+import { checkScratchRoom, openScratch, scratchNotWritten } from './scratch.js';
 import { takeAhead } from './stdin-ahead.js';
 import type { Storage } from './storage.js';
 import { convertCommand, convertDisk, type DiskName, diskNamed } from './virtual-disk.js';
@@ -121,7 +121,7 @@ function unpackStream(
           continue;
         }
         // The image is not to blame where there is no room for what comes out of it.
-        if (status !== 0 || !isWritten) checkRoom(scratch, isWritten);
+        if (status !== 0 || !isWritten) checkScratchRoom(scratch, isWritten);
         if (status !== 0) sayWhatIsMissing(path, name, scratch, said, warnings);
         return new FileStorage(path, scratch, false, 'file');
       } catch (error) {
@@ -134,21 +134,6 @@ function unpackStream(
   }
   const sentence = `${path} is ${name} data, and no program that unpacks them is installed: unpack it first (${advice})`;
   throw new PstoreError('EBADMSG', sentence, { path });
-}
-
-/**
- * Tells whether the temporary file takes more, by writing to it: programs say it in words of their own, or not at all.
- * @throws PstoreError ENOSPC, EIO
- */
-function checkRoom(scratch: number, isWritten: boolean): void {
-  const { size } = fstatSync(scratch);
-  try {
-    writeWhole(scratch, new Uint8Array(CHUNK).fill(1), size);
-    if (!isWritten) throw new Error('writing to it failed');
-  } catch (error) {
-    throw scratchNotWritten(error);
-  }
-  ftruncateSync(scratch, size);
 }
 
 /** What a program that fails has given is kept: a cut file gives what it has. */

@@ -182,6 +182,7 @@ t.test('arguments', (t) =>
     ['mont s1.raw mnt', 64, /mont is neither a command nor a file; did you mean mount\?$/m, 'mont'],
     ['ls', 64, /not enough arguments.*pstorefuse ls <source..>/, 'ls'],
     ['cat s1.raw', 64, /give names of records, or --all; pstorefuse ls shows them/],
+    ['cat --erased s1.raw', 64, /give names of records, or --all; pstorefuse ls --erased shows them/],
     ['ls --foo s1.raw', 64, /there is no option --foo; pstorefuse ls --help lists them/, '--foo'],
     ['ls -la s1.raw', 64, /there is no option -a; pstorefuse ls --help lists them/, '-a'],
     ['ls -json s1.raw', 64, /there is no option -json; did you mean --json\?$/m, '-json'],

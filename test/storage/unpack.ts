@@ -205,6 +205,12 @@ t.test('a full disk is not taken for a damaged image', async (t) => {
       t.equal(status, 74);
     }
   }
+  if (!isMissing) {
+    execFileSync('qemu-img', ['convert', '-O', 'qcow2', '-f', 'raw', image, `${image}.qcow2`]);
+    const { status, stderr } = limited(64, 'info random.qcow2');
+    t.match(stderr, /a temporary file cannot be written: .*; TMPDIR= names another folder\n$/);
+    t.equal(status, 74);
+  }
   const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'info', 'random.gz'], {
     cwd: folder,
     env: { ...process.env, TMPDIR: '/nowhere' },
