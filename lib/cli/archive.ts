@@ -1,7 +1,8 @@
 // pstorefuse archive: records as files of a folder, where nothing is ever written over; erased only when they are there.
 
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { PstoreError } from '../errors.js';
+import { CODES, PstoreError } from '../errors.js';
 import type { PstoreRecord } from '../pstore/backend.js';
 import {
   type Dump,
@@ -67,6 +68,7 @@ export const archive: Command = {
     if (folder === undefined || sources.length === 0) {
       throw new PstoreError('EINVAL', `give sources and then the folder of the archive: pstorefuse ${archive.usage}`);
     }
+    refuseFile(folder);
     const dry = args.flag('dry-run');
     const layout = args.choice('layout', LAYOUTS) ?? 'pstorefuse';
     const erases = args.flag('erase') && !dry;
@@ -82,6 +84,19 @@ export const archive: Command = {
     }
   },
 };
+
+/** Of several images without a folder after them, as `*.raw` gives, the last one would be taken for it. */
+function refuseFile(folder: string): void {
+  let isFolder: boolean | undefined;
+  try {
+    isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+  } catch {
+    // What cannot be looked at is told of when it is made.
+  }
+  if (isFolder !== false) return;
+  const sentence = `${folder} is a file; give the folder of the archive after the sources`;
+  throw new PstoreError('ENOTDIR', sentence, { path: folder, exit: CODES.EEXIST.exit });
+}
 
 interface RunOptions {
   readonly folder: string;

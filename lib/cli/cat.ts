@@ -43,7 +43,7 @@ export const cat: Command = {
     if (!all && names.length === 0)
       throw new PstoreError(
         'EINVAL',
-        `${args.text('source')}: give names of records, or --all; pstorefuse ls shows them`,
+        `${args.text('source')}: give names of records, or --all; pstorefuse ls${args.flag('erased') ? ' --erased' : ''} shows them`,
       );
     const found = openAll(args, [args.text('source')!], 'read', { ofRecords: true });
     const opened: Opened = args.flag('erased') ? { ...found, mounted: found.mounted.map(erasedOf) } : found;

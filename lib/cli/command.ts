@@ -189,7 +189,7 @@ export function warn(
   const list = backend.warnings.list.slice(from).filter(({ code }) => !ofRecords || code !== 'store-full');
   for (const { message } of list.slice(0, most)) complain(`warning: ${message}`);
   const more = Math.max(0, list.length - most) + dropped;
-  if (more > 0) complain(`warning: ${backend.path}: ${more} more warnings; see pstorefuse info`);
+  if (more > 0) complain(`warning: ${backend.path}: ${more} more warning${more === 1 ? '' : 's'}; see pstorefuse info`);
 }
 
 const MAX_WARNINGS = 10;

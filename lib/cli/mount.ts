@@ -60,8 +60,11 @@ async function runServer(args: Arguments, hooks: Hooks): Promise<number> {
   const [first] = positional;
   // `catt image.raw NAME` is no mount, nor is `lss image.raw`, nor a mistyped command with a folder after it.
   const isMount = positional.length > 1 && isFolder(mountPoint) && nearest(first!, WORDS) === undefined;
-  if (!isMount && /^[a-z-]+$/i.test(first!) && isMissing(first!)) {
+  if (!isMount && /^[a-z][a-z-]*$/i.test(first!) && isMissing(first!)) {
     throw new PstoreError('EINVAL', noCommand(first!));
+  }
+  if (positional.some((source) => IS_STANDARD_INPUT.test(source))) {
+    throw new PstoreError('EINVAL', 'a mount has no standard input: copy it into a file first, and mount that');
   }
   const transport = args.text('transport');
   const base = mountOptionsOf(args);
@@ -78,6 +81,9 @@ async function runServer(args: Arguments, hooks: Hooks): Promise<number> {
     },
   });
 }
+
+/** As a SOURCE; what serves the mount goes on without it. */
+const IS_STANDARD_INPUT = /^([a-z_-]+:)?-(,|$)/;
 
 /** What a single argument was taken for, when it is all there is. */
 function alone(word: string): string {

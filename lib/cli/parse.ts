@@ -1,10 +1,10 @@
 // The arguments of a command: parsed by yargs, and what becomes of what a command throws.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { PstoreError } from '../errors.js';
 import { systemDeviceCalls } from '../mount/syscalls.js';
-import { didYouMean } from '../source/nearest.js';
+import { didYouMean, nearest } from '../source/nearest.js';
 import { useDeviceCalls } from '../storage/device-calls.js';
 import { Arguments, type Command, EXIT } from './command.js';
 import { foldedHelp } from './fold.js';
@@ -19,11 +19,31 @@ class UsageError extends Error {}
 class UnknownOption extends Error {
   /** @param option with its dashes, and perhaps a value after it */
   constructor(option: string, { command, options }: Called) {
-    const [name = ''] = option.split('=');
+    const [given = ''] = option.split('=');
     const long = options.filter((word) => word.length > 1).map((word) => `--${word}`);
+    const name = nearest(given, long) === undefined ? unknownPart(given, options) : given;
     const [word] = (command.pattern ?? command.usage).split(' ');
     super(`there is no option ${name}; ${didYouMean(name, long, `pstorefuse ${word} --help lists them`)}`);
   }
+}
+
+/** Of several short options in one word, as in `-la`, the one that is not known. */
+function unknownPart(option: string, options: readonly string[]): string {
+  const [, letters = ''] = /^-([^-].*)/s.exec(option) ?? [];
+  const unknown = options.includes(letters.charAt(0)) && [...letters].find((letter) => !options.includes(letter));
+  return unknown ? `-${unknown}` : option;
+}
+
+/** Told where arguments are missing: a file may have gone to an option, as in `ls -n FILE`. */
+function takenText(words: readonly string[], { options, flags }: Called): string {
+  for (const [i, word] of [...words.entries()].reverse()) {
+    const [, dashed = '', name = '', joined] = /^(--?([^=-][^=]*))(?:=\0(.*))?$/s.exec(word) ?? [];
+    const value = joined ?? words[i + 1];
+    if (value === undefined || !options.includes(name) || flags.includes(name)) continue;
+    const file = withoutMark(value);
+    if (existsSync(file)) return `: ${file} is taken for the value of ${dashed}`;
+  }
+  return '';
 }
 
 interface Called {
@@ -96,9 +116,11 @@ export async function runCommand(
   }
 }
 
+const NOT_ENOUGH = 'there are not enough arguments';
+
 /** yargs' own words for what is wrong with arguments, in ours. */
 const WORDS: Readonly<Record<string, string | { one: string; other: string }>> = {
-  'Not enough non-option arguments: got %s, need at least %s': both('there are not enough arguments (%s of %s)'),
+  'Not enough non-option arguments: got %s, need at least %s': both(`${NOT_ENOUGH} (%s of %s)`),
   'Unknown argument: %s': both('there is no place for %s'),
   'Not enough arguments following: %s': 'a value is missing after -%s',
 };
@@ -139,7 +161,8 @@ async function parse(argv: readonly string[], commands: readonly Command[], pack
       const option = called && words.find((word) => isUnknown(word, called!.options));
       if (option !== undefined) throw new UnknownOption(option, called!);
       // Of a long name yargs tells neither of the dashes.
-      throw new UsageError((message ?? error?.message)?.replace(/ -(?=\w[\w-])/, ' --'));
+      const told = (message ?? error?.message)?.replace(/ -(?=\w[\w-])/, ' --');
+      throw new UsageError(told?.startsWith(NOT_ENOUGH) && called ? told + takenText(words, called) : told);
     });
   for (const command of commands) {
     parser = parser.command(

@@ -19,7 +19,7 @@ import { crashOf } from '../triage/explained.js';
 import { Warnings } from '../warnings.js';
 import { type Command, EXIT, type Listed, listRecords } from './command.js';
 import { folded } from './fold.js';
-import { complain, isTerminal, json, print, printable } from './print.js';
+import { complain, isTerminal, json, print } from './print.js';
 import { bytesText, ScanProgress } from './scan-progress.js';
 import { clockText } from './when.js';
 
@@ -198,7 +198,7 @@ function printRegion(region: Shown, { path }: SourceSpec): void {
   }
   if (problem !== null) return;
   const typed = path === STANDARD_INPUT ? source.replace(`:${path}`, `:${typedPath(path)}`) : source;
-  print(`    pstorefuse ls ${shellWord(printable(typed))}\n`);
+  print(`    pstorefuse ls ${shellWord(typed)}\n`);
 }
 
 const INDENT = '    ';

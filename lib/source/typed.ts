@@ -1,5 +1,7 @@
 // Paths and sources as messages have them: a person can type, or paste, what they tell.
 
+import { printableLine } from '../printable.js';
+
 /** Standard input, as it is named in a SOURCE; a file of that name is `./-`. */
 export const STANDARD_INPUT = '-';
 
@@ -13,7 +15,8 @@ export function typedPath(path: string): string {
   return path === STANDARD_INPUT ? 'FILE' : path.replaceAll(',', ',,');
 }
 
-/** As a shell takes it. */
+/** As a shell takes it: in `$'…'` what cannot be printed, for any shell but the plainest ones. */
 export function shellWord(text: string): string {
+  if (printableLine(text) !== text) return `$'${printableLine(text.replace(/[\\']/g, '\\$&'))}'`;
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,18 +1,19 @@
 // A temporary file for what does not fit into memory. It has no name any more when it is handed out, so nothing is left
 // behind however the program ends.
 
-import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromSystem, PstoreError } from '../errors.js';
+import { CODES, fromSystem, PstoreError } from '../errors.js';
 import type { Scratch } from './spool.js';
 
 /** Another process may own a name already; as many in a row are no accident. */
 const MAX_ATTEMPTS = 100;
 let serial = 0;
 
-/** What a person can do where a folder has no room: a key of the source names another one. */
+/** What a person can do where a folder has no room: a key of the source names another one, or the environment. */
 const SPOOL_KEY = 'spool= names another folder';
+const TMPDIR = 'TMPDIR= names another folder';
 
 /** @throws PstoreError as openScratch() */
 export function createScratch(folder = tmpdir()): Scratch {
@@ -24,7 +25,7 @@ export function createScratch(folder = tmpdir()): Scratch {
  * @param folder where the file is made; default the system's temporary folder
  * @throws PstoreError ENOENT, ENOTDIR, EACCES, EROFS, ENOSPC: the folder cannot hold one
  */
-export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another folder'): number {
+export function openScratch(folder = tmpdir(), advice = TMPDIR): number {
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
   for (let attempt = 1; ; attempt++) {
     const path = join(folder, `.pstorefuse-spool-${process.pid}-${Date.now().toString(36)}-${serial++}`);
@@ -45,10 +46,37 @@ export function openScratch(folder = tmpdir(), advice = 'TMPDIR= names another f
   }
 }
 
+/** What is told where a temporary file of openScratch() takes no more. */
+export function scratchNotWritten(error: unknown): PstoreError {
+  return failed(tmpdir(), 'written', error, TMPDIR);
+}
+
+/** More than programs write at once. */
+const PROBE = 1 << 18;
+
+/**
+ * Tells whether a file of openScratch() takes more, by writing to it: programs say it in words of their own, or not at all.
+ * @param isWritten whether nothing is known to have failed
+ * @throws PstoreError ENOSPC, EIO
+ */
+export function checkScratchRoom(fd: number, isWritten: boolean): void {
+  const { size } = fstatSync(fd);
+  try {
+    for (let done = 0; done < PROBE; )
+      done += writeSync(fd, new Uint8Array(PROBE - done).fill(1), 0, PROBE - done, size + done);
+    if (!isWritten) throw new Error('writing to it failed');
+  } catch (error) {
+    throw scratchNotWritten(error);
+  }
+  ftruncateSync(fd, size);
+}
+
 function failed(folder: string, what: string, error: unknown, advice = SPOOL_KEY): PstoreError {
   const reason = error instanceof Error ? error.message.replace(/^[A-Z]+: ([^,]*),.*$/s, '$1') : String(error);
+  const isOfMedium = what !== 'made' || ['ENOSPC', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
   return fromSystem(error, `${folder}: a temporary file cannot be ${what}: ${reason}; ${advice}`, {
     path: folder,
+    exit: CODES[isOfMedium ? 'EIO' : 'EEXIST'].exit,
   });
 }
 

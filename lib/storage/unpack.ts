@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } f
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage, reasonOf } from './file.js';
-import { openScratch } from './scratch.js';
+import { checkScratchRoom, openScratch, scratchNotWritten } from './scratch.js';
 import { takeAhead } from './stdin-ahead.js';
 import type { Storage } from './storage.js';
 import { convertCommand, convertDisk, type DiskName, diskNamed } from './virtual-disk.js';
@@ -80,7 +80,8 @@ const MAX_LAYERS = 8;
  * Unpacks a file, and what comes out of it where that is packed, too.
  * @param path as it is named in messages
  * @param place where the file is opened
- * @throws PstoreError EBADMSG where nothing can be unpacked, or the program for it is not installed
+ * @throws PstoreError EBADMSG where nothing can be unpacked, or the program for it is not installed; ENOSPC where the
+ *   temporary file has no room
  */
 export function unpack(path: string, packed: Packed, warnings: Warnings, place = path): Storage {
   let storage = unpackOnce(path, packed, warnings, place);
@@ -114,11 +115,13 @@ function unpackStream(
     for (const program of programs) {
       const scratch = openScratch();
       try {
-        const { status, said } = runProgram(program, input, scratch);
+        const { status, said, isWritten } = runProgram(program, input, scratch);
         if (status === undefined) {
           closeSync(scratch);
           continue;
         }
+        // The image is not to blame where there is no room for what comes out of it.
+        if (status !== 0 || !isWritten) checkScratchRoom(scratch, isWritten);
         if (status !== 0) sayWhatIsMissing(path, name, scratch, said, warnings);
         return new FileStorage(path, scratch, false, 'file');
       } catch (error) {
@@ -152,16 +155,16 @@ function sayWhatIsMissing(path: string, name: string, scratch: number, said: str
 /**
  * Runs a program whose output goes to the temporary file: dd makes holes where it writes zeros, and the program itself
  * writes where there is no such dd.
- * @returns its exit status, undefined where it is not installed
+ * @returns its exit status, undefined where it is not installed; whether dd has written all of it
  */
 function runProgram(
   program: readonly string[],
   input: number,
   output: number,
-): { status: number | undefined; said: string } {
+): { status: number | undefined; said: string; isWritten: boolean } {
   const script = `command -v "$1" >/dev/null || exit ${NOT_INSTALLED}
 if dd conv=sparse iflag=fullblock count=0 </dev/null >/dev/null 2>&1; then
-  { { "$@" 2>&3; echo $? >&4; } | dd conv=sparse iflag=fullblock bs=64K 2>/dev/null >&5; } 4>&1
+  { { "$@" 2>&3; echo $? >&4; } | dd conv=sparse iflag=fullblock bs=64K 2>/dev/null >&5; } 4>&1 || echo ${NOT_WRITTEN}
 else
   "$@" 2>&3 >&5; echo $?
 fi`;
@@ -169,13 +172,16 @@ fi`;
     stdio: [input, 'pipe', 'ignore', 'pipe', 'ignore', output],
     encoding: 'utf8',
   });
-  if (result.status === NOT_INSTALLED) return { status: undefined, said: '' };
+  if (result.status === NOT_INSTALLED) return { status: undefined, said: '', isWritten: true };
   const said = String(result.output[3] ?? '')
     .trim()
     .split('\n')[0]!;
   const status = Number.parseInt(result.stdout.trim(), 10);
-  return { status: Number.isNaN(status) ? 1 : status, said };
+  return { status: Number.isNaN(status) ? 1 : status, said, isWritten: !result.stdout.includes(NOT_WRITTEN) };
 }
+
+/** Stands after the exit status where dd failed. */
+const NOT_WRITTEN = 'not written';
 
 /** sh(1) ends with this where a command is not found. */
 const NOT_INSTALLED = 127;
@@ -183,7 +189,7 @@ const NOT_INSTALLED = 127;
 /**
  * Takes all that comes through a pipe to a temporary file, and unpacks that where it is packed.
  * @param path of the FIFO, or null for standard input
- * @throws PstoreError EIO, EACCES, ENOSPC
+ * @throws PstoreError EIO, EACCES; ENOSPC where the temporary file has no room
  */
 export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
   const named = path ?? 'standard input';
@@ -211,10 +217,17 @@ export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
 function copySparsely(input: number, output: number, first: Uint8Array): void {
   const buffer = new Uint8Array(CHUNK);
   let total = 0;
+  const keep = (bytes: Uint8Array, at: number) => {
+    try {
+      writeWhole(output, bytes, at);
+    } catch (error) {
+      throw scratchNotWritten(error);
+    }
+  };
   const put = (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length; at += BLOCK) {
       const block = bytes.subarray(at, at + BLOCK);
-      if (block.some((byte) => byte !== 0)) writeWhole(output, block, total + at);
+      if (block.some((byte) => byte !== 0)) keep(block, total + at);
     }
     total += bytes.length;
   };

@@ -7,7 +7,7 @@ import { PstoreError } from '../errors.js';
 import { printableLine } from '../printable.js';
 import type { Warnings } from '../warnings.js';
 import { FileStorage } from './file.js';
-import { openScratch } from './scratch.js';
+import { checkScratchRoom, openScratch } from './scratch.js';
 import { readRange, type Storage } from './storage.js';
 
 export type DiskName = 'qcow2' | 'vmdk' | 'vdi' | 'VHD' | 'VHDX';
@@ -62,6 +62,8 @@ export function convertDisk(path: string, name: DiskName, warnings: Warnings, pl
       }
       return new FileStorage(path, scratch, false, 'file');
     }
+    // The disk is not to blame where there is no room for what comes out of it.
+    if (said !== NOT_INSTALLED) checkScratchRoom(scratch, true);
     const sentence =
       said === NOT_INSTALLED
         ? `a ${name} disk of a virtual machine: install qemu-img, or convert it first (${convertCommand(path)})`

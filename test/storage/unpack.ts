@@ -10,7 +10,7 @@ import { packedAs, refuseWriting, takeFromPipe, unpack } from '../../lib/storage
 import { Warnings } from '../../lib/warnings.js';
 import { qcow2 } from '../builders/qcow2.js';
 import { goldenImage } from '../fixture-path.js';
-import { pstorefuse } from '../mounted.js';
+import { PROGRAM, pstorefuse } from '../mounted.js';
 
 const isMissing = spawnSync('qemu-img', ['--version']).error !== undefined;
 const folder = t.testdir({});
@@ -186,4 +186,36 @@ t.test('a FIFO, with holes where it has zeros', async (t) => {
   t.equal(Buffer.compare(readRange(storage, 0, storage.size), readFileSync(plain)), 0);
   t.equal(storage.size, statSync(plain).size);
   storage.close();
+});
+
+t.test('a full disk is not taken for a damaged image', async (t) => {
+  const image = join(folder, 'random');
+  writeFileSync(image, randomBytes(600_000));
+  writeFileSync(`${image}.gz`, gzipSync(readFileSync(image)));
+  // What a file may have at most, in blocks of 512 bytes, fails as a full disk does, and needs no root.
+  const limited = (blocks: number, words: string) => {
+    const line = `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$1" ${words}`;
+    return spawnSync('sh', ['-c', line, process.execPath, PROGRAM], { cwd: folder, encoding: 'utf8' });
+  };
+  for (const blocks of [0, 64, 1100]) {
+    for (const words of ['info random.gz', 'info - < random', 'info - < random.gz']) {
+      const { status, stderr } = limited(blocks, words);
+      t.match(stderr, /a temporary file cannot be written: .*; TMPDIR= names another folder\n$/, `${words}: ${blocks}`);
+      t.notMatch(stderr, /damaged|cannot be read/);
+      t.equal(status, 74);
+    }
+  }
+  if (!isMissing) {
+    execFileSync('qemu-img', ['convert', '-O', 'qcow2', '-f', 'raw', image, `${image}.qcow2`]);
+    const { status, stderr } = limited(64, 'info random.qcow2');
+    t.match(stderr, /a temporary file cannot be written: .*; TMPDIR= names another folder\n$/);
+    t.equal(status, 74);
+  }
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'info', 'random.gz'], {
+    cwd: folder,
+    env: { ...process.env, TMPDIR: '/nowhere' },
+    encoding: 'utf8',
+  });
+  t.match(stderr, /\/nowhere: a temporary file cannot be made: .*; TMPDIR= names another folder\n$/);
+  t.equal(status, 73);
 });
