@@ -5,6 +5,7 @@ import { readRange, type Storage } from '../storage/storage.js';
 import type { ZoneDialect } from './dialects.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
+import { countsOf } from './last-kernel.js';
 import type { Mark } from './marks.js';
 import type { Written } from './written.js';
 
@@ -39,9 +40,38 @@ export function doubtOf(
       };
     }
   }
-  if (dialect.flushes === 'zone' || matches.length > FEW) return undefined;
-  return halfLost(matches, size, dialect, storage);
+  if (dialect.flushes === 'zone') return undefined;
+  const skipped = dumpsBetween(newest.filter(isPlaced), size, dialect);
+  return skipped ?? (matches.length > FEW ? undefined : halfLost(matches, size, dialect, storage));
 }
+
+/**
+ * Zones that were erased as a whole leave nothing but the gaps in the counters: where so many neighbours have one, and
+ * all dumps fit into smaller zones, each may have had another zone after it.
+ */
+function dumpsBetween(dumps: readonly Written[], size: number, dialect: ZoneDialect): StrideDoubt | undefined {
+  const header = BUFFER_HEADER_SIZE[dialect.generation];
+  const smaller = PARTS.map((parts) => size / parts).find((part) => part % ZONE_MULTIPLE === 0) ?? 0;
+  if (dumps.some(({ mark }) => mark.datalen + header > smaller)) return undefined;
+  const ring = dumps.toSorted((a, b) => a.mark.offset - b.mark.offset);
+  const steps = ring.flatMap((after, i) => {
+    const before = ring[i - 1];
+    return before && before.time < after.time ? [{ before, after }] : [];
+  });
+  const gaps = steps.filter(({ before, after }) => {
+    const counts = countsOf(after, dialect);
+    return counts && counts === countsOf(before, dialect) && after.counter > before.counter + 1;
+  });
+  const [first] = gaps;
+  if (!first || gaps.length * 2 < steps.length) return undefined;
+  const { before, after } = first;
+  const { offset } = before.mark;
+  const places = `between the dumps at ${offset} and ${after.mark.offset}`;
+  return { what: `${places}, whose counters are ${before.counter} and ${after.counter}, a dump is missing`, offset };
+}
+
+/** Into how many zones a larger one may have to be divided. */
+const PARTS = [2, 3, 5, 7];
 
 /** Whether what would be the next zone may be the end of this one: zeros, or bytes of a dump that was erased. */
 function isHole({ mark, next, reach }: Written, size: number, storage: Storage): boolean {
