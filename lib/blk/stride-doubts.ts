@@ -7,42 +7,72 @@ import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
 import { countsOf } from './last-kernel.js';
 import type { Mark } from './marks.js';
-import type { Written } from './written.js';
+import { MAX_NEWEST, type Written } from './written.js';
 
-/** Its sentence is for a person: what is odd, and where. */
+/** Its sentences are for a person: what is odd, what else than a wrong size explains it, and where it is. */
 export interface StrideDoubt {
   readonly what: string;
+  readonly or: string;
   readonly offset: number;
 }
+
+const CUT_OFF = 'that write was cut off';
 
 /** Of more headers than these two neighbours are left, whichever single one is damaged. */
 const FEW = 2;
 
-/** @param matches the headers that stand where zones of this size begin, in the order of their offsets */
+/**
+ * @param matches the headers that stand where zones of this size begin, in the order of their offsets
+ * @param dumps all of them, the newest first
+ */
 export function doubtOf(
   { base, size }: { readonly base: number; readonly size: number },
   matches: readonly Mark[],
-  newest: readonly Written[],
+  dumps: readonly Written[],
   dialect: ZoneDialect,
   storage: Storage,
 ): StrideDoubt | undefined {
+  const newest = dumps.slice(0, MAX_NEWEST);
   const isPlaced = ({ mark }: Written) => mark.offset >= base && (mark.offset - base) % size === 0;
   const last = matches.at(-1)?.offset ?? 0;
   for (const written of dialect.flushes === 'zone' ? newest.filter(isPlaced) : []) {
     const { offset } = written.mark;
     if (written.reach < size && offset + size <= storage.size) {
-      return { what: `the dump at ${offset} does not fill its zone, as its kernel writes it`, offset };
+      return { what: `the dump at ${offset} does not fill its zone, as its kernel writes it`, or: CUT_OFF, offset };
     }
     if (offset + size < last && isHole(written, size, storage)) {
       return {
         what: `after the dump at ${offset} stands a zone that was never written, and other dumps after that`,
+        or: CUT_OFF,
         offset,
       };
     }
   }
-  if (dialect.flushes === 'zone') return undefined;
-  const skipped = dumpsBetween(newest.filter(isPlaced), size, dialect);
+  const placed = dumps.filter(isPlaced);
+  const twice = countedTwice(placed, dialect);
+  if (twice || dialect.flushes === 'zone') return twice;
+  const skipped = dumpsBetween(placed, size, dialect);
   return skipped ?? (matches.length > FEW ? undefined : halfLost(matches, size, dialect, storage));
+}
+
+/**
+ * A kernel counts on from the highest counter of the zones that it finds: where two dumps of one reason have the same, the
+ * newer one's kernel has not found the other, as if its zones were of another size.
+ */
+function countedTwice(dumps: readonly Written[], dialect: ZoneDialect): StrideDoubt | undefined {
+  const newer = new Map<string, Written>();
+  for (const dump of dumps) {
+    const counts = countsOf(dump, dialect);
+    const other = counts && newer.get(`${counts} ${dump.counter}`);
+    if (other) {
+      const { offset } = other.mark;
+      const places = [dump.mark.offset, offset].sort((a, b) => a - b).join(' and ');
+      const what = `the dumps at ${places} both have the counter ${dump.counter}`;
+      return { what, or: 'one of these counters is damaged', offset };
+    }
+    if (counts) newer.set(`${counts} ${dump.counter}`, dump);
+  }
+  return undefined;
 }
 
 /**
@@ -67,7 +97,8 @@ function dumpsBetween(dumps: readonly Written[], size: number, dialect: ZoneDial
   const { before, after } = first;
   const { offset } = before.mark;
   const places = `between the dumps at ${offset} and ${after.mark.offset}`;
-  return { what: `${places}, whose counters are ${before.counter} and ${after.counter}, a dump is missing`, offset };
+  const what = `${places}, whose counters are ${before.counter} and ${after.counter}, a dump is missing`;
+  return { what, or: 'that one could not be written', offset };
 }
 
 /** Into how many zones a larger one may have to be divided. */
@@ -94,6 +125,7 @@ function halfLost(
   if (rest.length === 0 || isBlank(rest)) return undefined;
   return {
     what: `something stands after the dump at ${offset}, in the same zone or in one that lost its header`,
+    or: CUT_OFF,
     offset,
   };
 }
