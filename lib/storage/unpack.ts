@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
+import { cutBlockOfLz4 } from './cut-lz4.js';
 import { FileStorage, reasonOf } from './file.js';
 import { openScratch } from './scratch.js';
 import { takeAhead } from './stdin-ahead.js';
@@ -21,6 +22,8 @@ interface Packing {
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** What a person types. */
   readonly advice: string;
+  /** What of a cut file the programs leave out, after the bytes that they gave. */
+  readonly cutPiece?: (file: Storage, unpacked: number) => Uint8Array;
 }
 
 /** Node itself, as a program that unpacks gzip. */
@@ -43,7 +46,7 @@ const PACKINGS: readonly Packing[] = [
   },
   { name: 'xz', magic: /^fd377a585a00/, programs: [['xz', '-dc', '-T1']], advice: 'unxz' },
   { name: 'zstd', magic: /^28b52ffd/, programs: [['zstd', '-dcq', '--long=31']], advice: 'unzstd' },
-  { name: 'lz4', magic: /^04224d18[4-7]/, programs: [['lz4', '-dcq']], advice: 'unlz4' },
+  { name: 'lz4', magic: /^04224d18[4-7]/, programs: [['lz4', '-dcq']], advice: 'unlz4', cutPiece: cutBlockOfLz4 },
   { name: 'bzip2', magic: /^425a683[1-9]314159265359/, programs: [['bzip2', '-dc']], advice: 'bunzip2' },
 ];
 
@@ -105,7 +108,7 @@ function unpackOnce(path: string, packed: Packed, warnings: Warnings, place: str
 
 function unpackStream(
   path: string,
-  { name, programs, advice }: Packing,
+  { name, programs, advice, cutPiece }: Packing,
   warnings: Warnings,
   place: string,
 ): FileStorage {
@@ -119,7 +122,12 @@ function unpackStream(
           closeSync(scratch);
           continue;
         }
-        if (status !== 0) sayWhatIsMissing(path, name, scratch, said, warnings);
+        if (status !== 0) {
+          const { size } = fstatSync(scratch);
+          const piece = cutPiece?.(new FileStorage(path, input, false, 'file'), size);
+          if (piece) writeWhole(scratch, piece, size);
+          sayWhatIsMissing(path, name, scratch, said, warnings);
+        }
         return new FileStorage(path, scratch, false, 'file');
       } catch (error) {
         closeSync(scratch);
