@@ -12,7 +12,8 @@ const LIB = join(ROOT, 'lib');
 const ORDER: readonly (readonly string[])[] = [
   ['bytes.ts', 'crc32.ts', 'errors.ts', 'guid.ts', 'printable.ts', 'warnings.ts'],
   ['platform'],
-  ['storage', 'compress'],
+  ['compress'],
+  ['storage'],
   ['pstore'],
   ['elf.ts'],
   ['families'],

@@ -46,7 +46,7 @@ function warnOfGuesses({ geometry, given, isFirstGuess }: Found, detected: Detec
   const size = `kmsg_size=${inUnits(geometry.kmsgSize)}`;
   const { doubt } = detected.stride ?? {};
   if (doubt) {
-    const why = `${doubt.what}: ${size} may be wrong, or that write was cut off`;
+    const why = `${doubt.what}: ${size} may be wrong, or ${doubt.or}`;
     guess(`${why}; give kmsg_size= as the kernel had it`, doubt.offset);
   }
   if (!detected.marks.some((mark) => mark.type === 'dmesg') || detected.confidence.kmsgSize >= 0.5) return;

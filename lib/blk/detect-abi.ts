@@ -57,8 +57,7 @@ export function detectAbi(
   }
   // Where padding is zero, a little-endian machine's nanoseconds read the same with 4 and with 8 bytes: such records
   // tell nothing, and those with other padding decide.
-  const most = candidates.findIndex((_, i) => votes[i]! * 2 >= voters);
-  const likely = candidates[most < 0 ? votes.indexOf(Math.max(...votes)) : most]!;
+  const likely = candidates[votes.indexOf(Math.max(...votes))]!;
   const isPaddingTold = likely.align === 8 && padded > wide;
   const abi = isPaddingTold ? candidates[1]! : likely;
   const isRivalled = (field: 'align' | 'wordBits') =>
@@ -71,6 +70,13 @@ export function detectAbi(
   };
 }
 
+/** Whether a 32-bit machine has left what it does where one with 64 bits has half of its nanoseconds. */
+function isPadded(bytes: Uint8Array, { endian, wordBits, align }: Abi): boolean {
+  if (wordBits === 64 || align === 4) return true;
+  const padding = new Fields(bytes, endian).u32(AFTER_NANOSECONDS);
+  return padding === 0 || padding === PADDING;
+}
+
 /** What plausibility() gives a header without any damage. */
 const PLAUSIBLE = 8;
 
@@ -79,7 +85,7 @@ function plausibility(bytes: Uint8Array, abi: Abi): number {
   const header = readDmesgHeader(bytes, abi);
   let score = 0;
   if (header.seconds >= 0n && header.seconds < 1n << 34n) score += 2;
-  if (isNanoseconds(header.nanoseconds)) score += 2;
+  if (isNanoseconds(header.nanoseconds) && isPadded(bytes, abi)) score += 2;
   if (header.compressed <= 1) score += 1;
   if (header.reason >= 1 && header.reason <= 6) score += 2;
   if (header.counter >= 0 && header.counter < 1 << 24) score += 1;

@@ -12,7 +12,7 @@ import { type LostEvidence, withLostBetween, withLostHeaders } from './lost-zone
 import type { Mark } from './marks.js';
 import { firstOf, greatestCommonDivisor, type LastZones, type ReusedEvidence, zonesOfLastKernel } from './reused.js';
 import { doubtOf, type StrideDoubt } from './stride-doubts.js';
-import { FILL_CHUNK, isRingOrder, MAX_NEWEST, newestDumps, type Written, zerosEnd } from './written.js';
+import { FILL_CHUNK, isRingOrder, newestDumps, type Written, zerosEnd } from './written.js';
 
 export interface Stride {
   /** First byte of the first zone that has a header. */
@@ -84,7 +84,7 @@ export function findStride(
   const all = Math.floor((storage.size - base) / size);
   const isProven = isFilled || matches.length >= 3 || matches.length === all;
   const zones = { base, size: isFilled ? filled : size };
-  const doubt = doubtOf(zones, matches, newest.slice(0, MAX_NEWEST), dialect, storage);
+  const doubt = doubtOf(zones, matches, newest, dialect, storage);
   return { ...zones, confidence: isProven && !doubt ? PROVEN : LIKELY, ...(doubt && { doubt }) };
 }
 
@@ -96,7 +96,7 @@ function zonesAsReused(usual: LastZones, dmesg: readonly Mark[], evidence: Reuse
   const { size, end } = last;
   const base = isDmesgFirst(dialect) ? last.base : firstOf(last, usual.size, evidence);
   const matches = dmesg.filter(({ offset }) => offset >= base && (offset - base) % size === 0);
-  const doubt = doubtOf({ base, size }, matches, dumps.slice(0, MAX_NEWEST), dialect, storage);
+  const doubt = doubtOf({ base, size }, matches, dumps, dialect, storage);
   const confidence = matches.length < 2 ? GUESS : LIKELY;
   return { base, size, end, confidence, ...(doubt && { doubt }) };
 }

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fromSystem, PstoreError } from '../errors.js';
 import type { Warnings } from '../warnings.js';
+import { cutBlockOfLz4 } from './cut-lz4.js';
 import { FileStorage, reasonOf } from './file.js';
 import { checkScratchRoom, openScratch, scratchNotWritten } from './scratch.js';
 import { takeAhead } from './stdin-ahead.js';
@@ -21,6 +22,8 @@ interface Packing {
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** What a person types. */
   readonly advice: string;
+  /** What of a cut file the programs leave out, after the bytes that they gave. */
+  readonly cutPiece?: (file: Storage, unpacked: number) => Uint8Array;
 }
 
 /** Node itself, as a program that unpacks gzip. */
@@ -43,7 +46,7 @@ const PACKINGS: readonly Packing[] = [
   },
   { name: 'xz', magic: /^fd377a585a00/, programs: [['xz', '-dc', '-T1']], advice: 'unxz' },
   { name: 'zstd', magic: /^28b52ffd/, programs: [['zstd', '-dcq', '--long=31']], advice: 'unzstd' },
-  { name: 'lz4', magic: /^04224d18[4-7]/, programs: [['lz4', '-dcq']], advice: 'unlz4' },
+  { name: 'lz4', magic: /^04224d18[4-7]/, programs: [['lz4', '-dcq']], advice: 'unlz4', cutPiece: cutBlockOfLz4 },
   { name: 'bzip2', magic: /^425a683[1-9]314159265359/, programs: [['bzip2', '-dc']], advice: 'bunzip2' },
 ];
 
@@ -106,7 +109,7 @@ function unpackOnce(path: string, packed: Packed, warnings: Warnings, place: str
 
 function unpackStream(
   path: string,
-  { name, programs, advice }: Packing,
+  { name, programs, advice, cutPiece }: Packing,
   warnings: Warnings,
   place: string,
 ): FileStorage {
@@ -122,7 +125,12 @@ function unpackStream(
         }
         // The image is not to blame where there is no room for what comes out of it.
         if (status !== 0 || !isWritten) checkScratchRoom(scratch, isWritten);
-        if (status !== 0) sayWhatIsMissing(path, name, scratch, said, warnings);
+        if (status !== 0) {
+          const { size } = fstatSync(scratch);
+          const piece = cutPiece?.(new FileStorage(path, input, false, 'file'), size);
+          if (piece) writeWhole(scratch, piece, size);
+          sayWhatIsMissing(path, name, scratch, said, warnings);
+        }
         return new FileStorage(path, scratch, false, 'file');
       } catch (error) {
         closeSync(scratch);
@@ -217,17 +225,10 @@ export function takeFromPipe(path: string | null, warnings: Warnings): Storage {
 function copySparsely(input: number, output: number, first: Uint8Array): void {
   const buffer = new Uint8Array(CHUNK);
   let total = 0;
-  const keep = (bytes: Uint8Array, at: number) => {
-    try {
-      writeWhole(output, bytes, at);
-    } catch (error) {
-      throw scratchNotWritten(error);
-    }
-  };
   const put = (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length; at += BLOCK) {
       const block = bytes.subarray(at, at + BLOCK);
-      if (block.some((byte) => byte !== 0)) keep(block, total + at);
+      if (block.some((byte) => byte !== 0)) writeWhole(output, block, total + at);
     }
     total += bytes.length;
   };
@@ -236,7 +237,11 @@ function copySparsely(input: number, output: number, first: Uint8Array): void {
   ftruncateSync(output, total);
 }
 
-/** Writing to a nearly full disk may write a part. */
-function writeWhole(output: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(output, bytes, done, bytes.length - done, at + done);
+/** Writing to a nearly full disk may write a part. @throws PstoreError ENOSPC and the like */
+function writeWhole(scratch: number, bytes: Uint8Array, at: number): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(scratch, bytes, done, bytes.length - done, at + done);
+  } catch (error) {
+    throw scratchNotWritten(error);
+  }
 }

@@ -2,7 +2,7 @@
 // never opened: whoever made the file could name any.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import { PstoreError } from '../errors.js';
 import { printableLine } from '../printable.js';
 import type { Warnings } from '../warnings.js';
@@ -60,6 +60,10 @@ export function convertDisk(path: string, name: DiskName, warnings: Warnings, pl
         const sentence = `${path} is a ${name} disk that was cut: its data go on to ${end}, but it ends at ${disk.size}`;
         warnings.add('medium-damaged', `${sentence}; what is missing reads as zeros; copy it again`);
       }
+      const image = new FileStorage(path, scratch, false, 'file');
+      const size = name === 'VHD' ? wholePages(image) : image.size;
+      if (size === image.size) return image;
+      ftruncateSync(scratch, size);
       return new FileStorage(path, scratch, false, 'file');
     }
     // The disk is not to blame where there is no room for what comes out of it.
@@ -75,6 +79,21 @@ export function convertDisk(path: string, name: DiskName, warnings: Warnings, pl
   } finally {
     closeSync(input);
   }
+}
+
+const PAGE = 4096;
+/** The last bytes of the first sector of a disk that has partitions. */
+const BOOT_SIGNATURE = { offset: 510, bytes: [0x55, 0xaa] };
+
+/**
+ * A VHD has whole cylinders, so zeros follow what was copied into it. A partition alone has whole pages, so zeros at the
+ * end that make no whole page are left out. A disk with partitions keeps its size, because one of them may end there.
+ */
+function wholePages(image: Storage): number {
+  const size = image.size - (image.size % PAGE);
+  const boot = readRange(image, BOOT_SIGNATURE.offset, BOOT_SIGNATURE.bytes.length);
+  if (BOOT_SIGNATURE.bytes.every((byte, i) => boot[i] === byte)) return image.size;
+  return size > 0 && readRange(image, size, PAGE).every((byte) => byte === 0) ? size : image.size;
 }
 
 const NOT_INSTALLED = null;

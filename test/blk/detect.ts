@@ -500,6 +500,25 @@ t.test('the machine', async (t) => {
       t.match(open(image, {}).record(3), { mtimeNs: 1_700_000_003_500_000_003n });
     }
   });
+  await t.test('is not changed by damage to half of the nanoseconds, but for a warning', async (t) => {
+    for (const [abi, half] of [
+      ['be64', 16],
+      ['le64', 20],
+      ['be32', 20],
+    ] as const) {
+      for (const count of [1, 2, 3]) {
+        const image = partition(65536, { abi, fill: 0 }).pmsg(0).console(0).ftrace(0, 1).kmsg(8192);
+        for (let i = 0; i < count; i++) image.dmesg(i, oops(i + 1));
+        image.bytes.set([0, 0, 5, 0], image.kmsgZones[0]!.offset + 12 + half);
+        const backend = open(image, {});
+        const what = `${abi}, one of ${count}`;
+        const isTold = abi !== 'be32' || count > 1;
+        if (isTold) t.match(backend.places.engine.abi, { wordBits: MACHINES[abi].word * 8, align: 8 }, what);
+        const codes = backend.warnings.list.map(({ code }) => code);
+        t.equal(codes.includes('record-time'), abi !== 'be32' || count === 1, what);
+      }
+    }
+  });
   await t.test('is told by ftrace records where nanoseconds do not', async (t) => {
     const image = partition(65536, { abi: 'le32' })
       .ftrace(8192, 2, [short(0), short(1)])

@@ -70,6 +70,39 @@ t.test('a lost header between two others does not make the zones larger', async 
   t.equal(open(gap).info().geometry.kmsg_size, 8 * K, 'the fill tells it where nothing was lost');
 });
 
+t.test('a zone that was erased as a whole leaves a gap in the counters', async (t) => {
+  const erased = (format: ZonePartition['format'], counters: readonly number[], { lost = [1], length = 3000 } = {}) => {
+    const image = partition(64 * K, { format }).kmsg(8 * K);
+    const reason = format === 'blkoops' ? 2 : 3;
+    counters.forEach((counter, i) => {
+      image.dmesg(i, {
+        ...dump(i + 1, length),
+        body: `Oops#${i} Part1\n${LINES.repeat(length / 48)}`,
+        counter,
+        reason,
+      });
+    });
+    for (const index of lost) image.bytes.fill(0xff, index * 8 * K, (index + 1) * 8 * K);
+    return openBytes(format === 'blkoops' ? blkoops : pstoreBlk, image.bytes, {
+      dialect: format === 'blkoops' ? 'rfc5' : 'vendor',
+    });
+  };
+  for (const format of ['pstore_blk', 'blkoops'] as const) {
+    const backend = erased(format, [1, 2, 3]);
+    t.same(codesOf(backend), ['geometry-guess'], format);
+    t.match(
+      backend.warnings.list[0]?.message,
+      'between the dumps at 0 and 16384, whose counters are 1 and 3, a dump is missing: kmsg_size=16K may be wrong',
+    );
+    t.same(codesOf(erased(format, [1, 2, 3, 4, 5], { lost: [1, 3] })), ['geometry-guess'], 'two of them');
+    t.same(codesOf(erased(format, [1, 1, 2])), [], 'the counters have no gap');
+    t.same(codesOf(erased(format, [1, 3], { lost: [] })), ['geometry-guess'], 'any size may be too large');
+    t.same(codesOf(erased(format, [1, 3], { lost: [], length: 6000 })), [], 'but for one that a dump needs');
+    t.same(codesOf(erased(format, [1, 3, 4, 5], { lost: [] })), [], 'most counters go on');
+    t.same(codesOf(erased(format, [5, 3, 4], { lost: [] })), [], 'the ring has gone round');
+  }
+});
+
 t.test('what stood on the medium before is no zone that lost its header', async (t) => {
   const sizeOf = (image: ZonePartition) => open(image).info().geometry.kmsg_size;
   // A header could stand at 16 KiB, and between it and the dump before it is nothing.

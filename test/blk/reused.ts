@@ -139,6 +139,19 @@ t.test('dmesg zones of mainline, after its rings', async (t) => {
   t.match(found(moved, 'mainline'), sizes, 'the console is the one that ends where the dumps begin');
 });
 
+t.test('one dump in a larger zone, where the older ones fit their ring with it', async (t) => {
+  const doubts = (image: ReusedPartition, dialect: Dialect) =>
+    openAs(image.bytes, dialect).warnings.list.filter(({ code }) => code === 'geometry-guess');
+  for (const dialect of ['rfc5', 'vendor', 'mainline'] as const) {
+    const image = new ReusedPartition(256 * K, dialect).boot({ size: 16 * K, at: row(OLD, 16) });
+    t.same(doubts(image, dialect), [], `${dialect}: before that`);
+    const [doubt] = doubts(image.boot({ size: 48 * K, at: [BEFORE], fill: 0.05 }), dialect);
+    const what =
+      'the dumps at 0 and 212992 both have the counter 14: kmsg_size=16K may be wrong, or one of these counters';
+    t.match(doubt?.message, what, dialect);
+  }
+});
+
 t.test('what is found so is no place for a write, and what is left over is told of', async (t) => {
   const image = new ReusedPartition(256 * K, 'rfc5').boot({ size: 4 * K, at: row(OLD, 40) });
   const backend = openAs(image.boot({ size: 48 * K, at: [NEW] }).bytes, 'rfc5');

@@ -144,10 +144,14 @@ t.test('ls --json in full, by backend, then type, then id as a number', async (t
   t.match(empty, { status: 0, stdout: '[]\n' });
 });
 
-/** The first zone of s2 again and again. */
+/** The first zone of s2 again and again, each time with the next counter. */
 function elevenRecords(): Uint8Array {
-  const zone = goldenImage('s2').subarray(0, 65536);
-  return Buffer.concat([...Array.from({ length: 11 }, () => zone), new Uint8Array(65536)]);
+  const zones = Array.from({ length: 11 }, (_, i) => {
+    const zone = Buffer.from(goldenImage('s2').subarray(0, 65536));
+    zone.writeUInt32LE(i + 1, 40);
+    return zone;
+  });
+  return Buffer.concat([...zones, new Uint8Array(65536)]);
 }
 
 t.test('ls for people', async (t) => {

@@ -122,6 +122,28 @@ t.test('disks that only qemu-img makes', { skip: isMissing && 'qemu-img is not i
   }
 });
 
+t.test(
+  'the zeros after a partition in a VHD, which are no whole page',
+  { skip: isMissing && 'no qemu-img' },
+  async (t) => {
+    const plain = join(folder, 'bare.raw');
+    const disk = join(folder, 'bare.vhd');
+    const sizeOf = (raw: Uint8Array) => {
+      writeFileSync(plain, raw);
+      t.equal(spawnSync('qemu-img', ['convert', '-O', 'vpc', plain, disk]).status, 0);
+      const storage = unpack(disk, packedFile(disk)!, new Warnings());
+      storage.close();
+      return storage.size;
+    };
+    const raw = Buffer.from(goldenImage('s1').subarray(0, 212 << 10));
+    t.equal(sizeOf(raw), 236 << 10, 'are left out');
+    t.match(pstorefuse('ls', disk), { status: 0, stdout: /^dmesg-pstore_blk-0\n/ });
+    raw.writeUInt16LE(0xaa55, 510);
+    t.equal(sizeOf(raw), 238 << 10, 'stay in a disk that has partitions');
+    t.equal(sizeOf(Buffer.alloc(238 << 10, 1)), 238 << 10, 'and other bytes stay, too');
+  },
+);
+
 t.test('a disk that was cut reads as zeros, and that is told', { skip: isMissing && 'no qemu-img' }, async (t) => {
   const raw = randomBytes(2 << 20);
   const plain = join(folder, 'whole.raw');
