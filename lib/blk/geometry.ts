@@ -138,7 +138,7 @@ function checkSizes(
   sizes: ZoneSizes,
   impossible: (what: string) => PstoreError,
 ): void {
-  if (total < PARTITION_MULTIPLE) throw impossible(`${total} bytes are too few: a partition has at least 4096`);
+  if (total < PARTITION_MULTIPLE) throw impossible(`too few bytes (${total}): a partition has at least 4096`);
   const given = { kmsg_size: sizes.kmsgSize, pmsg_size: sizes.pmsgSize, console_size: sizes.consoleSize };
   const more = { tty_size: sizes.ttySize, ftrace_size: sizes.ftraceSize };
   for (const [key, size] of Object.entries({ ...given, ...more })) {

@@ -97,7 +97,7 @@ function partition(context: OpenContext, generation: Generation): SurvivingStora
   const wrong = (what: string) => new PstoreError('EBADMSG', `${path}: ${what}`, { path });
   if (storage.size === 0) throw wrong('the file is empty');
   if (storage.size < PARTITION_MULTIPLE) {
-    throw wrong(`${storage.size} bytes are too few for a ${generation} partition, which has at least 4096`);
+    throw wrong(`too few bytes for a ${generation} partition (${storage.size}), which has at least 4096`);
   }
   const rest = storage.size % PARTITION_MULTIPLE;
   if (rest !== 0) {

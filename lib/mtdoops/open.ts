@@ -63,7 +63,7 @@ function openMtdoops(context: OpenContext): Records {
   if (storage.size < MTDOOPS_PAGE_MULTIPLE) {
     throw new PstoreError(
       'EBADMSG',
-      `${path}: ${storage.size} bytes are too few for mtdoops, whose records take ${MTDOOPS_PAGE_MULTIPLE} at least`,
+      `${path}: too few bytes for mtdoops (${storage.size}), whose records take ${MTDOOPS_PAGE_MULTIPLE} at least`,
       { path },
     );
   }

@@ -246,9 +246,10 @@ function fresh(context: GeometryContext, wanted: Wanted, { marks }: Scanned, who
 
 function nothingFound(path: string, damaged: number): PstoreError {
   const sizes = 'record_size=, console_size=, ftrace_size=, pmsg_size= and ecc=';
+  const headers = damaged === 1 ? '1 header of a ramoops zone stands' : `${damaged} headers of ramoops zones stand`;
   const what =
     damaged > 0
-      ? `${damaged} headers of ramoops zones stand in it, but their lengths are overwritten and larger than any zone: a ` +
+      ? `${headers} in it, but with lengths that are overwritten and larger than any zone: a ` +
         `kernel says "found existing invalid buffer", shows nothing of them and begins afresh; give ${sizes} as the ` +
         'kernel had them, and salvage, to see what is left'
       : `no signature of a ramoops zone is found in it; if it is a fresh region, give ${sizes} as the kernel had them`;

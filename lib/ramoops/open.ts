@@ -58,7 +58,7 @@ export const ramoops: BackendKind = {
 function open(context: OpenContext): Records {
   const { keys, path, storage, warnings } = context;
   if (storage.size <= RAM_HEADER_SIZE) {
-    throw new PstoreError('EBADMSG', `${path}: ${storage.size} bytes are too few for a region of ramoops`, { path });
+    throw new PstoreError('EBADMSG', `${path}: too few bytes for a region of ramoops (${storage.size})`, { path });
   }
   // A device tree may give an address anywhere in a dump of all memory.
   const scanned = scannedOf(storage, keys.abi()?.endian, keys.has('dtb') || keys.has('cmdline'));

@@ -100,7 +100,7 @@ export function recognise(spec: SourceSpec, storage: SurvivingStorage, keys: Sou
   if (storage.size < MIN_PARTITION) {
     throw new PstoreError(
       'EBADMSG',
-      `${path}: ${storage.size} bytes are too few for a crash-log partition, which has at least ${MIN_PARTITION}`,
+      `${path}: too few bytes for a crash-log partition (${storage.size}), which has at least ${MIN_PARTITION}`,
       { path: spec.path },
     );
   }

@@ -105,16 +105,16 @@ t.test('images', (t) =>
     ['ls s1.raw/x', 66, /there is no such file/],
     ['ls folder', 66, /is a directory, not an image/],
     ['ls empty', 65, /the file is empty/],
-    ['ls small-s1', 65, /2000 bytes are too few/],
-    ['ls pstore_blk:small-s1,kmsg_size=512', 65, /2000 bytes are too few/, 'small-s1'],
-    ['ls small-v1', 65, /4095 bytes are too few/],
-    ['ls blkoops:small-v1,kmsg_size=512', 65, /4095 bytes are too few/, 'small-v1'],
+    ['ls small-s1', 65, /too few bytes.*\(2000\)/],
+    ['ls pstore_blk:small-s1,kmsg_size=512', 65, /too few bytes.*\(2000\)/, 'small-s1'],
+    ['ls small-v1', 65, /too few bytes.*\(4095\)/],
+    ['ls blkoops:small-v1,kmsg_size=512', 65, /too few bytes.*\(4095\)/, 'small-v1'],
     ['ls uneven-s1', 65, /70000 bytes are not a multiple of 4096/],
     ['ls uneven-v1', 65, /70000 bytes are not a multiple of 4096/],
     ['ls zeros', 65, /no signature/],
     ['ls text', 65, /text is a text: pstorefuse explain tells/],
     ['ls pstore_blk:zeros', 65, /no zone signature.*kmsg_size=/, 'zeros'],
-    ['ls cut.gz', 65, /100 bytes are too few/],
+    ['ls cut.gz', 65, /too few bytes.*\(100\)/],
     ['ls socket', 66, /is a socket/],
     ['ls /dev/null', 66, /is a character device/],
     ['rm fifo x', 77, /is a pipe and can only be read/],
@@ -285,7 +285,7 @@ t.test('an empty name is said to be one', async (t) => {
 
 t.test('a name with a newline does not make two lines of it', async (t) => {
   const ended = await pstorefuseBeside(['ls', 'two\nlines']);
-  complains(t, ended, 65, /two\\x0alines: 4000 bytes are too few/, 'two');
+  complains(t, ended, 65, /two\\x0alines: too few bytes.*\(4000\)/, 'two');
 });
 
 t.test('no permission', async (t) => {

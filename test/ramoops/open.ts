@@ -500,8 +500,8 @@ t.test('sizes that cannot be, and images that are none', async (t) => {
     throws(t, 'EINVAL', message, () => open(image, keys));
   }
   throws(t, 'EBADMSG', /no signature of a ramoops zone .* give record_size=/, () => open(new Uint8Array(8192)));
-  throws(t, 'EBADMSG', /10 bytes are too few/, () => open(new Uint8Array(10)));
-  throws(t, 'EBADMSG', /0 bytes are too few/, () => open(new Uint8Array(0)));
+  throws(t, 'EBADMSG', /too few bytes.*\(10\)/, () => open(new Uint8Array(10)));
+  throws(t, 'EBADMSG', /too few bytes.*\(0\)/, () => open(new Uint8Array(0)));
   const fresh = open(new Uint8Array(8192), { kmsg_size: '4K' });
   t.same([names(fresh), codes(fresh)], [[], ['image-fresh']]);
   throws(t, 'EINVAL', /a guess never places a write/, () => fresh.write(dump('x')));
