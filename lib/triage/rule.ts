@@ -124,7 +124,7 @@ export const either =
 /** Functions that schedule or wait for something, by the words in their names; and the rest of those that only wait. */
 const WAITING = new RegExp(
   [
-    'sched|_lock|_slowlock|slowpath|down|rwsem|rwbase|wait|completion|synchronize|rcu_barrier|kthread|sleep(?:_range|_on|$)',
+    'sched|_lock|_slowlock|slowpath|^_*down|_down_(?:read|write)|rwsem|rwbase|wait|completion|synchronize|rcu_barrier|kthread|sleep(?:_range|_on|$)',
     'context_switch|__switch_to|finish_task_switch|flush_work|flush_delayed|cancel_(?:work|delayed)|drain_workqueue',
     '^(?:ktime_get|delayacct|wake_\\w+_function|autoremove|balance_dirty|do_read_cache)',
   ].join('|'),

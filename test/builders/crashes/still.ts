@@ -123,6 +123,11 @@ export const STILL: readonly Case[] = [
     'INFO: task hung in board_read',
     hung(['schedule_timeout', '__wait_for_common', 'wait_for_completion', 'board_read', ...CALLERS]),
   ],
+  // What is shut down is not what a semaphore's down() waits for.
+  [
+    'INFO: task hung in board_shutdown',
+    hung(['rwsem_down_write_slowpath', 'down_write', 'board_shutdown', ...CALLERS]),
+  ],
   ['INFO: task hung in board_read', hung(['rwsem_down_write_slowpath', 'down_write', 'board_read', ...CALLERS])],
   [
     'INFO: task hung in board_read',
