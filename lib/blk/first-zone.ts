@@ -1,11 +1,11 @@
 // Whether the first dmesg header that was found is that of zone 0: a kernel may have passed over zones that the device
 // refused, and a header may be lost.
 
+import { isPlainText } from '../pstore/plausible-text.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { wrappedSize } from './evidence.js';
 import { BUFFER_HEADER_SIZE } from './format.js';
 import { ZONE_MULTIPLE } from './geometry.js';
-import { isText } from './lost-zones.js';
 import type { Mark } from './marks.js';
 
 /** Text on both sides of a place tells that no zone begins there: so many bytes on each. */
@@ -21,7 +21,7 @@ export function isFirstZone(
   if (before < 0) return true;
   const rings = marks.filter(({ type, signed, offset }) => type !== 'dmesg' && signed && offset < base);
   if (rings.some((ring) => ring.offset + leastSize(ring, base) > before)) return true;
-  return before >= TEXT_EACH && isText(readRange(storage, before - TEXT_EACH, 2 * TEXT_EACH));
+  return before >= TEXT_EACH && isPlainText(readRange(storage, before - TEXT_EACH, 2 * TEXT_EACH));
 }
 
 /** Bytes that a ring's zone has at least. */

@@ -3,6 +3,7 @@
 import { isBlank } from '../bytes.js';
 import { beginsAsDump, decodeStart } from '../compress/decompress.js';
 import type { Abi } from '../pstore/abi.js';
+import { isPlainText } from '../pstore/plausible-text.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { BLOCK, SurvivingStorage } from '../storage/surviving.js';
 import { BUFFER_HEADER_SIZE, dmesgHeaderSize, type Generation } from './format.js';
@@ -40,7 +41,7 @@ export function wasDump(at: number, { storage, generation, abi }: LostEvidence):
   if (bytes.length <= headers) return false;
   if (isRecordHeader(bytes.subarray(BUFFER_HEADER_SIZE[generation]), abi)) return true;
   const stored = bytes.subarray(headers);
-  const isPlain = isBlank(stored) || isText(stored.subarray(0, BEGINNING));
+  const isPlain = isBlank(stored) || isPlainText(stored.subarray(0, BEGINNING));
   return beginsAsDump(stored) || (!isPlain && decodeStart(stored, BEGINNING) !== undefined);
 }
 
@@ -149,9 +150,5 @@ function unreadDumps(matches: readonly Mark[], storage: Storage): (at: number) =
 
 /** Whether the block after the one in which a header stands begins with text. */
 function isTextBehind(header: number, storage: Storage): boolean {
-  return isText(readRange(storage, (Math.floor(header / BLOCK) + 1) * BLOCK, ZONE_MULTIPLE));
-}
-
-export function isText(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a);
+  return isPlainText(readRange(storage, (Math.floor(header / BLOCK) + 1) * BLOCK, ZONE_MULTIPLE));
 }

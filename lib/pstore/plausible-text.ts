@@ -23,5 +23,10 @@ export function isText(byte: number): boolean {
   return byte >= 0x20 ? byte !== 0xff && byte !== 0x7f : TEXT_CONTROLS.has(byte);
 }
 
+/** Whether these are lines of ASCII and nothing else, as most of a kernel's log is. */
+export function isPlainText(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a);
+}
+
 /** Tab, line feed, carriage return, escape: what consoles print. */
 const TEXT_CONTROLS = new Set([9, 10, 13, 27]);

@@ -1,7 +1,7 @@
 // Finds out whether a file is a dump of NAND flash with the spare area of each page, and of which shape its pages are.
 
-import { isText } from '../blk/lost-zones.js';
 import { firstOther } from '../bytes.js';
+import { isPlainText } from '../pstore/plausible-text.js';
 import type { PageShape } from '../storage/spare.js';
 import { pieces, type Storage } from '../storage/storage.js';
 import { evidenceOf, type HeaderEvidence, type Headers, headersOf } from './spare-headers.js';
@@ -186,7 +186,7 @@ function lookAt(data: Uint8Array, spare: Uint8Array, next: Uint8Array, seen: See
     if (!isMarked) seen.broken++;
     else if (isWritten || !isErased(next)) seen.points += isErased(spare.subarray(0, 2)) ? 2 : 1;
     // A text goes on after bytes that no text has: once is enough.
-    if (isErased(spare.subarray(0, 2)) && isText(tail) && isText(next)) seen.points += ENOUGH_POINTS;
+    if (isErased(spare.subarray(0, 2)) && isPlainText(tail) && isPlainText(next)) seen.points += ENOUGH_POINTS;
   }
 }
 
