@@ -57,6 +57,9 @@ const ARCHITECTURES: readonly (readonly [RegExp, string])[] = [
   [/^NIP[: ]|^GPR00: /, 'powerpc'],
   [/^\s{0,4}epc : (?:.* ra : |[A-Za-z_]\S{0,255}\+0x)|^\s{0,4}gp : [\da-f]{16}/, 'riscv'],
   [/^Krnl PSW : |^Krnl GPRS: /, 's390'],
+  [/^TSTATE: |^PSR: [\da-f]{8} PC: /, 'sparc'],
+  [/^SR: [\da-f]{4} {2}SP: /, 'm68k'],
+  [/^IASQ: /, 'parisc'],
 ];
 
 /** What a compiler's name in `Linux version` says, or a distribution's name of its kernel. */
@@ -70,6 +73,9 @@ const COMPILERS: readonly (readonly [RegExp, string])[] = [
   [/riscv/, 'riscv'],
   [/s390/, 's390'],
   [/loongarch/, 'loongarch'],
+  [/sparc/, 'sparc'],
+  [/m68k/, 'm68k'],
+  [/hppa/, 'parisc'],
 ];
 
 function architectureNamed(words: string): string | null {
@@ -171,10 +177,17 @@ interface Task {
   readonly taint?: Taint;
 }
 
+/** A stall of another CPU: `task:foo state:R  running task stack:0 pid:12`, before Linux 5.11 `foo R  running task 0 12`. */
+const DUMPED =
+  /^(?:task:)?(?<comm>\S.{0,15}?)\s{1,20}(?:state:)?R {2}running task {1,12}(?:stack: {0,8})?\d{1,10} {1,12}(?:pid: {0,8})?(?<pid>\d{1,10})\b/;
+
 function taskOf(report: Report): Task {
   const named = namedTask(report);
   const header = headerOf(report);
-  if (!named) return header ?? {};
+  if (!named) {
+    const { comm, pid } = header ? {} : (report.find(DUMPED)?.groups ?? {});
+    return comm ? { comm, ...numbers({ pid, cpu: undefined }) } : (header ?? {});
+  }
   // The watchdog that reports a hung task is not the task.
   const same = header?.pid === undefined || header.pid === named.pid;
   return { ...header, ...named, ...(same ? {} : { cpu: named.cpu }) };

@@ -27,7 +27,7 @@ const ADDRESS = String.raw`(?:\[(?:<?[\da-fA-F. ()a-z]{4,24}>?)?\]:?)`;
 const SOURCE = String.raw`[\w./+-]{1,200}\.\w{1,4}:\d{1,7}`;
 
 const STACK_FRAME = new RegExp(
-  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*)?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(?:[\\da-f]{16} )?(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
+  `^\\s*(?:<{1,2}[A-Z_]{2,12}>{1,2} \\s*|Call Trace: |Caller\\[[\\da-f]{8,16}\\]: )?\\(?(?:${ADDRESS}\\s{0,12}){0,3}(?:[\\da-f]{16} )?(\\? {1,3})?(${NAME})${OFFSET}\\)?(?: \\[([\\w-]{1,64})[^\\]]{0,64}\\])?(?: (${SOURCE}))?( {1,3}\\(unreliable\\))?`,
 );
 
 /** decode_stacktrace.sh and syzbot name the functions that the compiler put into others. */

@@ -1,7 +1,7 @@
 // Openings of the checkers of memory and behaviour: sanitizers, leaks, usage of objects.
 
 import { stableName } from './frame.js';
-import { named, type Rule, traced } from './rule.js';
+import { either, named, type Rule, traced } from './rule.js';
 
 /** A function as `%pS` prints it, or as decode_stacktrace.sh writes it, with file and line. */
 const NAME = String.raw`(?:<[\w:<> ,&*']{1,200}>::)?[\w.$:]{1,256}`;
@@ -25,7 +25,10 @@ export const CHECKERS: readonly Rule[] = [
     forms: [{ kind: 'kasan', title: 'KASAN: invalid-free in {f}', place: named }],
   },
   {
-    opening: new RegExp(`BUG: KASAN: (?<what>[a-z][a-z-]*)(?: in ${FUNCTION}[\\da-fx/]*(?<rest>.*)| on address)`),
+    // Before Linux 4.5: `KASan: use after free`.
+    opening: new RegExp(
+      `BUG: KAS(?:AN|an): (?<what>[a-z][a-z -]*?)(?: in ${FUNCTION}[\\da-fx/]*(?: \\[[\\w-]+\\])?(?<rest>.*)| on address)`,
+    ),
     forms: [
       {
         kind: 'kasan',
@@ -51,7 +54,7 @@ export const CHECKERS: readonly Rule[] = [
   },
   {
     opening: new RegExp(`BUG: KMSAN: (?<what>[a-z][a-z-]*)(?: in ${FUNCTION})?`),
-    forms: [{ kind: 'kmsan', title: 'KMSAN: {what} in {f}', place: traced, dull: COPYING }],
+    forms: [{ kind: 'kmsan', title: 'KMSAN: {what} in {f}', place: either(traced, named), dull: COPYING }],
   },
   {
     // `%ps`: without offsets; some logs have them all the same.

@@ -16,7 +16,7 @@ import {
 const FUNCTION = String.raw`(?<f>[A-Za-z_.$<][\w.$:<>]*)\+0x`;
 
 /** Of an address below this, the kernel says "NULL pointer dereference"; some architectures never say so. */
-const LOW = String.raw`(?:0x)?0{1,13}[0-9a-f]{0,3}\b`;
+const LOW = String.raw`(?:(?:0x)?0{1,13}[0-9a-f]{0,3}\b|\s{0,16}\(null\))`;
 
 const panic = (rest: string) => new RegExp(`Kernel panic - not syncing: ${rest}`);
 
@@ -26,8 +26,10 @@ const watched = either(stalled, interrupted);
 const CONSEQUENCES: readonly (readonly [Kind, string, Place?])[] = [
   ['hung-task', 'hung_task: .*'],
   ['soft-lockup', 'softlockup: .*', watched],
-  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP.*', watched],
+  ['hard-lockup', '(?:Watchdog detected )?[Hh]ard LOCKUP.*|Non maskable interrupt', watched],
   ['rcu-stall', 'RCU Stall.*', watched],
+  // parisc.
+  ['page-fault', 'Kernel Fault|Page fault: no context|Bad Address \\(null pointer deref\\?\\)'],
   ['kasan', 'KASAN: .*|kasan[.:].*'],
   ['ubsan', 'UBSAN: .*'],
   ['atomic-sleep', 'scheduling while atomic.*'],
@@ -138,6 +140,10 @@ export const FAULTS: readonly Rule[] = [
     ],
   },
   {
+    opening: /Unable to handle kernel access to user memory/,
+    forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel access to user memory in {f}', place: pointed }],
+  },
+  {
     opening: new RegExp(`(?:CPU \\d+ )?Unable to handle kernel [a-z][\\w -]{0,80}? address:? ${LOW}`),
     forms: [{ kind: 'null-deref', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
@@ -156,7 +162,8 @@ export const FAULTS: readonly Rule[] = [
     ],
   },
   {
-    opening: /(?:CPU \d+ )?Unable to handle kernel [a-z]|BUG: Unable to handle kernel |Bad (?:kernel )?page fault/,
+    opening:
+      /(?:CPU \d+ )?Unable to handle kernel [a-z]|BUG: Unable to handle (?:kernel|unknown) |Bad (?:kernel )?page fault/,
     forms: [{ kind: 'page-fault', title: 'BUG: unable to handle kernel paging request in {f}', place: pointed }],
   },
   {
@@ -195,7 +202,15 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'oops', title: 'CFI failure in {f}', place: named }],
   },
   {
-    opening: /BUG: (?:stack guard page was hit|TASK stack guard page was hit|IRQ stack guard page)/,
+    opening: /Internal error: Oops - CFI: /,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'CFI failure in {f}', place: pointed }],
+  },
+  {
+    // What the kernel then dies of stands alone where the beginning is missing.
+    opening:
+      /BUG: (?:[\w#]+ )?stack guard page was hit|kernel stack overflow \((?:double-fault|page fault)\): |Oops: stack guard page: /,
+    partOf: ['stack-overflow'],
     forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stalled }],
   },
   {
@@ -237,7 +252,7 @@ export const FAULTS: readonly Rule[] = [
         kind: 'bug',
         title: '{message} in {f}',
         needs: [
-          /^(?<message>attempt to \w.{0,60}|index out of bounds|called `\w.{0,60}|explicit panic|internal error.{0,60})$/,
+          /(?:^|panicked at ')(?<message>attempt to \w.{0,60}?|index out of bounds|called `\w.{0,60}?|explicit panic|internal error.{0,60}?)(?:$|', )/,
         ],
         within: 4,
         place: traced,
@@ -346,6 +361,18 @@ export const FAULTS: readonly Rule[] = [
     opening: /cpu 0x[\da-f]{1,4}: Vector: [\da-f]{3,4} /,
     partOf: [],
     isEarly: true,
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
+    // sparc's task and what it did.
+    opening: /.{1,16}\(\d{1,10}\): [A-Z][\w ./-]{2,60} \[#\d{1,4}\]$/,
+    partOf: [],
+    forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
+  },
+  {
+    // m68k's number of the trap.
+    opening: /(?:Oops|BAD KERNEL TRAP): [\da-f]{8}$/,
+    partOf: [],
     forms: [{ kind: 'oops', title: 'Oops in {f}', place: pointed }],
   },
   {

@@ -52,7 +52,7 @@ export const LOCKS: readonly Rule[] = [
     ],
   },
   {
-    opening: lockdep('\\w+-safe -> \\w+-unsafe lock order detected'),
+    opening: lockdep('[\\w-]+-safe -> [\\w-]+-unsafe lock order detected'),
     forms: [
       {
         kind: 'lockdep',
@@ -66,7 +66,8 @@ export const LOCKS: readonly Rule[] = [
     forms: [{ kind: 'lockdep', title: 'inconsistent lock state in {f}', place: locked }],
   },
   {
-    opening: lockdep('suspicious RCU usage'),
+    // Before Linux 3.2: suspicious rcu_dereference_check() usage.
+    opening: lockdep('suspicious (?:RCU|rcu_\\w+\\(\\)) usage'),
     forms: [
       {
         kind: 'lockdep',
@@ -79,12 +80,12 @@ export const LOCKS: readonly Rule[] = [
     ],
   },
   {
-    opening: lockdep('bad unlock balance detected'),
+    opening: lockdep('bad (?<what>unlock balance|contention) detected'),
     forms: [
       {
         kind: 'lockdep',
-        title: '{word}: bad unlock balance in {f}',
-        place: either(tracedAfter(/is trying to release lock/), traced),
+        title: '{word}: bad {what} in {f}',
+        place: either(tracedAfter(/is trying to (?:release|contend) lock/), traced),
       },
     ],
   },
@@ -157,13 +158,13 @@ export const LOCKS: readonly Rule[] = [
   },
   {
     opening:
-      /(?:CPU\d+: )?(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog CPU:\d+ (?:detected )?Hard LOCKUP|CPU \d+ detected hard LOCKUP on other CPUs|CPU \d+ self-detected [Hh]ard LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
+      /(?:CPU\d+: )?(?:NMI )?[Ww]atchdog detected hard LOCKUP|Watchdog CPU:\d+ (?:detected )?Hard LOCKUP|CPU \d+ detected hard LOCKUP on other CPUs|CPU \d+ (?:self-detected )?[Hh]ard LOCKUP|BUG: NMI Watchdog detected LOCKUP|Watchdog: (?:BUG: )?[Hh]ard LOCKUP|watchdog: (?:BUG: )?(?:CPU \d+ detected )?[Hh]ard LOCKUP|watchdog: Watchdog detected hard LOCKUP|NMI watchdog: Watchdog detected hard LOCKUP/,
     partOf: ['hard-lockup'],
     forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, interrupted, traced) }],
   },
   {
     opening:
-      /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited |CPU \d{1,5} )?stalls?/,
+      /INFO: rcu_\w{1,32} (?:self-)?detected (?:expedited )?stalls?|INFO: (?:rcu|RCU)[\w ()]{0,32}detected (?:expedited |CPU (?:\d{1,5} )?)?stalls?/,
     forms: [
       {
         kind: 'rcu-stall',

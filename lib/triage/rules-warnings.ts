@@ -2,9 +2,16 @@
 
 import { BUILT_IN, either, interrupted, type Rule, stalled, traced } from './rule.js';
 
-/** `WARNING: CPU: 0 PID: 1 at file.c:12 function+0x1/0x2`, since Linux 6.18 `WARNING: file.c:12 at function+0x1/0x2, CPU#0`. */
-const atPath = (path: string, name = '[\\w.$]*') =>
-  new RegExp(`WARNING: (?:CPU: \\d+ PID: \\d+ )?(?:at ${path}:\\d+ (?<f>${name})|${path}:\\d+ at (?<g>${name}))`);
+/**
+ * `WARNING: CPU: 0 PID: 1 at file.c:12 function+0x1/0x2`, since Linux 6.18 `WARNING: file.c:12 at function+0x1/0x2, CPU#0`.
+ * Before Linux 4.7, architectures with an instruction for WARN_ON() name no function: `WARNING: at file.c:12`.
+ */
+const atPath = (path: string, name?: string) => {
+  const [f, end] = name === undefined ? ['[\\w.$]*', '|$'] : [name, ''];
+  return new RegExp(
+    `WARNING: (?:CPU: \\d+ PID: \\d+ )?(?:at ${path}:\\d+(?: (?<f>${f})${end})|${path}:\\d+ at (?<g>${f}))`,
+  );
+};
 const at = (file: string, name?: string) => atPath(`${BUILT_IN}${file}`, name);
 const ANY_PATH = '[\\w./+~-]{1,200}\\.\\w{1,4}';
 
@@ -59,6 +66,11 @@ export const WARNINGS: readonly Rule[] = [
     forms: [{ kind: 'hard-lockup', title: 'BUG: hard lockup in {f}', place: either(stalled, interrupted, traced) }],
   },
   { opening: atPath(ANY_PATH), forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }] },
+  {
+    // The same architectures before Linux 3.0.
+    opening: /Badness at \S{1,200}(?::\d+| \[verbose debug info unavailable\])$/,
+    forms: [{ kind: 'warning', title: 'WARNING in {f}', place: traced }],
+  },
   {
     // Without CONFIG_DEBUG_BUGVERBOSE.
     opening: /WARNING: (?:CPU: \d+ PID: \d+ )?at (?:0x)?[\da-f]{8,16}\b/,

@@ -65,7 +65,7 @@ function matched(opening: Opening, text: string, at: number): RegExpExecArray | 
 
 /** One of these words is in every opening: most lines have none, and need no search. */
 const HINT =
-  /BUG|WARNING:|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|double fault|bark!|: Vector: |Division by|\[#\d|CFI failure/;
+  /BUG|WARNING:|Badness|INFO: |UBSAN|panic|Unable|fault|PANIC|Internal error|divide[ _]error|VFS: Busy|unregister_netdevice|corruption|usercopy|LOCKUP|opcode|Bad |Oops|exception|instruction|Kernel |Kmode|double add|Machine|stack overflow|Unhandled|bus error|SError|Insufficient|double fault|bark!|: Vector: |Division by|\[#\d|CFI failure|TRAP: /;
 
 /** Lines that look like openings and are none. */
 const LOOKALIKES =
@@ -128,6 +128,7 @@ function fill(template: string, groups: Groups): string {
 function withoutNumbers(text: string): string {
   return text
     .replace(/\+0x[\da-f]+\/0x[\da-f]+/gi, '')
+    .replace(/(?<=[\w-]\.\w{1,4}:)\d+/g, 'LINE')
     .replace(/\b(?:0x[\da-f]+|(?=[\da-f]*\d)[\da-f]{8,16})\b/gi, 'ADDR')
     .replace(/(?<![A-Za-z_.])\d+(?![A-Za-z_])/g, 'NUM');
 }

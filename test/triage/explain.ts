@@ -166,6 +166,19 @@ const HEADERS: readonly (readonly [string, string, object])[] = [
     'caller is board_read+0x1/0x2',
     { comm: 'kworker/1:2', pid: 30 },
   ],
+  [
+    'rcu: INFO: rcu_sched detected stalls on CPUs/tasks:',
+    'task:poller          state:R  running task     stack:0     pid:30   ppid:1      flags:0x00000202',
+    { comm: 'poller', pid: 30, cpu: null },
+  ],
+  [
+    'INFO: rcu_sched self-detected stall on CPU { 1}  (t=65000 jiffies g=123 c=122 q=4)',
+    'poller          R  running task        0    30      1 0x00000008',
+    { comm: 'poller', pid: 30 },
+  ],
+  ['poller(30): Oops [#1]', 'TSTATE: 0000000080001606 TPC: 00000000004a1b2c', { architecture: 'sparc' }],
+  ['Oops: 00000000', 'SR: 2000  SP: 0023df40  a2: 0024c000', { architecture: 'm68k' }],
+  ['Kernel Fault: Code=15 (Data TLB miss fault) at addr 0', 'IASQ: 0000000000000000', { architecture: 'parisc' }],
 ];
 
 t.test("the trace of the watchdog that panics is not the hung task's", async (t) => {
@@ -185,6 +198,8 @@ const KINDS: readonly (readonly [readonly string[], string])[] = [
   [['Kernel panic - not syncing: kasan.fault=panic set ...'], 'kasan'],
   [['Kernel panic - not syncing: panic_on_warn set ...'], 'panic'],
   [['Insufficient stack space to handle exception!'], 'stack-overflow'],
+  [['Unable to handle kernel pointer dereference at virtual kernel address           (null)'], 'null-deref'],
+  [['BUG: KASan: use after free in board_read+0x1/0x2 at addr ffff8801'], 'kasan'],
   [['Unable to handle kernel execute from non-executable memory at virtual address ffff800081234000'], 'page-fault'],
   [
     [

@@ -5,6 +5,7 @@ import { type Case, FAULTS } from './faults.js';
 import { FORMS } from './forms.js';
 import { KASAN } from './kasan.js';
 import { LOCKS } from './locks.js';
+import { OLDER } from './older.js';
 import { RARE } from './others.js';
 import { PANICS } from './panics.js';
 import { STALLS } from './stalls.js';
@@ -24,6 +25,7 @@ export const FAMILIES: Readonly<Record<string, readonly Case[]>> = {
   rare: RARE,
   forms: FORMS,
   vendors: VENDORS,
+  older: OLDER,
 };
 
 export const ALL: readonly Case[] = Object.values(FAMILIES).flat();

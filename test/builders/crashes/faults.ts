@@ -239,7 +239,7 @@ const OTHERS: readonly Case[] = [
     ],
   ],
   [
-    PAGING,
+    'BUG: unable to handle kernel access to user memory in board_read',
     [
       'Unable to handle kernel access to user memory outside uaccess routines at virtual address 0000aaaac1a2b000',
       ...log.arm64('board_read', GUEST),
