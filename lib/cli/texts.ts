@@ -16,7 +16,26 @@ import { stdinChunks } from './stdin.js';
 const CHUNK = 256 << 10;
 
 export function explainStdin(options: ExplainOptions): Explained {
-  return { path: '-', names: [], reason: null, time: null, explanation: explainBytes(stdinChunks(), options) };
+  return { path: '-', names: [], reason: null, time: null, explanation: explainBytes(inUtf8(stdinChunks()), options) };
+}
+
+/** By the mark that it begins with: Windows' shell writes the output of a command in letters of two bytes. */
+function decoderOf([first, second]: Uint8Array) {
+  const mark = (first ?? 0) * 256 + (second ?? 0);
+  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8');
+}
+
+function* inUtf8(chunks: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let decoder: ReturnType<typeof decoderOf> | undefined;
+  for (const bytes of chunks) {
+    decoder ??= decoderOf(bytes);
+    yield decoder.encoding === 'utf-8' ? bytes : Buffer.from(decoder.decode(bytes, { stream: true }));
+  }
+}
+
+function isLog(sample: Uint8Array): boolean {
+  const decoder = decoderOf(sample);
+  return isLogText(decoder.encoding === 'utf-8' ? sample : Buffer.from(decoder.decode(sample, { stream: true })));
 }
 
 /**
@@ -31,7 +50,7 @@ export function isText(path: string): boolean {
   try {
     const file = openUnpacked(path);
     try {
-      return isLogText(readRange(file, 0, TEXT_SAMPLE));
+      return isLog(readRange(file, 0, TEXT_SAMPLE));
     } finally {
       file.close();
     }
@@ -61,7 +80,7 @@ function openUnpacked(path: string): Storage {
 function isTextOnStdin(): boolean {
   try {
     const sample = peekStdin(TEXT_SAMPLE);
-    return sample.length === 0 || isLogText(sample);
+    return sample.length === 0 || isLog(sample);
   } catch (error) {
     throw fromSystem(error, `standard input cannot be read: ${reasonOf(error)}`);
   }
@@ -84,9 +103,14 @@ export async function explainFile(path: string, options: ExplainOptions): Promis
 
 async function explainStream(path: string, options: ExplainOptions): Promise<Explanation> {
   const explainer = new Explainer(options);
-  const decoder = new TextDecoder();
+  let decoder = new TextDecoder();
+  let isFirst = true;
   try {
-    for await (const bytes of createReadStream(path)) explainer.push(decoder.decode(bytes as Buffer, { stream: true }));
+    for await (const bytes of createReadStream(path)) {
+      if (isFirst) decoder = decoderOf(bytes as Buffer);
+      isFirst = false;
+      explainer.push(decoder.decode(bytes as Buffer, { stream: true }));
+    }
   } catch (error) {
     throw fromSystem(error, `${path} cannot be read: ${reasonOf(error)}`, { path });
   }
@@ -100,7 +124,7 @@ function explainStored(path: string, options: ExplainOptions): Explanation {
     for (const { bytes } of pieces(file, { length: CHUNK })) yield bytes;
   }
   try {
-    return explainBytes(chunks(), options);
+    return explainBytes(inUtf8(chunks()), options);
   } finally {
     file.close();
   }

@@ -31,6 +31,19 @@ t.test('a file of text: the last crash, the first, all', async (t) => {
   t.match(await crashes('console.log.gz', 'console.log'), [{ kind: 'kasan' }, { kind: 'null-deref' }]);
 });
 
+t.test('a text in letters of two bytes, as the shell of Windows writes it', async (t) => {
+  const little = Buffer.from(`\ufeff${X86_OOPS.replaceAll('\n', '\r\n')}`, 'utf16le');
+  writeFileSync('little.log', little);
+  writeFileSync('big.log', Buffer.from(little).swap16());
+  for (const name of ['little.log', 'big.log']) {
+    t.match(await crashes(name), [{ kind: 'null-deref', comm: 'sensor poll', verdict: 'ok' }], name);
+  }
+  const args = [PROGRAM, 'explain', '--json', '-'];
+  t.match(JSON.parse(execFileSync(process.execPath, args, { input: little, encoding: 'utf8' })), [
+    { kind: 'null-deref' },
+  ]);
+});
+
 t.test('a text without a crash', async (t) => {
   writeFileSync('quiet.log', '[    1.000000] all is well\n');
   t.match(await crashes('quiet.log'), [{ title: null, function: null, frames: [], verdict: 'ok' }]);
