@@ -83,6 +83,15 @@ t.test('whatever was done to it', async (t) => {
   t.match(pstorefuse('verify', folder), { status: 65, stdout: /changed {2}.*: it has 10 bytes, the index says \d+\n/ });
 });
 
+t.test('a file that was removed and archived anew counts once', async (t) => {
+  const { folder, paths } = archived(t);
+  rmSync(paths[0]!);
+  pstorefuse('archive', imageFile(scratchFolder(t), 's1'), imageFile(scratchFolder(t), 'v3'), folder);
+  const found = verified(folder);
+  t.same(found.files.map(({ path }) => join(folder, path)).sort(), [...paths].sort());
+  t.equal(found.index.lines, paths.length + 1);
+});
+
 t.test('an index that lies', async (t) => {
   const { folder } = archived(t);
   const hash = '0'.repeat(64);
