@@ -103,7 +103,7 @@ function partition(context: OpenContext, generation: Generation): SurvivingStora
   if (rest !== 0) {
     const odd = `${storage.size} bytes are not a multiple of 4096, so this is no whole ${generation} partition`;
     if (!keys.flag('salvage'))
-      throw wrong(`${odd}; add ,salvage where the image was cut, or ,size= for a part of a larger file`);
+      throw wrong(`${odd}; add ,salvage where the image was cut; pstorefuse scan finds the images in a larger file`);
     warnings.add('zone-truncated', `${path}: ${odd}; it is read as far as it goes`, storage.size);
   }
   if (storage.size <= PSTORE_BLK_CAP || keys.flag('no_cap') || !dialectOf(context, generation).isCapped) return storage;
