@@ -42,9 +42,8 @@ interface Bar {
 const msOf = ({ timeNs }: PageRow) => Number((timeNs ?? 0n) / 1_000_000n);
 const sumOf = ({ counts }: Bar) => SEVERITIES.reduce((sum, severity) => sum + counts[severity], 0);
 
-/** Of the rows that tell of a crash. */
-export function chart(rows: readonly PageRow[]): Markup {
-  const crashes = rows.filter(({ severity, state }) => severity !== undefined && state !== 'erased');
+/** @param crashes the rows that tell of one, each crash once */
+export function chart(crashes: readonly PageRow[]): Markup {
   const dated = crashes.filter((row) => row.timeNs !== null && isCalendarTime(msOf(row)));
   const set = dated.filter((row) => msOf(row) >= CLOCK_SET_MS);
   const notes = [

@@ -22,9 +22,21 @@ const MAX_LISTED = 12;
 
 /** All that stands above the records. */
 export function overviewMarkup({ images, rows, warnings }: PageContent): Markup {
-  return html`${numbers(images, rows)}
-<section id="crashes" aria-labelledby="h-crashes"><h2 id="h-crashes">Crashes over time</h2>${chart(rows)}${groupTable(images, rows)}</section>
+  const groups = new Groups();
+  const crashes = rows.filter((row) => row.state !== 'erased' && isNew(row, images, groups));
+  return html`${numbers(images, rows, crashes)}
+<section id="crashes" aria-labelledby="h-crashes"><h2 id="h-crashes">Crashes over time</h2>${chart(crashes)}${groupTable(images, rows, groups)}</section>
 <section id="images" aria-labelledby="h-images"><h2 id="h-images">${images.length === 1 ? 'Image' : 'Images'}</h2>${imagesMarkup({ images, rows, warnings })}</section>`;
+}
+
+/** Whether it tells of a crash that no row before it does: those with a time stand before the console, which has none. */
+function isNew(
+  { isLog, crash, image, timeNs, severity }: PageRow,
+  images: readonly PageImage[],
+  groups: Groups,
+): boolean {
+  const isCounted = !isLog || groups.add({ crash, image: images[image]!.path, timeNs });
+  return isCounted && severity !== undefined;
 }
 
 function imagesMarkup({ images, rows, warnings }: PageContent): Markup {
@@ -36,9 +48,9 @@ function imagesMarkup({ images, rows, warnings }: PageContent): Markup {
   return html`<details><summary>${counted(images.length, 'image')}, with their maps and facts</summary>${list}</details>`;
 }
 
-function numbers(images: readonly PageImage[], rows: readonly PageRow[]): Markup {
+function numbers(images: readonly PageImage[], rows: readonly PageRow[], crashes: readonly PageRow[]): Markup {
   const live = rows.filter(({ state }) => state !== 'erased');
-  const count = (wanted: PageRow['severity']) => live.filter(({ severity }) => severity === wanted).length;
+  const count = (wanted: PageRow['severity']) => crashes.filter(({ severity }) => severity === wanted).length;
   const told: readonly (readonly [number, string, string])[] = [
     [images.length, images.length === 1 ? 'image' : 'images', ''],
     [live.length, live.length === 1 ? 'record' : 'records', ''],
@@ -51,11 +63,7 @@ function numbers(images: readonly PageImage[], rows: readonly PageRow[]): Markup
   return html`<ul class="numbers">${items.map(([n, word, look]) => html`<li class="${look}"><b>${n.toLocaleString('en-US')}</b> ${word}</li>`)}</ul>`;
 }
 
-function groupTable(images: readonly PageImage[], rows: readonly PageRow[]): Markup {
-  const groups = new Groups();
-  for (const { isLog, state, crash, image, timeNs } of rows) {
-    if (isLog && state !== 'erased') groups.add({ crash, image: images[image]!.path, timeNs });
-  }
+function groupTable(images: readonly PageImage[], rows: readonly PageRow[], groups: Groups): Markup {
   const list = groups.list().filter(({ signature }) => signature !== null);
   if (list.length === 0) return html`<p class="note">No crash is told of in these records.</p>`;
   const several = images.length > 1;

@@ -38,7 +38,8 @@ interface Collected extends Omit<Group, 'titles' | 'images'> {
 export class Groups {
   readonly #groups = new Map<string | null, Collected>();
 
-  add({ crash, image, timeNs }: Sighting): void {
+  /** @returns whether it is a crash, or a text without one, that was not counted yet */
+  add({ crash, image, timeNs }: Sighting): boolean {
     const signature = crash?.signature ?? null;
     let group = this.#groups.get(signature);
     if (!group) {
@@ -54,13 +55,14 @@ export class Groups {
     }
     // A console tells of the same crash as the record of it.
     const same = crash && crash.uptime !== null ? `${image}\0${crash.uptime}` : undefined;
-    if (same !== undefined && group.seen.has(same)) return;
+    if (same !== undefined && group.seen.has(same)) return false;
     if (same !== undefined) group.seen.add(same);
     group.count++;
-    if (!crash) return;
+    if (!crash) return true;
     const { titled } = group;
     if (titled.has(crash.title) || titled.size < MAX_TITLES)
       titled.set(crash.title, (titled.get(crash.title) ?? 0) + 1);
+    return true;
   }
 
   /** The most frequent first; texts without a crash last. */

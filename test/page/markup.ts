@@ -9,6 +9,8 @@ import { html, textMarkup } from '../../lib/page/html.js';
 import { newestFirst } from '../../lib/page/listing.js';
 import { zoneMap, zoneTable } from '../../lib/page/map.js';
 import { markedText } from '../../lib/page/marked-text.js';
+import { overviewMarkup } from '../../lib/page/render.js';
+import { explain } from '../../lib/triage/explain.js';
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -135,6 +137,17 @@ t.test('crashes over time, whatever the clocks say', async (t) => {
       return bars <= 121 && !markup.includes('NaN') && !markup.includes('Infinity');
     }),
   );
+});
+
+t.test('a crash that a record and the console tell of counts once', async (t) => {
+  const crash = explain('[    9.790326] Kernel panic - not syncing: board lost\n').crashes[0]!;
+  const panic = { ...row(0, 1_700_000_000_000_000_000n), severity: 'critical', crash } as const;
+  const console = { ...row(1, null), type: 'console', severity: 'critical', crash } as const;
+  const { text } = overviewMarkup({ images: [image([], 0)], rows: [panic, console], warnings: [] });
+  t.match(text, /<b>2<\/b> records.*<b>1<\/b> panic</);
+  t.match(text, /Crashes over time: 1 crash,/);
+  t.notMatch(text, /Not drawn/);
+  t.match(text, /<td class="num">1<\/td><td class="critical">/);
 });
 
 t.test('the newest first, what has no time last', async (t) => {
