@@ -4,6 +4,7 @@ import { PstoreError } from '../errors.js';
 import { SOURCE_KEYS } from '../source/grammar.js';
 import { type Command, EXIT } from './command.js';
 import { type CommandRow, commandTable, dashed } from './option-table.js';
+import { ACTIONS } from './overlay.js';
 import { print } from './print.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -20,7 +21,7 @@ export function completionCommand(commands: () => Promise<Command[]>): Command {
     ],
     details: [
       'Completed are commands, their options, the keys of a source after -o and after a comma, and, for cat, explain and ' +
-        'rm, the names of the records in the image on the line.',
+        'rm, the names of the records in the image on the line, for undelete those of erased ones.',
     ],
     build: (yargs) => yargs,
     run: async (args) => {
@@ -37,7 +38,7 @@ export function completionCommand(commands: () => Promise<Command[]>): Command {
 }
 
 /** Commands that take names of records after their source. */
-const OF_RECORDS = ['cat', 'explain', 'rm'];
+const OF_RECORDS = ['cat', 'explain', 'rm', 'undelete'];
 
 const optionWords = ({ options }: CommandRow): string[] => options.flatMap(({ names }) => names.map(dashed));
 
@@ -78,10 +79,12 @@ ${cases.join('\n')}
       done
       if [ -n "$source" ]; then
         IFS=$'\\n'
-        COMPREPLY=($(compgen -W "$(pstorefuse ls -- "$source" 2>/dev/null </dev/null)" -- "$cur"))
+        [ "$command" = undelete ] && options=--erased || options=
+        COMPREPLY=($(compgen -W "$(pstorefuse ls $options -- "$source" 2>/dev/null </dev/null)" -- "$cur"))
         return
       fi ;;
     completion) COMPREPLY=($(compgen -W "${SHELLS.join(' ')}" -- "$cur")); return ;;
+    overlay) [ "$COMP_CWORD" -ne 2 ] || { COMPREPLY=($(compgen -W "${ACTIONS.join(' ')}" -- "$cur")); return; } ;;
   esac
   IFS=$'\\n'
   COMPREPLY=($(compgen -f -- "$cur"))
@@ -102,11 +105,16 @@ function fishScript(table: readonly CommandRow[]): string {
       lines.push(`complete -c pstorefuse ${seen} ${words}${takesValue ? ' -r' : ''} -d ${quoted(text)}`);
     }
   }
-  const records = '(pstorefuse ls -- (commandline -opc | string match -v -- "-*")[3] 2>/dev/null </dev/null)';
+  const records = (how: string) =>
+    `(pstorefuse ls ${how}-- (commandline -opc | string match -v -- "-*")[3] 2>/dev/null </dev/null)`;
   const hasSource = 'test (count (commandline -opc | string match -v -- "-*")) -ge 3';
   lines.push(
-    `complete -c pstorefuse -n '__fish_seen_subcommand_from ${OF_RECORDS.join(' ')}; and ${hasSource}' -f -a '${records}'`,
+    ...OF_RECORDS.map(
+      (name) =>
+        `complete -c pstorefuse -n '__fish_seen_subcommand_from ${name}; and ${hasSource}' -f -a '${records(name === 'undelete' ? '--erased ' : '')}'`,
+    ),
     `complete -c pstorefuse -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(' ')}'`,
+    `complete -c pstorefuse -n '__fish_seen_subcommand_from overlay' -a '${ACTIONS.join(' ')}'`,
     `complete -c pstorefuse -s o -x -a '${SOURCE_KEYS.join(' ')}' -d 'keys of the source'`,
   );
   return `${lines.join('\n')}\n`;

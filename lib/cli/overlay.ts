@@ -13,7 +13,7 @@ import { type Command, EXIT } from './command.js';
 import { changeText } from './dry-run.js';
 import { print, printable } from './print.js';
 
-const ACTIONS = ['status', 'diff', 'commit', 'discard'] as const;
+export const ACTIONS = ['status', 'diff', 'commit', 'discard'] as const;
 
 export const overlay: Command = {
   usage: 'overlay <action> <overlay> [image]',

@@ -34,6 +34,9 @@ t.test('what bash offers', { skip: missing('bash') }, async (t) => {
   t.same(offers('pstorefuse', 'ls', 's3.raw,kmsg_'), ['s3.raw,kmsg_size']);
   t.same(offers('pstorefuse', 'ls', 's3'), ['s3.raw']);
   t.same(offers('pstorefuse', 'completion', 'z'), ['zsh']);
+  t.same(offers('pstorefuse', 'undelete', imageFile(folder, 's5'), 'dmesg-'), ['dmesg-pstore_blk-1']);
+  t.same(offers('pstorefuse', 'overlay', 's'), ['status']);
+  t.same(offers('pstorefuse', 'overlay', 'status', 's3'), ['s3.raw']);
 });
 
 for (const shell of ['bash', 'zsh', 'fish']) {
