@@ -15,7 +15,7 @@ export interface Section {
 
 /** Lines that begin another stack: what was, or what others do. */
 const PAST =
-  /^\s*(?:Allocated by|Kernel panic - not syncing: hung_task|\S{1,64} is trying to (?:release|contend) lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
+  /^\s*(?:Allocated by|Kernel panic - not syncing: hung_task|\S{1,64} is trying to (?:release|contend) lock|Freed by|Last potentially|Second to last|Uninit was|Local variable|-> #\d|\.\.\. which became|the dependencies|the existing dependency|\{[A-Z?-]+\} state was|stack backtrace of|allocated by task|freed by task|The buggy address|Memory state around|Last Breaking-Event-Address|Showing all locks|INFO: (?:Allocated|Freed) in|backtrace from|Preemption disabled at|(?:task:)?rcu_\w{2,12}\s{1,20}(?:state:)?[A-Z]\s|(?:rcu: )?(?:\w{1,16} kthread (?:starved|timer)|RCU grace-period kthread))/;
 const OTHERS =
   /^\s*(?:CPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d|Pid: \d{1,10}, comm: |Task dump for CPU|NMI backtrace for|Sending NMI|Backtrace for cpu|Mem-Info|(?:write|read|race|assert)\b.{0,40} (?:to|at) |---\[ end trace|stack backtrace:|task:\S{1,32}\s{1,20}state:|(?:rcu: )?(?:Stack dump where))/;
 

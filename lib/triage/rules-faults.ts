@@ -214,7 +214,7 @@ export const FAULTS: readonly Rule[] = [
     forms: [{ kind: 'stack-overflow', title: 'BUG: stack guard page was hit in {f}', place: stalled }],
   },
   {
-    opening: /Insufficient stack space to handle exception!/,
+    opening: /Insufficient stack space to handle exception!|Internal error: kernel stack overflow: /,
     partOf: ['stack-overflow'],
     forms: [{ kind: 'stack-overflow', title: 'kernel panic: kernel stack overflow', place: pointed }],
   },

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Explainer, explain, writer } from '../../lib/triage/explain.js';
+import { s390 } from '../builders/kernel-log.js';
 import * as logs from './logs.js';
 
 const only = (log: string) => {
@@ -99,6 +100,14 @@ t.test('the facts around a crash', async (t) => {
       ['process_one_work', undefined],
     ],
     'without the frame that the unwinder doubts',
+  );
+});
+
+t.test('where s390 branched last is no frame', async (t) => {
+  const log = `Unable to handle kernel pointer dereference in virtual kernel address space\n${s390('board_read', ['board_poll']).join('\n')}\n`;
+  t.same(
+    only(log).frames.map(({ name }) => name),
+    ['board_read', 'board_poll'],
   );
 });
 

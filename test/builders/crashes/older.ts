@@ -190,6 +190,13 @@ const LOCKS: readonly Case[] = [
 ];
 
 const BEHEADED: readonly Case[] = [
+  [
+    'kernel panic: kernel stack overflow',
+    [
+      ...log.arm('board_read', ['board_read', 'board_read'], 'kernel stack overflow: 0').slice(1),
+      'Kernel panic - not syncing: kernel stack overflow',
+    ],
+  ],
   ['KMSAN: uninit-value in board_read', ['BUG: KMSAN: uninit-value in board_read+0x1c/0x40']],
   ['BUG: assuming atomic context at drivers/board.c:LINE', ['BUG: assuming atomic context at drivers/board.c:18']],
   ['CFI failure in board_read', log.arm64('board_read', CALLERS, 'Oops - CFI: 00000000f2008228').slice(6)],
