@@ -143,7 +143,7 @@ export class FlashImage implements VariablePlace {
       freeBytes += placed.store.offset + placed.store.size - walked.end;
       damages.push(...damagesOf(placed));
     }
-    for (const stray of this.#strays(new Set(dumps.map(({ variable }) => variable.offset)))) dumps.push(stray);
+    dumps.push(...this.#strays(new Set(dumps.map(({ variable }) => variable.offset))));
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
     // How large a store is, its header alone says.
     return {
@@ -187,22 +187,36 @@ export class FlashImage implements VariablePlace {
 
   /**
    * Records with the GUID of dumps that no walk has come to: after a damaged header, in what the firmware has begun to
-   * write over, and in the copy of the store that it makes while it reclaims space.
+   * write over, and in the copy of the store that it makes while it reclaims space. Where one begins in the data of
+   * another, the size of that one is damaged: it ends there, so that no byte is shown again and again.
    */
-  *#strays(known: ReadonlySet<number>): Generator<FoundDump> {
+  #strays(known: ReadonlySet<number>): FoundDump[] {
     const window = new Window(this.#storage);
-    let found = 0;
+    const strays: FoundDump[] = [];
     for (const { from, end, layout } of this.#ranges()) {
+      let last: RecordHead | undefined;
       for (const at of occurrences(this.#storage, CRASH_GUID_BYTES, from, end)) {
         const offset = headerBefore(at, layout);
         if (offset < from || known.has(offset)) continue;
-        if (found === MAX_DUMPS - known.size) return;
+        if (strays.length === MAX_DUMPS - known.size) return strays;
         const record = readRecord(window, offset, end, layout);
         if (!record?.isDump) continue;
-        found++;
-        yield { variable: this.#variable(record), hidden: 'no walk through the store comes to it', isStray: true };
+        if (last && offset < last.offset + last.size) strays[strays.length - 1] = this.#stray(last, offset);
+        strays.push(this.#stray(record));
+        last = record;
       }
     }
+    return strays;
+  }
+
+  /** @param end where another record begins in its data */
+  #stray(record: RecordHead, end?: number): FoundDump {
+    const why = 'no walk through the store comes to it';
+    if (end === undefined) return { variable: this.#variable(record), hidden: why, isStray: true };
+    const dataSize = Math.max(0, end - record.dataOffset);
+    const whole = record.dataOffset + dataSize - record.offset;
+    const hidden = `${why}; it is cut where another record begins in its data`;
+    return { variable: this.#variable({ ...record, dataSize, size: whole }), hidden, isStray: true };
   }
 
   /** The bytes of all volumes, each once. */

@@ -4,8 +4,8 @@ import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
 import { guidBytes } from '../../lib/guid.js';
 import { changedBytes } from '../builders/changed.js';
-import { CRASH, firmwareVolume, GLOBAL, type PlannedVariable, variableStore } from '../builders/efi.js';
-import { codesOf, namesOf, openBytes, sureOf, textOf } from '../builders/open.js';
+import { CRASH, firmwareVolume, GLOBAL, type PlannedVariable, storeRecord, variableStore } from '../builders/efi.js';
+import { codesOf, namesOf, openBytes, recordsOf, sureOf, textOf } from '../builders/open.js';
 
 const A = 'dump-type0-1-1-1640995208-D';
 const B = 'dump-type0-2-1-1640995208-D';
@@ -154,6 +154,31 @@ t.test("the copy in the spare area of a reclaim that was cut off is nobody's, bu
   image.set(spare, 0x5000);
   t.same(namesOf(openBytes(efi, image)), [FILE_A]);
   t.same(namesOf(openBytes(efi, image, { salvage: true })), [FILE_A, `${FILE_A}.salvaged`, `${FILE_B}.salvaged`]);
+  t.end();
+});
+
+t.test('what is found by the GUID of dumps ends where another one begins', (t) => {
+  const size = 0x8000;
+  const store = variableStore([], { size });
+  const part = (i: number) => `dump-type0-${i}-1-5-D`;
+  let at = 0x100;
+  for (let i = 1; i <= 9; i++) {
+    const record = storeRecord({ name: part(i), data: text(i) });
+    record.writeUInt32LE(size - at - 200, 40);
+    store.set(record, at);
+    at += Math.ceil(record.length / 4) * 4;
+  }
+  const backend = openBytes(efi, firmwareVolume(store), { salvage: true });
+  const found = recordsOf(backend);
+  t.same(
+    found.map(({ name }) => name),
+    Array.from({ length: 9 }, (_, i) => `dmesg-efi_pstore-50${i + 1}001.salvaged`),
+  );
+  for (const { name, size } of found.slice(0, -1)) {
+    t.ok(size <= text(1).length + 3, `${name} has ${size} bytes`);
+    t.ok(textOf(backend, name).startsWith(text(Number(name.slice(19, 20)))));
+  }
+  t.match([...backend.info().zones][0]?.reason, /it is cut where another record begins in its data/);
   t.end();
 });
 
