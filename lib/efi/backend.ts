@@ -17,7 +17,7 @@ import type { FoundDump, Listing, VariablePlace } from './place.js';
 import { readSaved } from './saved.js';
 import { probeFolder, SavedFile, VariableFolder, VmwareFile } from './saved-place.js';
 import { knownUnread } from './unread.js';
-import { pieceBytes, printableName } from './variable.js';
+import { printableName } from './variable.js';
 import { readVmware } from './vmware.js';
 
 const FORMAT = 'efi';
@@ -159,7 +159,7 @@ class DumpStore implements PieceStore<DumpPiece> {
       room: variable.size,
       title: parsed ? null : printableName(variable.name),
       remark: remarkOf(found, parsed, length, this.#recordSize),
-      read: (wanted) => readData(found, wanted),
+      data: variable.data,
     };
   }
 
@@ -294,12 +294,6 @@ function fileNameOf(name: string): string {
 }
 
 const MAX_FILE_NAME = 128;
-
-/** The first `wanted` bytes of the data, or all where it has fewer. */
-function readData({ variable: { data } }: FoundDump, wanted: number): Uint8Array {
-  const length = Math.min(wanted, data.length);
-  return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes(data.first(length));
-}
 
 const REMARKS: Readonly<Record<string, string>> = {
   erased: 'erased: its name and data are still there until the firmware reclaims the space',

@@ -221,16 +221,21 @@ function pieceOf(found: FoundRecord): RecordPiece {
     slotSize: found.room,
     title: null,
     remark: remarkOf(found, whole, check && machineCheckText(check)),
-    read: (length) => found.read(CPER_HEADER_SIZE, Math.min(length, size)),
+    data: found.data(size),
   };
 }
 
+/** Bytes that are looked at together. */
+const STEP = 64 << 10;
+
 /** Data of a record whose length is not to be believed: what stands in its room, without the blank bytes at the end. */
 function damagedSize(found: FoundRecord): number {
-  const bytes = found.look(CPER_HEADER_SIZE, found.room);
-  let { length } = bytes;
-  while (length > 0 && bytes[length - 1] === BLANK) length--;
-  return length;
+  for (let end = found.room; end > CPER_HEADER_SIZE; end -= STEP) {
+    const from = Math.max(CPER_HEADER_SIZE, end - STEP);
+    const last = found.look(from, end - from).findLastIndex((byte) => byte !== BLANK);
+    if (last >= 0) return from + last + 1 - CPER_HEADER_SIZE;
+  }
+  return 0;
 }
 
 function stateOf({ header, isErased }: FoundRecord, whole: boolean): PieceState {

@@ -1,6 +1,7 @@
 // Where CPER records are kept: QEMU's file, files of bare records, folders of those.
 
 import { PstoreError } from '../errors.js';
+import { Extent } from '../storage/extent.js';
 import type { Folder, FolderFile } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
@@ -23,8 +24,8 @@ export interface FoundRecord {
   readonly file?: FolderFile;
   /** Bytes of the record from an offset in it on, for looking: zeros where they cannot be read. */
   look(offset: number, length: number): Uint8Array;
-  /** The same for the record's content. @throws PstoreError EIO where they cannot be read */
-  read(offset: number, length: number): Uint8Array;
+  /** The record's content. @param size bytes of it, which the room has after the header */
+  data(size: number): Extent;
 }
 
 export interface RecordListing {
@@ -135,7 +136,7 @@ export class QemuFile implements RecordPlace {
       isErased: id === null,
       slot,
       look: (from, length) => readRange(this.#storage, offset + from, Math.min(length, recordSize - from)),
-      read: (from, length) => readRange(this.#storage.medium, offset + from, Math.min(length, recordSize - from)),
+      data: (size) => Extent.at(this.#storage.medium, offset + CPER_HEADER_SIZE, size),
     };
   }
 
@@ -210,7 +211,7 @@ export function* bareRecords(storage: SurvivingStorage, file?: FolderFile): Gene
       isErased: false,
       ...(file && { file }),
       look: (from, length) => readRange(storage, at + from, Math.max(0, Math.min(length, room - from))),
-      read: (from, length) => readRange(storage.medium, at + from, Math.max(0, Math.min(length, room - from))),
+      data: (size) => Extent.at(storage.medium, at + CPER_HEADER_SIZE, size),
     };
   }
 }
