@@ -171,7 +171,8 @@ class DumpStore implements PieceStore<DumpPiece> {
     this.#warnOfNames();
     this.#warnOfLarge(live);
     this.#warnOfHidden();
-    if (space && space.freeBytes < MIN_RESERVE + this.#recordSize + RECORD_OVERHEAD) this.#warnOfSpace(space.freeBytes);
+    const needed = MIN_RESERVE + this.#recordSize + RECORD_OVERHEAD;
+    if (space && space.freeForDumps < needed) this.#warnOfSpace(space.freeForDumps);
   }
 
   #warnOfNames(): void {
@@ -243,8 +244,12 @@ class DumpStore implements PieceStore<DumpPiece> {
 
   space(): SpaceUsage {
     const live = this.#pieces.filter(({ state }) => state === 'live');
-    const { bytes, freeBytes } = this.#listing?.space ?? { bytes: sum(live), freeBytes: 0 };
-    const usable = Math.max(0, freeBytes - MIN_RESERVE);
+    const { bytes, freeBytes, freeForDumps } = this.#listing?.space ?? {
+      bytes: sum(live),
+      freeBytes: 0,
+      freeForDumps: 0,
+    };
+    const usable = Math.max(0, freeForDumps - MIN_RESERVE);
     return { bytes, freeBytes, records: live.length, freeSlots: Math.floor(usable / (RECORD_SIZE + RECORD_OVERHEAD)) };
   }
 
@@ -287,10 +292,10 @@ function stateOf({ variable, isStray }: FoundDump, parsed: DumpName | undefined)
   return variable.state === 'live' && !isStray && parsed ? 'live' : 'salvaged';
 }
 
-/** What a name that fits no form may be called in a folder: no slash, no control, not too long. */
+/** What a name that fits no form may be called in a folder: no slash, no control, no option of a command, not too long. */
 function fileNameOf(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9._+=@-]/g, '_').slice(0, MAX_FILE_NAME);
-  return /^\.*$/.test(safe) ? `unnamed${safe.replaceAll('.', '_')}` : safe.replace(/^\./, '_');
+  return /^\.*$/.test(safe) ? `unnamed${safe.replaceAll('.', '_')}` : safe.replace(/^[.-]/, '_');
 }
 
 const MAX_FILE_NAME = 128;

@@ -8,7 +8,7 @@ import { checkStillThere, readRange, type Storage } from '../storage/storage.js'
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES, parseDumpName } from './dump-name.js';
-import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace, type VariableSpace } from './place.js';
 import {
   ERASED_BIT,
   headerBefore,
@@ -135,23 +135,21 @@ export class FlashImage implements VariablePlace {
   list(): Listing {
     const dumps: FoundDump[] = [];
     const damages: Listing['damages'][number][] = [];
-    let [others, bytes, freeBytes] = [0, 0, 0];
+    const spaces: StoreSpace[] = [];
+    let others = 0;
     for (const placed of this.#stores) {
+      const { offset, size } = placed.store;
+      const before = dumps.length;
       const walked = this.#walk(placed.store, dumps, damages);
       others += walked.others;
-      bytes += placed.store.size;
-      freeBytes += placed.store.offset + placed.store.size - walked.end;
+      spaces.push({ bytes: size, free: offset + size - walked.end, hasDumps: dumps.length > before });
       damages.push(...damagesOf(placed));
     }
     dumps.push(...this.#strays(new Set(dumps.map(({ variable }) => variable.offset))));
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
     // How large a store is, its header alone says.
-    return {
-      dumps,
-      others,
-      space: this.#stores.some(({ isHeadless }) => isHeadless) ? null : { bytes, freeBytes },
-      damages,
-    };
+    const isKnown = !this.#stores.some(({ isHeadless }) => isHeadless);
+    return { dumps, others, space: isKnown ? spaceOf(spaces) : null, damages };
   }
 
   /** Records of one store. Those after a torn or damaged header are lost to the machine, which takes that place for the end. */
@@ -262,6 +260,20 @@ export class FlashImage implements VariablePlace {
   close(): void {
     this.#storage.close();
   }
+}
+
+interface StoreSpace {
+  readonly bytes: number;
+  readonly free: number;
+  readonly hasDumps: boolean;
+}
+
+/** The next dump goes where others are: of two such stores the fuller one counts. Without any dumps it is the first store. */
+function spaceOf(stores: readonly StoreSpace[]): VariableSpace {
+  const used = stores.filter(({ hasDumps }) => hasDumps);
+  const sum = (key: 'bytes' | 'free') => stores.reduce((all, store) => all + store[key], 0);
+  const frees = (used.length > 0 ? used : stores.slice(0, 1)).map(({ free }) => free);
+  return { bytes: sum('bytes'), freeBytes: sum('free'), freeForDumps: Math.min(...frees) };
 }
 
 const FORMATS: Readonly<Record<Store['format'], string>> = {

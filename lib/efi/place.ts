@@ -13,14 +13,21 @@ export interface FoundDump {
   readonly file?: string;
 }
 
+export interface VariableSpace {
+  readonly bytes: number;
+  readonly freeBytes: number;
+  /** Those that are free where the next dump goes: of several stores a firmware uses one, which is not told. */
+  readonly freeForDumps: number;
+}
+
 /** What a look at the place found. */
 export interface Listing {
   /** In the order in which they stand. */
   readonly dumps: readonly FoundDump[];
   /** Live variables that are no dumps. */
   readonly others: number;
-  /** Bytes for variables, and those that are free; null where the place does not end. */
-  readonly space: { readonly bytes: number; readonly freeBytes: number } | null;
+  /** Bytes for variables; null where the place does not end. */
+  readonly space: VariableSpace | null;
   /** What is not as it should be, as sentences without the path. */
   readonly damages: readonly { readonly text: string; readonly offset: number | null }[];
 }

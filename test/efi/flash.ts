@@ -226,6 +226,15 @@ t.test('a store that is nearly full', (t) => {
   t.same(codesOf(full(0x4000)), []);
   t.match(full(0x1800).warnings.list[0], { code: 'store-full', message: /the next crash is not recorded/ });
   t.equal(full(0x1800).space().freeSlots, 0);
+  const small = firmwareVolume(variableStore(VARIABLES, { size: 0x1800 }));
+  const empty = firmwareVolume(variableStore([], { size: 0x8000 }));
+  for (const image of [Buffer.concat([small, empty]), Buffer.concat([empty, small])]) {
+    t.same(codesOf(openBytes(efi, image)), ['store-full'], 'beside an empty one');
+    t.equal(openBytes(efi, image).space().freeSlots, 0);
+  }
+  const unused = firmwareVolume(variableStore([], { size: 0x1000 }));
+  const roomy = firmwareVolume(variableStore(VARIABLES));
+  t.same(codesOf(openBytes(efi, Buffer.concat([unused, roomy]))), [], 'the small one is not where dumps are');
   t.end();
 });
 
