@@ -2,10 +2,10 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent, type Piece } from '../storage/extent.js';
-import type { Folder, FolderFile } from '../storage/folder.js';
+import { type Folder, type FolderFile, type LeftOut, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { CRASH_GUID } from './dump-name.js';
+import { CRASH_GUID, dumpNameInFile } from './dump-name.js';
 import { type FoundDump, FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
 import { ATTRIBUTES_SIZE, MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
 import { type EfiVariable, printableName } from './variable.js';
@@ -82,7 +82,7 @@ const VARIABLE_FILE = /^(.+)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 const SYSFS_DATA = 'data';
 const SYSFS_FILES: ReadonlySet<string> = new Set([SYSFS_DATA, 'attributes', 'size', 'guid', 'raw_var']);
 /** Files of other names that a look at a folder opens, to see whether they are exports. */
-const MAX_OPENED = 1024;
+const MAX_OPENED = MAX_DUMPS;
 /** efivarfs writes a `/` of a variable's name so. */
 const SLASH = '!';
 
@@ -106,9 +106,24 @@ export function probeFolder(folder: Folder): number {
   for (const file of folder.files()) {
     const { guid } = kindOf(file.name);
     if (guid === CRASH_GUID || guid === GLOBAL_GUID) return 1;
-    if (guid === '' && !file.name.includes('/') && opened++ < PROBED && savedIn(folder, file)) return 0.9;
+    if (guid === '' && !file.name.includes('/') && opened++ < PROBED && isSavedIn(folder, file)) return 0.9;
   }
   return 0;
+}
+
+/** What cannot be read is told by whoever opens the folder. */
+function isSavedIn(folder: Folder, file: FolderFile): boolean {
+  try {
+    return savedIn(folder, file) !== undefined;
+  } catch (error) {
+    if (error instanceof PstoreError) return false;
+    throw error;
+  }
+}
+
+/** Whether the name alone says that a dump stands there. */
+function isNamedAsDump(name: string): boolean {
+  return kindOf(name).guid === CRASH_GUID || dumpNameInFile(name) !== undefined;
 }
 
 /** Files of other names that a probe opens. */
@@ -124,17 +139,12 @@ function exportedIn(storage: Storage): SavedVariables | undefined {
   return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
 }
 
-/** What a file with an unknown name holds, where that is a dump at least. */
+/** What a file with an unknown name holds, where that is a dump at least. @throws PstoreError ENOENT, EACCES, EIO */
 function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   if (file.size === 0 || file.size > MAX_SAVED) return undefined;
-  try {
-    const storage = new FolderFileStorage(folder, file, MAX_SAVED);
-    const saved = readSaved(storage, file.name.split('/').at(-1)!);
-    return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
-  } catch (error) {
-    if (error instanceof PstoreError) return undefined;
-    throw error;
-  }
+  const storage = new FolderFileStorage(folder, file, MAX_SAVED);
+  const saved = readSaved(storage, file.name.split('/').at(-1)!);
+  return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
 }
 
 /** Bytes of a file that are kept: it takes as many on its disk at least. */
@@ -163,6 +173,11 @@ function pieceIn(storage: Storage, data: Piece): Piece {
   return data instanceof Uint8Array ? Extent.at(storage, data.byteOffset, data.length) : data;
 }
 
+function tooLarge({ size }: FolderFile, kind: FileKind): string {
+  const what = kind === 'other' ? 'it is not read' : `only the first ${MAX_SAVED} are shown`;
+  return `has ${size} bytes, which no variable has: ${what}`;
+}
+
 export class VariableFolder implements VariablePlace {
   readonly format = 'a folder of variables';
   readonly details = {};
@@ -179,10 +194,14 @@ export class VariableFolder implements VariablePlace {
   list(): Listing {
     const dumps: FoundDump[] = [];
     const damages: Listing['damages'][number][] = [];
-    let others = 0;
-    let opened = 0;
+    const tell = (text: string) => damages.push({ text, offset: null });
+    const left = new LeftOutNames();
+    const leftOut: LeftOut = (name, why, isFolder) => {
+      if (isFolder || isNamedAsDump(name)) left.add(name, why);
+    };
+    let [others, opened] = [0, 0];
     this.#files.clear();
-    for (const file of this.#folder.files()) {
+    for (const file of this.#folder.files(leftOut)) {
       const { kind, variable, guid } = kindOf(file.name);
       if (kind === 'sysfs-other' || (kind === 'other' && SYSFS_FILES.has(file.name.split('/')[1] ?? ''))) continue;
       if (kind !== 'other' && guid !== CRASH_GUID) {
@@ -190,17 +209,22 @@ export class VariableFolder implements VariablePlace {
         continue;
       }
       if (kind === 'other' && opened++ >= MAX_OPENED) continue;
+      if (file.size > MAX_SAVED && isNamedAsDump(file.name))
+        tell(`${printableName(file.name)} ${tooLarge(file, kind)}`);
       const { found, trouble } = this.#read(file, kind, variable);
-      if (trouble !== null) damages.push({ text: trouble, offset: null });
+      if (trouble !== null) tell(trouble);
       if (!found) continue;
-      if (found.damage !== null) damages.push({ text: `${printableName(file.name)}: ${found.damage}`, offset: null });
+      if (found.damage !== null) tell(`${printableName(file.name)}: ${found.damage}`);
       this.#files.set(file.name, file);
       others += found.variables.others;
       for (const one of found.variables.dumps) {
         if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
       }
     }
-    if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
+    left.told().forEach(tell);
+    if (dumps.length >= MAX_DUMPS) tell(tooMany);
+    if (opened > MAX_OPENED)
+      tell(`of its files with other names only the first ${MAX_OPENED} of ${opened} are looked into`);
     return { dumps, others, space: null, damages };
   }
 

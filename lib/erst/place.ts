@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent } from '../storage/extent.js';
-import type { Folder, FolderFile } from '../storage/folder.js';
+import { type Folder, type FolderFile, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
@@ -293,7 +293,8 @@ export class RecordFolder implements RecordPlace {
   list(): RecordListing {
     const records: FoundRecord[] = [];
     const damages: string[] = [];
-    for (const file of this.#folder.files().filter(isCandidate)) {
+    const left = new LeftOutNames();
+    for (const file of this.#folder.files((name, why) => left.add(name, why)).filter(isCandidate)) {
       try {
         records.push(...this.#recordsOf(file).slice(0, MAX_RECORDS - records.length));
       } catch (error) {
@@ -301,6 +302,8 @@ export class RecordFolder implements RecordPlace {
         damages.push(error.message);
       }
     }
+    damages.push(...left.told());
+    if (records.length === MAX_RECORDS) damages.push(tooMany);
     return { records, slots: null, damages };
   }
 

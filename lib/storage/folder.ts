@@ -1,5 +1,7 @@
 // A folder of small files, each of which is read as a whole. Knows no format, and no other folder.
 
+import { printableLine } from '../printable.js';
+
 export interface FolderFile {
   /** Its path from the folder on; `/` stands only between a folder's name and a file's. */
   readonly name: string;
@@ -9,6 +11,9 @@ export interface FolderFile {
   readonly identity: string;
 }
 
+/** Told of what a listing leaves out. @param why as a sentence goes on after the name */
+export type LeftOut = (name: string, why: string, isFolder: boolean) => void;
+
 export interface Folder {
   /** What to call it in messages. */
   readonly path: string;
@@ -16,9 +21,10 @@ export interface Folder {
   readonly writable: boolean;
   /**
    * Regular files, those of its folders too, in the order of their names; links are not followed.
+   * @param leftOut told of all else that is there, and of folders that cannot be looked into
    * @throws PstoreError EACCES, EIO
    */
-  files(): readonly FolderFile[];
+  files(leftOut?: LeftOut): readonly FolderFile[];
   /**
    * The `length` bytes from `offset` on of a file that was listed, or fewer where it ends.
    * @param offset 0 where it is left out
@@ -30,4 +36,20 @@ export interface Folder {
    * @throws PstoreError EPERM, EACCES, EROFS, EIO
    */
   remove(file: FolderFile): void;
+}
+
+/** What a listing has left out, for a sentence. */
+export class LeftOutNames {
+  #first = '';
+  #count = 0;
+
+  add(name: string, why: string): void {
+    if (this.#count++ === 0) this.#first = `${printableLine(name)} ${why}`;
+  }
+
+  /** Sentences: none where nothing was left out. */
+  told(): string[] {
+    const more = this.#count > 1 ? `, and there are ${this.#count - 1} more that are left out` : '';
+    return this.#count === 0 ? [] : [`${this.#first}${more}`];
+  }
 }

@@ -2,8 +2,10 @@ import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
 import { readSaved } from '../../lib/efi/saved.js';
 import { readVmware } from '../../lib/efi/vmware.js';
+import { PstoreError } from '../../lib/errors.js';
 import type { FolderFile } from '../../lib/storage/folder.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { NodeFolder } from '../../lib/storage/node-folder.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import {
   CRASH,
@@ -138,6 +140,51 @@ t.test('a folder without dumps, and folders of other things', (t) => {
   const readOnly = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE) });
   readOnly.writable = false;
   t.throws(() => openFiles(efi, readOnly).erase(0), { code: 'EROFS' });
+  t.end();
+});
+
+t.test('what of a folder is not read is told', (t) => {
+  const root = t.testdir({
+    [`BootOrder-${GLOBAL}`]: '',
+    [`${A}-${CRASH}`]: t.fixture('symlink', 'elsewhere'),
+    [`win-${B}.bin`]: t.fixture('symlink', 'elsewhere'),
+    'notes.txt': t.fixture('symlink', 'elsewhere'),
+  });
+  const links = openFiles(efi, new NodeFolder(root));
+  t.same(namesOf(links), []);
+  t.same(codesOf(links), ['store-damaged']);
+  const link = 'is a link, and links are not followed, and there are 1 more that are left out';
+  t.match(links.warnings.list[0]?.message, `${A}-${CRASH} ${link}`);
+
+  const folder = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE), 'export.bin': efivarExport(ALL[2]!) });
+  const { read } = folder;
+  folder.read = (file: FolderFile, ...rest) => {
+    if (file.name !== 'export.bin') return read.call(folder, file, ...rest);
+    throw new PstoreError('EACCES', 'folder/export.bin cannot be opened: permission denied');
+  };
+  t.match(openFiles(efi, folder).warnings.list[0], { code: 'store-damaged', message: /permission denied/ });
+
+  const large = new MemoryFolder({ [`${A}-${CRASH}`]: new Uint8Array((16 << 20) + 1) });
+  t.match(openFiles(efi, large).warnings.list[0]?.message, /has 16777217 bytes, .* only the first 16777216 are shown/);
+  const many = Array.from({ length: 4100 }, (_, i) => [`${i}`, Buffer.from('x')]);
+  const crowded = new MemoryFolder({ ...Object.fromEntries(many), [`${A}-${CRASH}`]: efivarfsFile(ONE) });
+  t.match(openFiles(efi, crowded).warnings.list[0]?.message, /only the first 4096 of 4100 are looked into/);
+  t.end();
+});
+
+t.test('a folder of very many exports', (t) => {
+  const count = 1500;
+  const name = (i: number) => `dump-type0-1-${i}-1640995208-D`;
+  const files = Array.from({ length: count }, (_, i) => [`${i}.efivar`, efivarExport({ name: name(i), data: 'text' })]);
+  const backend = openFiles(efi, new MemoryFolder(Object.fromEntries(files)));
+  t.equal(new Set(namesOf(backend)).size, count);
+  t.end();
+});
+
+t.test('a name that fits no form is no option of a command', (t) => {
+  const names = ['-rf', '--help', '.hidden', 'a/b'].map((name) => ({ name, data: 'x' }));
+  const backend = openBytes(efi, dmpstore(names), { salvage: true });
+  t.same(namesOf(backend).sort(), ['_-help.salvaged', '_hidden.salvaged', '_rf.salvaged', 'a_b.salvaged']);
   t.end();
 });
 
