@@ -9,7 +9,7 @@ import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import type { Warnings } from '../warnings.js';
+import { counted, type Warnings } from '../warnings.js';
 import { efiAnywhere } from './anywhere.js';
 import { type DumpName, parseDumpName, RECORD_TYPES } from './dump-name.js';
 import { FlashImage, findStores, MAX_FLASH, searchStores } from './flash.js';
@@ -189,7 +189,8 @@ class DumpStore implements PieceStore<DumpPiece> {
   #warnOfHidden(): void {
     const hidden = this.#pieces.filter(({ state, title }) => state === 'salvaged' && title === null);
     if (hidden.length === 0 || this.#keys.flag('salvage')) return;
-    const what = `${hidden.length} dumps are damaged, or stand where no firmware finds them (the first at offset ${hidden[0]!.offset})`;
+    const dumps = counted(hidden.length, 'dump is damaged, or stands', 'dumps are damaged, or stand');
+    const what = `${dumps} where no firmware looks (the first at offset ${hidden[0]!.offset})`;
     this.warnings.add(
       'record-hidden',
       `${this.path}: ${what}; salvage shows what can be read of them`,
@@ -203,7 +204,7 @@ class DumpStore implements PieceStore<DumpPiece> {
     const most = large.reduce((max, { size }) => Math.max(max, size), 0);
     this.warnings.add(
       'record-hidden',
-      `${this.path}: ${large.length} dumps are larger than ${this.#recordSize} bytes (up to ${most}): a kernel without efi_pstore.record_size=${most} shows neither them nor what follows`,
+      `${this.path}: ${counted(large.length, 'dump is', 'dumps are')} larger than ${this.#recordSize} bytes (up to ${most}): a kernel without efi_pstore.record_size=${most} shows none of them, nor what follows`,
       large[0]!.offset,
     );
   }

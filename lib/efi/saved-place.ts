@@ -102,13 +102,14 @@ const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 
 /** How sure a look at a folder is that it holds variables. */
 export function probeFolder(folder: Folder): number {
-  let opened = 0;
-  for (const file of folder.files()) {
+  let [opened, isLeftOut] = [0, false];
+  for (const file of folder.files((name) => (isLeftOut ||= isNamedAsDump(name)))) {
     const { guid } = kindOf(file.name);
     if (guid === CRASH_GUID || guid === GLOBAL_GUID) return 1;
     if (guid === '' && !file.name.includes('/') && opened++ < PROBED && isSavedIn(folder, file)) return 0.9;
   }
-  return 0;
+  // Links to dumps: whoever opens the folder tells that they are not followed.
+  return isLeftOut ? 0.9 : 0;
 }
 
 /** What cannot be read is told by whoever opens the folder. */

@@ -8,7 +8,7 @@ import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import type { Warnings } from '../warnings.js';
+import { counted, type Warnings } from '../warnings.js';
 import { erstAnywhere } from './anywhere.js';
 import { CPER_HEADER_SIZE } from './cper.js';
 import { readErstHeader } from './format.js';
@@ -112,7 +112,7 @@ class RecordStore implements PieceStore<RecordPiece> {
     if (hidden.length > 0) this.#warnOfHidden(hidden);
     const foreign = this.#pieces.filter(({ state }) => state === 'foreign').length;
     if (foreign > 0) {
-      const what = `${foreign} of its records have another creator than Linux, and are not shown`;
+      const what = `${counted(foreign, 'record has', 'records have')} another creator than Linux: not shown`;
       this.warnings.add('record-hidden', `${this.path}: ${what}; info says whose they are`);
     }
     if (slots && slots.free === 0 && slots.all > 0) {

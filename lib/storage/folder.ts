@@ -1,6 +1,7 @@
 // A folder of small files, each of which is read as a whole. Knows no format, and no other folder.
 
 import { printableLine } from '../printable.js';
+import { counted } from '../warnings.js';
 
 export interface FolderFile {
   /** Its path from the folder on; `/` stands only between a folder's name and a file's. */
@@ -49,7 +50,7 @@ export class LeftOutNames {
 
   /** Sentences: none where nothing was left out. */
   told(): string[] {
-    const more = this.#count > 1 ? `, and there are ${this.#count - 1} more that are left out` : '';
+    const more = this.#count > 1 ? `; ${counted(this.#count - 1, 'more is', 'more are')} left out, too` : '';
     return this.#count === 0 ? [] : [`${this.#first}${more}`];
   }
 }

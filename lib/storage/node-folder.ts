@@ -151,7 +151,7 @@ function statOf(path: string) {
 }
 
 function whyLeftOut(stats: Stats): string {
-  return stats.isSymbolicLink() ? 'is a link, and links are not followed' : 'is no regular file';
+  return stats.isSymbolicLink() ? 'is a link, which is not followed' : 'is no regular file';
 }
 
 function factsOf({ dev, ino, size, mtimeNs }: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeNs'>) {

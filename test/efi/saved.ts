@@ -153,8 +153,10 @@ t.test('what of a folder is not read is told', (t) => {
   const links = openFiles(efi, new NodeFolder(root));
   t.same(namesOf(links), []);
   t.same(codesOf(links), ['store-damaged']);
-  const link = 'is a link, and links are not followed, and there are 1 more that are left out';
+  const link = 'is a link, which is not followed; 1 more is left out, too';
   t.match(links.warnings.list[0]?.message, `${A}-${CRASH} ${link}`);
+  const only = new NodeFolder(t.testdir({ [`${A}-${CRASH}`]: t.fixture('symlink', 'elsewhere') }));
+  t.equal(efi.folder!.probe(only), 0.9);
 
   const folder = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE), 'export.bin': efivarExport(ALL[2]!) });
   const { read } = folder;

@@ -20,7 +20,7 @@ t.test('regular files, and those one folder down; links are left alone', (t) => 
   const folder = new NodeFolder(root);
   const left: string[] = [];
   const files = folder.files((name, why) => left.push(`${name} ${why}`));
-  const link = 'is a link, and links are not followed';
+  const link = 'is a link, which is not followed';
   t.same(left, [`inner/loose ${link}`, `link ${link}`, 'pipe is no regular file']);
   t.same(
     files.map(({ name, size }) => [name, size]),
