@@ -45,10 +45,10 @@ export class VmwareFile implements VariablePlace {
   readonly #storage: Storage;
   readonly #listing: Listing;
 
-  constructor(storage: Storage, { variables, offset, size, end }: VmwareStore) {
+  constructor(storage: Storage, { variables, offset, size, end, damage }: VmwareStore) {
     this.#storage = storage;
     this.details = { store: `${size} bytes from offset ${offset} on, ${end - offset} of them in use` };
-    this.#listing = listingOf(variables, null);
+    this.#listing = listingOf(variables, damage);
   }
 
   list(): Listing {

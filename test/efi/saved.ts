@@ -67,6 +67,44 @@ t.test('a wrong checksum is told, and the text is shown', (t) => {
   const cut = openBytes(efi, dmpstore(ALL).subarray(0, -10));
   t.same(namesOf(cut), [FILE_A, FILE_B]);
   t.match(cut.warnings.list[0]?.message, /no variable begins at offset/);
+
+  const whole = efivarExport(ONE);
+  const name = `${CRASH}-${A}`;
+  for (const length of [whole.length - 1, whole.length - 20, 110, 60, 20, 5]) {
+    const bytes = whole.subarray(0, length);
+    const backends = [openBytes(efi, bytes, {}, name), openFiles(efi, new MemoryFolder({ [name]: bytes }))];
+    for (const backend of [...backends, openFiles(efi, new MemoryFolder({ [`${A}-${CRASH}`]: bytes }))]) {
+      t.same(namesOf(backend), [FILE_A], `${length}`);
+      t.match(backend.warnings.list[0], { code: 'store-damaged', message: /was cut/ }, `${length}`);
+      if (length > 100) t.ok(TEXT_A.startsWith(textOf(backend, FILE_A)), 'its text, as far as it is there');
+    }
+  }
+  t.end();
+});
+
+t.test('a damaged store of VMware: what is left of it, and that it is no more', (t) => {
+  const part = (i: number) => `dump-type0-${i}-1-1640995208-D`;
+  const plans = Array.from({ length: 6 }, (_, i) => ({ name: part(i + 1), data: `text ${i + 1}` }));
+  const file = vmwareFile([ALL[0]!, ...plans, ALL[3]!]);
+  t.same(codesOf(openBytes(efi, file)), []);
+  const entry = file.indexOf(Buffer.from(part(3), 'utf16le')) - 28;
+  const shown = (bytes: Uint8Array) => {
+    const backend = openBytes(efi, bytes);
+    t.match(backend.warnings.list[0]?.code, 'store-damaged');
+    return namesOf(backend).map((name) => Number(name.slice(-5, -3)));
+  };
+  for (const [at, value] of [
+    [entry + 20, 0xffff],
+    [entry + 20, 5],
+    [entry + 24, 0xffff_ffff],
+    [entry + 24, 7],
+  ] as const) {
+    const damaged = Buffer.from(file);
+    damaged.writeUInt32LE(value, at);
+    t.same(shown(damaged), [1, 2, 4, 5, 6]);
+  }
+  t.same(shown(file.subarray(0, entry + 10)), [1, 2]);
+  t.same(shown(file.subarray(0, entry)), [1, 2]);
   t.end();
 });
 
