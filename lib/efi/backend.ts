@@ -302,7 +302,7 @@ function fileNameOf(name: string): string {
 const MAX_FILE_NAME = 128;
 
 const REMARKS: Readonly<Record<string, string>> = {
-  erased: 'erased: its name and data are still there until the firmware reclaims the space',
+  erased: 'its name and data are still there until the firmware reclaims the space',
   unfinished: 'its writing was cut off: the data may not be whole, and no firmware shows it',
   torn: 'its header was never declared valid: the data may not be there at all',
   damaged: 'its state is one that no firmware writes',

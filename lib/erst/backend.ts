@@ -246,7 +246,7 @@ function stateOf({ header, isErased }: FoundRecord, whole: boolean): PieceState 
 
 function remarkOf(found: FoundRecord, whole: boolean, check: string | undefined): string | null {
   const { header, id, isErased, room } = found;
-  const remarks = [check, isErased ? 'erased: its bytes are there until the slot is used again' : undefined];
+  const remarks = [check, isErased ? 'its bytes are there until the slot is used again' : undefined];
   if (!header) remarks.push('the map has a record here, but none begins');
   else {
     if (!header.isLinux) remarks.push(`written by ${header.creator}, not by Linux`);
