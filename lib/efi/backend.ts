@@ -8,6 +8,7 @@ import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '..
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
+import { keyOfFile } from '../storage/folder.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { counted, type Warnings } from '../warnings.js';
 import { efiAnywhere } from './anywhere.js';
@@ -145,7 +146,7 @@ class DumpStore implements PieceStore<DumpPiece> {
     const { length } = variable.data;
     return {
       found,
-      key: `${file ?? ''} ${variable.offset} ${variable.size} ${variable.state} ${variable.name}`,
+      key: `${file ? keyOfFile(file) : ''} ${variable.offset} ${variable.size} ${variable.state} ${variable.name}`,
       type: parsed?.type ?? 'unknown',
       id: parsed?.id ?? 0n,
       name: parsed ? `${parsed.type}-${this.name}-${parsed.id}` : fileNameOf(variable.name),

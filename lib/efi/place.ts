@@ -1,5 +1,6 @@
 // Where variables are kept: the one interface that the backend knows of flash images, files and folders.
 
+import type { FolderFile } from '../storage/folder.js';
 import type { EfiVariable } from './variable.js';
 
 /** A variable with the vendor GUID of Linux's dumps. */
@@ -10,7 +11,7 @@ export interface FoundDump {
   /** Found by its GUID and not by the walk through the store: it may be a remnant. */
   readonly isStray: boolean;
   /** The file in a folder that it stands in. */
-  readonly file?: string;
+  readonly file?: FolderFile;
 }
 
 export interface VariableSpace {

@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent, type Piece } from '../storage/extent.js';
-import { type Folder, type FolderFile, type LeftOut, LeftOutNames } from '../storage/folder.js';
+import { type Folder, type FolderFile, KnownFiles, type LeftOut, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { readRange, type Storage } from '../storage/storage.js';
 import { CRASH_GUID, dumpNameInFile } from './dump-name.js';
@@ -130,10 +130,6 @@ function isNamedAsDump(name: string): boolean {
 /** Files of other names that a probe opens. */
 const PROBED = 64;
 
-function keyOf({ identity, name }: FolderFile): string {
-  return `${identity} ${name}`;
-}
-
 /** What a file holds by its bytes alone, where that is a dump at least. */
 function exportedIn(storage: Storage): SavedVariables | undefined {
   const saved = readSaved(storage, '');
@@ -184,9 +180,8 @@ export class VariableFolder implements VariablePlace {
   readonly details = {};
   readonly whyNotErased = null;
   readonly #folder: Folder;
-  /** What each file held when it was read last, by its identity. */
-  readonly #seen = new Map<string, SavedVariables | undefined>();
-  readonly #files = new Map<string, FolderFile>();
+  /** What each file held when it was read last. */
+  readonly #known = new KnownFiles<SavedVariables | undefined>();
 
   constructor(folder: Folder) {
     this.#folder = folder;
@@ -201,8 +196,9 @@ export class VariableFolder implements VariablePlace {
       if (isFolder || isNamedAsDump(name)) left.add(name, why);
     };
     let [others, opened] = [0, 0];
-    this.#files.clear();
-    for (const file of this.#folder.files(leftOut)) {
+    const files = this.#folder.files(leftOut);
+    this.#known.keep(files);
+    for (const file of files) {
       const { kind, variable, guid } = kindOf(file.name);
       if (kind === 'sysfs-other' || (kind === 'other' && SYSFS_FILES.has(file.name.split('/')[1] ?? ''))) continue;
       if (kind !== 'other' && guid !== CRASH_GUID) {
@@ -216,10 +212,9 @@ export class VariableFolder implements VariablePlace {
       if (trouble !== null) tell(trouble);
       if (!found) continue;
       if (found.damage !== null) tell(`${printableName(file.name)}: ${found.damage}`);
-      this.#files.set(file.name, file);
       others += found.variables.others;
       for (const one of found.variables.dumps) {
-        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
+        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file });
       }
     }
     left.told().forEach(tell);
@@ -230,12 +225,8 @@ export class VariableFolder implements VariablePlace {
   }
 
   #read(file: FolderFile, kind: FileKind, name: string): { found: SavedVariables | undefined; trouble: string | null } {
-    const key = keyOf(file);
-    if (this.#seen.has(key)) return { found: this.#seen.get(key), trouble: null };
     try {
-      const found = this.#open(file, kind, name);
-      this.#seen.set(key, found);
-      return { found, trouble: null };
+      return { found: this.#known.of(file, () => this.#open(file, kind, name)), trouble: null };
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       return { found: undefined, trouble: error.message };
@@ -252,24 +243,23 @@ export class VariableFolder implements VariablePlace {
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */
-  erase({ file: name, variable }: FoundDump): void {
-    const file = this.#files.get(name!);
-    if (!file) return;
-    if (name!.includes('/')) {
+  erase({ file, variable }: FoundDump): void {
+    const path = `${this.#folder.path}/${printableName(file!.name)}`;
+    if (file!.name.includes('/')) {
       throw new PstoreError(
         'EPERM',
-        `${this.#folder.path}/${printableName(name!)}: this file does not remove the variable ${printableName(variable.name)}; on a running machine write its raw_var to del_var, or mount efivarfs`,
+        `${path}: this file does not remove the variable ${printableName(variable.name)}; on a running machine write its raw_var to del_var, or mount efivarfs`,
         { path: this.#folder.path },
       );
     }
-    const count = this.#seen.get(keyOf(file))?.variables.count ?? 0;
+    const count = this.#known.of(file!, () => undefined)?.variables.count ?? 1;
     if (count !== 1) {
-      const what = `${this.#folder.path}/${printableName(name!)} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
+      const what = `${path} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
       throw new PstoreError('EPERM', `${what}: remove the file itself when it is not needed any more`, {
         path: this.#folder.path,
       });
     }
-    this.#folder.remove(file);
+    this.#folder.remove(file!);
   }
 
   close(): void {}

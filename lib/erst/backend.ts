@@ -7,6 +7,7 @@ import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '..
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
+import { keyOfFile } from '../storage/folder.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { counted, type Warnings } from '../warnings.js';
 import { erstAnywhere } from './anywhere.js';
@@ -206,7 +207,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
   const seconds = header?.seconds ?? check?.seconds ?? 0n;
   return {
     found,
-    key: `${file?.name ?? ''} ${offset} ${id} ${header?.length} ${header?.seconds} ${isErased}`,
+    key: `${file ? keyOfFile(file) : ''} ${offset} ${id} ${header?.length} ${header?.seconds} ${isErased}`,
     type,
     id,
     name: `${type}-${NAME}-${id}`,

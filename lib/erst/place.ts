@@ -2,7 +2,7 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent } from '../storage/extent.js';
-import { type Folder, type FolderFile, LeftOutNames } from '../storage/folder.js';
+import { type Folder, type FolderFile, KnownFiles, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
@@ -283,8 +283,8 @@ export class RecordFolder implements RecordPlace {
   readonly recordSize = null;
   readonly whyNotErased = null;
   readonly #folder: Folder;
-  /** Records of each file that was looked at, by the file's identity. */
-  readonly #seen = new Map<string, readonly FoundRecord[]>();
+  /** Records of each file that was looked at. */
+  readonly #known = new KnownFiles<readonly FoundRecord[]>();
 
   constructor(folder: Folder) {
     this.#folder = folder;
@@ -294,7 +294,9 @@ export class RecordFolder implements RecordPlace {
     const records: FoundRecord[] = [];
     const damages: string[] = [];
     const left = new LeftOutNames();
-    for (const file of this.#folder.files((name, why) => left.add(name, why)).filter(isCandidate)) {
+    const files = this.#folder.files((name, why) => left.add(name, why)).filter(isCandidate);
+    this.#known.keep(files);
+    for (const file of files) {
       try {
         records.push(...this.#recordsOf(file).slice(0, MAX_RECORDS - records.length));
       } catch (error) {
@@ -308,15 +310,11 @@ export class RecordFolder implements RecordPlace {
   }
 
   #recordsOf(file: FolderFile): readonly FoundRecord[] {
-    const key = `${file.identity} ${file.name}`;
-    let found = this.#seen.get(key);
-    if (!found) {
+    return this.#known.of(file, () => {
       const isOne = beginsAsCper(this.#folder.read(file, CPER_HEADER_SIZE));
       const storage = new FolderFileStorage(this.#folder, file, MAX_FILE);
-      found = isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
-      this.#seen.set(key, found);
-    }
-    return found;
+      return isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
+    });
   }
 
   erase({ file }: FoundRecord): void {

@@ -12,6 +12,28 @@ export interface FolderFile {
   readonly identity: string;
 }
 
+/** Differs where another file, or other bytes, have its name. */
+export function keyOfFile({ identity, name }: FolderFile): string {
+  return `${identity} ${name}`;
+}
+
+/** What was found in each file, as long as it is the same file. */
+export class KnownFiles<T> {
+  #known = new Map<string, T>();
+
+  of(file: FolderFile, look: () => T): T {
+    const key = keyOfFile(file);
+    if (!this.#known.has(key)) this.#known.set(key, look());
+    return this.#known.get(key) as T;
+  }
+
+  /** Lets go of what was found in others than these: a folder may change for as long as a mount lives. */
+  keep(files: readonly FolderFile[]): void {
+    const keys = new Set(files.map(keyOfFile));
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
+  }
+}
+
 /** Told of what a listing leaves out. @param why as a sentence goes on after the name */
 export type LeftOut = (name: string, why: string, isFolder: boolean) => void;
 
