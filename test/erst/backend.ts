@@ -8,6 +8,7 @@ import { readErstHeader } from '../../lib/erst/format.js';
 import { QemuFile } from '../../lib/erst/place.js';
 import type { Backend } from '../../lib/pstore/backend.js';
 import { contentBytes } from '../../lib/pstore/content.js';
+import { JoinedView } from '../../lib/pstore/joined.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { changedBytes } from '../builders/changed.js';
 import { cperRecord, erstFile, type PlannedSlot, SECTION } from '../builders/erst.js';
@@ -197,6 +198,31 @@ t.test('a slot of any size is read only where somebody asks for its bytes', (t) 
   t.equal(Buffer.from(bytes).toString(), TEXT);
   // Only how a compressed record begins is looked at, and no more of that than has room for the longest text.
   t.ok(storage.bytesRead < 64 << 20, `${storage.bytesRead} bytes read`);
+  t.end();
+});
+
+t.test('of a part that is longer than any kernel makes it the joined text has the beginning', (t) => {
+  const [recordSize, length] = [2 ** 27, 2 ** 26];
+  const start = erstFile([slot(1n), slot(2n)], 4096, 8).subarray(0, 64);
+  start.writeUInt32LE(recordSize, 8);
+  start.writeUInt32LE(recordSize, 12);
+  const parts = [1, 2].map((part) => ({
+    offset: part * recordSize,
+    bytes: cperRecord({ id: BigInt(part), data: `Oops#1 Part${part}\n<4>[    1.000000] part ${part}\n`, length }),
+  }));
+  const storage = new HugeStorage(8 * recordSize, [{ offset: 0, bytes: start }, ...parts]);
+  const joined = new JoinedView(open(storage).backend);
+  const text = Buffer.from(contentBytes(joined.open(0)));
+  t.equal(text.length, joined.record(0)?.size);
+  t.ok(text.length < 2 * (16 << 20) + 200);
+  for (const part of [1, 2]) {
+    t.ok(
+      text.includes(
+        `[pstorefuse: ${length - 200 - (16 << 20)} more bytes of part ${part} are left out; its own record`,
+      ),
+    );
+  }
+  t.ok(storage.bytesRead < 160 << 20, `${storage.bytesRead} bytes read`);
   t.end();
 });
 
