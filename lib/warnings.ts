@@ -107,3 +107,8 @@ export class Warnings {
     this.dropped += others.dropped;
   }
 }
+
+/** `1 record`, `2 records`; also with a verb, as in `1 record is`, `2 records are`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}

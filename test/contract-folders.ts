@@ -181,6 +181,25 @@ for (const specimen of FOLDER_SPECIMENS) {
     }
   });
 
+  t.test(`${title}: what was written anew is shown as it is now`, async (t) => {
+    const folder = folderOf(specimen);
+    const store = open(folder, named);
+    readAll(store);
+    for (const name of Object.keys(specimen.files)) {
+      const bytes = readFileSync(join(folder, name));
+      bytes[bytes.length - 2]! ^= 0x20;
+      const aside = mkdtempSync(join(tmpdir(), 'pstorefuse-contract-'));
+      made.push(aside);
+      writeFileSync(join(aside, 'new'), bytes);
+      renameSync(join(aside, 'new'), join(folder, name));
+    }
+    store.backend.refresh?.();
+    const fresh = open(folder, named);
+    t.same(readAll(store), readAll(fresh));
+    store.close();
+    fresh.close();
+  });
+
   t.test(`${title}: what else stands in the folder, whatever it is called, changes nothing`, async (t) => {
     const folder = folderOf(specimen);
     const before = open(folder, named);

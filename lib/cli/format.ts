@@ -7,6 +7,7 @@ import { canonicalKey, parseSize, SourceKeys, sourceText } from '../pstore/keys.
 import type { BackendKind } from '../pstore/kind.js';
 import { KINDS, kindNamed } from '../source/kinds.js';
 import { type OpenSource, openSource, type SourceSpec, TextCache } from '../source/sources.js';
+import { shellWord } from '../source/typed.js';
 import { FileStorage, openImage, reasonOf, sourceKind } from '../storage/file.js';
 import { makeNewFile } from '../storage/new-file.js';
 import { SliceStorage } from '../storage/slice.js';
@@ -56,6 +57,7 @@ export const format: Command = {
   },
   run: (args) => {
     const path = args.text('image')!;
+    refuseSource(path);
     const kind = kindNamed(args.choice('backend', FORMATS) ?? FORMATS[0]!) as BackendKind;
     const keys = keysOf(args, kind);
     const given = args.text('size');
@@ -71,6 +73,16 @@ export const format: Command = {
     return EXIT.OK;
   },
 };
+
+/** What is meant as a SOURCE would become a file of that name, and of another format. */
+function refuseSource(path: string): void {
+  const prefix = path.slice(0, Math.max(0, path.indexOf(':')));
+  if (!kindNamed(prefix) || exists(path)) return;
+  const advice = FORMATS.includes(prefix)
+    ? `format takes only a path: say --backend ${prefix} ${shellWord(path.slice(prefix.length + 1))}`
+    : `no image of ${prefix} can be made, only of ${FORMATS.join(', ')}`;
+  throw new PstoreError('EINVAL', `${path}: ${advice}; for a file of this very name say ${shellWord(`./${path}`)}`);
+}
 
 /** And which backends have it, if not all. */
 function describeKey(key: string): string {

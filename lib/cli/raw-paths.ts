@@ -94,6 +94,12 @@ export function passRawPaths(): void {
     const call = fs[name]!;
     fs[name] = (from, to) => call(bytesOf(from), bytesOf(to));
   }
+  const { readdirSync } = fs;
+  fs.readdirSync = (path, ...options) => {
+    const names = readdirSync!(path, ...options) as string[];
+    if (options.length > 0 || !names.some((name) => name.includes(REPLACEMENT))) return names;
+    return (readdirSync!(path, 'buffer') as Uint8Array[]).map(pathText);
+  };
   // Where a link leads may be no UTF-8 either.
   const realpath = (path: string) => pathText(native(pathBytes(path), 'buffer'));
   fs.realpathSync = Object.assign(realpath, { native: realpath }) as Function;

@@ -8,8 +8,9 @@ import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '..
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
+import { keyOfFile } from '../storage/folder.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import type { Warnings } from '../warnings.js';
+import { counted, type Warnings } from '../warnings.js';
 import { efiAnywhere } from './anywhere.js';
 import { type DumpName, parseDumpName, RECORD_TYPES } from './dump-name.js';
 import { FlashImage, findStores, MAX_FLASH, searchStores } from './flash.js';
@@ -17,7 +18,7 @@ import type { FoundDump, Listing, VariablePlace } from './place.js';
 import { readSaved } from './saved.js';
 import { probeFolder, SavedFile, VariableFolder, VmwareFile } from './saved-place.js';
 import { knownUnread } from './unread.js';
-import { pieceBytes, printableName } from './variable.js';
+import { printableName } from './variable.js';
 import { readVmware } from './vmware.js';
 
 const FORMAT = 'efi';
@@ -145,7 +146,7 @@ class DumpStore implements PieceStore<DumpPiece> {
     const { length } = variable.data;
     return {
       found,
-      key: `${file ?? ''} ${variable.offset} ${variable.size} ${variable.state} ${variable.name}`,
+      key: `${file ? keyOfFile(file) : ''} ${variable.offset} ${variable.size} ${variable.state} ${variable.name}`,
       type: parsed?.type ?? 'unknown',
       id: parsed?.id ?? 0n,
       name: parsed ? `${parsed.type}-${this.name}-${parsed.id}` : fileNameOf(variable.name),
@@ -159,7 +160,7 @@ class DumpStore implements PieceStore<DumpPiece> {
       room: variable.size,
       title: parsed ? null : printableName(variable.name),
       remark: remarkOf(found, parsed, length, this.#recordSize),
-      read: (wanted) => readData(found, wanted),
+      data: variable.data,
     };
   }
 
@@ -171,7 +172,8 @@ class DumpStore implements PieceStore<DumpPiece> {
     this.#warnOfNames();
     this.#warnOfLarge(live);
     this.#warnOfHidden();
-    if (space && space.freeBytes < MIN_RESERVE + this.#recordSize + RECORD_OVERHEAD) this.#warnOfSpace(space.freeBytes);
+    const needed = MIN_RESERVE + this.#recordSize + RECORD_OVERHEAD;
+    if (space && space.freeForDumps < needed) this.#warnOfSpace(space.freeForDumps);
   }
 
   #warnOfNames(): void {
@@ -188,7 +190,8 @@ class DumpStore implements PieceStore<DumpPiece> {
   #warnOfHidden(): void {
     const hidden = this.#pieces.filter(({ state, title }) => state === 'salvaged' && title === null);
     if (hidden.length === 0 || this.#keys.flag('salvage')) return;
-    const what = `${hidden.length} dumps are damaged, or stand where no firmware finds them (the first at offset ${hidden[0]!.offset})`;
+    const dumps = counted(hidden.length, 'dump is damaged, or stands', 'dumps are damaged, or stand');
+    const what = `${dumps} where no firmware looks (the first at offset ${hidden[0]!.offset})`;
     this.warnings.add(
       'record-hidden',
       `${this.path}: ${what}; salvage shows what can be read of them`,
@@ -202,7 +205,7 @@ class DumpStore implements PieceStore<DumpPiece> {
     const most = large.reduce((max, { size }) => Math.max(max, size), 0);
     this.warnings.add(
       'record-hidden',
-      `${this.path}: ${large.length} dumps are larger than ${this.#recordSize} bytes (up to ${most}): a kernel without efi_pstore.record_size=${most} shows neither them nor what follows`,
+      `${this.path}: ${counted(large.length, 'dump is', 'dumps are')} larger than ${this.#recordSize} bytes (up to ${most}): a kernel without efi_pstore.record_size=${most} shows none of them, nor what follows`,
       large[0]!.offset,
     );
   }
@@ -243,8 +246,12 @@ class DumpStore implements PieceStore<DumpPiece> {
 
   space(): SpaceUsage {
     const live = this.#pieces.filter(({ state }) => state === 'live');
-    const { bytes, freeBytes } = this.#listing?.space ?? { bytes: sum(live), freeBytes: 0 };
-    const usable = Math.max(0, freeBytes - MIN_RESERVE);
+    const { bytes, freeBytes, freeForDumps } = this.#listing?.space ?? {
+      bytes: sum(live),
+      freeBytes: 0,
+      freeForDumps: 0,
+    };
+    const usable = Math.max(0, freeForDumps - MIN_RESERVE);
     return { bytes, freeBytes, records: live.length, freeSlots: Math.floor(usable / (RECORD_SIZE + RECORD_OVERHEAD)) };
   }
 
@@ -287,22 +294,16 @@ function stateOf({ variable, isStray }: FoundDump, parsed: DumpName | undefined)
   return variable.state === 'live' && !isStray && parsed ? 'live' : 'salvaged';
 }
 
-/** What a name that fits no form may be called in a folder: no slash, no control, not too long. */
+/** What a name that fits no form may be called in a folder: no slash, no control, no option of a command, not too long. */
 function fileNameOf(name: string): string {
   const safe = name.replace(/[^A-Za-z0-9._+=@-]/g, '_').slice(0, MAX_FILE_NAME);
-  return /^\.*$/.test(safe) ? `unnamed${safe.replaceAll('.', '_')}` : safe.replace(/^\./, '_');
+  return /^\.*$/.test(safe) ? `unnamed${safe.replaceAll('.', '_')}` : safe.replace(/^[.-]/, '_');
 }
 
 const MAX_FILE_NAME = 128;
 
-/** The first `wanted` bytes of the data, or all where it has fewer. */
-function readData({ variable: { data } }: FoundDump, wanted: number): Uint8Array {
-  const length = Math.min(wanted, data.length);
-  return data instanceof Uint8Array ? data.slice(0, length) : pieceBytes(data.first(length));
-}
-
 const REMARKS: Readonly<Record<string, string>> = {
-  erased: 'erased: its name and data are still there until the firmware reclaims the space',
+  erased: 'its name and data are still there until the firmware reclaims the space',
   unfinished: 'its writing was cut off: the data may not be whole, and no firmware shows it',
   torn: 'its header was never declared valid: the data may not be there at all',
   damaged: 'its state is one that no firmware writes',

@@ -8,7 +8,7 @@ import { checkStillThere, readRange, type Storage } from '../storage/storage.js'
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES, parseDumpName } from './dump-name.js';
-import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
+import { type FoundDump, type Listing, MAX_DUMPS, tooMany, type VariablePlace, type VariableSpace } from './place.js';
 import {
   ERASED_BIT,
   headerBefore,
@@ -135,23 +135,21 @@ export class FlashImage implements VariablePlace {
   list(): Listing {
     const dumps: FoundDump[] = [];
     const damages: Listing['damages'][number][] = [];
-    let [others, bytes, freeBytes] = [0, 0, 0];
+    const spaces: StoreSpace[] = [];
+    let others = 0;
     for (const placed of this.#stores) {
+      const { offset, size } = placed.store;
+      const before = dumps.length;
       const walked = this.#walk(placed.store, dumps, damages);
       others += walked.others;
-      bytes += placed.store.size;
-      freeBytes += placed.store.offset + placed.store.size - walked.end;
+      spaces.push({ bytes: size, free: offset + size - walked.end, hasDumps: dumps.length > before });
       damages.push(...damagesOf(placed));
     }
-    for (const stray of this.#strays(new Set(dumps.map(({ variable }) => variable.offset)))) dumps.push(stray);
+    dumps.push(...this.#strays(new Set(dumps.map(({ variable }) => variable.offset))));
     if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
     // How large a store is, its header alone says.
-    return {
-      dumps,
-      others,
-      space: this.#stores.some(({ isHeadless }) => isHeadless) ? null : { bytes, freeBytes },
-      damages,
-    };
+    const isKnown = !this.#stores.some(({ isHeadless }) => isHeadless);
+    return { dumps, others, space: isKnown ? spaceOf(spaces) : null, damages };
   }
 
   /** Records of one store. Those after a torn or damaged header are lost to the machine, which takes that place for the end. */
@@ -187,22 +185,36 @@ export class FlashImage implements VariablePlace {
 
   /**
    * Records with the GUID of dumps that no walk has come to: after a damaged header, in what the firmware has begun to
-   * write over, and in the copy of the store that it makes while it reclaims space.
+   * write over, and in the copy of the store that it makes while it reclaims space. Where one begins in the data of
+   * another, the size of that one is damaged: it ends there, so that no byte is shown again and again.
    */
-  *#strays(known: ReadonlySet<number>): Generator<FoundDump> {
+  #strays(known: ReadonlySet<number>): FoundDump[] {
     const window = new Window(this.#storage);
-    let found = 0;
+    const strays: FoundDump[] = [];
     for (const { from, end, layout } of this.#ranges()) {
+      let last: RecordHead | undefined;
       for (const at of occurrences(this.#storage, CRASH_GUID_BYTES, from, end)) {
         const offset = headerBefore(at, layout);
         if (offset < from || known.has(offset)) continue;
-        if (found === MAX_DUMPS - known.size) return;
+        if (strays.length === MAX_DUMPS - known.size) return strays;
         const record = readRecord(window, offset, end, layout);
         if (!record?.isDump) continue;
-        found++;
-        yield { variable: this.#variable(record), hidden: 'no walk through the store comes to it', isStray: true };
+        if (last && offset < last.offset + last.size) strays[strays.length - 1] = this.#stray(last, offset);
+        strays.push(this.#stray(record));
+        last = record;
       }
     }
+    return strays;
+  }
+
+  /** @param end where another record begins in its data */
+  #stray(record: RecordHead, end?: number): FoundDump {
+    const why = 'no walk through the store comes to it';
+    if (end === undefined) return { variable: this.#variable(record), hidden: why, isStray: true };
+    const dataSize = Math.max(0, end - record.dataOffset);
+    const whole = record.dataOffset + dataSize - record.offset;
+    const hidden = `${why}; it is cut where another record begins in its data`;
+    return { variable: this.#variable({ ...record, dataSize, size: whole }), hidden, isStray: true };
   }
 
   /** The bytes of all volumes, each once. */
@@ -248,6 +260,20 @@ export class FlashImage implements VariablePlace {
   close(): void {
     this.#storage.close();
   }
+}
+
+interface StoreSpace {
+  readonly bytes: number;
+  readonly free: number;
+  readonly hasDumps: boolean;
+}
+
+/** The next dump goes where others are: of two such stores the fuller one counts. Without any dumps it is the first store. */
+function spaceOf(stores: readonly StoreSpace[]): VariableSpace {
+  const used = stores.filter(({ hasDumps }) => hasDumps);
+  const sum = (key: 'bytes' | 'free') => stores.reduce((all, store) => all + store[key], 0);
+  const frees = (used.length > 0 ? used : stores.slice(0, 1)).map(({ free }) => free);
+  return { bytes: sum('bytes'), freeBytes: sum('free'), freeForDumps: Math.min(...frees) };
 }
 
 const FORMATS: Readonly<Record<Store['format'], string>> = {

@@ -1,5 +1,6 @@
 // Where variables are kept: the one interface that the backend knows of flash images, files and folders.
 
+import type { FolderFile } from '../storage/folder.js';
 import type { EfiVariable } from './variable.js';
 
 /** A variable with the vendor GUID of Linux's dumps. */
@@ -10,7 +11,14 @@ export interface FoundDump {
   /** Found by its GUID and not by the walk through the store: it may be a remnant. */
   readonly isStray: boolean;
   /** The file in a folder that it stands in. */
-  readonly file?: string;
+  readonly file?: FolderFile;
+}
+
+export interface VariableSpace {
+  readonly bytes: number;
+  readonly freeBytes: number;
+  /** Those that are free where the next dump goes: of several stores a firmware uses one, which is not told. */
+  readonly freeForDumps: number;
 }
 
 /** What a look at the place found. */
@@ -19,8 +27,8 @@ export interface Listing {
   readonly dumps: readonly FoundDump[];
   /** Live variables that are no dumps. */
   readonly others: number;
-  /** Bytes for variables, and those that are free; null where the place does not end. */
-  readonly space: { readonly bytes: number; readonly freeBytes: number } | null;
+  /** Bytes for variables; null where the place does not end. */
+  readonly space: VariableSpace | null;
   /** What is not as it should be, as sentences without the path. */
   readonly damages: readonly { readonly text: string; readonly offset: number | null }[];
 }

@@ -2,10 +2,10 @@
 
 import { PstoreError } from '../errors.js';
 import { Extent, type Piece } from '../storage/extent.js';
-import type { Folder, FolderFile } from '../storage/folder.js';
+import { type Folder, type FolderFile, KnownFiles, type LeftOut, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { CRASH_GUID } from './dump-name.js';
+import { CRASH_GUID, dumpNameInFile } from './dump-name.js';
 import { type FoundDump, FoundVariables, type Listing, MAX_DUMPS, tooMany, type VariablePlace } from './place.js';
 import { ATTRIBUTES_SIZE, MAX_SAVED, readBare, readSaved, type SavedVariables } from './saved.js';
 import { type EfiVariable, printableName } from './variable.js';
@@ -45,10 +45,10 @@ export class VmwareFile implements VariablePlace {
   readonly #storage: Storage;
   readonly #listing: Listing;
 
-  constructor(storage: Storage, { variables, offset, size, end }: VmwareStore) {
+  constructor(storage: Storage, { variables, offset, size, end, damage }: VmwareStore) {
     this.#storage = storage;
     this.details = { store: `${size} bytes from offset ${offset} on, ${end - offset} of them in use` };
-    this.#listing = listingOf(variables, null);
+    this.#listing = listingOf(variables, damage);
   }
 
   list(): Listing {
@@ -82,7 +82,7 @@ const VARIABLE_FILE = /^(.+)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 const SYSFS_DATA = 'data';
 const SYSFS_FILES: ReadonlySet<string> = new Set([SYSFS_DATA, 'attributes', 'size', 'guid', 'raw_var']);
 /** Files of other names that a look at a folder opens, to see whether they are exports. */
-const MAX_OPENED = 1024;
+const MAX_OPENED = MAX_DUMPS;
 /** efivarfs writes a `/` of a variable's name so. */
 const SLASH = '!';
 
@@ -102,21 +102,33 @@ const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 
 /** How sure a look at a folder is that it holds variables. */
 export function probeFolder(folder: Folder): number {
-  let opened = 0;
-  for (const file of folder.files()) {
+  let [opened, isLeftOut] = [0, false];
+  for (const file of folder.files((name) => (isLeftOut ||= isNamedAsDump(name)))) {
     const { guid } = kindOf(file.name);
     if (guid === CRASH_GUID || guid === GLOBAL_GUID) return 1;
-    if (guid === '' && !file.name.includes('/') && opened++ < PROBED && savedIn(folder, file)) return 0.9;
+    if (guid === '' && !file.name.includes('/') && opened++ < PROBED && isSavedIn(folder, file)) return 0.9;
   }
-  return 0;
+  // Links to dumps: whoever opens the folder tells that they are not followed.
+  return isLeftOut ? 0.9 : 0;
+}
+
+/** What cannot be read is told by whoever opens the folder. */
+function isSavedIn(folder: Folder, file: FolderFile): boolean {
+  try {
+    return savedIn(folder, file) !== undefined;
+  } catch (error) {
+    if (error instanceof PstoreError) return false;
+    throw error;
+  }
+}
+
+/** Whether the name alone says that a dump stands there. */
+function isNamedAsDump(name: string): boolean {
+  return kindOf(name).guid === CRASH_GUID || dumpNameInFile(name) !== undefined;
 }
 
 /** Files of other names that a probe opens. */
 const PROBED = 64;
-
-function keyOf({ identity, name }: FolderFile): string {
-  return `${identity} ${name}`;
-}
 
 /** What a file holds by its bytes alone, where that is a dump at least. */
 function exportedIn(storage: Storage): SavedVariables | undefined {
@@ -124,17 +136,12 @@ function exportedIn(storage: Storage): SavedVariables | undefined {
   return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
 }
 
-/** What a file with an unknown name holds, where that is a dump at least. */
+/** What a file with an unknown name holds, where that is a dump at least. @throws PstoreError ENOENT, EACCES, EIO */
 function savedIn(folder: Folder, file: FolderFile): SavedVariables | undefined {
   if (file.size === 0 || file.size > MAX_SAVED) return undefined;
-  try {
-    const storage = new FolderFileStorage(folder, file, MAX_SAVED);
-    const saved = readSaved(storage, file.name.split('/').at(-1)!);
-    return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
-  } catch (error) {
-    if (error instanceof PstoreError) return undefined;
-    throw error;
-  }
+  const storage = new FolderFileStorage(folder, file, MAX_SAVED);
+  const saved = readSaved(storage, file.name.split('/').at(-1)!);
+  return saved && saved.variables.dumps.length > 0 ? withoutBytes(saved, storage) : undefined;
 }
 
 /** Bytes of a file that are kept: it takes as many on its disk at least. */
@@ -163,14 +170,18 @@ function pieceIn(storage: Storage, data: Piece): Piece {
   return data instanceof Uint8Array ? Extent.at(storage, data.byteOffset, data.length) : data;
 }
 
+function tooLarge({ size }: FolderFile, kind: FileKind): string {
+  const what = kind === 'other' ? 'it is not read' : `only the first ${MAX_SAVED} are shown`;
+  return `has ${size} bytes, which no variable has: ${what}`;
+}
+
 export class VariableFolder implements VariablePlace {
   readonly format = 'a folder of variables';
   readonly details = {};
   readonly whyNotErased = null;
   readonly #folder: Folder;
-  /** What each file held when it was read last, by its identity. */
-  readonly #seen = new Map<string, SavedVariables | undefined>();
-  readonly #files = new Map<string, FolderFile>();
+  /** What each file held when it was read last. */
+  readonly #known = new KnownFiles<SavedVariables | undefined>();
 
   constructor(folder: Folder) {
     this.#folder = folder;
@@ -179,10 +190,15 @@ export class VariableFolder implements VariablePlace {
   list(): Listing {
     const dumps: FoundDump[] = [];
     const damages: Listing['damages'][number][] = [];
-    let others = 0;
-    let opened = 0;
-    this.#files.clear();
-    for (const file of this.#folder.files()) {
+    const tell = (text: string) => damages.push({ text, offset: null });
+    const left = new LeftOutNames();
+    const leftOut: LeftOut = (name, why, isFolder) => {
+      if (isFolder || isNamedAsDump(name)) left.add(name, why);
+    };
+    let [others, opened] = [0, 0];
+    const files = this.#folder.files(leftOut);
+    this.#known.keep(files);
+    for (const file of files) {
       const { kind, variable, guid } = kindOf(file.name);
       if (kind === 'sysfs-other' || (kind === 'other' && SYSFS_FILES.has(file.name.split('/')[1] ?? ''))) continue;
       if (kind !== 'other' && guid !== CRASH_GUID) {
@@ -190,27 +206,27 @@ export class VariableFolder implements VariablePlace {
         continue;
       }
       if (kind === 'other' && opened++ >= MAX_OPENED) continue;
+      if (file.size > MAX_SAVED && isNamedAsDump(file.name))
+        tell(`${printableName(file.name)} ${tooLarge(file, kind)}`);
       const { found, trouble } = this.#read(file, kind, variable);
-      if (trouble !== null) damages.push({ text: trouble, offset: null });
+      if (trouble !== null) tell(trouble);
       if (!found) continue;
-      if (found.damage !== null) damages.push({ text: `${printableName(file.name)}: ${found.damage}`, offset: null });
-      this.#files.set(file.name, file);
+      if (found.damage !== null) tell(`${printableName(file.name)}: ${found.damage}`);
       others += found.variables.others;
       for (const one of found.variables.dumps) {
-        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file: file.name });
+        if (dumps.length < MAX_DUMPS) dumps.push({ variable: one, hidden: null, isStray: false, file });
       }
     }
-    if (dumps.length >= MAX_DUMPS) damages.push({ text: tooMany, offset: null });
+    left.told().forEach(tell);
+    if (dumps.length >= MAX_DUMPS) tell(tooMany);
+    if (opened > MAX_OPENED)
+      tell(`of its files with other names only the first ${MAX_OPENED} of ${opened} are looked into`);
     return { dumps, others, space: null, damages };
   }
 
   #read(file: FolderFile, kind: FileKind, name: string): { found: SavedVariables | undefined; trouble: string | null } {
-    const key = keyOf(file);
-    if (this.#seen.has(key)) return { found: this.#seen.get(key), trouble: null };
     try {
-      const found = this.#open(file, kind, name);
-      this.#seen.set(key, found);
-      return { found, trouble: null };
+      return { found: this.#known.of(file, () => this.#open(file, kind, name)), trouble: null };
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       return { found: undefined, trouble: error.message };
@@ -227,24 +243,23 @@ export class VariableFolder implements VariablePlace {
   }
 
   /** The file is the variable: without it the firmware's own is erased, too, where the folder is efivarfs. */
-  erase({ file: name, variable }: FoundDump): void {
-    const file = this.#files.get(name!);
-    if (!file) return;
-    if (name!.includes('/')) {
+  erase({ file, variable }: FoundDump): void {
+    const path = `${this.#folder.path}/${printableName(file!.name)}`;
+    if (file!.name.includes('/')) {
       throw new PstoreError(
         'EPERM',
-        `${this.#folder.path}/${printableName(name!)}: this file does not remove the variable ${printableName(variable.name)}; on a running machine write its raw_var to del_var, or mount efivarfs`,
+        `${path}: this file does not remove the variable ${printableName(variable.name)}; on a running machine write its raw_var to del_var, or mount efivarfs`,
         { path: this.#folder.path },
       );
     }
-    const count = this.#seen.get(keyOf(file))?.variables.count ?? 0;
+    const count = this.#known.of(file!, () => undefined)?.variables.count ?? 1;
     if (count !== 1) {
-      const what = `${this.#folder.path}/${printableName(name!)} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
+      const what = `${path} holds ${count} variables, of which ${printableName(variable.name)} is only one`;
       throw new PstoreError('EPERM', `${what}: remove the file itself when it is not needed any more`, {
         path: this.#folder.path,
       });
     }
-    this.#folder.remove(file);
+    this.#folder.remove(file!);
   }
 
   close(): void {}

@@ -73,23 +73,30 @@ const EFIVAR_HEADER = 40;
 const CRC_SIZE = 4;
 
 function readEfivar(bytes: Uint8Array): SavedVariables | undefined {
-  if (bytes.length < EFIVAR_HEADER + CRC_SIZE) return undefined;
+  if (bytes.length < EFIVAR_HEADER) return undefined;
   const fields = view(bytes);
   const nameSize = fields.getUint32(32, true);
   const dataSize = fields.getUint32(36, true);
   const end = EFIVAR_HEADER + nameSize + dataSize;
-  if (nameSize > MAX_NAME_SIZE || end + CRC_SIZE > bytes.length) return undefined;
-  const name = readName(bytes.subarray(EFIVAR_HEADER, EFIVAR_HEADER + nameSize));
+  const name = readName(bytes.subarray(EFIVAR_HEADER, EFIVAR_HEADER + Math.min(nameSize, MAX_NAME_SIZE + 1)));
   if (name === undefined) return undefined;
   const data = bytes.subarray(EFIVAR_HEADER + nameSize, end);
-  const isSound = crc32(bytes.subarray(0, end)) === fields.getUint32(end, true);
   const attributes = fields.getUint32(8, true);
   return {
     format: 'a variable that efivar has exported',
-    variables: one({ name, isDump: isDumpAt(bytes, 16), attributes, offset: 0, size: end + CRC_SIZE, data }),
+    variables: one({ name, isDump: isDumpAt(bytes, 16), attributes, offset: 0, size: bytes.length, data }),
     isVerbatim: true,
-    damage: isSound ? null : 'its checksum does not fit: bytes of it are wrong',
+    damage: efivarDamage(bytes, end),
   };
+}
+
+/** @param end where the checksum stands */
+function efivarDamage(bytes: Uint8Array, end: number): string | null {
+  const size = end + CRC_SIZE;
+  if (size > bytes.length)
+    return `it should have ${size} bytes, and has ${bytes.length}: it was cut, or a size in it is wrong`;
+  const isSound = crc32(bytes.subarray(0, end)) === view(bytes).getUint32(end, true);
+  return isSound ? null : 'its checksum does not fit: bytes of it are wrong';
 }
 
 // ── dmpstore -s ──
@@ -263,7 +270,7 @@ export function readBare(bytes: Uint8Array, name: string, mayHaveAttributes = tr
     format,
     variables: one({ name, isDump: true, attributes, offset: 0, size: bytes.length, data }),
     isVerbatim: true,
-    damage: null,
+    damage: front === EFIVAR_MAGIC ? 'it begins as an export of efivar, but was cut or is damaged' : null,
   };
 }
 

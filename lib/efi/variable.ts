@@ -2,7 +2,6 @@
 
 import { printable } from '../printable.js';
 import type { Piece } from '../storage/extent.js';
-import { readRange } from '../storage/storage.js';
 
 /** UEFI specification, "Runtime Services", attributes of a variable; a dump of Linux has these three. */
 const Attribute = { NonVolatile: 1, BootService: 2, Runtime: 4 } as const;
@@ -47,11 +46,6 @@ export function readName(bytes: Uint8Array): string | undefined {
   decoder ??= new TextDecoder('utf-16le');
   const name = decoder.decode(bytes);
   return name.indexOf('\0') === name.length - 1 ? name.slice(0, -1) : undefined;
-}
-
-/** All bytes of a piece, as they are now. @throws PstoreError EIO */
-export function pieceBytes(piece: Piece): Uint8Array {
-  return piece instanceof Uint8Array ? piece : readRange(piece.storage, piece.offset, piece.length);
 }
 
 /** A name as a person may be shown it. */

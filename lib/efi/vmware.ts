@@ -30,6 +30,8 @@ export interface VmwareStore {
   readonly variables: FoundVariables;
   /** First byte after the last variable. */
   readonly end: number;
+  /** What is not as it should be, or null. */
+  readonly damage: string | null;
 }
 
 /** @returns undefined for a file that is none of VMware's, or has no variables of EFI */
@@ -42,15 +44,43 @@ export function readVmware(storage: SurvivingStorage): VmwareStore | undefined {
     const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT, true);
     const size = Math.min(length, storage.size - offset);
     const variables = new FoundVariables();
-    let end = offset + STORE_HEADER;
-    for (const variable of entries(storage, end, offset + size)) {
-      variables.add(variable);
-      end = variable.offset + variable.size;
-    }
-    return { offset, size, variables, end };
+    const { end, broken } = walk(storage, { from: offset + STORE_HEADER, limit: offset + size, variables });
+    const cut = `the variable store has ${length} bytes, but only ${size} are there: was it cut?`;
+    const gone = `no whole variable stands at offset ${broken}, where the sizes before it end: of those after it only dumps are found`;
+    const damages = [...(size < length ? [cut] : []), ...(broken === undefined ? [] : [gone])];
+    return { offset, size, variables, end, damage: damages.join('; ') || null };
   }
   return undefined;
 }
+
+interface Range {
+  readonly from: number;
+  readonly limit: number;
+  /** Takes what is found. */
+  readonly variables: FoundVariables;
+}
+
+/**
+ * All variables of a store. After one that is damaged the walk goes on where a dump begins.
+ * @returns the first byte after the last one, and where the walk first came to no whole variable though the store goes on
+ */
+function walk(storage: SurvivingStorage, { from, limit, variables }: Range): { end: number; broken?: number } {
+  let end = from;
+  const goOn = (at: number) => {
+    for (const variable of entries(storage, at, limit)) {
+      variables.add(variable);
+      end = variable.offset + variable.size;
+    }
+  };
+  goOn(from);
+  const rest = readRange(storage, end, Math.min(ENTRY_HEADER, limit - end));
+  if (rest.every((byte) => byte === 0) || rest.every((byte) => byte === BLANK)) return { end };
+  const broken = end;
+  for (const at of occurrences(storage, CRASH_GUID_BYTES, broken + 1, limit)) if (at >= end) goOn(at);
+  return { end, broken };
+}
+
+const BLANK = 0xff;
 
 function* entries(storage: SurvivingStorage, from: number, limit: number): Generator<EfiVariable> {
   const window = new Window(storage);

@@ -7,8 +7,9 @@ import { NOT_TAKEN_BACK, type Piece, type PieceState, type PieceStore } from '..
 import { PieceBackend } from '../pstore/pieces.js';
 import { probeAndOpen, type Recognised } from '../pstore/recognised.js';
 import { timeOfSeconds } from '../pstore/record.js';
+import { keyOfFile } from '../storage/folder.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
-import type { Warnings } from '../warnings.js';
+import { counted, type Warnings } from '../warnings.js';
 import { erstAnywhere } from './anywhere.js';
 import { CPER_HEADER_SIZE } from './cper.js';
 import { readErstHeader } from './format.js';
@@ -112,7 +113,7 @@ class RecordStore implements PieceStore<RecordPiece> {
     if (hidden.length > 0) this.#warnOfHidden(hidden);
     const foreign = this.#pieces.filter(({ state }) => state === 'foreign').length;
     if (foreign > 0) {
-      const what = `${foreign} of its records have another creator than Linux, and are not shown`;
+      const what = `${counted(foreign, 'record has', 'records have')} another creator than Linux: not shown`;
       this.warnings.add('record-hidden', `${this.path}: ${what}; info says whose they are`);
     }
     if (slots && slots.free === 0 && slots.all > 0) {
@@ -206,7 +207,7 @@ function pieceOf(found: FoundRecord): RecordPiece {
   const seconds = header?.seconds ?? check?.seconds ?? 0n;
   return {
     found,
-    key: `${file?.name ?? ''} ${offset} ${id} ${header?.length} ${header?.seconds} ${isErased}`,
+    key: `${file ? keyOfFile(file) : ''} ${offset} ${id} ${header?.length} ${header?.seconds} ${isErased}`,
     type,
     id,
     name: `${type}-${NAME}-${id}`,
@@ -221,16 +222,21 @@ function pieceOf(found: FoundRecord): RecordPiece {
     slotSize: found.room,
     title: null,
     remark: remarkOf(found, whole, check && machineCheckText(check)),
-    read: (length) => found.read(CPER_HEADER_SIZE, Math.min(length, size)),
+    data: found.data(size),
   };
 }
 
+/** Bytes that are looked at together. */
+const STEP = 64 << 10;
+
 /** Data of a record whose length is not to be believed: what stands in its room, without the blank bytes at the end. */
 function damagedSize(found: FoundRecord): number {
-  const bytes = found.look(CPER_HEADER_SIZE, found.room);
-  let { length } = bytes;
-  while (length > 0 && bytes[length - 1] === BLANK) length--;
-  return length;
+  for (let end = found.room; end > CPER_HEADER_SIZE; end -= STEP) {
+    const from = Math.max(CPER_HEADER_SIZE, end - STEP);
+    const last = found.look(from, end - from).findLastIndex((byte) => byte !== BLANK);
+    if (last >= 0) return from + last + 1 - CPER_HEADER_SIZE;
+  }
+  return 0;
 }
 
 function stateOf({ header, isErased }: FoundRecord, whole: boolean): PieceState {
@@ -241,7 +247,7 @@ function stateOf({ header, isErased }: FoundRecord, whole: boolean): PieceState 
 
 function remarkOf(found: FoundRecord, whole: boolean, check: string | undefined): string | null {
   const { header, id, isErased, room } = found;
-  const remarks = [check, isErased ? 'erased: its bytes are there until the slot is used again' : undefined];
+  const remarks = [check, isErased ? 'its bytes are there until the slot is used again' : undefined];
   if (!header) remarks.push('the map has a record here, but none begins');
   else {
     if (!header.isLinux) remarks.push(`written by ${header.creator}, not by Linux`);

@@ -1,7 +1,8 @@
 // Where CPER records are kept: QEMU's file, files of bare records, folders of those.
 
 import { PstoreError } from '../errors.js';
-import type { Folder, FolderFile } from '../storage/folder.js';
+import { Extent } from '../storage/extent.js';
+import { type Folder, type FolderFile, KnownFiles, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
 import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
@@ -23,8 +24,8 @@ export interface FoundRecord {
   readonly file?: FolderFile;
   /** Bytes of the record from an offset in it on, for looking: zeros where they cannot be read. */
   look(offset: number, length: number): Uint8Array;
-  /** The same for the record's content. @throws PstoreError EIO where they cannot be read */
-  read(offset: number, length: number): Uint8Array;
+  /** The record's content. @param size bytes of it, which the room has after the header */
+  data(size: number): Extent;
 }
 
 export interface RecordListing {
@@ -135,7 +136,7 @@ export class QemuFile implements RecordPlace {
       isErased: id === null,
       slot,
       look: (from, length) => readRange(this.#storage, offset + from, Math.min(length, recordSize - from)),
-      read: (from, length) => readRange(this.#storage.medium, offset + from, Math.min(length, recordSize - from)),
+      data: (size) => Extent.at(this.#storage.medium, offset + CPER_HEADER_SIZE, size),
     };
   }
 
@@ -210,7 +211,7 @@ export function* bareRecords(storage: SurvivingStorage, file?: FolderFile): Gene
       isErased: false,
       ...(file && { file }),
       look: (from, length) => readRange(storage, at + from, Math.max(0, Math.min(length, room - from))),
-      read: (from, length) => readRange(storage.medium, at + from, Math.max(0, Math.min(length, room - from))),
+      data: (size) => Extent.at(storage.medium, at + CPER_HEADER_SIZE, size),
     };
   }
 }
@@ -282,8 +283,8 @@ export class RecordFolder implements RecordPlace {
   readonly recordSize = null;
   readonly whyNotErased = null;
   readonly #folder: Folder;
-  /** Records of each file that was looked at, by the file's identity. */
-  readonly #seen = new Map<string, readonly FoundRecord[]>();
+  /** Records of each file that was looked at. */
+  readonly #known = new KnownFiles<readonly FoundRecord[]>();
 
   constructor(folder: Folder) {
     this.#folder = folder;
@@ -292,7 +293,10 @@ export class RecordFolder implements RecordPlace {
   list(): RecordListing {
     const records: FoundRecord[] = [];
     const damages: string[] = [];
-    for (const file of this.#folder.files().filter(isCandidate)) {
+    const left = new LeftOutNames();
+    const files = this.#folder.files((name, why) => left.add(name, why)).filter(isCandidate);
+    this.#known.keep(files);
+    for (const file of files) {
       try {
         records.push(...this.#recordsOf(file).slice(0, MAX_RECORDS - records.length));
       } catch (error) {
@@ -300,19 +304,17 @@ export class RecordFolder implements RecordPlace {
         damages.push(error.message);
       }
     }
+    damages.push(...left.told());
+    if (records.length === MAX_RECORDS) damages.push(tooMany);
     return { records, slots: null, damages };
   }
 
   #recordsOf(file: FolderFile): readonly FoundRecord[] {
-    const key = `${file.identity} ${file.name}`;
-    let found = this.#seen.get(key);
-    if (!found) {
+    return this.#known.of(file, () => {
       const isOne = beginsAsCper(this.#folder.read(file, CPER_HEADER_SIZE));
       const storage = new FolderFileStorage(this.#folder, file, MAX_FILE);
-      found = isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
-      this.#seen.set(key, found);
-    }
-    return found;
+      return isOne ? storage.whileLoaded(() => [...bareRecords(SurvivingStorage.over(storage), file)]) : [];
+    });
   }
 
   erase({ file }: FoundRecord): void {

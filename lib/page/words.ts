@@ -1,5 +1,7 @@
 // Times, sizes and numbers as a page writes them.
 
+export { counted } from '../warnings.js';
+
 /** `2021-09-14 09:39:05`, in UTC; what no calendar has is told in seconds. */
 export function timeText(ns: bigint | null): string {
   if (ns === null) return '';
@@ -13,9 +15,4 @@ export function sizeText(bytes: number): string {
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   const scaled = bytes / 1024 ** power;
   return `${scaled < 10 && !Number.isInteger(scaled) ? scaled.toFixed(1) : Math.round(scaled)} ${'KMGT'.charAt(power - 1)}iB`;
-}
-
-/** `1 record`, `2 records`. */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }

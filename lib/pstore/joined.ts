@@ -96,6 +96,8 @@ function goesOn(dump: readonly DumpPart[], last: DumpPart, next: DumpPart, time:
 
 // ── texts ──
 
+/** No kernel stores more of its log in one record: a damaged length may count bytes that are not even on the medium. */
+const MAX_PART = 16 << 20;
 const encoder = new TextEncoder();
 
 /** A line that says what is not there. */
@@ -108,23 +110,26 @@ function missing(from: number, to: number): Uint8Array {
 }
 
 /** The log, oldest text first: parts without their head lines, and a line for each gap. */
-export function joinedText(backend: Backend, dump: Dump): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
+export function* joinedText(backend: Backend, dump: Dump): Generator<Uint8Array> {
   let expected = dump.at(-1)!.part;
   for (const { slot, part, state } of [...dump].reverse()) {
-    if (part < expected) pieces.push(missing(part + 1, expected));
-    pieces.push(...textOf(backend, slot, part, state));
+    if (part < expected) yield missing(part + 1, expected);
+    yield* textOf(backend, slot, part, state);
     expected = part - 1;
   }
-  if (expected > 0) pieces.push(missing(1, expected));
-  return pieces;
+  if (expected > 0) yield missing(1, expected);
 }
 
-function textOf(backend: Backend, slot: number, part: number, state: PstoreRecord['state']): Uint8Array[] {
-  if (state === 'undecodable') return [gap(`part ${part} cannot be decompressed`)];
-  const text = recordBytes(backend, slot);
-  const shown = text.subarray(parseHeadLine(text)?.length ?? 0);
-  return state === 'salvaged' ? [shown, gap(`part ${part} is salvaged: its end may be missing`)] : [shown];
+function* textOf(backend: Backend, slot: number, part: number, state: PstoreRecord['state']): Generator<Uint8Array> {
+  if (state === 'undecodable') {
+    yield gap(`part ${part} cannot be decompressed`);
+    return;
+  }
+  const text = recordBytes(backend, slot, MAX_PART);
+  yield text.subarray(parseHeadLine(text)?.length ?? 0);
+  const left = (backend.record(slot)?.size ?? 0) - text.length;
+  if (left > 0) yield gap(`${left} more bytes of part ${part} are left out; its own record shows them`);
+  if (state === 'salvaged') yield gap(`part ${part} is salvaged: its end may be missing`);
 }
 
 // ── the view ──
@@ -231,7 +236,10 @@ export class JoinedView implements Backend {
   }
 
   #sizeOf(joined: JoinedDump): number {
-    joined.size ??= joinedText(this.#inner, joined.dump).reduce((sum, { length }) => sum + length, 0);
+    if (joined.size === undefined) {
+      joined.size = 0;
+      for (const { length } of joinedText(this.#inner, joined.dump)) joined.size += length;
+    }
     return joined.size;
   }
 
@@ -250,7 +258,7 @@ export class JoinedView implements Backend {
   open(slot: number): RecordContent {
     const joined = this.#slots[slot];
     if (!joined) throw new PstoreError('ENOENT', `${this.path}: there is no joined dump ${slot}`, { path: this.path });
-    return new PiecesContent(joinedText(this.#inner, joined.dump));
+    return new PiecesContent([...joinedText(this.#inner, joined.dump)]);
   }
 
   erase(slot: number): void {

@@ -1,5 +1,6 @@
 // A record that a store keeps in one piece, and what a family knows of such a store.
 
+import type { Piece as Bytes } from '../storage/extent.js';
 import type { Warnings } from '../warnings.js';
 import type { BackendInfo, SpaceUsage } from './backend.js';
 
@@ -34,8 +35,8 @@ export interface Piece {
   readonly title: string | null;
   /** What `info` has to say of it, or null. */
   readonly remark: string | null;
-  /** The first bytes as they are stored, as many as asked for or as there are. @throws PstoreError EIO */
-  read(length: number): Uint8Array;
+  /** The record's content, as it is stored: `size` bytes. */
+  readonly data: Bytes;
 }
 
 /** Of a place where erasing is final. */

@@ -2,7 +2,8 @@
 
 import { decodeRecord, LIMIT_FACTOR } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
-import { cutWhileInUse } from '../storage/storage.js';
+import { Extent } from '../storage/extent.js';
+import { cutWhileInUse, readRange } from '../storage/storage.js';
 import type { Warnings } from '../warnings.js';
 import type {
   Backend,
@@ -37,6 +38,8 @@ interface Known {
   readonly part: number | null;
 }
 
+/** A larger record is none that a kernel has written: it is neither decoded nor held in memory as a whole. */
+const MAX_HELD = 16 << 20;
 /** A text may be so long at least, in bytes: records of a kernel with large parts may be stored very small. */
 const MIN_LIMIT = 32 << 10;
 /** Of a record that was not compressed, so many bytes are as good as all for its head line. */
@@ -227,9 +230,8 @@ export class PieceBackend<P extends Piece> implements Backend {
   #look(piece: P): Known {
     try {
       if (!piece.isCompressed) return knownOf(piece, piece.size, this.#stored(piece, HEAD), null);
-      const stored = this.#stored(piece);
-      const decoded = decode(piece, stored);
-      if (!decoded) return { ...knownOf(piece, stored.length, new Uint8Array(0), null), isUndecodable: true };
+      const decoded = piece.size > MAX_HELD ? undefined : decode(piece, this.#stored(piece));
+      if (!decoded) return { ...knownOf(piece, piece.size, new Uint8Array(0), null), isUndecodable: true };
       this.#options.cache.set(this.#cacheKey(piece), decoded.text);
       if (decoded.compression === 'zlib') this.#warnOfZlib(piece);
       return knownOf(piece, decoded.text.length, decoded.text, decoded.compression);
@@ -251,8 +253,10 @@ export class PieceBackend<P extends Piece> implements Backend {
 
   /** The first bytes of a piece. @throws PstoreError EIO where the medium ends before them: it was whole when it was scanned */
   #stored(piece: P, length = piece.size): Uint8Array {
-    const bytes = piece.read(length);
-    if (bytes.length < Math.min(length, piece.size)) throw cutWhileInUse(this, piece.offset + bytes.length);
+    const { data, size, offset } = piece;
+    const wanted = Math.min(length, size);
+    const bytes = Extent.isOne(data) ? readRange(data.storage, data.offset, wanted) : data.slice(0, wanted);
+    if (bytes.length < wanted) throw cutWhileInUse(this, offset + bytes.length);
     return bytes;
   }
 
@@ -266,7 +270,11 @@ export class PieceBackend<P extends Piece> implements Backend {
   open(slot: number): RecordContent {
     const piece = this.#slots[slot];
     if (!piece) throw new PstoreError('ENOENT', `${this.path}: slot ${slot} holds no record`, { path: this.path });
-    return new PiecesContent([this.#bytes(piece)]);
+    return this.#content(piece);
+  }
+
+  #content(piece: P): RecordContent {
+    return new PiecesContent([piece.size > MAX_HELD ? piece.data : this.#bytes(piece)]);
   }
 
   *erased(): Generator<ErasedRecord> {
@@ -278,7 +286,7 @@ export class PieceBackend<P extends Piece> implements Backend {
       const told = { type, ...numbers, name, size, mtimeNs, reason, count, part, offset, title, ecc: null };
       yield {
         record: { slot: 0, ...told, compressed: compression, state: 'erased' },
-        open: () => new PiecesContent([this.#bytes(piece)]),
+        open: () => this.#content(piece),
         undelete: () => this.#undelete(piece),
       };
     }

@@ -1,7 +1,7 @@
 // The option salvage, over any backend: shows what a kernel passes over and a person can read, and the readable
 // beginnings of records that do not decompress.
 
-import { decodeRecord, decodeStart } from '../compress/decompress.js';
+import { decodeRecord, decodeStart, MAX_TEXT, mostStored } from '../compress/decompress.js';
 import { PstoreError } from '../errors.js';
 import { type Backend, type PassedOver, type PstoreRecord, parseRecordName } from './backend.js';
 import { TextCache } from './cache.js';
@@ -195,7 +195,7 @@ function salvage(inner: Backend, passed: PassedOver): Salvaged | undefined {
 function beginningOf(inner: Backend, shown: PstoreRecord): Salvaged | undefined {
   let stored: Uint8Array;
   try {
-    stored = recordBytes(inner, shown.slot);
+    stored = recordBytes(inner, shown.slot, mostStored(MAX_TEXT));
   } catch (error) {
     // That its place cannot be read is said to whoever reads the record itself.
     if (error instanceof PstoreError) return undefined;

@@ -132,6 +132,9 @@ export interface Found {
 /** A kind that is not as sure as this has not found its records in a partition. */
 const FOUND = 0.69;
 
+/** Of more files of an archive than this nobody takes them one by one. */
+const MAX_FILES = 4;
+
 /** A larger partition is no dump of a chip. */
 const MAX_DUMP = 256 << 20;
 
@@ -164,7 +167,15 @@ export function findInDisk(
   const { table } = search;
   const { whole, part } = TABLE_WORDS[table.kind];
   if (another || mode === 'must') {
-    const list = search.hits.map((each) => hitText(path, each, table)).join('; ');
+    const shown = search.hits.slice(0, table.kind === 'tar' ? MAX_FILES : MAX_LISTED);
+    const left = search.hits.length - shown.length;
+    const more =
+      left === 0
+        ? ''
+        : table.kind === 'tar'
+          ? `; ${left} more: extract it (tar -x), and give the folder`
+          : `; ${left} more`;
+    const list = `${shown.map((each) => hitText(path, each, table)).join('; ')}${more}`;
     const why = another ? `several of its ${part}s hold something` : `to write, name the ${part}`;
     const passed = search.passed.length > 0 ? `; ${passedText(search.passed, table.kind)}` : '';
     throw new PstoreError('EBADMSG', `${shownPath(path)} is ${whole}: ${why}: ${list}${passed}`, { path });

@@ -14,7 +14,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { fromSystem, PstoreError } from '../errors.js';
 import { reasonOf } from './file.js';
-import type { Folder, FolderFile } from './folder.js';
+import type { Folder, FolderFile, LeftOut } from './folder.js';
 import { makeRemovable } from './immutable.js';
 import { syncFolder } from './new-file.js';
 import { roomAt } from './storage.js';
@@ -34,12 +34,13 @@ export class NodeFolder implements Folder {
     this.writable = isWritable(path);
   }
 
-  files(): readonly FolderFile[] {
+  files(leftOut?: LeftOut): readonly FolderFile[] {
     const files: FolderFile[] = [];
     for (const name of namesIn(this.#root)) {
       const stats = statOf(join(this.#root, name));
       if (stats?.isFile()) files.push({ name, ...factsOf(stats) });
-      else if (stats?.isDirectory()) this.#addInner(name, files);
+      else if (stats?.isDirectory()) this.#addInner(name, files, leftOut);
+      else if (stats) leftOut?.(name, whyLeftOut(stats), false);
       if (files.length > MAX_FILES) {
         throw new PstoreError('EFBIG', `${this.path} has more than ${MAX_FILES} files: no folder of records has`, {
           path: this.path,
@@ -50,17 +51,20 @@ export class NodeFolder implements Folder {
   }
 
   /** One that cannot be looked into hides only its own files. */
-  #addInner(folder: string, files: FolderFile[]): void {
+  #addInner(folder: string, files: FolderFile[], leftOut?: LeftOut): void {
     let names: string[];
     try {
       names = namesIn(join(this.#root, folder));
-    } catch {
+    } catch (error) {
+      leftOut?.(folder, `cannot be looked into: ${reasonOf((error as Error).cause)}`, true);
       return;
     }
     for (const inner of names) {
       const name = `${folder}/${inner}`;
       const stats = statOf(join(this.#root, name));
-      if (stats?.isFile() && files.length <= MAX_FILES) files.push({ name, ...factsOf(stats) });
+      if (stats?.isFile()) {
+        if (files.length <= MAX_FILES) files.push({ name, ...factsOf(stats) });
+      } else if (stats && !stats.isDirectory()) leftOut?.(name, whyLeftOut(stats), false);
     }
   }
 
@@ -144,6 +148,10 @@ function statOf(path: string) {
   } catch {
     return undefined;
   }
+}
+
+function whyLeftOut(stats: Stats): string {
+  return stats.isSymbolicLink() ? 'is a link, which is not followed' : 'is no regular file';
 }
 
 function factsOf({ dev, ino, size, mtimeNs }: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeNs'>) {

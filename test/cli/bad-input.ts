@@ -224,6 +224,8 @@ t.test('arguments', (t) =>
     ['format s1.raw --force --size 5000 --kmsg-size 512', 64, /multiple of 4096/],
     ['format new.raw', 64, /does not exist: give its --size/],
     ['format new.raw --size 1M', 64, /new\.raw/],
+    ['format ramoops:new.raw --size 1M', 64, /say --backend ramoops new\.raw; .* say \.\/ramoops:new\.raw$/m],
+    ['format efi:new.fd --size 1M --kmsg-size 64K', 64, /no image of efi can be made, only of pstore_blk/],
     ['format new.raw --size 1M --backend vmcoredd', 64, /--backend vmcoredd: known are pstore_blk/, 'vmcoredd'],
     ['format new.raw --size 1M --kmsg-size 64K --ecc 16', 64, /has no key ecc/, 'ecc'],
     ['format new.raw --size 1M --kmsg-size 64K --dmesg-size 64K', 64, /given twice/, 'dmesg_size'],

@@ -1,7 +1,7 @@
 // Paths that are no UTF-8: opened, written, mounted, and shown fit for a terminal.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -41,6 +41,16 @@ t.test('an image with such a name', async (t) => {
   t.match(shell(folder, '"$0" archive "$bad" archive'), { status: 0, stderr: '' });
   const missing = shell(folder, '"$0" ls "$bad.x"');
   t.match(missing, { status: 66, stderr: 'pstorefuse: im\\xffa\\xe9ge.raw.x: there is no such file\n' });
+});
+
+t.test('a file of a folder with such a name', async (t) => {
+  const folder = scratchFolder(t);
+  const name = 'dump-type0-1-1-1640995208-D\xff-cfc8fc79-be2e-4ddc-97f0-9f98bfe298a0';
+  writeFileSync(Buffer.from(`${folder}/${name}`, 'latin1'), '\x07\0\0\0Oops#1 Part1\n');
+  const shown = 'dmesg-efi_pstore-164099520801001';
+  t.match(shell(folder, '"$0" ls .'), { status: 0, stderr: '', stdout: `${shown}\n` });
+  t.match(shell(folder, `"$0" cat . ${shown}`), { status: 0, stderr: '', stdout: 'Oops#1 Part1\n' });
+  t.match(shell(folder, `"$0" rm . ${shown} && ls`), { status: 0, stderr: '', stdout: '' });
 });
 
 const withoutFuse = spawnSync('test', ['-w', '/dev/fuse']).status === 0 ? false : 'there is no /dev/fuse';

@@ -4,8 +4,8 @@ import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
 import { guidBytes } from '../../lib/guid.js';
 import { changedBytes } from '../builders/changed.js';
-import { CRASH, firmwareVolume, GLOBAL, type PlannedVariable, variableStore } from '../builders/efi.js';
-import { codesOf, namesOf, openBytes, sureOf, textOf } from '../builders/open.js';
+import { CRASH, firmwareVolume, GLOBAL, type PlannedVariable, storeRecord, variableStore } from '../builders/efi.js';
+import { codesOf, namesOf, openBytes, recordsOf, sureOf, textOf } from '../builders/open.js';
 
 const A = 'dump-type0-1-1-1640995208-D';
 const B = 'dump-type0-2-1-1640995208-D';
@@ -157,6 +157,31 @@ t.test("the copy in the spare area of a reclaim that was cut off is nobody's, bu
   t.end();
 });
 
+t.test('what is found by the GUID of dumps ends where another one begins', (t) => {
+  const size = 0x8000;
+  const store = variableStore([], { size });
+  const part = (i: number) => `dump-type0-${i}-1-5-D`;
+  let at = 0x100;
+  for (let i = 1; i <= 9; i++) {
+    const record = storeRecord({ name: part(i), data: text(i) });
+    record.writeUInt32LE(size - at - 200, 40);
+    store.set(record, at);
+    at += Math.ceil(record.length / 4) * 4;
+  }
+  const backend = openBytes(efi, firmwareVolume(store), { salvage: true });
+  const found = recordsOf(backend);
+  t.same(
+    found.map(({ name }) => name),
+    Array.from({ length: 9 }, (_, i) => `dmesg-efi_pstore-50${i + 1}001.salvaged`),
+  );
+  for (const { name, size } of found.slice(0, -1)) {
+    t.ok(size <= text(1).length + 3, `${name} has ${size} bytes`);
+    t.ok(textOf(backend, name).startsWith(text(Number(name.slice(19, 20)))));
+  }
+  t.match([...backend.info().zones][0]?.reason, /it is cut where another record begins in its data/);
+  t.end();
+});
+
 t.test('what was compressed by kernels of all times', (t) => {
   const log = `Panic#1 Part1\n${'<4>[    2.000000] a line that repeats\n'.repeat(40)}`;
   const stored = [
@@ -201,6 +226,15 @@ t.test('a store that is nearly full', (t) => {
   t.same(codesOf(full(0x4000)), []);
   t.match(full(0x1800).warnings.list[0], { code: 'store-full', message: /the next crash is not recorded/ });
   t.equal(full(0x1800).space().freeSlots, 0);
+  const small = firmwareVolume(variableStore(VARIABLES, { size: 0x1800 }));
+  const empty = firmwareVolume(variableStore([], { size: 0x8000 }));
+  for (const image of [Buffer.concat([small, empty]), Buffer.concat([empty, small])]) {
+    t.same(codesOf(openBytes(efi, image)), ['store-full'], 'beside an empty one');
+    t.equal(openBytes(efi, image).space().freeSlots, 0);
+  }
+  const unused = firmwareVolume(variableStore([], { size: 0x1000 }));
+  const roomy = firmwareVolume(variableStore(VARIABLES));
+  t.same(codesOf(openBytes(efi, Buffer.concat([unused, roomy]))), [], 'the small one is not where dumps are');
   t.end();
 });
 

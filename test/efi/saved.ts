@@ -2,8 +2,10 @@ import t from 'tap';
 import { efi } from '../../lib/efi/backend.js';
 import { readSaved } from '../../lib/efi/saved.js';
 import { readVmware } from '../../lib/efi/vmware.js';
+import { PstoreError } from '../../lib/errors.js';
 import type { FolderFile } from '../../lib/storage/folder.js';
 import { MemoryStorage } from '../../lib/storage/memory.js';
+import { NodeFolder } from '../../lib/storage/node-folder.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import {
   CRASH,
@@ -65,6 +67,44 @@ t.test('a wrong checksum is told, and the text is shown', (t) => {
   const cut = openBytes(efi, dmpstore(ALL).subarray(0, -10));
   t.same(namesOf(cut), [FILE_A, FILE_B]);
   t.match(cut.warnings.list[0]?.message, /no variable begins at offset/);
+
+  const whole = efivarExport(ONE);
+  const name = `${CRASH}-${A}`;
+  for (const length of [whole.length - 1, whole.length - 20, 110, 60, 20, 5]) {
+    const bytes = whole.subarray(0, length);
+    const backends = [openBytes(efi, bytes, {}, name), openFiles(efi, new MemoryFolder({ [name]: bytes }))];
+    for (const backend of [...backends, openFiles(efi, new MemoryFolder({ [`${A}-${CRASH}`]: bytes }))]) {
+      t.same(namesOf(backend), [FILE_A], `${length}`);
+      t.match(backend.warnings.list[0], { code: 'store-damaged', message: /was cut/ }, `${length}`);
+      if (length > 100) t.ok(TEXT_A.startsWith(textOf(backend, FILE_A)), 'its text, as far as it is there');
+    }
+  }
+  t.end();
+});
+
+t.test('a damaged store of VMware: what is left of it, and that it is no more', (t) => {
+  const part = (i: number) => `dump-type0-${i}-1-1640995208-D`;
+  const plans = Array.from({ length: 6 }, (_, i) => ({ name: part(i + 1), data: `text ${i + 1}` }));
+  const file = vmwareFile([ALL[0]!, ...plans, ALL[3]!]);
+  t.same(codesOf(openBytes(efi, file)), []);
+  const entry = file.indexOf(Buffer.from(part(3), 'utf16le')) - 28;
+  const shown = (bytes: Uint8Array) => {
+    const backend = openBytes(efi, bytes);
+    t.match(backend.warnings.list[0]?.code, 'store-damaged');
+    return namesOf(backend).map((name) => Number(name.slice(-5, -3)));
+  };
+  for (const [at, value] of [
+    [entry + 20, 0xffff],
+    [entry + 20, 5],
+    [entry + 24, 0xffff_ffff],
+    [entry + 24, 7],
+  ] as const) {
+    const damaged = Buffer.from(file);
+    damaged.writeUInt32LE(value, at);
+    t.same(shown(damaged), [1, 2, 4, 5, 6]);
+  }
+  t.same(shown(file.subarray(0, entry + 10)), [1, 2]);
+  t.same(shown(file.subarray(0, entry)), [1, 2]);
   t.end();
 });
 
@@ -138,6 +178,53 @@ t.test('a folder without dumps, and folders of other things', (t) => {
   const readOnly = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE) });
   readOnly.writable = false;
   t.throws(() => openFiles(efi, readOnly).erase(0), { code: 'EROFS' });
+  t.end();
+});
+
+t.test('what of a folder is not read is told', (t) => {
+  const root = t.testdir({
+    [`BootOrder-${GLOBAL}`]: '',
+    [`${A}-${CRASH}`]: t.fixture('symlink', 'elsewhere'),
+    [`win-${B}.bin`]: t.fixture('symlink', 'elsewhere'),
+    'notes.txt': t.fixture('symlink', 'elsewhere'),
+  });
+  const links = openFiles(efi, new NodeFolder(root));
+  t.same(namesOf(links), []);
+  t.same(codesOf(links), ['store-damaged']);
+  const link = 'is a link, which is not followed; 1 more is left out, too';
+  t.match(links.warnings.list[0]?.message, `${A}-${CRASH} ${link}`);
+  const only = new NodeFolder(t.testdir({ [`${A}-${CRASH}`]: t.fixture('symlink', 'elsewhere') }));
+  t.equal(efi.folder!.probe(only), 0.9);
+
+  const folder = new MemoryFolder({ [`${A}-${CRASH}`]: efivarfsFile(ONE), 'export.bin': efivarExport(ALL[2]!) });
+  const { read } = folder;
+  folder.read = (file: FolderFile, ...rest) => {
+    if (file.name !== 'export.bin') return read.call(folder, file, ...rest);
+    throw new PstoreError('EACCES', 'folder/export.bin cannot be opened: permission denied');
+  };
+  t.match(openFiles(efi, folder).warnings.list[0], { code: 'store-damaged', message: /permission denied/ });
+
+  const large = new MemoryFolder({ [`${A}-${CRASH}`]: new Uint8Array((16 << 20) + 1) });
+  t.match(openFiles(efi, large).warnings.list[0]?.message, /has 16777217 bytes, .* only the first 16777216 are shown/);
+  const many = Array.from({ length: 4100 }, (_, i) => [`${i}`, Buffer.from('x')]);
+  const crowded = new MemoryFolder({ ...Object.fromEntries(many), [`${A}-${CRASH}`]: efivarfsFile(ONE) });
+  t.match(openFiles(efi, crowded).warnings.list[0]?.message, /only the first 4096 of 4100 are looked into/);
+  t.end();
+});
+
+t.test('a folder of very many exports', (t) => {
+  const count = 1500;
+  const name = (i: number) => `dump-type0-1-${i}-1640995208-D`;
+  const files = Array.from({ length: count }, (_, i) => [`${i}.efivar`, efivarExport({ name: name(i), data: 'text' })]);
+  const backend = openFiles(efi, new MemoryFolder(Object.fromEntries(files)));
+  t.equal(new Set(namesOf(backend)).size, count);
+  t.end();
+});
+
+t.test('a name that fits no form is no option of a command', (t) => {
+  const names = ['-rf', '--help', '.hidden', 'a/b'].map((name) => ({ name, data: 'x' }));
+  const backend = openBytes(efi, dmpstore(names), { salvage: true });
+  t.same(namesOf(backend).sort(), ['_-help.salvaged', '_hidden.salvaged', '_rf.salvaged', 'a_b.salvaged']);
   t.end();
 });
 

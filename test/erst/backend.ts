@@ -8,6 +8,7 @@ import { readErstHeader } from '../../lib/erst/format.js';
 import { QemuFile } from '../../lib/erst/place.js';
 import type { Backend } from '../../lib/pstore/backend.js';
 import { contentBytes } from '../../lib/pstore/content.js';
+import { JoinedView } from '../../lib/pstore/joined.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { changedBytes } from '../builders/changed.js';
 import { cperRecord, erstFile, type PlannedSlot, SECTION } from '../builders/erst.js';
@@ -172,6 +173,66 @@ t.test('slots in a hole are not read', (t) => {
     [{ id: 9n, isErased: true }],
   );
   t.ok(storage.bytesRead - before < map + 4 * recordSize, `${storage.bytesRead - before} bytes read`);
+  t.end();
+});
+
+t.test('a slot of any size is read only where somebody asks for its bytes', (t) => {
+  const [recordSize, length] = [2 ** 29, 2 ** 28];
+  const start = erstFile([slot(1n), slot(2n), slot(3n)], 4096, 8).subarray(0, 64);
+  start.writeUInt32LE(recordSize, 8);
+  start.writeUInt32LE(recordSize, 12);
+  const records = [
+    cperRecord({ id: 1n, data: TEXT, length }),
+    cperRecord({ id: 2n, data: TEXT, length, section: SECTION.dmesgZ }),
+    Buffer.from('no record'),
+  ];
+  const parts = records.map((bytes, i) => ({ offset: (i + 1) * recordSize, bytes }));
+  const storage = new HugeStorage(8 * recordSize, [{ offset: 0, bytes: start }, ...parts]);
+  const { backend } = open(storage, { keys: { salvage: '' } });
+  const [text, compressed, none] = recordsOf(backend);
+  t.match([text?.size, compressed?.size, none?.size], [length - 200, length - 200, recordSize - 200]);
+  t.match([text?.name, compressed?.name], ['dmesg-erst-1', 'dmesg-erst-2.enc.z']);
+  t.match([...backend.info().zones].length, 3);
+  const bytes = new Uint8Array(TEXT.length);
+  backend.open(text!.slot).read(bytes, 0);
+  t.equal(Buffer.from(bytes).toString(), TEXT);
+  // Only how a compressed record begins is looked at, and no more of that than has room for the longest text.
+  t.ok(storage.bytesRead < 64 << 20, `${storage.bytesRead} bytes read`);
+  t.end();
+});
+
+t.test('of a part that is longer than any kernel makes it the joined text has the beginning', (t) => {
+  const [recordSize, length] = [2 ** 27, 2 ** 26];
+  const start = erstFile([slot(1n), slot(2n)], 4096, 8).subarray(0, 64);
+  start.writeUInt32LE(recordSize, 8);
+  start.writeUInt32LE(recordSize, 12);
+  const parts = [1, 2].map((part) => ({
+    offset: part * recordSize,
+    bytes: cperRecord({ id: BigInt(part), data: `Oops#1 Part${part}\n<4>[    1.000000] part ${part}\n`, length }),
+  }));
+  const storage = new HugeStorage(8 * recordSize, [{ offset: 0, bytes: start }, ...parts]);
+  const joined = new JoinedView(open(storage).backend);
+  const text = Buffer.from(contentBytes(joined.open(0)));
+  t.equal(text.length, joined.record(0)?.size);
+  t.ok(text.length < 2 * (16 << 20) + 200);
+  for (const part of [1, 2]) {
+    t.ok(
+      text.includes(
+        `[pstorefuse: ${length - 200 - (16 << 20)} more bytes of part ${part} are left out; its own record`,
+      ),
+    );
+  }
+  t.ok(storage.bytesRead < 160 << 20, `${storage.bytesRead} bytes read`);
+  t.end();
+});
+
+t.test('a damaged record ends where the blank bytes begin, wherever that is', (t) => {
+  for (const last of [0, 1, 100, (64 << 10) - 200, (64 << 10) - 199, 65_536, 131_072 - 201, 131_072 - 200]) {
+    const file = erstFile([slot(1n, { length: 2 ** 30 })], 131_072, 4);
+    file.fill(0xff, 131_072 + 200, 2 * 131_072);
+    if (last > 0) file[131_072 + 200 + last - 1] = 0x41;
+    t.equal(recordsOf(openBytes(erst, file, { salvage: true }))[0]?.size, last);
+  }
   t.end();
 });
 

@@ -33,6 +33,14 @@ for (const specimen of SPECIMENS) {
   });
 }
 
+t.test('of many files the first are named', async (t) => {
+  const image = { name: 'part.raw', bytes: SPECIMENS[0]!.bytes() };
+  const bytes = tarArchive(Array.from({ length: 30 }, (_, i) => ({ ...image, name: `${i}.raw` })));
+  t.throws(() => open(bytes, { name: 'x.tar' }), {
+    message: /several of its files hold something: .*part=4; 26 more: extract it \(tar -x\), and give the folder$/,
+  });
+});
+
 t.test('without an image in it', async (t) => {
   for (const files of [
     [text],

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,8 +15,13 @@ t.test('regular files, and those one folder down; links are left alone', (t) => 
   writeFileSync(join(root, 'inner', 'c'), 'c');
   writeFileSync(join(root, 'inner', 'deeper', 'd'), 'd');
   symlinkSync('/etc/passwd', join(root, 'link'));
+  symlinkSync('nowhere', join(root, 'inner', 'loose'));
+  execFileSync('mkfifo', [join(root, 'pipe')]);
   const folder = new NodeFolder(root);
-  const files = folder.files();
+  const left: string[] = [];
+  const files = folder.files((name, why) => left.push(`${name} ${why}`));
+  const link = 'is a link, which is not followed';
+  t.same(left, [`inner/loose ${link}`, `link ${link}`, 'pipe is no regular file']);
   t.same(
     files.map(({ name, size }) => [name, size]),
     [
