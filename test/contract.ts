@@ -23,6 +23,8 @@ import {
 } from './builders/store.js';
 
 const BLOCK = 4096;
+/** Places at which a large specimen is cut while it is open. */
+const CUTS = 40;
 /** Where a specimen stands in a larger file. */
 const AT = 1 << 18;
 
@@ -421,15 +423,22 @@ for (const specimen of SPECIMENS) {
     }
   });
 
-  t.test(`${title}: a medium that is cut to nothing before the first look gives no other bytes`, async (t) => {
+  t.test(`${title}: a medium that is cut before the first look gives no other bytes`, async (t) => {
     const whole = readAll(open(specimen.bytes(), { backend: specimen.kind }));
-    const medium = new FaultyStorage(new MemoryStorage(specimen.bytes(), { path: 'image.raw' }));
-    const store = open(medium, { backend: specimen.kind, name: 'image.raw' });
-    medium.end = 0;
-    for (const record of store) {
-      const read = readOne(store, record);
-      t.ok(read === 'EIO' || isSame(read, whole.get(record.name)), `${record.name}: ${typeof read}`);
+    const { length } = specimen.bytes();
+    for (let end = 0; end < length; end += Math.max(BLOCK / 2, Math.floor(length / CUTS))) {
+      const medium = new FaultyStorage(new MemoryStorage(specimen.bytes(), { path: 'image.raw' }));
+      const store = open(medium, { backend: specimen.kind, name: 'image.raw' });
+      medium.end = end;
+      for (const record of store) {
+        const read = readOne(store, record);
+        const isRight = isSame(read, whole.get(record.name)) || isTold(store, read);
+        if (!isRight) t.fail(`${record.name} of the first ${end} bytes: ${typeof read}`);
+        // Of a file that is said to be empty a kernel reads nothing, and nobody is told.
+        if (read === 'EIO' && record.size === 0) t.fail(`${record.name} of the first ${end} bytes: seems to be empty`);
+      }
     }
+    t.pass('each is as it was, or answers EIO');
   });
 
   t.test(`${title}: no damage brings a name or a warning that a terminal or a shell trips over`, async () => {
