@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { explain, open, type Pstore } from '../lib/core.js';
 import { PstoreError } from '../lib/errors.js';
+import { contentBytes } from '../lib/pstore/content.js';
 import { KINDS } from '../lib/source/kinds.js';
 import { Scan } from '../lib/source/scan.js';
 import { MemoryStorage } from '../lib/storage/memory.js';
@@ -257,6 +258,24 @@ for (const specimen of SPECIMENS) {
       store.backend.erase(record.slot);
       if (twin.backend.find(record.name) !== undefined) twin.erase(record.name);
       t.ok(Buffer.compare(bytes, after) === 0, 'erasing it again writes nothing');
+    }
+  });
+
+  t.test(`${title}: what goes with an erased record was announced, and what is open of it reads on`, async (t) => {
+    const whole = readAll(open(specimen.bytes(), { backend: specimen.kind }));
+    for (const name of whole.keys()) {
+      const store = open(specimen.bytes(), { backend: specimen.kind, write: true });
+      const { backend } = store;
+      const slot = backend.find(name)!;
+      const nameIn = (one: number) => backend.record(one)?.name;
+      const announced = [slot, ...(backend.erasedWith?.(slot) ?? [])].map(nameIn).filter((one) => one !== undefined);
+      const contents = new Map(announced.map((one) => [one, backend.open(backend.find(one)!)]));
+      if (failureOf(() => backend.erase(slot)) !== undefined) continue;
+      const left = new Set([...store].map((record) => record.name));
+      t.same([...whole.keys()].filter((one) => !left.has(one)).sort(), announced.sort(), `what goes with ${name}`);
+      for (const [one, content] of contents) {
+        t.ok(isSame(contentBytes(content), whole.get(one)), `${one} is read on after ${name} was erased`);
+      }
     }
   });
 

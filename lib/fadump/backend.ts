@@ -247,6 +247,10 @@ class FadumpBackend implements Backend {
     throw new PstoreError('ENOENT', `${this.path}: there is no file ${slot} of a fadump header`, { path: this.path });
   }
 
+  erasedWith(slot: number): number[] {
+    return TYPES.map((_, other) => other).filter((other) => other !== slot);
+  }
+
   /** Clears the magic, and nothing else: without it no kernel takes the dump for one. All files go at once. */
   erase(slot: number): void {
     if (!this.#bytes(slot)) return;

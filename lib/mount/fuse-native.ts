@@ -276,13 +276,16 @@ function fill(buffer: Buffer, bytes: Buffer): number {
 const DAY_SECONDS = 86_400;
 
 /** Options that fuse-native has no words for, or drops because they are 0, go after the subtype. */
-/** @param countsReads whether a backend counts what its readers get: libfuse can only let all files be read so */
-function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, countsReads: boolean): Options {
+function libfuseOptions(tree: Tree, { mount, fsname, readOnly, updateMs }: ServeOptions): Options {
   if (fsname.includes(','))
     throw new PstoreError('EINVAL', `fsname=${fsname}: a comma cannot stand in it with fuse-native`);
   const isLive = updateMs > 0;
-  // A name that has another one may go without the kernel's knowing: each use of it asks anew, and brings the attributes.
-  const nameSeconds = isLive || (!readOnly && mount.layout === 'both') ? 0 : DAY_SECONDS;
+  const backends = tree.backends.map(({ backend }) => backend);
+  const hasCompanions =
+    mount.layout === 'both' || tree.hasViews || backends.some(({ erasedWith }) => erasedWith !== undefined);
+  // A name that goes with another one does so without the kernel's knowing: each use of it asks anew, and brings the
+  // attributes.
+  const nameSeconds = isLive || (!readOnly && hasCompanions) ? 0 : DAY_SECONDS;
   const extra = [
     'use_ino',
     'readdir_ino',
@@ -293,7 +296,8 @@ function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, cou
     `attr_timeout=${DAY_SECONDS}`,
     'default_permissions',
     // Who opened a record before its place was written again must not read the new one from the kernel's cache.
-    isLive || countsReads ? 'direct_io' : 'kernel_cache',
+    // Where a backend counts what its readers get, libfuse can only let all files be read so.
+    isLive || backends.some(({ countsReads }) => countsReads) ? 'direct_io' : 'kernel_cache',
   ];
   if (readOnly) extra.push('ro');
   if (mount.nonempty) extra.push('nonempty');
@@ -317,7 +321,6 @@ const LIBFUSE_FLAGS = new Set(['noexec', 'exec', 'noatime', 'atime', 'sync', 'as
 export async function serveFuseNative(tree: Tree, options: ServeOptions): Promise<void> {
   const Base = loadFuse();
   const handlers = new Handlers(tree, options);
-  const countsReads = tree.backends.some(({ backend }) => backend.countsReads === true);
   class PstoreFuse extends Base {
     override _op_getxattr(signal: Callback, path: string, name: string, value: Buffer): void {
       handlers.getxattr(signal, path, name, value);
@@ -329,7 +332,7 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
   const fuse = new PstoreFuse(
     options.mountPoint,
     traced(handlers.table(), options.debug),
-    libfuseOptions(options, countsReads),
+    libfuseOptions(tree, options),
   );
   const others = openDevices();
   await new Promise<void>((resolve, reject) => {

@@ -6,7 +6,6 @@ import type { BackendInfo, PassedOver, SpaceUsage } from '../pstore/backend.js';
 import type { ErasedPlace } from '../pstore/erased.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
-import { Extent } from '../storage/extent.js';
 import {
   cutWhileInUse,
   isBrokenPlace,
@@ -255,7 +254,7 @@ export class PagePlaces implements Places, ExplainedPages {
       offset,
       length,
       room: length,
-      pieces: () => [Extent.at(this.storage.medium, offset, length)],
+      pieces: () => [readStillThere(this.storage.medium, offset, length)],
     };
   }
 
@@ -295,7 +294,7 @@ export class PagePlaces implements Places, ExplainedPages {
     return end - from;
   }
 
-  /** The text as it is now, held in memory: it stays readable when the page is blanked. */
+  /** The text as it is now, held in memory, as the second one is: it stays readable when the page is blanked. */
   #text(page: number): Uint8Array {
     const bytes = readStillThere(this.storage.medium, this.offset(page), this.geometry.recordSize);
     const from = this.textOffset(page);
@@ -334,6 +333,9 @@ export class PagePlaces implements Places, ExplainedPages {
   }
 
   // ── changing ──
+
+  /** The whole page is blanked for its log, and its second text with it. */
+  erasedWith = (type: string): string[] => (type === LOGCAT ? [] : [LOGCAT]);
 
   /**
    * Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks, and does
