@@ -1,13 +1,13 @@
 // The transport fuse-native: libfuse 2 through the npm package, for who asks for it.
 // Each hazard of that package (spec: FUSE facts) is handled here and nowhere else.
 
-import { readdirSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import type { Callback, Options } from 'fuse-native';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import type { RecordContent } from '../pstore/backend.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import { type Attr, NAME_MAX, type Tree } from '../tree/tree.js';
+import { IN_A_CONTAINER, isFuse } from './device.js';
 import { loadFuse } from './libfuse.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
@@ -355,10 +355,9 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
  * lazily unmounted file system has gone. The mount's number in mountinfo would not tell: the next mount has it again.
  */
 function openDevices(): string[] {
-  const folder = '/proc/self/fd';
-  return readdirSync(folder).filter((fd) => {
+  return readdirSync('/proc/self/fd').filter((fd) => {
     try {
-      return readlinkSync(join(folder, fd)) === '/dev/fuse';
+      return isFuse(Number(fd));
     } catch {
       // It was the descriptor of the listing.
       return false;
@@ -381,7 +380,8 @@ function traced(table: Record<string, Handler>, debug: ServeOptions['debug']): R
 }
 
 function mountFailure(error: Error, mountPoint: string): PstoreError {
-  return new PstoreError('ENODEV', `${mountPoint} could not be mounted by libfuse: ${error.message}`, {
+  const why = `${error.message}; ${IN_A_CONTAINER}`;
+  return new PstoreError('ENODEV', `${mountPoint} could not be mounted by libfuse: ${why}`, {
     path: mountPoint,
     cause: error,
   });
