@@ -188,6 +188,12 @@ function imageOf(image: Uint8Array | Storage, options: OpenImageOptions): { stor
   const bytes = ArrayBuffer.isView(image)
     ? new Uint8Array(image.buffer, image.byteOffset, image.byteLength)
     : undefined;
+  if (!bytes && typeof (image as Storage | undefined)?.read !== 'function') {
+    throw new PstoreError(
+      'EINVAL',
+      'an image is given as its bytes (a Uint8Array) or as a Storage; pstorefuse takes a path, too',
+    );
+  }
   const path = options.name ?? ('path' in image ? image.path : 'image');
   const storage = bytes ? new MemoryStorage(bytes, { path, writable: options.write ?? false }) : (image as Storage);
   const keys = Object.entries(options.keys ?? {});

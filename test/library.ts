@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
+import { open } from '../lib/index.js';
 import { goldenImage, ROOT } from './fixture-path.js';
 
 /** Inside of the package, so that it finds itself by its name, through the `exports` that others see. */
@@ -90,3 +91,16 @@ for (const { name, runs } of all) {
     t.notOk(/undefined|\[object/.test(stdout), stdout);
   });
 }
+
+t.test('what is used wrongly is told by a code', async (t) => {
+  const wrong = { code: 'EINVAL', message: /^an image is given as its bytes/ };
+  for (const image of [undefined, null, 5, {}, [], new ArrayBuffer(8192)]) t.throws(() => open(image as never), wrong);
+  const store = open(goldenImage('s1'), { write: true });
+  const dump = { type: 'dmesg', reason: 2, timeNs: 0n, data: new Uint8Array(3) } as const;
+  for (const compress of ['brotli', undefined as never]) {
+    t.throws(() => store.backend.write?.({ ...dump, compress }), {
+      code: 'EINVAL',
+      message: /: known are none, deflate/,
+    });
+  }
+});

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CODES, PstoreError } from '../errors.js';
-import type { PstoreRecord } from '../pstore/backend.js';
+import type { Backend, PstoreRecord } from '../pstore/backend.js';
 import {
   type Dump,
   type DumpPart,
@@ -77,6 +77,7 @@ export const archive: Command = {
     try {
       const run = new ArchiveRun({ folder, index, dry, erases, asSystemd: layout === 'systemd' });
       for (const dump of dumpsOf(listRecords(opened.mounted))) run.take(dump);
+      run.eraseWaiting();
       return run.status === EXIT.OK && opened.partly ? EXIT.PARTLY : run.status;
     } finally {
       index?.close();
@@ -114,6 +115,10 @@ class ArchiveRun {
   #failure: { readonly exit: number } | undefined;
   readonly #options: RunOptions;
   readonly #files: ArchiveFiles;
+  /** Slots of records that are in the archive, and to be erased. */
+  readonly #archived = new Map<Backend, Set<number>>();
+  /** Archived, but others that would be erased with them may not be. */
+  readonly #waiting: Dump<Listed>[] = [];
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -137,7 +142,41 @@ class ArchiveRun {
       return;
     }
     this.#isDone = true;
-    if (this.#options.erases) this.#erase(dump);
+    if (this.#options.erases) this.#eraseOrWait(dump);
+  }
+
+  #eraseOrWait(dump: Dump<Listed>): void {
+    for (const { kept } of dump.parts) {
+      const { backend } = kept.mounted;
+      if (!this.#archived.has(backend)) this.#archived.set(backend, new Set());
+      this.#archived.get(backend)!.add(kept.record.slot);
+    }
+    if (this.#notArchivedWith(dump) === undefined) this.#erase(dump);
+    else this.#waiting.push(dump);
+  }
+
+  /** A record that would be erased with this dump, and is not in the archive. */
+  #notArchivedWith({ parts }: Dump<Listed>): string | undefined {
+    for (const { kept } of parts) {
+      const { backend } = kept.mounted;
+      const others = backend.erasedWith?.(kept.record.slot) ?? [];
+      const other = others.find((slot) => !this.#archived.get(backend)?.has(slot) && backend.record(slot));
+      if (other !== undefined) return backend.record(other)!.name;
+    }
+    return undefined;
+  }
+
+  /** All is archived that can be: erases what has waited for that. */
+  eraseWaiting(): void {
+    for (const dump of this.#waiting) {
+      const other = this.#notArchivedWith(dump);
+      const [{ kept }] = dump.parts;
+      if (other === undefined) this.#erase(dump);
+      else {
+        const { path } = kept.mounted.backend;
+        complain(`${path}: ${kept.record.name} is not erased, because ${other} would go with it and is not archived`);
+      }
+    }
   }
 
   #fail(error: unknown): void {

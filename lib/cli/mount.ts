@@ -94,6 +94,7 @@ function alone(word: string): string {
 }
 
 function noCommand(word: string): string {
+  if (WORDS.includes(word)) return `the command ${word} stands before its options: pstorefuse ${word} …`;
   const advice = didYouMean(word, WORDS, 'see pstorefuse --help');
   return `${word} is neither a command nor a file; ${advice}`;
 }

@@ -20,11 +20,19 @@ export const rm: Command = {
     const dry = args.flag('dry-run') ? new DryRun() : undefined;
     const opened = openAll(args, [args.text('source')!], 'must', { ofRecords: true, overlay: dry?.overlay });
     try {
+      // A format may erase several records together: those that went with another one are erased, too.
+      const gone = new Set<string>();
       const status = withEachName(args.list('name'), (name) => {
+        if (gone.has(name)) return;
         const { parts } = findDump(opened.mounted, name);
         const what = parts.length === 1 ? name : `${name} (${parts.length} records)`;
         if (args.flag('i') && !answer(`erase ${what}?`)) return;
-        for (const { kept } of parts) kept.mounted.backend.erase(kept.record.slot);
+        for (const { kept } of parts) {
+          const { backend } = kept.mounted;
+          const others = (backend.erasedWith?.(kept.record.slot) ?? []).map((slot) => backend.record(slot)?.name);
+          backend.erase(kept.record.slot);
+          for (const other of others) if (other !== undefined) gone.add(other);
+        }
       });
       dry?.tell();
       return status;

@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import { guidBytes } from '../guid.js';
 import { Extent } from '../storage/extent.js';
 import { occurrences } from '../storage/occurrences.js';
-import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { readRange, readStillThere, type Storage } from '../storage/storage.js';
 import type { SurvivingStorage } from '../storage/surviving.js';
 import { Window } from '../storage/window.js';
 import { CRASH_GUID_BYTES, parseDumpName } from './dump-name.js';
@@ -231,7 +231,7 @@ export class FlashImage implements VariablePlace {
   /** One byte: the state loses a bit, as edk2's DeleteVariable does it. Name and data stay. */
   erase({ variable }: FoundDump): void {
     const { offset, head } = variable;
-    checkStillThere(this.#storage, offset, head.length);
+    readStillThere(this.#storage, offset, head.length);
     const now = readRange(this.#storage, offset, Math.min(head.length, MAX_HEAD));
     const isSame = now.length === head.length && now.every((byte, i) => i === STATE_AT || byte === head[i]);
     const state = now[STATE_AT];
@@ -243,7 +243,7 @@ export class FlashImage implements VariablePlace {
   /** The bit that erase() has taken from the state. */
   restore({ variable }: FoundDump): void {
     const { offset, head } = variable;
-    checkStillThere(this.#storage, offset, head.length);
+    readStillThere(this.#storage, offset, head.length);
     const now = readRange(this.#storage, offset, Math.min(head.length, MAX_HEAD));
     const state = now[STATE_AT] ?? 0;
     if (now.length !== head.length || !now.every((byte, i) => byte === head[i])) {

@@ -4,7 +4,7 @@ import { PstoreError } from '../errors.js';
 import { Extent } from '../storage/extent.js';
 import { type Folder, type FolderFile, KnownFiles, LeftOutNames } from '../storage/folder.js';
 import { FolderFileStorage } from '../storage/folder-file.js';
-import { checkStillThere, nextRun, type Run, readRange, type Storage, searchedPlaces } from '../storage/storage.js';
+import { nextRun, type Run, readRange, readStillThere, type Storage, searchedPlaces } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { beginsAsCper, CPER_HEADER_SIZE, type CperHeader, readCperHeader } from './cper.js';
 import { type ErstHeader, MAP_ENTRY_SIZE, mapEntryAt, RECORD_COUNT_AT, readMap } from './format.js';
@@ -149,7 +149,7 @@ export class QemuFile implements RecordPlace {
   /** The map forgets the record, and the header counts one less; the record itself stays where it is. */
   erase({ slot, id, header }: FoundRecord): void {
     const at = mapEntryAt(slot!);
-    checkStillThere(this.#storage, at, MAP_ENTRY_SIZE);
+    readStillThere(this.#storage, at, MAP_ENTRY_SIZE);
     const entry = readRange(this.#storage, at, MAP_ENTRY_SIZE);
     if (new DataView(entry.buffer, entry.byteOffset).getBigUint64(0, true) !== id) return;
     const now = this.#headerOf(slot!);
@@ -165,7 +165,7 @@ export class QemuFile implements RecordPlace {
   /** The map knows the record again, and the header counts one more. */
   restore({ slot, id, offset }: FoundRecord): void {
     const at = mapEntryAt(slot!);
-    checkStillThere(this.#storage, at, MAP_ENTRY_SIZE);
+    readStillThere(this.#storage, at, MAP_ENTRY_SIZE);
     const entry = readRange(this.#storage, at, MAP_ENTRY_SIZE);
     if (entry.some((byte) => byte !== 0) || this.#headerOf(slot!)?.id !== id) {
       const { path } = this.#storage;

@@ -16,7 +16,7 @@ import { PiecesContent } from '../pstore/content.js';
 import type { BackendKind, OpenContext } from '../pstore/kind.js';
 import { NO_DETAILS } from '../pstore/record.js';
 import { COMPANIONS } from '../storage/companion.js';
-import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { readRange, readStillThere, type Storage } from '../storage/storage.js';
 import type { WarningCode, Warnings } from '../warnings.js';
 import { fadumpAnywhere } from './anywhere.js';
 import { buildElfcorehdr, parseMemoryMap } from './elfcore.js';
@@ -247,6 +247,10 @@ class FadumpBackend implements Backend {
     throw new PstoreError('ENOENT', `${this.path}: there is no file ${slot} of a fadump header`, { path: this.path });
   }
 
+  erasedWith(slot: number): number[] {
+    return TYPES.map((_, other) => other).filter((other) => other !== slot);
+  }
+
   /** Clears the magic, and nothing else: without it no kernel takes the dump for one. All files go at once. */
   erase(slot: number): void {
     if (!this.#bytes(slot)) return;
@@ -259,7 +263,7 @@ class FadumpBackend implements Backend {
         },
       );
     }
-    checkStillThere(this.#storage, this.#seen.offset, this.#seen.fixed.length);
+    readStillThere(this.#storage, this.#seen.offset, this.#seen.fixed.length);
     if (this.#isAsSeen()) {
       this.#storage.write(new Uint8Array(FADUMP_MAGIC_SIZE), this.#seen.offset);
       this.#storage.sync();

@@ -57,12 +57,17 @@ export function openDevice(): number {
     const sentence = `${why}: the kernel has no FUSE, or its module is not loaded (modprobe fuse); ${IN_A_CONTAINER}; ${WITHOUT_A_MOUNT}`;
     throw new PstoreError('ENODEV', sentence, { path: DEVICE, cause: error });
   }
-  if (fstatSync(fd).rdev !== FUSE_RDEV) {
+  if (!isFuse(fd)) {
     closeSync(fd);
     const sentence = `${DEVICE} is not the device of FUSE (character device 10, 229); ${WITHOUT_A_MOUNT}`;
     throw new PstoreError('ENODEV', sentence, { path: DEVICE });
   }
   return fd;
+}
+
+/** Whether a descriptor is of FUSE's device, whatever its node is called, or has been. */
+export function isFuse(fd: number): boolean {
+  return fstatSync(fd).rdev === FUSE_RDEV;
 }
 
 function allowsOthers(): boolean {

@@ -1,13 +1,13 @@
 // The transport fuse-native: libfuse 2 through the npm package, for who asks for it.
 // Each hazard of that package (spec: FUSE facts) is handled here and nowhere else.
 
-import { readdirSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import type { Callback, Options } from 'fuse-native';
 import { CODES, type ErrorCode, PstoreError } from '../errors.js';
 import type { RecordContent } from '../pstore/backend.js';
 import { type Refused, refusal } from '../tree/refusals.js';
 import { type Attr, NAME_MAX, type Tree } from '../tree/tree.js';
+import { IN_A_CONTAINER, isFuse } from './device.js';
 import { loadFuse } from './libfuse.js';
 import { Snapshots } from './snapshots.js';
 import type { ServeOptions } from './transport.js';
@@ -276,13 +276,16 @@ function fill(buffer: Buffer, bytes: Buffer): number {
 const DAY_SECONDS = 86_400;
 
 /** Options that fuse-native has no words for, or drops because they are 0, go after the subtype. */
-/** @param countsReads whether a backend counts what its readers get: libfuse can only let all files be read so */
-function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, countsReads: boolean): Options {
+function libfuseOptions(tree: Tree, { mount, fsname, readOnly, updateMs }: ServeOptions): Options {
   if (fsname.includes(','))
     throw new PstoreError('EINVAL', `fsname=${fsname}: a comma cannot stand in it with fuse-native`);
   const isLive = updateMs > 0;
-  // A name that has another one may go without the kernel's knowing: each use of it asks anew, and brings the attributes.
-  const nameSeconds = isLive || (!readOnly && mount.layout === 'both') ? 0 : DAY_SECONDS;
+  const backends = tree.backends.map(({ backend }) => backend);
+  const hasCompanions =
+    mount.layout === 'both' || tree.hasViews || backends.some(({ erasedWith }) => erasedWith !== undefined);
+  // A name that goes with another one does so without the kernel's knowing: each use of it asks anew, and brings the
+  // attributes.
+  const nameSeconds = isLive || (!readOnly && hasCompanions) ? 0 : DAY_SECONDS;
   const extra = [
     'use_ino',
     'readdir_ino',
@@ -293,7 +296,8 @@ function libfuseOptions({ mount, fsname, readOnly, updateMs }: ServeOptions, cou
     `attr_timeout=${DAY_SECONDS}`,
     'default_permissions',
     // Who opened a record before its place was written again must not read the new one from the kernel's cache.
-    isLive || countsReads ? 'direct_io' : 'kernel_cache',
+    // Where a backend counts what its readers get, libfuse can only let all files be read so.
+    isLive || backends.some(({ countsReads }) => countsReads) ? 'direct_io' : 'kernel_cache',
   ];
   if (readOnly) extra.push('ro');
   if (mount.nonempty) extra.push('nonempty');
@@ -317,7 +321,6 @@ const LIBFUSE_FLAGS = new Set(['noexec', 'exec', 'noatime', 'atime', 'sync', 'as
 export async function serveFuseNative(tree: Tree, options: ServeOptions): Promise<void> {
   const Base = loadFuse();
   const handlers = new Handlers(tree, options);
-  const countsReads = tree.backends.some(({ backend }) => backend.countsReads === true);
   class PstoreFuse extends Base {
     override _op_getxattr(signal: Callback, path: string, name: string, value: Buffer): void {
       handlers.getxattr(signal, path, name, value);
@@ -329,7 +332,7 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
   const fuse = new PstoreFuse(
     options.mountPoint,
     traced(handlers.table(), options.debug),
-    libfuseOptions(options, countsReads),
+    libfuseOptions(tree, options),
   );
   const others = openDevices();
   await new Promise<void>((resolve, reject) => {
@@ -352,10 +355,9 @@ export async function serveFuseNative(tree: Tree, options: ServeOptions): Promis
  * lazily unmounted file system has gone. The mount's number in mountinfo would not tell: the next mount has it again.
  */
 function openDevices(): string[] {
-  const folder = '/proc/self/fd';
-  return readdirSync(folder).filter((fd) => {
+  return readdirSync('/proc/self/fd').filter((fd) => {
     try {
-      return readlinkSync(join(folder, fd)) === '/dev/fuse';
+      return isFuse(Number(fd));
     } catch {
       // It was the descriptor of the listing.
       return false;
@@ -378,7 +380,8 @@ function traced(table: Record<string, Handler>, debug: ServeOptions['debug']): R
 }
 
 function mountFailure(error: Error, mountPoint: string): PstoreError {
-  return new PstoreError('ENODEV', `${mountPoint} could not be mounted by libfuse: ${error.message}`, {
+  const why = `${error.message}; ${IN_A_CONTAINER}`;
+  return new PstoreError('ENODEV', `${mountPoint} could not be mounted by libfuse: ${why}`, {
     path: mountPoint,
     cause: error,
   });

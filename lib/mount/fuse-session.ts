@@ -232,15 +232,15 @@ export class FuseSession {
     const validMs = this.#validMs();
     if (attr) return this.#answer.entry(attr, this.#told(directory, attr, validMs));
     this.#names.dropIfErased(name);
-    // A name that is not there: nothing but a refresh can bring it.
-    return this.#answer.noEntry(validMs);
+    // A name that is not there: nothing but a refresh can bring it, or, in a view, that a record is erased.
+    return this.#answer.noEntry(this.#names.hasEpochs || !this.#tree.hasViews ? validMs : 0);
   }
 
   /** The kernel is told of a name: for how long it may remember it. */
   #told(directory: number, { ino, nlink }: Attr, attrMs: number): Validity {
     if (nlink === 2) this.#names.tell(ino, directory);
-    // Where the other name cannot be taken back, it must be asked for every time.
-    const isSure = this.#names.hasEpochs || nlink === 1 || this.#tree.isDirectory(ino);
+    // Where a name cannot be taken back that goes with another one, it must be asked for every time.
+    const isSure = this.#names.hasEpochs || !this.#tree.mayGoByOthers(ino);
     return { nameMs: isSure ? attrMs : 0, attrMs };
   }
 
@@ -345,10 +345,11 @@ export class FuseSession {
     const ino = this.#tree.lookup(directory, name);
     if (ino === 0) this.#names.dropIfErased(name);
     const attr = this.#attr(ino);
-    const isOpen = this.#open.has(ino);
-    this.#open.whileErased(ino, () => this.#tree.unlink(directory, name));
-    this.#names.erased(ino, directory, name);
-    if (isOpen || attr?.nlink === 2) this.#names.dropAttributes(ino);
+    const gone = [ino, ...this.#tree.erasedWith(ino)];
+    const open = gone.filter((one) => this.#open.has(one));
+    this.#open.whileErased(gone, () => this.#tree.unlink(directory, name));
+    this.#names.erased(ino, directory, name, gone.length === 1 && !this.#tree.hasViews);
+    for (const one of new Set(attr?.nlink === 2 ? [ino, ...open] : open)) this.#names.dropAttributes(one);
     return 0;
   }
 

@@ -49,12 +49,12 @@ export class KernelNames {
   }
 
   /**
-   * A record was erased by its name in `directory`. Its other name is taken back now: a lookup that is on its way is
-   * forgotten, too, because the kernel takes an epoch from before it asked.
+   * A record was erased by its name in `directory`, `alone` or with others. Their other names are taken back now: a lookup
+   * that is on its way is forgotten, too, because the kernel takes an epoch from before it asked.
    */
-  erased(ino: number, directory: number, name: string): void {
+  erased(ino: number, directory: number, name: string, alone: boolean): void {
     const other = directory === ROOT_INO ? IN_DIRECTORY : IN_ROOT;
-    if (((this.#told.get(ino) ?? 0) & other) !== 0) this.drop();
+    if (!alone || ((this.#told.get(ino) ?? 0) & other) !== 0) this.drop();
     else if (this.#told.has(ino)) this.#remember(name);
   }
 

@@ -1,6 +1,7 @@
 // Records that somebody has open: what was there when they were opened, or erased, is kept where the tree cannot give it
 // any more.
 
+import { PstoreError } from '../errors.js';
 import type { RecordContent } from '../pstore/backend.js';
 import type { Attr, Tree } from '../tree/tree.js';
 import { Snapshots } from './snapshots.js';
@@ -79,21 +80,37 @@ export class OpenRecords {
     this.#open.delete(ino);
   }
 
-  /** Erases a record that somebody may read: what he needs is taken before. */
-  whileErased(ino: number, unlink: () => void): void {
-    const open = this.#open.get(ino);
-    const attr = open && (this.#tree.attr(ino) ?? open.held?.attr);
-    if (!open || !attr) {
-      unlink();
-      return;
+  /** What is there of a record; of one that cannot be read nothing, which keeps nobody from erasing it. */
+  #now(ino: number): Held | undefined {
+    const attr = this.#tree.attr(ino);
+    try {
+      return attr && { attr, content: this.#tree.open(ino) };
+    } catch (error) {
+      if (!(error instanceof PstoreError)) throw error;
+      return undefined;
     }
-    const held = open.held ?? { attr, content: this.#tree.open(attr.ino) };
+  }
+
+  /** Erases records that somebody may read: what he needs is taken before, of what is made of them, too. */
+  whileErased(inos: readonly number[], unlink: () => void): void {
+    const taken = new Map<number, Held>();
+    for (const [ino, { held }] of this.#open) {
+      const now = held ?? (inos.includes(ino) || this.#tree.isInView(ino) ? this.#now(ino) : undefined);
+      if (now) taken.set(ino, now);
+    }
+    const letGo = (ino: number, { content }: Held) => {
+      if (content !== this.#open.get(ino)!.held?.content) content.close?.();
+    };
     try {
       unlink();
     } catch (error) {
-      if (!open.held) held.content.close?.();
+      for (const [ino, held] of taken) letGo(ino, held);
       throw error;
     }
-    open.held = { ...held, attr: { ...held.attr, nlink: 0 } };
+    for (const [ino, held] of taken) {
+      // What is made of other records is as it was.
+      if (!inos.includes(ino) && this.#tree.attr(ino)) letGo(ino, held);
+      else this.#open.get(ino)!.held = { ...held, attr: { ...held.attr, nlink: 0 } };
+    }
   }
 }

@@ -6,12 +6,11 @@ import type { BackendInfo, PassedOver, SpaceUsage } from '../pstore/backend.js';
 import type { ErasedPlace } from '../pstore/erased.js';
 import type { OpenContext } from '../pstore/kind.js';
 import type { Found, Places } from '../pstore/places.js';
-import { Extent } from '../storage/extent.js';
 import {
-  checkStillThere,
   cutWhileInUse,
   isBrokenPlace,
   readRange,
+  readStillThere,
   type Storage,
   searchedPlaces,
 } from '../storage/storage.js';
@@ -227,7 +226,7 @@ export class PagePlaces implements Places, ExplainedPages {
       const end = this.#measure(page) + this.textOffset(page);
       const few = readRange(medium, this.offset(page) + end, Math.min(FEW, recordSize - end));
       if (few.subarray(1).every((byte) => byte === 0xff)) return undefined;
-      return afterText(readRange(medium, this.offset(page), recordSize), this.textOffset(page));
+      return afterText(readStillThere(medium, this.offset(page), recordSize), this.textOffset(page));
     } catch (error) {
       // Reading the record itself says that the page cannot be read.
       if (!isBrokenPlace(error)) throw error;
@@ -255,7 +254,7 @@ export class PagePlaces implements Places, ExplainedPages {
       offset,
       length,
       room: length,
-      pieces: () => [Extent.at(this.storage.medium, offset, length)],
+      pieces: () => [readStillThere(this.storage.medium, offset, length)],
     };
   }
 
@@ -288,18 +287,16 @@ export class PagePlaces implements Places, ExplainedPages {
     const end = this.offset(page) + this.geometry.recordSize;
     for (let at = from; at < end; ) {
       const bytes = readRange(this.storage.medium, at, Math.min(end - at, MEASURE_STEP));
-      const length = textLength(bytes, 0);
-      if (length < bytes.length || bytes.length === 0) return at + length - from;
-      at += bytes.length;
+      if (bytes.length === 0) throw cutWhileInUse(this.storage, at);
+      at += textLength(bytes, 0);
+      if (bytes.includes(0)) return at - from;
     }
     return end - from;
   }
 
-  /** The text as it is now, held in memory: it stays readable when the page is blanked. */
+  /** The text as it is now, held in memory, as the second one is: it stays readable when the page is blanked. */
   #text(page: number): Uint8Array {
-    const { recordSize } = this.geometry;
-    const bytes = readRange(this.storage.medium, this.offset(page), recordSize);
-    if (bytes.length < recordSize) throw cutWhileInUse(this.storage, this.offset(page) + bytes.length);
+    const bytes = readStillThere(this.storage.medium, this.offset(page), this.geometry.recordSize);
     const from = this.textOffset(page);
     return bytes.slice(from, from + textLength(bytes, from));
   }
@@ -337,6 +334,9 @@ export class PagePlaces implements Places, ExplainedPages {
 
   // ── changing ──
 
+  /** The whole page is blanked for its log, and its second text with it. */
+  erasedWith = (type: string): string[] => (type === LOGCAT ? [] : [LOGCAT]);
+
   /**
    * Blanks the page with 0xFF, as an erase block of one record would be: a device can erase only whole blocks, and does
    * so itself. Of a page's second text only its own bytes are blanked, up to the NUL before it.
@@ -344,7 +344,7 @@ export class PagePlaces implements Places, ExplainedPages {
   erase(type: string, page: number): void {
     const { recordSize } = this.geometry;
     const offset = this.offset(page);
-    checkStillThere(this.storage.medium, offset, recordSize);
+    readStillThere(this.storage.medium, offset, recordSize);
     const from = type === LOGCAT ? this.textOffset(page) + this.#measure(page) + 1 : 0;
     if (this.watch(type, page)()) {
       if (this.storage.erase) this.storage.erase(offset + from, recordSize - from);

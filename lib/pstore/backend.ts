@@ -204,6 +204,8 @@ export interface Backend {
    * @throws PstoreError EROFS for a read-only source; EPERM where this kind cannot erase; EBUSY, EIO
    */
   erase(slot: number): void;
+  /** Slots of other records that go when this one is erased, because a format erases them together. */
+  erasedWith?(slot: number): readonly number[];
   /** Writes through the engine, durably. @throws PstoreError ENOTSUP where this kind cannot write */
   write?(record: NewRecord): void;
   /** Writes into the image what ECC can repair. @throws PstoreError EROFS; ENOTSUP where the image has no ECC; EIO */

@@ -1,7 +1,8 @@
 // What pstore's front-end hands to a backend for a dump: a first line, then the newest whole lines that fit.
 
-import type { Compression } from '../compress/codec.js';
+import { COMPRESSIONS, type Compression } from '../compress/codec.js';
 import { encodeRecordFor } from '../compress/decompress.js';
+import { PstoreError } from '../errors.js';
 import { joined } from './content.js';
 import { reasonName } from './record-type.js';
 
@@ -21,7 +22,8 @@ const MAX_LEFT_OUT = 16;
  * decompress into its buffer the beginning is left out, as a kernel does.
  * @param room bytes that the zone has for the record
  * @param takes whether a kernel reads a compressed record back from where this backend puts it
- * @throws nothing: a line longer than the room is cut off at its beginning's end (its newest bytes stay)
+ * @throws PstoreError EINVAL for a compression that is not known. A line longer than the room is cut off at its
+ *   beginning's end (its newest bytes stay)
  */
 export function makeDump(
   reason: number,
@@ -31,6 +33,9 @@ export function makeDump(
   compress: Compression | 'none',
   takes: (record: Uint8Array) => boolean = () => true,
 ): Dump {
+  if (compress !== 'none' && !COMPRESSIONS.includes(compress)) {
+    throw new PstoreError('EINVAL', `compress=${compress}: known are none, ${COMPRESSIONS.join(', ')}`);
+  }
   const first = new TextEncoder().encode(`${reasonName(reason)}#${count} Part1\n`);
   if (compress !== 'none') {
     // Where all of it fits as it is, no line is left out for the sake of compression.

@@ -214,9 +214,10 @@ export class PieceBackend<P extends Piece> implements Backend {
   }
 
   /**
-   * Decodes a record once, for what a listing says of it. One that cannot be read is empty, and a warning says so. No
-   * thread helps: all that fits into a variable store is decoded in ten milliseconds, and a thousand full records of ERST
-   * in the time that a thread takes to start and to pay.
+   * Decodes a record once, for what a listing says of it. One that cannot be read has the size that it is stored with, and
+   * a warning says so: nobody would read a file of no bytes, and be told. No thread helps: all that fits into a variable
+   * store is decoded in ten milliseconds, and a thousand full records of ERST in the time that a thread takes to start and
+   * to pay.
    */
   #learn(piece: P): Known {
     let known = this.#known.get(piece);
@@ -238,7 +239,7 @@ export class PieceBackend<P extends Piece> implements Backend {
     } catch (error) {
       if (!(error instanceof PstoreError)) throw error;
       this.warnings.add('record-unreadable', error.message, piece.offset);
-      return knownOf(piece, 0, new Uint8Array(0), null);
+      return knownOf(piece, piece.size, new Uint8Array(0), null);
     }
   }
 

@@ -106,6 +106,8 @@ export interface Places {
   /** What is left in a place of records that are not there any more. */
   erased?(type: string, id: number): Iterable<ErasedPlace>;
 
+  /** Types of the other records of a place that go when the one of this type is erased. */
+  erasedWith?(type: string): readonly string[];
   /** Empties the place durably where it still holds the record that is shown, and knows it as empty in any case. */
   erase(type: string, id: number): void;
   /**

@@ -45,6 +45,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
   readonly path: string;
   readonly warnings: Warnings;
   readonly slots: number;
+  erasedWith?: Backend['erasedWith'];
   write?: (record: NewRecord) => void;
   repair?: Backend['repair'];
   readonly places: P;
@@ -84,6 +85,7 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
       compress,
       cache,
     );
+    if (places.erasedWith) this.erasedWith = (slot) => this.#erasedWith(slot);
     if (places.write) this.write = (record) => this.#write(record);
     if (places.repair) this.repair = () => this.#repair();
   }
@@ -313,6 +315,12 @@ export class Records<P extends Places = Places> implements Backend, ShownRecords
       this.places.erase(type, id);
       this.#forget(slot);
     });
+  }
+
+  #erasedWith(slot: number): number[] {
+    return this.#at<number[]>(slot, [], (type, id) =>
+      this.places.erasedWith!(type).flatMap((other) => this.#slotAt(other, id) ?? []),
+    );
   }
 
   #write(record: NewRecord): void {

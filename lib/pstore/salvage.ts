@@ -59,6 +59,7 @@ export function withSalvage(inner: Backend, cache: TextCache = new TextCache()):
       const { name, offset } = salvaged.record;
       throw new PstoreError('EPERM', `${name} ${salvaged.refusal}`, { path: inner.path, offset });
     },
+    erasedWith: (slot) => [...(inner.erasedWith?.(slot) ?? []), ...slots.beside(slot)],
     ...(inner.write && { write: (one) => inner.write!(one) }),
     ...(inner.repair && { repair: () => inner.repair!() }),
     ...(inner.refresh && { refresh: () => inner.refresh!() }),
@@ -100,6 +101,11 @@ class SalvageSlots {
 
   #keyOf(slot: number): string {
     return `${this.#prefix}${slot}:${this.generation(slot)}`;
+  }
+
+  /** The slot of what is salvaged beside the record of a slot. */
+  beside(slot: number): number[] {
+    return slot < this.#own ? [slot + this.#own] : [];
   }
 
   /** What the backend itself shows in a slot. */

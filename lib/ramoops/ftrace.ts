@@ -79,6 +79,7 @@ export class FtraceZones {
   /** An empty ring stays in its place, because a zone's place tells its CPU. */
   #file(headers: readonly CheckedHeader[]): FtraceFile {
     const rings = this.#zones.map((zone, i) => {
+      zone.checkStillThere();
       const header = headers[i]!;
       return { bytes: header.state === 'live' ? zone.data(header).bytes : new Uint8Array(0) };
     });

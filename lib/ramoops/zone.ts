@@ -4,7 +4,7 @@ import { isBlank } from '../bytes.js';
 import { PstoreError } from '../errors.js';
 import type { Abi } from '../pstore/abi.js';
 import { Extent } from '../storage/extent.js';
-import { checkStillThere, readRange, type Storage } from '../storage/storage.js';
+import { readRange, readStillThere, type Storage } from '../storage/storage.js';
 import { SurvivingStorage } from '../storage/surviving.js';
 import { type EccCounts, type LostRange, NO_ERRORS, type ZoneRepair } from './ecc-counts.js';
 import {
@@ -130,13 +130,18 @@ export class PersistentRamZone {
     if (this.#codec) {
       ecc = this.#decodeBlocks(present, (chunk, at) => plain.set(chunk.subarray(0, present - at), at));
     } else {
-      plain = readRange(this.#data, this.dataOffset, present);
+      plain = readStillThere(this.#data, this.dataOffset, present);
     }
     if (start === 0 || start >= present) return { bytes: plain, ecc };
     const bytes = new Uint8Array(present);
     bytes.set(plain.subarray(start));
     bytes.set(plain.subarray(0, start), present - start);
     return { bytes, ecc };
+  }
+
+  /** @throws PstoreError EIO for a zone that was whole when the image was opened, and is cut by now */
+  checkStillThere(): void {
+    readStillThere(this.#storage, this.zone.offset + this.zone.size - 1, 1);
   }
 
   /** The first bytes of a live zone's data, oldest first, not repaired. */
@@ -157,7 +162,7 @@ export class PersistentRamZone {
     const parityBytes = codec.parity;
     for (let at = 0; at < size; at += CHUNK_BLOCKS * ECC_BLOCK) {
       const length = Math.min(CHUNK_BLOCKS * ECC_BLOCK, roundUp(size, ECC_BLOCK) - at, area - at);
-      const chunk = readRange(this.#data, this.dataOffset + at, length);
+      const chunk = readStillThere(this.#data, this.dataOffset + at, length);
       const parity = readRange(this.#data, this.#parityOffset(at), Math.ceil(length / ECC_BLOCK) * parityBytes);
       for (let block = 0, p = 0; block < chunk.length; block += ECC_BLOCK, p += parityBytes) {
         const data = chunk.subarray(block, Math.min(block + ECC_BLOCK, chunk.length));
@@ -224,14 +229,9 @@ export class PersistentRamZone {
     const { area } = this.zone.layout;
     const from = at - (at % ECC_BLOCK);
     const to = Math.min(area, roundUp(at + bytes.length, ECC_BLOCK));
-    checkStillThere(this.#storage.medium, this.dataOffset + from, to - from);
-    checkStillThere(this.#storage.medium, this.#parityOffset(from), Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc);
-    const blocks = readRange(this.#storage.medium, this.dataOffset + from, to - from);
-    const parity = readRange(
-      this.#storage.medium,
-      this.#parityOffset(from),
-      Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc,
-    );
+    const { medium } = this.#storage;
+    const blocks = readStillThere(medium, this.dataOffset + from, to - from);
+    const parity = readStillThere(medium, this.#parityOffset(from), Math.ceil((to - from) / ECC_BLOCK) * this.zone.ecc);
     const parts = Array.from({ length: Math.ceil(blocks.length / ECC_BLOCK) }, (_, i) => ({
       data: blocks.subarray(i * ECC_BLOCK, (i + 1) * ECC_BLOCK),
       parity: parity.subarray(i * this.zone.ecc, (i + 1) * this.zone.ecc),
@@ -281,8 +281,8 @@ export class PersistentRamZone {
   /** @throws PstoreError EIO when the image was cut since it was opened, before the header's end or its parity's */
   checkHeaderStillThere(): void {
     const { offset, layout, ecc } = this.zone;
-    checkStillThere(this.#storage.medium, offset, RAM_HEADER_SIZE);
-    checkStillThere(this.#storage.medium, offset + layout.headerParity, ecc);
+    readStillThere(this.#storage.medium, offset, RAM_HEADER_SIZE);
+    readStillThere(this.#storage.medium, offset + layout.headerParity, ecc);
   }
 
   /**

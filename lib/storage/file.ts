@@ -161,17 +161,23 @@ export class FileStorage implements Storage {
   readonly size: number;
   readonly writable: boolean;
   readonly kind: OpenKind;
-  readonly fd: number;
+  readonly #fd: number;
   #users = 1;
 
   constructor(path: string, fd: number, writable: boolean, kind: OpenKind) {
     this.path = path;
-    this.fd = fd;
+    this.#fd = fd;
     this.kind = kind;
     this.writable = writable;
     this.size = kind === 'file' ? fstatSync(fd).size : deviceNumber(path, deviceFolder(fstatSync(fd), kind), 'size');
     // sysfs has it in sectors.
     if (kind === 'block') this.size *= SECTOR;
+  }
+
+  /** @throws PstoreError EINVAL when it is closed: by now the number may be another file's */
+  get fd(): number {
+    if (this.#users > 0) return this.#fd;
+    throw new PstoreError('EINVAL', `${this.path} was closed; open it again`, { path: this.path });
   }
 
   /**
@@ -185,10 +191,11 @@ export class FileStorage implements Storage {
   read(target: Uint8Array, offset: number): number {
     let filled = 0;
     if (!Number.isSafeInteger(offset) || offset < 0) return 0;
+    const { fd } = this;
     try {
       while (filled < target.length) {
         const length = Math.min(target.length - filled, MAX_AT_ONCE);
-        const got = readSync(this.fd, target, filled, length, offset + filled);
+        const got = readSync(fd, target, filled, length, offset + filled);
         if (got === 0) break;
         filled += got;
       }
@@ -230,11 +237,12 @@ export class FileStorage implements Storage {
     if (this.kind === 'file' && fstatSync(this.fd).size < offset + bytes.length) {
       throw cutWhileInUse(this, offset);
     }
+    const { fd } = this;
     let done = 0;
     try {
       while (done < bytes.length) {
         const length = Math.min(bytes.length - done, MAX_AT_ONCE);
-        done += writeSync(this.fd, bytes, done, length, offset + done);
+        done += writeSync(fd, bytes, done, length, offset + done);
       }
     } catch (error) {
       throw this.#failed('written', error, offset + done);
@@ -242,8 +250,9 @@ export class FileStorage implements Storage {
   }
 
   sync(): void {
+    const { fd } = this;
     try {
-      fdatasyncSync(this.fd);
+      fdatasyncSync(fd);
     } catch (error) {
       throw this.#failed('brought to the medium', error, 0);
     }
@@ -256,7 +265,7 @@ export class FileStorage implements Storage {
   }
 
   close(): void {
-    if (--this.#users === 0) closeSync(this.fd);
+    if (--this.#users === 0) closeSync(this.#fd);
   }
 
   #failed(what: string, error: unknown, offset: number): PstoreError {

@@ -69,7 +69,7 @@ function identityOf(image: Storage): Uint8Array {
 export class OverlayFile implements WrittenBlocks {
   readonly path: string;
   readonly header: OverlayHeader;
-  readonly #fd: number;
+  #fd: number;
   readonly #bits: OverlayBits;
   /** Blocks whose data are written, and whose bits are not yet. */
   readonly #pending = new Set<number>();
@@ -190,6 +190,8 @@ export class OverlayFile implements WrittenBlocks {
   close(): void {
     if (this.#pending.size > 0) this.sync();
     closeSync(this.#fd);
+    // Another file may have this number by now.
+    this.#fd = -1;
   }
 
   #place(block: number): number {

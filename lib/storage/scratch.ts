@@ -81,7 +81,7 @@ function failed(folder: string, what: string, error: unknown, advice = SPOOL_KEY
 }
 
 class ScratchFile implements Scratch {
-  readonly #fd: number;
+  #fd: number;
   readonly #folder: string;
 
   constructor(fd: number, folder: string) {
@@ -119,5 +119,7 @@ class ScratchFile implements Scratch {
 
   close(): void {
     closeSync(this.#fd);
+    // Another file may have this number by now.
+    this.#fd = -1;
   }
 }

@@ -69,10 +69,11 @@ export function cutWhileInUse({ path }: Pick<Storage, 'path'>, offset: number): 
 }
 
 /** @throws PstoreError EIO when not all of these bytes are there that were when the medium was opened */
-export function checkStillThere(storage: Storage, offset: number, length: number): void {
+export function readStillThere(storage: Storage, offset: number, length: number): Uint8Array {
   const end = Math.min(offset + length, storage.size);
-  const got = readRange(storage, offset, length).length;
-  if (offset + got < end) throw cutWhileInUse(storage, offset + got);
+  const bytes = readRange(storage, offset, length);
+  if (offset + bytes.length < end) throw cutWhileInUse(storage, offset + bytes.length);
+  return bytes;
 }
 
 /** Bytes of a range that a medium of `size` bytes has: none where the range begins at no place that can be. */

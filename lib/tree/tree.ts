@@ -337,6 +337,33 @@ export class Tree {
     return ino;
   }
 
+  /** Whether there are directories of what is made of the records, which changes when one is erased. */
+  get hasViews(): boolean {
+    return this.#views.length > 0;
+  }
+
+  /** Whether a record may go by another name than one that is told: by its second one, or that of another record. */
+  mayGoByOthers(ino: number): boolean {
+    const { at } = this.#inodes.place(ino) ?? {};
+    if (at === undefined) return false;
+    return this.isInView(ino) || this.#linksOf(at) > 1 || this.#shown[at]!.backend.erasedWith !== undefined;
+  }
+
+  /** Whether a record is made of others. */
+  isInView(ino: number): boolean {
+    const place = this.#inodes.place(ino);
+    return place !== undefined && place.at >= this.backends.length;
+  }
+
+  /** Inode numbers of the other records that go when this one is erased. */
+  erasedWith(ino: number): number[] {
+    const place = this.#inodes.place(ino);
+    if (!place) return [];
+    const { backend } = this.#shown[place.at]!;
+    const slots = backend.erasedWith?.(place.slot) ?? [];
+    return slots.filter((slot) => backend.record(slot)).map((slot) => this.#inodes.of(place.at, slot));
+  }
+
   /**
    * Reads the headers of live sources again.
    * @param failed is told of a source that cannot be read: what was shown of it stays

@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { buildFadump } from '../builders/fadump.js';
+import { secondTextImage } from '../builders/mtdoops.js';
 import { goldenImage } from '../fixture-path.js';
 import { imageFile, pstorefuse, run, SCRIPT, scratchFolder } from '../mounted.js';
 import { surviveKills, surviveLateKills } from '../trials/killed-archive.js';
@@ -186,6 +188,50 @@ t.test('as systemd-pstore lays it out', (t) => {
   for (const [i, golden] of GOLDEN.entries()) writeFileSync(images[i]!, goldenImage(golden));
   t.match(pstorefuse('archive', '--layout', 'systemd', ...images, archive), { status: 0, stdout: '' });
   t.same(filesOf(archive), files, 'nothing is doubled');
+  t.end();
+});
+
+t.test('what a format erases together is archived together, or not erased', (t) => {
+  const folder = scratchFolder(t);
+  for (const [file, bytes] of [
+    ['phone.raw', secondTextImage()],
+    ['fadump.bin', buildFadump({ endian: 'big', layout: 'new' })],
+  ] as const) {
+    const image = join(folder, file);
+    writeFileSync(image, bytes);
+    const listed = recordsOf(image);
+    const archive = join(folder, `${file}.archive`);
+    t.match(pstorefuse('archive', '--erase', image, archive), { status: 0, stderr: '' });
+    const parts = indexOf(archive).flatMap((line) => line.parts);
+    t.same(parts.map(({ name, sha256 }) => `${name} ${sha256}`).sort(), listed.sort(), `all of ${file} is archived`);
+  }
+  const image = join(folder, 'phone.raw');
+  writeFileSync(image, secondTextImage());
+  const archive = join(folder, 'in-the-way');
+  t.equal(pstorefuse('archive', image, archive).status, 0);
+  const kept = indexOf(archive).find(({ path }) => path.includes('logcat-mtdoops-2'))!;
+  rmSync(join(archive, kept.path));
+  for (const digits of [8, 64]) {
+    mkdirSync(join(archive, kept.path.replace(/[0-9a-f]{8}$/, kept.sha256.slice(0, digits))));
+  }
+  for (const line of indexOf(archive))
+    if (line.path !== kept.path && line.path.includes('logcat')) rmSync(join(archive, line.path));
+  const { status, stderr } = pstorefuse('archive', '--erase', image, archive);
+  t.equal(status, 1);
+  t.match(stderr, /dmesg-mtdoops-2 is not erased, because logcat-mtdoops-2 would go with it and is not archived\n/);
+  t.equal(
+    pstorefuse('ls', `${image},record_size=16K`).stdout,
+    'dmesg-mtdoops-2\nlogcat-mtdoops-2\n',
+    'nothing is lost',
+  );
+  t.end();
+});
+
+t.test('what went with another record is erased, too, for rm', (t) => {
+  const image = join(scratchFolder(t), 'phone.raw');
+  writeFileSync(image, secondTextImage());
+  t.match(pstorefuse('rm', image, 'dmesg-mtdoops-0', 'logcat-mtdoops-0'), { status: 0, stderr: '' });
+  t.match(pstorefuse('rm', image, 'logcat-mtdoops-0'), { status: 66 });
   t.end();
 });
 

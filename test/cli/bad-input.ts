@@ -177,6 +177,7 @@ t.test('arguments', (t) =>
     ['ls s1.raw --json=yes', 64, /--json=yes: the option --json takes no value$/m, '--json=yes'],
     ['ls s1.raw --strict=1', 64, /--strict=1: the option --strict takes no value$/m, '--strict=1'],
     ['s1.raw mnt --salvage=', 64, /--salvage=: the option --salvage takes no value$/m, '--salvage='],
+    ['-o ro ls s1.raw', 64, /the command ls stands before its options: pstorefuse ls /, 'pstorefuse ls'],
     ['lss s1.raw', 64, /lss is neither a command nor a file; did you mean ls\?$/m, 'lss'],
     ['catt s1.raw dmesg-pstore_blk-0', 64, /catt is neither a command nor a file; did you mean cat\?$/m, 'catt'],
     ['mont s1.raw mnt', 64, /mont is neither a command nor a file; did you mean mount\?$/m, 'mont'],

@@ -1041,8 +1041,21 @@ t.test('root without CAP_SYS_ADMIN', { buffered: true, skip: missing('setpriv') 
     stderr,
     /^pstorefuse: the kernel does not let this root mount anything[^\n]*--device \/dev\/fuse --cap-add SYS_ADMIN[^\n]*\n$/,
   );
+  const native = await call('setpriv', [...bounded, '--transport', 'fuse-native']);
+  t.match(native, { status: 69, stderr: /--device \/dev\/fuse --cap-add SYS_ADMIN\n$/ });
   t.notOk(isMounted(mountPoint));
 });
+
+for (const transport of TRANSPORTS) {
+  const title = `a mount stays when the node of /dev/fuse goes (${transport})`;
+  t.test(title, { buffered: true, skip: !isRoot && 'mknod is for root' }, async (t) => {
+    const { folder, mountPoint } = place(t);
+    const script = `mknod "$1/fuse" c 10 229; mount --bind "$1/fuse" /dev/fuse; rm "$1/fuse"
+      "$2" --transport ${transport} "$3" "$4" && sleep 1 && ls "$4/blkoops" && umount "$4"`;
+    const args = ['-m', 'sh', '-c', script, 'sh', folder, SCRIPT, imageFile(folder, 'v1'), mountPoint];
+    t.match(await call('unshare', args), { status: 0, stdout: /^dmesg-blkoops-0\n/, stderr: '' });
+  });
+}
 
 t.test('called by the name of a helper of mount(8)', { buffered: true, skip: missing('unshare') }, async (t) => {
   const { folder, mountPoint } = place(t);

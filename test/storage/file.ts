@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openImage, reasonOf, sourceKind } from '../../lib/storage/file.js';
@@ -85,6 +94,20 @@ t.test('a file that is cut while it is in use', async (t) => {
   t.equal(statSync(path).size, 100, 'it does not grow again');
   storage.write(new Uint8Array(12), 80);
   storage.close();
+});
+
+t.test('a closed file is not another one that has its descriptor by now', async (t) => {
+  const storage = openImage(file('image'), { mode: 'must' });
+  storage.close();
+  const other = file('other');
+  const fds = Array.from({ length: 20 }, () => openSync(other, 'r+'));
+  const closed = { code: 'EINVAL', message: /image\d+\.raw was closed; open it again$/ };
+  t.throws(() => storage.read(new Uint8Array(4), 0), closed);
+  t.throws(() => storage.write(new Uint8Array(4), 0), closed);
+  t.throws(() => storage.sync(), closed);
+  t.doesNotThrow(() => storage.close());
+  for (const fd of fds) closeSync(fd);
+  t.equal(readFileSync(other, 'latin1'), 'other');
 });
 
 t.test('a file that may not be written', { skip: process.getuid!() === 0 && 'root may write it' }, async (t) => {
