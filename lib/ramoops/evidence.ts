@@ -1,12 +1,9 @@
 // What the zones of a geometry hold, and how much of it speaks against the geometry.
 
-import { isBlank } from '../bytes.js';
-import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { BLOCK } from '../storage/surviving.js';
 import { type Content, contentOf, dumpVerdict, isPrinted } from './contents.js';
 import type { ParityRule } from './dialects.js';
-import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
+import { isBlankHeader, RAM_HEADER_SIZE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
@@ -65,6 +62,8 @@ export interface Fit {
   readonly misfit: number;
   /** The part of it that is of zones where nothing was ever written. */
   readonly blank: number;
+  /** The part of it that speaks for consoles of half the size; where sizes are given, there are none. */
+  readonly halved: number;
   /** How unlikely it is besides, though a kernel may leave it so. */
   readonly unlikely: number;
   /** Zones of which nothing speaks against. */
@@ -131,7 +130,7 @@ export class Evidence {
   }
 
   fit(geometry: RamGeometry): Fit {
-    let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps] = [0, 0, 0, 0, 0, 0, 0];
+    let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps, halved] = [0, 0, 0, 0, 0, 0, 0, 0];
     let newest = -1n;
     let isStrange = false;
     let [isFirstProven, isFirstSigned] = [false, false];
@@ -164,7 +163,7 @@ export class Evidence {
       }
       if (zone.type === 'console') {
         if (geometry.dialect.consoles === 'one' && this.marks.plain.has(zone.offset + zone.size / 2)) {
-          misfit += HALF_CONSOLE;
+          halved += HALF_CONSOLE;
         }
         const isLive = this.places.isLive(zone.offset);
         if (console === 'empty' && isLive) isStrange = true;
@@ -175,6 +174,7 @@ export class Evidence {
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     if (misfit >= OVERWRITTEN) isStrange = true;
+    misfit += halved;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY) + Math.min(MAX_OLD_DUMPS, oldDumps);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
@@ -182,6 +182,7 @@ export class Evidence {
     return {
       misfit,
       blank,
+      halved,
       unlikely,
       fitting,
       marks: offsets.length,
@@ -379,19 +380,4 @@ export class Evidence {
 
 function endOf({ base, memSize, dialect }: RamGeometry): number {
   return base + (dialect.roundsRegion ? roundDownToPowerOfTwo(memSize) : memSize);
-}
-
-/** Whether nothing was ever written there, or a header was lost with one or both of the blocks that it lies in. */
-function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
-  const inFirst = BLOCK - (offset % BLOCK);
-  if (inFirst >= 4) return isBlank(bytes);
-  const first = bytes.subarray(0, inFirst);
-  const second = bytes.subarray(inFirst);
-  const isOfSignature = (part: Uint8Array, from: number) =>
-    part.subarray(0, 4 - from).every((byte, at) => byte === signatureByte(from + at, endian));
-  return (isBlank(first) || isOfSignature(first, 0)) && (isBlank(second) || isOfSignature(second, inFirst));
-}
-
-function signatureByte(at: number, endian: Abi['endian']): number {
-  return (RAM_SIGNATURE >>> (8 * (endian === 'little' ? at : 3 - at))) & 0xff;
 }

@@ -229,3 +229,45 @@ t.test('nor does a ring of such a boot', async (t) => {
   });
   t.match(detected(bytes).sizes, { recordSize: 8 * K, consoleSize: 16 * K, ecc: 16 });
 });
+
+/** What the second boot signs and writes, over what the first one left. */
+function rebooted(old: Region, next: Region): Uint8Array {
+  const bytes = old.bytes.slice();
+  const view = new DataView(next.bytes.buffer);
+  for (const { offset } of next.zones) {
+    const end = offset + 12 + view.getUint32(offset + 8, true);
+    bytes.set(next.bytes.subarray(offset, end), offset);
+  }
+  return bytes;
+}
+
+const dumpsAt = (region: Region, seconds: number, bytes: readonly number[]) => {
+  for (const [id, length] of bytes.entries())
+    region.dump(
+      id,
+      `====${seconds + id}.000001-D\n`,
+      Buffer.concat([Buffer.from(`Oops#${id + 1} Part1\n`), lines(length)]),
+    );
+};
+
+t.test('given sizes are no other dialect, because of a header where its second console might begin', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K });
+  const next = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K, pmsg: 64 * K });
+  dumpsAt(next, 1_610_000_000, [3000]);
+  next.ring('console', lines(10_000));
+  next.ring('pmsg', lines(1000));
+  const keys = { record_size: '8K', console_size: '64K', ftrace_size: '0', pmsg_size: '64K', ecc: '0' };
+  const storage = new MemoryStorage(rebooted(old, next), { path: 'region.img', writable: false });
+  t.same([...readAll(open(storage, { keys })).keys()].sort(), [
+    'console-ramoops-0',
+    'dmesg-ramoops-0',
+    'pmsg-ramoops-0',
+  ]);
+});
+
+t.test('headers whose lengths are overwritten are those of ramoops, wherever the first one stands', async (t) => {
+  const bytes = new Uint8Array(256 * K);
+  for (const at of [64 * K, 192 * K])
+    bytes.set([0x44, 0x42, 0x47, 0x43, ...noise(at, 3), 0x4c, ...noise(at + 1, 3), 0x52], at);
+  t.throws(() => opened(bytes), /2 headers of ramoops zones stand in it, .*found existing invalid buffer/);
+});
