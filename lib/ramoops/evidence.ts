@@ -9,6 +9,7 @@ import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
 import { BLANK, DAMAGED_LENGTHS, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
+import { isPassedOver, type Turn } from './turns.js';
 import { PersistentRamZone } from './zone.js';
 import { packedParities, zoneParities } from './zone-parities.js';
 
@@ -34,6 +35,8 @@ const HALF_CONSOLE = 1.2;
 const STRAY_AFTER_END = 2;
 /** Zones of ftrace that another kernel has signed: each kernel signs all of its own at boot. */
 const OTHER_KERNEL = 3;
+/** A zone that a kernel would have written to before a later one, unless its clock was wrong: less than any stray. */
+const PASSED_OVER = 2;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
 const NEWER_STRAY = 1.5;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
@@ -120,9 +123,13 @@ export class Evidence {
       isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
       isText: (offset) => header(offset).every(isPrinted),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
-      dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
+      dumpTime: (offset) => this.#lineAt(offset)?.seconds,
       sizesByParity: (offset, rule) => (this.mayHaveParity ? ends.sizesAt(offset, rule) : []),
     });
+  }
+
+  #lineAt(offset: number) {
+    return readDumpLine(readRange(this.storage, offset + RAM_HEADER_SIZE, 64));
   }
 
   #isLost(offset: number, length: number): boolean {
@@ -137,6 +144,7 @@ export class Evidence {
     let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
     const kernels = new Set<number>();
+    const turns: Turn[] = [];
     const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
       if (zone.offset + RAM_HEADER_SIZE > this.storage.size || looked++ >= MAX_ZONES) break;
@@ -170,11 +178,14 @@ export class Evidence {
         if (console === 'none') console = isLive ? 'live' : 'empty';
       }
       if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
+      if (this.#tellsTurn(zone, verdict)) turns.push({ offset: zone.offset, time: verdict.time });
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
-    if (misfit >= OVERWRITTEN) isStrange = true;
+    const isOut = isPassedOver(turns, (offset) => this.#lineAt(offset) !== undefined);
+    if (misfit >= OVERWRITTEN || (isOut && strays.length > 0)) isStrange = true;
     misfit += halved;
+    unlikely += isOut ? PASSED_OVER : 0;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY) + Math.min(MAX_OLD_DUMPS, oldDumps);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
@@ -192,6 +203,11 @@ export class Evidence {
       isFirstProven,
       isFirstSigned,
     };
+  }
+
+  /** Whether it is known what a zone for dumps holds, or that it holds nothing. */
+  #tellsTurn({ type, offset }: RamZone, { time }: ZoneVerdict): boolean {
+    return type === 'dmesg' && (time !== undefined || (this.places.has(type, offset) && !this.places.isLive(offset)));
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {

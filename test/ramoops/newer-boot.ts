@@ -250,6 +250,17 @@ const dumpsAt = (region: Region, seconds: number, bytes: readonly number[]) => {
     );
 };
 
+t.test('zones that a kernel would have written to before later ones are those of an earlier boot', async (t) => {
+  for (const older of [[], [500, 500, 500, 500, 500, 500, 500]]) {
+    const old = new Region({ mem: 512 * K, record: 8 * K, console: 8 * K });
+    dumpsAt(old, 1_600_000_000, older);
+    const next = new Region({ mem: 512 * K, record: 32 * K, console: 32 * K });
+    dumpsAt(next, 1_610_000_000, [12_000, 11_000, 13_500]);
+    next.ring('console', lines(30_000));
+    t.match(detected(rebooted(old, next)).sizes, { recordSize: 32 * K, consoleSize: 32 * K }, `${older.length} dumps`);
+  }
+});
+
 t.test('given sizes are no other dialect, because of a header where its second console might begin', async (t) => {
   const old = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K });
   const next = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K, pmsg: 64 * K });
