@@ -29,7 +29,7 @@ const MAX_OLD_DUMPS = 2;
 /** Empty dump zones that an earlier boot has signed, with another layout: a kernel leaves them as they are. */
 const OLD_EMPTY = 0.3;
 const MAX_OLD_EMPTY = 2;
-/** A header just where a second console of half the size would begin: one family of kernels has two. */
+/** The only header in a console stands just where a second one of half the size would begin: MediaTek's has two. */
 const HALF_CONSOLE = 1.2;
 /** Headers after a region's end: other sizes of zones are likelier than another size of the region. */
 const STRAY_AFTER_END = 2;
@@ -38,7 +38,7 @@ const OTHER_KERNEL = 3;
 /** A zone that a kernel would have written to before a later one, unless its clock was wrong: less than any stray. */
 const PASSED_OVER = 2;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
-const NEWER_STRAY = 1.5;
+const NEWER_STRAY = 2.5;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
@@ -139,8 +139,7 @@ export class Evidence {
   fit(geometry: RamGeometry): Fit {
     let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps, halved] = [0, 0, 0, 0, 0, 0, 0, 0];
     let newest = -1n;
-    let isStrange = false;
-    let [isFirstProven, isFirstSigned] = [false, false];
+    let [isStrange, isFirstProven, isFirstSigned] = [false, false, false];
     let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
     const kernels = new Set<number>();
@@ -170,9 +169,7 @@ export class Evidence {
         isStrange = true;
       }
       if (zone.type === 'console') {
-        if (geometry.dialect.consoles === 'one' && this.marks.plain.has(zone.offset + zone.size / 2)) {
-          halved += HALF_CONSOLE;
-        }
+        if (geometry.dialect.consoles === 'one' && this.#isHalved(zone)) halved += HALF_CONSOLE;
         const isLive = this.places.isLive(zone.offset);
         if (console === 'empty' && isLive) isStrange = true;
         if (console === 'none') console = isLive ? 'live' : 'empty';
@@ -189,7 +186,6 @@ export class Evidence {
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY) + Math.min(MAX_OLD_DUMPS, oldDumps);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
-    const explained = offsets.length - strays.length;
     return {
       misfit,
       blank,
@@ -197,12 +193,17 @@ export class Evidence {
       unlikely,
       fitting,
       marks: offsets.length,
-      explained,
+      explained: offsets.length - strays.length,
       strays,
       isStrange,
       isFirstProven,
       isFirstSigned,
     };
+  }
+
+  #isHalved({ offset, size }: RamZone): boolean {
+    const [first, second = size] = this.places.after(offset, 2);
+    return first === size / 2 && second >= size && this.marks.plain.has(offset + first);
   }
 
   /** Whether it is known what a zone for dumps holds, or that it holds nothing. */

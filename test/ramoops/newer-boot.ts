@@ -282,3 +282,30 @@ t.test('headers whose lengths are overwritten are those of ramoops, wherever the
     bytes.set([0x44, 0x42, 0x47, 0x43, ...noise(at, 3), 0x4c, ...noise(at + 1, 3), 0x52], at);
   t.throws(() => opened(bytes), /2 headers of ramoops zones stand in it, .*found existing invalid buffer/);
 });
+
+t.test('a row of older headers in a console is no second console', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 32 * K, console: 64 * K });
+  old.ring('console', lines(18_000));
+  const next = new Region({ mem: 512 * K, record: 4 * K, console: 128 * K, pmsg: 128 * K });
+  dumpsAt(next, 1_610_000_000, [3000, 2000]);
+  next.ring('console', lines(29_893));
+  t.same([...readAll(opened(rebooted(old, next))).keys()].sort(), [
+    'console-ramoops-0',
+    'dmesg-ramoops-0',
+    'dmesg-ramoops-1',
+  ]);
+});
+
+t.test(
+  'a dump that is newer than all in the zones speaks against zones that a ring more in use speaks for',
+  async (t) => {
+    const old = new Region({ mem: 512 * K, record: 32 * K, console: 16 * K, pmsg: 8 * K });
+    dumpsAt(old, 1_600_000_000, [20_000, 8000, 7000]);
+    old.ring('pmsg', Buffer.from('a line of a program\n'.repeat(200)));
+    old.ring('console', lines(14_000));
+    const next = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K });
+    dumpsAt(next, 1_610_000_000, [10_300, 3700]);
+    next.ring('console', lines(6000));
+    t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 0 });
+  },
+);
