@@ -9,6 +9,7 @@ import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
 import { BLANK, DAMAGED_LENGTHS, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
+import { tooSmallCost } from './text-lengths.js';
 import { isPassedOver, type Turn } from './turns.js';
 import { PersistentRamZone } from './zone.js';
 import { packedParities, zoneParities } from './zone-parities.js';
@@ -271,16 +272,15 @@ export class Evidence {
       : isHalf
         ? 0
         : this.#foreignParity(zone.zone, header.size);
-    const foreign = FOREIGN_PARITY * isWrong;
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
     // Of a dump zone without a line nobody knows what it holds.
     const isUnknown = type === 'dmesg' && (content.misfit > 0 || isHalf);
-    const ifRound = content.time !== undefined ? DAMAGED_LENGTHS : isUnknown ? 0 : HALF_ROUND;
-    const round = isRound ? ifRound : 0;
+    const round = !isRound ? 0 : content.time !== undefined ? DAMAGED_LENGTHS : isUnknown ? 0 : HALF_ROUND;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
-    const parity = headerLost + foreign;
-    const misfit = overwritten + rewritten + round + (isOld ? 0 : parity) + content.misfit;
+    const parity = headerLost + FOREIGN_PARITY * isWrong;
+    const wrong = content.misfit + tooSmallCost(this.storage, zone.zone, header);
+    const misfit = overwritten + rewritten + round + (isOld ? 0 : parity) + wrong;
     return {
       ...content,
       misfit,

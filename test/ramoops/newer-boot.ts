@@ -1,5 +1,6 @@
 // Regions that an earlier boot has used with other sizes, or that lost a header: what a kernel did last must decide.
 
+import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
 import { open } from '../../lib/core.js';
 import { Detection, detectRam } from '../../lib/ramoops/detect.js';
@@ -309,3 +310,16 @@ t.test(
     t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 0 });
   },
 );
+
+t.test('a dump whose text no zone of its size has room for is one of larger zones', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 4 * K, console: 8 * K, pmsg: 128 * K });
+  dumpsAt(old, 1_600_000_000, [3000, 3400, 2000]);
+  const next = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K, pmsg: 128 * K });
+  const log = Array.from({ length: 1000 }, (_, i) => `<4>[    1.${100_000 + 4 * i}] pump ${i % 9} has stopped\n`);
+  const text = deflateRawSync(`Panic#1 Part1\n${log.join('')}`, { windowBits: 11 });
+  t.ok(text.length < 3900);
+  next.dump(0, '====1610000000.000001-C\n', text);
+  next.ring('console', lines(60_000));
+  next.ring('pmsg', Buffer.from('a line of a program\n'.repeat(900)));
+  t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 128 * K });
+});
