@@ -181,7 +181,7 @@ export class Evidence {
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
     const isOut = isPassedOver(turns, (offset) => this.#lineAt(offset) !== undefined);
-    if (misfit >= OVERWRITTEN || (isOut && strays.length > 0)) isStrange = true;
+    if (misfit >= OVERWRITTEN || isOut) isStrange = true;
     misfit += halved;
     unlikely += isOut ? PASSED_OVER : 0;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);

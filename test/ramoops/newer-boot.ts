@@ -323,3 +323,11 @@ t.test('a dump whose text no zone of its size has room for is one of larger zone
   next.ring('pmsg', Buffer.from('a line of a program\n'.repeat(900)));
   t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 128 * K });
 });
+
+t.test('zones that explain all headers, of which a kernel would have passed over some, are only guesses', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K });
+  const next = new Region({ mem: 512 * K, record: 32 * K, console: 64 * K });
+  dumpsAt(next, 1_610_000_000, [9000, 9500, 8300]);
+  next.ring('console', lines(50_000));
+  t.ok(detected(rebooted(old, next)).confidence.recordSize < 1);
+});
