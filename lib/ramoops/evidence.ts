@@ -1,17 +1,16 @@
 // What the zones of a geometry hold, and how much of it speaks against the geometry.
 
-import { isBlank } from '../bytes.js';
-import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
-import { BLOCK } from '../storage/surviving.js';
 import { type Content, contentOf, dumpVerdict, isPrinted } from './contents.js';
 import type { ParityRule } from './dialects.js';
-import { RAM_HEADER_SIZE, RAM_SIGNATURE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
+import { isBlankHeader, RAM_HEADER_SIZE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
 import type { RamMarks } from './marks.js';
 import { ParityEnds } from './parity-ends.js';
 import { BLANK, DAMAGED_LENGTHS, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
+import { tooSmallCost } from './text-lengths.js';
+import { isPassedOver, type Turn } from './turns.js';
 import { PersistentRamZone } from './zone.js';
 import { packedParities, zoneParities } from './zone-parities.js';
 
@@ -31,14 +30,16 @@ const MAX_OLD_DUMPS = 2;
 /** Empty dump zones that an earlier boot has signed, with another layout: a kernel leaves them as they are. */
 const OLD_EMPTY = 0.3;
 const MAX_OLD_EMPTY = 2;
-/** A header just where a second console of half the size would begin: one family of kernels has two. */
+/** The only header in a console stands just where a second one of half the size would begin: MediaTek's has two. */
 const HALF_CONSOLE = 1.2;
 /** Headers after a region's end: other sizes of zones are likelier than another size of the region. */
 const STRAY_AFTER_END = 2;
 /** Zones of ftrace that another kernel has signed: each kernel signs all of its own at boot. */
 const OTHER_KERNEL = 3;
+/** A zone that a kernel would have written to before a later one, unless its clock was wrong: less than any stray. */
+const PASSED_OVER = 2;
 /** A dump outside all zones that is newer than those inside: the zones are those of an earlier boot. */
-const NEWER_STRAY = 1.5;
+const NEWER_STRAY = 2.5;
 /** An ftrace zone whose parity is wrong: a kernel that traces the function that writes it leaves it so. */
 const TRACED_PARITY = 0.01;
 /** How unlikely each byte of a header is that ECC repairs: much parity makes any header of any bytes. */
@@ -65,6 +66,8 @@ export interface Fit {
   readonly misfit: number;
   /** The part of it that is of zones where nothing was ever written. */
   readonly blank: number;
+  /** The part of it that speaks for consoles of half the size; where sizes are given, there are none. */
+  readonly halved: number;
   /** How unlikely it is besides, though a kernel may leave it so. */
   readonly unlikely: number;
   /** Zones of which nothing speaks against. */
@@ -121,9 +124,13 @@ export class Evidence {
       isBlank: (offset) => isBlankHeader(header(offset), offset, marks.endian),
       isText: (offset) => header(offset).every(isPrinted),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
-      dumpTime: (offset) => readDumpLine(readRange(storage, offset + RAM_HEADER_SIZE, 64))?.seconds,
+      dumpTime: (offset) => this.#lineAt(offset)?.seconds,
       sizesByParity: (offset, rule) => (this.mayHaveParity ? ends.sizesAt(offset, rule) : []),
     });
+  }
+
+  #lineAt(offset: number) {
+    return readDumpLine(readRange(this.storage, offset + RAM_HEADER_SIZE, 64));
   }
 
   #isLost(offset: number, length: number): boolean {
@@ -131,13 +138,13 @@ export class Evidence {
   }
 
   fit(geometry: RamGeometry): Fit {
-    let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps] = [0, 0, 0, 0, 0, 0, 0];
+    let [misfit, blank, fitting, unlikely, looked, oldEmpty, oldDumps, halved] = [0, 0, 0, 0, 0, 0, 0, 0];
     let newest = -1n;
-    let isStrange = false;
-    let [isFirstProven, isFirstSigned] = [false, false];
+    let [isStrange, isFirstProven, isFirstSigned] = [false, false, false];
     let console: 'none' | 'empty' | 'live' = 'none';
     const begins = new Set<number>();
     const kernels = new Set<number>();
+    const turns: Turn[] = [];
     const hasConsole = geometry.consoleSize > 0;
     for (const zone of ramZones(geometry)) {
       if (zone.offset + RAM_HEADER_SIZE > this.storage.size || looked++ >= MAX_ZONES) break;
@@ -163,34 +170,46 @@ export class Evidence {
         isStrange = true;
       }
       if (zone.type === 'console') {
-        if (geometry.dialect.consoles === 'one' && this.marks.plain.has(zone.offset + zone.size / 2)) {
-          misfit += HALF_CONSOLE;
-        }
+        if (geometry.dialect.consoles === 'one' && this.#isHalved(zone)) halved += HALF_CONSOLE;
         const isLive = this.places.isLive(zone.offset);
         if (console === 'empty' && isLive) isStrange = true;
         if (console === 'none') console = isLive ? 'live' : 'empty';
       }
       if ((verdict.time ?? -1n) > newest) newest = verdict.time!;
+      if (this.#tellsTurn(zone, verdict)) turns.push({ offset: zone.offset, time: verdict.time });
     }
     const { offsets } = this.places;
     const strays = looked > MAX_ZONES ? [] : offsets.filter((offset) => !begins.has(offset));
-    if (misfit >= OVERWRITTEN) isStrange = true;
+    const isOut = isPassedOver(turns, (offset) => this.#lineAt(offset) !== undefined);
+    if (misfit >= OVERWRITTEN || isOut) isStrange = true;
+    misfit += halved;
+    unlikely += isOut ? PASSED_OVER : 0;
     misfit += this.#strayCost(strays, newest) + (kernels.size > 1 ? OTHER_KERNEL : 0);
     misfit += Math.min(MAX_OLD_EMPTY, oldEmpty * OLD_EMPTY) + Math.min(MAX_OLD_DUMPS, oldDumps);
     if (strays.some((offset) => offset >= endOf(geometry))) misfit += STRAY_AFTER_END;
-    const explained = offsets.length - strays.length;
     return {
       misfit,
       blank,
+      halved,
       unlikely,
       fitting,
       marks: offsets.length,
-      explained,
+      explained: offsets.length - strays.length,
       strays,
       isStrange,
       isFirstProven,
       isFirstSigned,
     };
+  }
+
+  #isHalved({ offset, size }: RamZone): boolean {
+    const [first, second = size] = this.places.after(offset, 2);
+    return first === size / 2 && second >= size && this.marks.plain.has(offset + first);
+  }
+
+  /** Whether it is known what a zone for dumps holds, or that it holds nothing. */
+  #tellsTurn({ type, offset }: RamZone, { time }: ZoneVerdict): boolean {
+    return type === 'dmesg' && (time !== undefined || (this.places.has(type, offset) && !this.places.isLive(offset)));
   }
 
   #strayCost(strays: readonly number[], newest: bigint): number {
@@ -253,16 +272,15 @@ export class Evidence {
       : isHalf
         ? 0
         : this.#foreignParity(zone.zone, header.size);
-    const foreign = FOREIGN_PARITY * isWrong;
     const content = type === 'dmesg' ? this.#dump(zone, header, cut) : this.#seen(zone.zone, header);
     // Of a dump zone without a line nobody knows what it holds.
     const isUnknown = type === 'dmesg' && (content.misfit > 0 || isHalf);
-    const ifRound = content.time !== undefined ? DAMAGED_LENGTHS : isUnknown ? 0 : HALF_ROUND;
-    const round = isRound ? ifRound : 0;
+    const round = !isRound ? 0 : content.time !== undefined ? DAMAGED_LENGTHS : isUnknown ? 0 : HALF_ROUND;
     // A kernel empties rings at boot, but keeps a dump that an earlier one with other sizes has written.
     const isOld = type === 'dmesg' && headerLost > 0 && content.time !== undefined;
-    const parity = headerLost + foreign;
-    const misfit = overwritten + rewritten + round + (isOld ? 0 : parity) + content.misfit;
+    const parity = headerLost + FOREIGN_PARITY * isWrong;
+    const wrong = content.misfit + tooSmallCost(this.storage, zone.zone, header);
+    const misfit = overwritten + rewritten + round + (isOld ? 0 : parity) + wrong;
     return {
       ...content,
       misfit,
@@ -379,19 +397,4 @@ export class Evidence {
 
 function endOf({ base, memSize, dialect }: RamGeometry): number {
   return base + (dialect.roundsRegion ? roundDownToPowerOfTwo(memSize) : memSize);
-}
-
-/** Whether nothing was ever written there, or a header was lost with one or both of the blocks that it lies in. */
-function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
-  const inFirst = BLOCK - (offset % BLOCK);
-  if (inFirst >= 4) return isBlank(bytes);
-  const first = bytes.subarray(0, inFirst);
-  const second = bytes.subarray(inFirst);
-  const isOfSignature = (part: Uint8Array, from: number) =>
-    part.subarray(0, 4 - from).every((byte, at) => byte === signatureByte(from + at, endian));
-  return (isBlank(first) || isOfSignature(first, 0)) && (isBlank(second) || isOfSignature(second, inFirst));
-}
-
-function signatureByte(at: number, endian: Abi['endian']): number {
-  return (RAM_SIGNATURE >>> (8 * (endian === 'little' ? at : 3 - at))) & 0xff;
 }

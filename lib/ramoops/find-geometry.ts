@@ -171,6 +171,7 @@ function asGiven(
   // Boot loaders sign only the zones that they use: how many others there are does not tell one dialect from another.
   const costOf = ({ geometry: { dialect }, fit }: (typeof candidates)[number]) =>
     fit.misfit -
+    fit.halved -
     fit.blank +
     Math.min(fit.blank, MAX_BLANK) +
     fit.unlikely +

@@ -1,6 +1,8 @@
 // The bytes of a persistent RAM zone (ramoops): the header of a zone, and the line `====SECONDS.MICROS-C` of a dump.
 
+import { isBlank } from '../bytes.js';
 import { type Abi, Fields } from '../pstore/abi.js';
+import { BLOCK } from '../storage/surviving.js';
 import type { RamDialect } from './dialects.js';
 
 /** fs/pstore/ram_core.c: PERSISTENT_RAM_SIG, the bytes `DBGC` on a little-endian machine. */
@@ -161,4 +163,19 @@ export function writeDumpLine(timeNs: bigint, compressed: boolean, style: RamDia
   const micros = String(rest / 1000n).padStart(style === 'padded' ? 6 : 1, '0');
   const flag = style === 'without-flag' ? '' : compressed ? '-C' : '-D';
   return new TextEncoder().encode(`${MARK}${seconds}.${micros}${flag}\n`);
+}
+
+/** Whether nothing was ever written there, or a header was lost with one or both of the blocks that it lies in. */
+export function isBlankHeader(bytes: Uint8Array, offset: number, endian: Abi['endian']): boolean {
+  const inFirst = BLOCK - (offset % BLOCK);
+  if (inFirst >= 4) return isBlank(bytes);
+  const first = bytes.subarray(0, inFirst);
+  const second = bytes.subarray(inFirst);
+  const isOfSignature = (part: Uint8Array, from: number) =>
+    part.subarray(0, 4 - from).every((byte, at) => byte === signatureByte(from + at, endian));
+  return (isBlank(first) || isOfSignature(first, 0)) && (isBlank(second) || isOfSignature(second, inFirst));
+}
+
+function signatureByte(at: number, endian: Abi['endian']): number {
+  return (RAM_SIGNATURE >>> (8 * (endian === 'little' ? at : 3 - at))) & 0xff;
 }

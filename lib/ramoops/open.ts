@@ -270,7 +270,10 @@ function likelihood(storage: SurvivingStorage): number {
   if (likely >= 0.7) return likely;
   if (marks.plain.size + marks.ftrace.size === 0) {
     if (lines.length > 0) return lines[0] === 0 ? 0.8 : POSSIBLE;
-    return hasInvalidBuffer(head) ? INVALID_BUFFER : likely;
+    const isInvalid = [0, ...marks.damaged].some((offset) =>
+      hasInvalidBuffer(readRange(storage, offset, RAM_HEADER_SIZE)),
+    );
+    return isInvalid ? INVALID_BUFFER : likely;
   }
   const located = locate(storage, scanned, {});
   if (located && isProven(located)) return likely > 0 ? 1 : CERTAIN;

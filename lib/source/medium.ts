@@ -33,7 +33,10 @@ export function unsparsed(file: Storage, warnings: Warnings): Storage {
   if (!isAndroidSparse(readRange(new SurvivingStorage(file), 0, HEAD))) return file;
   const image = new AndroidSparseStorage(file);
   if (image.damage !== undefined) {
-    warnings.add('medium-damaged', `${file.path} is damaged: ${image.damage}; what stands before that is shown`);
+    warnings.add(
+      'medium-damaged',
+      `${file.path} is a damaged Android sparse image: ${image.damage}; what stands before that is shown`,
+    );
   }
   return image;
 }

@@ -55,7 +55,7 @@ export class AndroidSparseStorage implements Storage {
   readonly #below: Storage;
   readonly #runs: readonly Run[];
 
-  /** @throws PstoreError EBADMSG when the header is none that can be */
+  /** @throws PstoreError EBADMSG when the header is none that can be, or nothing stands before what is damaged */
   constructor(below: Storage) {
     this.#below = below;
     this.path = below.path;
@@ -74,6 +74,7 @@ export class AndroidSparseStorage implements Storage {
     this.size = view.getUint32(HEADER.blocks, true) * blockSize;
     const count = view.getUint32(HEADER.chunks, true);
     const { runs, damage } = readChunks(below, { blockSize, headerSize, chunkHeaderSize, count, size: this.size });
+    if (damage !== undefined && runs.length === 0) throw this.#unusable(damage);
     this.#runs = runs;
     this.damage = damage;
   }

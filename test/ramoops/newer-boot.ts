@@ -1,5 +1,6 @@
 // Regions that an earlier boot has used with other sizes, or that lost a header: what a kernel did last must decide.
 
+import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
 import { open } from '../../lib/core.js';
 import { Detection, detectRam } from '../../lib/ramoops/detect.js';
@@ -228,4 +229,105 @@ t.test('nor does a ring of such a boot', async (t) => {
     header.setUint32(8, 3604, true);
   });
   t.match(detected(bytes).sizes, { recordSize: 8 * K, consoleSize: 16 * K, ecc: 16 });
+});
+
+/** What the second boot signs and writes, over what the first one left. */
+function rebooted(old: Region, next: Region): Uint8Array {
+  const bytes = old.bytes.slice();
+  const view = new DataView(next.bytes.buffer);
+  for (const { offset } of next.zones) {
+    const end = offset + 12 + view.getUint32(offset + 8, true);
+    bytes.set(next.bytes.subarray(offset, end), offset);
+  }
+  return bytes;
+}
+
+const dumpsAt = (region: Region, seconds: number, bytes: readonly number[]) => {
+  for (const [id, length] of bytes.entries())
+    region.dump(
+      id,
+      `====${seconds + id}.000001-D\n`,
+      Buffer.concat([Buffer.from(`Oops#${id + 1} Part1\n`), lines(length)]),
+    );
+};
+
+t.test('zones that a kernel would have written to before later ones are those of an earlier boot', async (t) => {
+  for (const older of [[], [500, 500, 500, 500, 500, 500, 500]]) {
+    const old = new Region({ mem: 512 * K, record: 8 * K, console: 8 * K });
+    dumpsAt(old, 1_600_000_000, older);
+    const next = new Region({ mem: 512 * K, record: 32 * K, console: 32 * K });
+    dumpsAt(next, 1_610_000_000, [12_000, 11_000, 13_500]);
+    next.ring('console', lines(30_000));
+    t.match(detected(rebooted(old, next)).sizes, { recordSize: 32 * K, consoleSize: 32 * K }, `${older.length} dumps`);
+  }
+});
+
+t.test('given sizes are no other dialect, because of a header where its second console might begin', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K });
+  const next = new Region({ mem: 512 * K, record: 8 * K, console: 64 * K, pmsg: 64 * K });
+  dumpsAt(next, 1_610_000_000, [3000]);
+  next.ring('console', lines(10_000));
+  next.ring('pmsg', lines(1000));
+  const keys = { record_size: '8K', console_size: '64K', ftrace_size: '0', pmsg_size: '64K', ecc: '0' };
+  const storage = new MemoryStorage(rebooted(old, next), { path: 'region.img', writable: false });
+  t.same([...readAll(open(storage, { keys })).keys()].sort(), [
+    'console-ramoops-0',
+    'dmesg-ramoops-0',
+    'pmsg-ramoops-0',
+  ]);
+});
+
+t.test('headers whose lengths are overwritten are those of ramoops, wherever the first one stands', async (t) => {
+  const bytes = new Uint8Array(256 * K);
+  for (const at of [64 * K, 192 * K])
+    bytes.set([0x44, 0x42, 0x47, 0x43, ...noise(at, 3), 0x4c, ...noise(at + 1, 3), 0x52], at);
+  t.throws(() => opened(bytes), /2 headers of ramoops zones stand in it, .*found existing invalid buffer/);
+});
+
+t.test('a row of older headers in a console is no second console', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 32 * K, console: 64 * K });
+  old.ring('console', lines(18_000));
+  const next = new Region({ mem: 512 * K, record: 4 * K, console: 128 * K, pmsg: 128 * K });
+  dumpsAt(next, 1_610_000_000, [3000, 2000]);
+  next.ring('console', lines(29_893));
+  t.same([...readAll(opened(rebooted(old, next))).keys()].sort(), [
+    'console-ramoops-0',
+    'dmesg-ramoops-0',
+    'dmesg-ramoops-1',
+  ]);
+});
+
+t.test(
+  'a dump that is newer than all in the zones speaks against zones that a ring more in use speaks for',
+  async (t) => {
+    const old = new Region({ mem: 512 * K, record: 32 * K, console: 16 * K, pmsg: 8 * K });
+    dumpsAt(old, 1_600_000_000, [20_000, 8000, 7000]);
+    old.ring('pmsg', Buffer.from('a line of a program\n'.repeat(200)));
+    old.ring('console', lines(14_000));
+    const next = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K });
+    dumpsAt(next, 1_610_000_000, [10_300, 3700]);
+    next.ring('console', lines(6000));
+    t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 0 });
+  },
+);
+
+t.test('a dump whose text no zone of its size has room for is one of larger zones', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 4 * K, console: 8 * K, pmsg: 128 * K });
+  dumpsAt(old, 1_600_000_000, [3000, 3400, 2000]);
+  const next = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K, pmsg: 128 * K });
+  const log = Array.from({ length: 1000 }, (_, i) => `<4>[    1.${100_000 + 4 * i}] pump ${i % 9} has stopped\n`);
+  const text = deflateRawSync(`Panic#1 Part1\n${log.join('')}`, { windowBits: 11 });
+  t.ok(text.length < 3900);
+  next.dump(0, '====1610000000.000001-C\n', text);
+  next.ring('console', lines(60_000));
+  next.ring('pmsg', Buffer.from('a line of a program\n'.repeat(900)));
+  t.match(detected(rebooted(old, next)).sizes, { recordSize: 16 * K, consoleSize: 64 * K, pmsgSize: 128 * K });
+});
+
+t.test('zones that explain all headers, of which a kernel would have passed over some, are only guesses', async (t) => {
+  const old = new Region({ mem: 512 * K, record: 16 * K, console: 64 * K });
+  const next = new Region({ mem: 512 * K, record: 32 * K, console: 64 * K });
+  dumpsAt(next, 1_610_000_000, [9000, 9500, 8300]);
+  next.ring('console', lines(50_000));
+  t.ok(detected(rebooted(old, next)).confidence.recordSize < 1);
 });

@@ -45,6 +45,15 @@ t.test('a cut file gives what it has', async (t) => {
   t.throws(() => storage.write(), { code: 'EROFS' });
 });
 
+t.test('where nothing stands before what is damaged, it is refused under its name', async (t) => {
+  const head = androidSparse(BLOCK, [{ raw: new Uint8Array(BLOCK).fill(1) }]);
+  head.fill(0x5a, 28);
+  t.throws(() => new AndroidSparseStorage(new MemoryStorage(head)), {
+    code: 'EBADMSG',
+    message: /begins as an Android sparse image, but its chunk 0, at offset 28, cannot be/,
+  });
+});
+
 t.test('damage never costs more than an error', async () => {
   const file = androidSparse(BLOCK, [{ raw: new Uint8Array(32).fill(1) }, { fill: 7, blocks: 3 }]);
   fc.assert(
