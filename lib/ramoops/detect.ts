@@ -165,7 +165,7 @@ export class Detection {
 
   /** How much parity may speak for a geometry. */
   #bonus({ ecc }: GivenSizes): number {
-    return ecc === undefined && this.evidence.mayHaveParity ? PROVEN_PARITY + SIGNED_FIRST + PROVEN_FIRST : 0;
+    return ecc === undefined && this.evidence.parity.mayStand ? PROVEN_PARITY + SIGNED_FIRST + PROVEN_FIRST : 0;
   }
 
   /** Those that nothing excludes, best first. Most need no look, since what is seen of them already is too much. */
@@ -206,9 +206,9 @@ export class Detection {
   /** ECC sizes with which the parity at the zones' ends agrees with their headers; 0 without any. */
   #parities(sizes: RamSizes, given: GivenSizes): number[] {
     if (given.ecc !== undefined) return [given.ecc];
-    if (!this.evidence.mayHaveParity) return [0];
+    if (!this.evidence.parity.mayStand) return [0];
     const zones = this.#geometry({ ...sizes, ecc: 0 });
-    return zones ? this.evidence.parities(zones) : [];
+    return zones ? this.evidence.parity.sizes(zones) : [];
   }
 
   #geometry(sizes: RamSizes): RamGeometry | undefined {

@@ -2,17 +2,16 @@
 
 import { readRange, type Storage } from '../storage/storage.js';
 import { type Content, contentOf, dumpVerdict, isPrinted } from './contents.js';
-import type { ParityRule } from './dialects.js';
 import { isBlankHeader, RAM_HEADER_SIZE, type RamHeader, readDumpLine, readRamHeader } from './format.js';
 import { ECC_BLOCK, type RamGeometry, type RamZone, ramZones, roundDownToPowerOfTwo } from './geometry.js';
 import type { RamMarks } from './marks.js';
+import { Parity } from './parity.js';
 import { ParityEnds } from './parity-ends.js';
 import { BLANK, DAMAGED_LENGTHS, OVERTOP, OVERWRITTEN, Places, WITHOUT_LINE } from './places.js';
 import { reedSolomon } from './reed-solomon.js';
 import { tooSmallCost } from './text-lengths.js';
 import { isPassedOver, type Turn } from './turns.js';
 import { PersistentRamZone } from './zone.js';
-import { packedParities, zoneParities } from './zone-parities.js';
 
 /** A ring that says to have come round, but is not full; no kernel leaves one. */
 const HALF_ROUND = 4;
@@ -55,10 +54,6 @@ const UNREADABLE = 0.2;
 const BLOCKS_TRIED = 4;
 /** Zones of one geometry that are looked at closely. */
 const MAX_ZONES = 2048;
-/** Zones whose parity is looked at to find its size. */
-const MAX_PARITY_ZONES = 64;
-/** Headers between which parity is looked for before any geometry is known. */
-const MIN_NEIGHBOURS = 4;
 
 /** How well a geometry explains a region. */
 export interface Fit {
@@ -106,12 +101,10 @@ export class Evidence {
   readonly storage: Storage;
   readonly marks: RamMarks;
   readonly places: Places;
+  readonly parity: Parity;
   readonly #verdicts = new Map<string, ZoneVerdict>();
   /** What the oldest bytes of rings and dumps say, by their place and header: many zones of geometries share them. */
   readonly #contents = new Map<string, ZoneVerdict>();
-  #mayHaveParity: boolean | undefined;
-  /** For each header the parity sizes whose bytes stand before an end. */
-  readonly #parities = new Map<string, readonly number[]>();
 
   /** @param marks of findRamMarks, in the byte order in which geometries are to be looked at */
   constructor(storage: Storage, marks: RamMarks) {
@@ -125,8 +118,9 @@ export class Evidence {
       isText: (offset) => header(offset).every(isPrinted),
       isLost: (offset) => this.#isLost(offset, RAM_HEADER_SIZE),
       dumpTime: (offset) => this.#lineAt(offset)?.seconds,
-      sizesByParity: (offset, rule) => (this.mayHaveParity ? ends.sizesAt(offset, rule) : []),
+      sizesByParity: (offset, rule) => (this.parity.mayStand ? ends.sizesAt(offset, rule) : []),
     });
+    this.parity = new Parity(storage, marks.endian, this.places.offsets);
   }
 
   #lineAt(offset: number) {
@@ -337,61 +331,6 @@ export class Evidence {
       if (codec.encode(data).some((byte, at) => byte !== parity[at])) wrong++;
     }
     return wrong / tried;
-  }
-
-  /**
-   * Whether parity stands before any later header, or before the region's end. Where few headers stand, a zone may as well
-   * end elsewhere.
-   */
-  get mayHaveParity(): boolean {
-    this.#mayHaveParity ??= this.#findsParity();
-    return this.#mayHaveParity;
-  }
-
-  #findsParity(): boolean {
-    const { offsets } = this.places;
-    if (offsets.length < MIN_NEIGHBOURS) return true;
-    const isZone = (offset: number, end: number) =>
-      zoneParities(this.storage, offset, end, this.marks.endian).length > 0;
-    // Headers of another boot may stand before the zone's end.
-    const isBeforeAny = offsets
-      .slice(0, MAX_PARITY_ZONES)
-      .some((offset, i) =>
-        [...offsets.slice(i + 1, i + 1 + MAX_PARITY_ZONES), this.storage.size].some((end) => isZone(offset, end)),
-      );
-    // That of a single ring may stand elsewhere.
-    return isBeforeAny || this.#paritiesOf(0, this.storage.size, 'room-packed').length > 0;
-  }
-
-  /** The parity size that all of a geometry's zones confirm, else those that any does and 0. */
-  parities(geometry: RamGeometry): number[] {
-    const votes = new Map<number, number>();
-    let zones = 0;
-    const onlyFtrace = geometry.runs.every((run) => run.type === 'ftrace');
-    for (const zone of ramZones(geometry)) {
-      if (zones >= MAX_PARITY_ZONES || zone.offset + zone.size > this.storage.size) break;
-      if (zone.type === 'ftrace' && !onlyFtrace) continue;
-      zones++;
-      for (const ecc of this.#paritiesOf(zone.offset, zone.size, geometry.dialect.parity))
-        votes.set(ecc, (votes.get(ecc) ?? 0) + 1);
-    }
-    const inOrder = [...votes].sort((a, b) => b[1] - a[1]);
-    if (inOrder[0]?.[1] === zones) return [inOrder[0][0]];
-    // Where a boot with other sizes had ECC, its parity may stand just where some zones of this one end.
-    return [...inOrder.slice(0, 2).map(([ecc]) => ecc), 0];
-  }
-
-  #paritiesOf(offset: number, size: number, rule: ParityRule): readonly number[] {
-    const isPacked = rule === 'room-packed';
-    const key = `${offset} ${size} ${isPacked}`;
-    let found = this.#parities.get(key);
-    if (!found) {
-      found = isPacked
-        ? packedParities(this.storage, offset, size, this.marks.endian)
-        : zoneParities(this.storage, offset, offset + size, this.marks.endian);
-      this.#parities.set(key, found);
-    }
-    return found;
   }
 }
 

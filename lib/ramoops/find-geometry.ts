@@ -184,7 +184,7 @@ function asGiven(
 }
 
 const parityOf = (evidence: Evidence, geometry: RamGeometry): number =>
-  evidence.parities(layOutRam({ ...geometry, ecc: 0 }, ''))[0] ?? 0;
+  evidence.parity.sizes(layOutRam({ ...geometry, ecc: 0 }, ''))[0] ?? 0;
 
 /** What each dialect makes of the same sizes. @throws PstoreError EINVAL where none takes them */
 function geometriesOf(

@@ -97,7 +97,9 @@ export class MarkScan {
       const lone = loneFtrace(marks.plain, marks.ftrace).filter((offset) => marks.emptyFtrace.has(offset));
       for (const offset of lone) marks.ftrace.delete(offset);
     }
-    return settled(this.#found.reduce((best, other) => (count(other) > count(best) ? other : best)));
+    // Where no header is whole, the one that the file begins with tells the order.
+    const weight = (marks: Collected) => 2 * count(marks) + (marks.damaged.has(0) ? 1 : 0);
+    return settled(this.#found.reduce((best, other) => (weight(other) > weight(best) ? other : best)));
   }
 }
 

@@ -6,9 +6,8 @@ import type { ParityRule } from './dialects.js';
 import { RAM_HEADER_SIZE } from './format.js';
 import { zoneLayout } from './geometry.js';
 import { reedSolomon } from './reed-solomon.js';
+import { USUAL_PARITIES } from './zone-parities.js';
 
-/** Sizes of parity in use: 16 is what ramoops.ecc=1 means, the others stand in device trees. */
-const USUAL = [16, 8, 32, 24, 12, 64] as const;
 /** Zones are looked for no longer than this, and all of them together no longer than that. */
 const MAX_ZONE = 16 << 20;
 const MAX_SEARCHED = 128 << 20;
@@ -57,12 +56,12 @@ export class ParityEnds {
 
   #search(offset: number): readonly ParityEnd[] {
     const length = Math.min(MAX_ZONE, this.#storage.size - offset);
-    this.#searched += Math.max(0, length) * USUAL.length;
+    this.#searched += Math.max(0, length) * USUAL_PARITIES.length;
     if (length <= RAM_HEADER_SIZE || this.#searched > MAX_SEARCHED) return [];
     const zone = readRange(this.#storage, offset, length);
     const header = zone.subarray(0, RAM_HEADER_SIZE);
     const ends: ParityEnd[] = [];
-    for (const ecc of USUAL) {
+    for (const ecc of USUAL_PARITIES) {
       const parity = reedSolomon(ecc).encode(header);
       for (let at = findBytes(zone, parity, RAM_HEADER_SIZE); at >= 0; at = findBytes(zone, parity, at + ecc)) {
         if (ends.length < MAX_ENDS) ends.push({ ecc, end: at + ecc });

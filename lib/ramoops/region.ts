@@ -15,6 +15,8 @@ import { findRamMarks, MarkScan, type RamMarks } from './marks.js';
 import type { GivenSizes } from './region-sizes.js';
 import { isSram } from './sram.js';
 import { Told } from './told.js';
+import { repairingParities } from './zone-parities.js';
+import { powersOfTwo } from './zone-sizes.js';
 
 /** Files up to this size are looked through for damaged headers, too. */
 const SMALL = 16 << 20;
@@ -87,9 +89,23 @@ export function scan(storage: Storage, endian?: Abi['endian'], end = storage.siz
       marks.add(bytes, offset, false);
     }
   }
-  const found = isSmall ? marks.result() : inCompany(marks.result());
+  const found = withRepairedFirst(storage, isSmall ? marks.result() : inCompany(marks.result()));
   addCompressed(told, storage, found);
   return { marks: found, lines, told, isSram: isSram(storage), searched, detections: new Map() };
+}
+
+const RULES = [...new Set(DIALECTS.filter(({ frame }) => frame === 'header').map(({ parity }) => parity))];
+
+/** A header at the beginning that its parity repairs is one: a ring that is the whole region has no other. */
+function withRepairedFirst(storage: Storage, marks: RamMarks): RamMarks {
+  const { plain, ftrace, damaged, endian } = marks;
+  if (plain.size + ftrace.size > 0 || !damaged.has(0)) return marks;
+  const ends = [storage.size, ...powersOfTwo(storage.size)];
+  const isRepaired = ends.some((size) =>
+    RULES.some((rule) => repairingParities(storage, { offset: 0, size }, rule, endian).length > 0),
+  );
+  if (!isRepaired) return marks;
+  return { ...marks, plain: new Set([0]), damaged: new Set([...damaged].filter((offset) => offset > 0)) };
 }
 
 /** Beyond this many, a file is made to keep us busy. */

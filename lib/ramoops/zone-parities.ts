@@ -2,12 +2,17 @@
 
 import type { Abi } from '../pstore/abi.js';
 import { readRange, type Storage } from '../storage/storage.js';
+import type { ParityRule } from './dialects.js';
 import { ftraceVersionCode, RAM_HEADER_SIZE, RAM_SIGNATURE, readRamHeader } from './format.js';
-import { zoneLayout } from './geometry.js';
-import { isCodeword, MAX_PARITY } from './reed-solomon.js';
+import { type RamZone, zoneLayout } from './geometry.js';
+import { isCodeword, MAX_PARITY, reedSolomon } from './reed-solomon.js';
 
 /** One byte of parity is no proof of anything, and no use to anybody. */
 const MIN_PARITY = 2;
+/** Sizes of parity in use: 16 is what ramoops.ecc=1 means, the others stand in device trees. */
+export const USUAL_PARITIES = [16, 8, 32, 24, 12, 64] as const;
+/** With so many wrong bytes a header and eight bytes of parity still fit together by no accident. */
+const MAX_WRONG = 2;
 
 /**
  * Sizes of parity with which the bytes before a zone's end agree with its header. Nothing else leaves such bytes.
@@ -29,6 +34,28 @@ export function packedParities(storage: Storage, offset: number, size: number, e
     if (layout && isCodeword(header, readRange(storage, offset + layout.headerParity, ecc))) found.push(ecc);
   }
   return found;
+}
+
+/** Sizes of parity that repair the header of a zone in which hardly a byte is wrong. */
+export function repairingParities(
+  storage: Storage,
+  { offset, size }: Pick<RamZone, 'offset' | 'size'>,
+  rule: ParityRule,
+  endian: Abi['endian'],
+): number[] {
+  const header = readRange(storage, offset, RAM_HEADER_SIZE);
+  if (header.length < RAM_HEADER_SIZE) return [];
+  return USUAL_PARITIES.filter((ecc) => {
+    const layout = zoneLayout(size, ecc, rule);
+    if (!layout) return false;
+    const parity = readRange(storage, offset + layout.headerParity, ecc);
+    if (parity.length < ecc) return false;
+    const repaired = header.slice();
+    const wrong = reedSolomon(ecc).decode(repaired, parity);
+    if (wrong < 0 || wrong > MAX_WRONG) return false;
+    const { sig, start, size: used } = readRamHeader(repaired, endian);
+    return sig === RAM_SIGNATURE && start <= used && used <= layout.area;
+  });
 }
 
 function isSigned(bytes: Uint8Array, endian: Abi['endian']): boolean {

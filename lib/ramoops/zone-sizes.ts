@@ -127,7 +127,8 @@ function isRound(end: number): boolean {
   return roundDownToPowerOfTwo(pages) === pages;
 }
 
-function powersOfTwo(most: number): number[] {
+/** From the smallest zone on. */
+export function powersOfTwo(most: number): number[] {
   const sizes: number[] = [];
   for (let size = MIN_ZONE; size <= most; size *= 2) sizes.push(size);
   return sizes;

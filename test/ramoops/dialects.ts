@@ -11,6 +11,7 @@ import { Warnings } from '../../lib/warnings.js';
 import { Region } from '../builders/ramoops.js';
 import { type Dialectal, dice, MAKERS } from '../builders/ramoops-dialects.js';
 import { fastParityOf, parityOf } from '../builders/reed-solomon.js';
+import { readAll } from '../builders/store.js';
 
 /** `right`, `warned` where it is wrong and said so, or `silent`. */
 function judge({ image, files, keys }: Dialectal, given: boolean): 'right' | 'warned' | 'silent' {
@@ -103,4 +104,20 @@ t.test('a single ring of a later 3.4 tree has the parity of mainline, which tell
   const keys = { dialect: 'android-3.4', console_size: '128K', record_size: '0', pmsg_size: '0', ecc: '16' };
   const shown = new TextDecoder().decode(open(region.bytes, { backend: 'ramoops', keys }).read('console-ramoops-0'));
   t.equal(shown, `${new TextDecoder().decode(text)}\nECC: No errors detected\n`);
+});
+
+t.test('a ring that is the whole region is found by its parity, whatever byte of its header is wrong', async (t) => {
+  for (let seed = 0; seed < 6; seed++) {
+    const { image, files } = MAKERS['android-3.4']!(dice(61_000 + seed));
+    const text = Buffer.from(files.get('console-ramoops-0')!);
+    const told = text.toString().replace('No errors detected', '1 Corrected bytes, 0 unrecoverable blocks');
+    for (let at = 0; at < 12; at++) {
+      const bytes = image.slice();
+      // A signature is known by its other bits; lengths may be any.
+      bytes[at]! ^= at < 4 ? 1 : 0xa5;
+      const shown = readAll(open(bytes));
+      t.same([...shown.keys()], ['console-ramoops-0'], `seed ${seed}, byte ${at}`);
+      t.ok(Buffer.from(told).equals(shown.get('console-ramoops-0') as Uint8Array));
+    }
+  }
 });
