@@ -16,6 +16,7 @@ import {
   KDUMP_SIGNATURE,
   KDUMP_SUB_HEADER_SIZE,
   type KdumpHeader,
+  type KdumpLayout,
   type KdumpNotes,
   kdumpNotes,
   kdumpPhysBase,
@@ -64,6 +65,8 @@ export interface CrashDump {
   /** One of these is there, by the format. */
   readonly core: ElfCore | null;
   readonly kdump: KdumpHeader | null;
+  /** How the sub-header of a compressed dump is laid out. */
+  readonly layout: KdumpLayout | null;
   /** phys_base of an x86-64 or ARM kernel, where the sub-header of a compressed dump tells it. */
   readonly physBase: bigint | null;
   /** Further facts for people. */
@@ -115,6 +118,7 @@ function openElfCore(storage: Storage, warnings: Warnings): Omit<CrashDump, 'fla
     storage,
     core: { header, table },
     kdump: null,
+    layout: null,
     physBase: null,
     endian: header.endian,
     wordBits: header.bits,
@@ -150,12 +154,14 @@ function openKdump(storage: Storage, warnings: Warnings): Omit<CrashDump, 'flatt
     );
   }
   const noNotes = whyNoNotes(header);
-  const isNarrow = notes ? notes.layout !== 'lp64' : header.narrow;
+  const layout = (notes ?? findKdumpVmcoreinfo(storage, header))?.layout ?? (header.narrow ? 'ilp32-align8' : 'lp64');
+  const isNarrow = layout !== 'lp64';
   return {
     format: 'kdump',
     storage,
     core: null,
     kdump: header,
+    layout,
     physBase: kdumpPhysBase(header, readRange(storage, header.blockSize, KDUMP_SUB_HEADER_SIZE), isNarrow),
     endian: header.endian,
     wordBits: isNarrow ? 32 : 64,
@@ -260,11 +266,18 @@ const ALWAYS_TOLD = ['OSRELEASE', 'PAGESIZE'];
 
 /** VMCOREINFO by its own place in the sub-header of a compressed dump: for one whose notes are lost, or not told of. */
 export function vmcoreinfoOfSubHeader({ storage, kdump }: CrashDump): Vmcoreinfo {
-  const bytes = kdump ? readRange(storage, kdump.blockSize, KDUMP_SUB_HEADER_SIZE) : new Uint8Array(0);
-  for (const { offset, size } of kdump ? kdumpVmcoreinfo(kdump, bytes) : []) {
+  return (kdump && findKdumpVmcoreinfo(storage, kdump)?.info) ?? new Map();
+}
+
+function findKdumpVmcoreinfo(
+  storage: Storage,
+  kdump: KdumpHeader,
+): { layout: KdumpLayout; info: Vmcoreinfo } | undefined {
+  const bytes = readRange(storage, kdump.blockSize, KDUMP_SUB_HEADER_SIZE);
+  for (const { layout, offset, size } of kdumpVmcoreinfo(kdump, bytes)) {
     if (size === 0n || size > BigInt(VMCOREINFO_LIMIT) || offset + size > BigInt(storage.size)) continue;
     const info = parseVmcoreinfo(readRange(storage, Number(offset), Number(size)));
-    if (ALWAYS_TOLD.every((key) => info.has(key))) return info;
+    if (ALWAYS_TOLD.every((key) => info.has(key))) return { layout, info };
   }
-  return new Map();
+  return undefined;
 }

@@ -9,7 +9,7 @@ import { snappy } from '../compress/snappy.js';
 import { zstd } from '../compress/zstd.js';
 import { Fields } from '../pstore/abi.js';
 import { nextRun, type Run, readRange, type Storage } from '../storage/storage.js';
-import { KDUMP_SUB_HEADER_SIZE, type KdumpHeader } from './kdump.js';
+import { KDUMP_SUB_HEADER_SIZE, type KdumpHeader, type KdumpLayout, kdumpFirstFrame } from './kdump.js';
 
 /** page_desc_t: offset s64, size u32, flags u32, page_flags u64. */
 const DESCRIPTOR_SIZE = 24;
@@ -21,12 +21,6 @@ const COMPRESSED_SNAPPY = 4;
 const COMPRESSED_ZSTD = 0x20;
 /** zlib's own two bytes before the raw deflate stream (RFC 1950). */
 const ZLIB_HEADER_SIZE = 2;
-
-/** In the sub-header of header version 2 and later: whether the dump is one of several parts, and its first page frame. */
-const SUB_SPLIT = 12;
-const SUB_START_FRAME = 16;
-/** The same as 64 bits on every machine, in version 6 and later (lp64 layout). */
-const SUB_START_FRAME_64 = 80;
 
 /** Bytes of the bitmap whose pages are counted together. */
 const COUNTED = 4096;
@@ -51,7 +45,7 @@ export class KdumpPages {
   /** Pages before the first frame of a part of a split dump: their descriptors are in other parts. */
   readonly #elsewhere: number;
 
-  constructor(storage: Storage, header: KdumpHeader) {
+  constructor(storage: Storage, header: KdumpHeader, layout: KdumpLayout) {
     this.pageSize = header.blockSize;
     this.#storage = storage;
     this.#header = header;
@@ -64,7 +58,7 @@ export class KdumpPages {
     // The header may claim anything: a bitmap ends where the file does.
     this.#bitmapSize = Math.max(0, Math.min(bitmapSize, storage.size - this.#bitmap, MAX_BITMAP));
     this.#descriptors = bitmaps + bitmapBlocks * blockSize;
-    const first = firstFrame(storage, header);
+    const first = kdumpFirstFrame(header, layout, readRange(storage, blockSize, KDUMP_SUB_HEADER_SIZE));
     this.#elsewhere = first === 0 ? 0 : this.#pagesBefore(first);
   }
 
@@ -121,17 +115,6 @@ function codecOf(flags: number): Pick<Codec, 'decompress'> | undefined {
   if ((flags & COMPRESSED_LZO) !== 0) return lzo;
   if ((flags & COMPRESSED_SNAPPY) !== 0) return snappy;
   return (flags & COMPRESSED_ZSTD) !== 0 ? zstd : undefined;
-}
-
-/** The first page frame of a part of a split dump, else 0. */
-function firstFrame(storage: Storage, { blockSize, subHeaderBlocks, version, endian, narrow }: KdumpHeader): number {
-  if (subHeaderBlocks === 0 || narrow || version < 2) return 0;
-  const bytes = readRange(storage, blockSize, KDUMP_SUB_HEADER_SIZE);
-  if (bytes.length < KDUMP_SUB_HEADER_SIZE) return 0;
-  const fields = new Fields(bytes, endian);
-  if (fields.u32(SUB_SPLIT) !== 1) return 0;
-  const frame = fields.u64(version >= 6 ? SUB_START_FRAME_64 : SUB_START_FRAME);
-  return frame < 2n ** 40n ? Number(frame) : 0;
 }
 
 function countBits(bytes: Uint8Array, length: number): number {

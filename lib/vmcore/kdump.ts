@@ -45,9 +45,11 @@ export interface KdumpHeader {
   readonly narrow: boolean;
 }
 
+export type KdumpLayout = 'lp64' | 'ilp32-align8' | 'ilp32-align4';
+
 /** A reading of the sub-header. */
 export interface KdumpNotes {
-  readonly layout: 'lp64' | 'ilp32-align8' | 'ilp32-align4';
+  readonly layout: KdumpLayout;
   /** File offset and bytes of the notes; 0 and 0 where there are none. */
   readonly offset: bigint;
   readonly size: bigint;
@@ -88,25 +90,32 @@ export function readKdumpHeader(bytes: Uint8Array): KdumpHeader | undefined {
 
 /** Where block_size stands, and sub_hdr_size and bitmap_blocks after it; undefined where no place makes sense. */
 function blockSizePlace(fields: Fields): number | undefined {
-  // The narrow one first: in a wide header its places hold the time, whose upper half is 0.
-  const withSubHeader = [BLOCK_SIZE_TIMEVAL8, BLOCK_SIZE_TIMEVAL16].find((at) => {
-    const blocks = fields.u32(at + 4);
-    return isBlockSize(fields.u32(at)) && blocks > 0 && blocks <= MAX_SUB_HEADER_BLOCKS;
-  });
-  if (withSubHeader !== undefined) return withSubHeader;
-  // Without a sub-header the microseconds of a wide header would pass for a narrow block size: the wide one first.
-  return [BLOCK_SIZE_TIMEVAL16, BLOCK_SIZE_TIMEVAL8].find((at) => {
-    const bitmapBlocks = fields.u32(at + 8);
-    return isBlockSize(fields.u32(at)) && fields.u32(at + 4) === 0 && bitmapBlocks > 0 && bitmapBlocks % 2 === 0;
-  });
+  const place = (order: readonly number[], makesSense: (subHeaderBlocks: number, bitmapBlocks: number) => boolean) =>
+    order.find((at) => isBlockSize(fields.u32(at)) && makesSense(fields.u32(at + 4), fields.u32(at + 8)));
+  const isSubHeader = (blocks: number) => blocks > 0 && blocks <= MAX_SUB_HEADER_BLOCKS;
+  // In a wide header the narrow one's places hold the time, whose upper half is 0.
+  const narrowFirst = [BLOCK_SIZE_TIMEVAL8, BLOCK_SIZE_TIMEVAL16];
+  // Without a sub-header the microseconds of a wide header would pass for a narrow block size.
+  const wideFirst = [BLOCK_SIZE_TIMEVAL16, BLOCK_SIZE_TIMEVAL8];
+  // A narrow header's numbers of pages may pass for a wide one's sizes, but no bitmap follows them; notes alone need none.
+  return (
+    place(narrowFirst, (blocks, bitmap) => isSubHeader(blocks) && bitmap > 0) ??
+    place(wideFirst, (blocks, bitmap) => blocks === 0 && bitmap > 0 && bitmap % 2 === 0) ??
+    place(narrowFirst, isSubHeader)
+  );
 }
 
-/** Places of offsets in struct kdump_sub_header. Each has a size after it, of one `unsigned long`. */
+/**
+ * Places in struct kdump_sub_header: whether the dump is one of several parts, and the first page frame of a part, an
+ * `unsigned long`, and the same as 64 bits since version 6. Then offsets, each with a size after it, one `unsigned long`.
+ */
 const SUB_HEADERS = {
-  lp64: { vmcoreinfo: 32, notes: 48, long: 8 },
-  'ilp32-align8': { vmcoreinfo: 24, notes: 40, long: 4 },
-  'ilp32-align4': { vmcoreinfo: 20, notes: 32, long: 4 },
+  lp64: { split: 12, start: 16, start64: 80, vmcoreinfo: 32, notes: 48, long: 8 },
+  'ilp32-align8': { split: 8, start: 12, start64: 72, vmcoreinfo: 24, notes: 40, long: 4 },
+  'ilp32-align4': { split: 8, start: 12, start64: 56, vmcoreinfo: 20, notes: 32, long: 4 },
 } as const;
+const KDUMP_SPLIT_VERSION = 2;
+const KDUMP_WIDE_FRAMES_VERSION = 6;
 
 /**
  * Where the notes are, by each layout that the sub-header may have, likely ones first. The caller takes the first that
@@ -140,6 +149,18 @@ export function kdumpPhysBase(header: KdumpHeader, bytes: Uint8Array, isNarrow: 
   if (header.subHeaderBlocks === 0 || bytes.length < 8) return null;
   const fields = new Fields(bytes, header.endian);
   return isNarrow ? BigInt(fields.u32(0)) : fields.s64(0);
+}
+
+/** The first page frame of a part of a split dump, else 0. @param bytes the sub-header */
+export function kdumpFirstFrame(header: KdumpHeader, layout: KdumpLayout, bytes: Uint8Array): number {
+  const { split, start, start64, long } = SUB_HEADERS[layout];
+  if (header.subHeaderBlocks === 0 || header.version < KDUMP_SPLIT_VERSION) return 0;
+  if (bytes.length < KDUMP_SUB_HEADER_SIZE) return 0;
+  const fields = new Fields(bytes, header.endian);
+  if (fields.u32(split) !== 1) return 0;
+  if (header.version < KDUMP_WIDE_FRAMES_VERSION && long === 4) return fields.u32(start);
+  const frame = fields.u64(header.version < KDUMP_WIDE_FRAMES_VERSION ? start : start64);
+  return frame < 2n ** 40n ? Number(frame) : 0;
 }
 
 function isBlockSize(size: number): boolean {

@@ -88,13 +88,18 @@ function readRecords(memory: KernelMemory, layout: RecordLayout, records: Record
   }
 }
 
-/** A log of text only: its end, where it is too long. */
+/**
+ * A log of text only: its end, where it is too long. What somebody cleared is shown too: it is still there.
+ * @param end bytes that were ever logged, which go round at 4 GiB
+ * @param logged bytes since the log was cleared, at most the buffer's: more than `end` where that went round
+ */
 function readText(memory: KernelMemory, buffer: bigint, size: number, end: number, logged: number, log: LogText): void {
-  const count = Math.min(logged, end, size);
+  const isFull = end >= size || (logged > end && memory.bytes(buffer + BigInt(size - 1), 1)[0] !== 0);
+  const count = isFull ? size : end;
   const skipped = Math.max(0, count - MAX_LOG_TEXT);
   let zeros = 0;
   for (let done = skipped; done < count; ) {
-    const at = (end - count + done) % size;
+    const at = (end + size - count + done) % size;
     const length = Math.min(CHUNK, count - done, size - at);
     const bytes = memory.bytes(buffer + BigInt(at), length);
     // A text has no zeros: they stand for memory that the dump does not have.

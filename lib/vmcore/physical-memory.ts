@@ -152,5 +152,5 @@ function countUntil(loads: readonly Load[], isBefore: (load: Load) => boolean): 
 /** The memory of a dump; its ELF segments too, where it is an ELF core. */
 export function memoryOf(dump: CrashDump): { memory: PhysicalMemory; elf: ElfMemory | undefined } {
   const elf = dump.core ? new ElfMemory(dump.storage, dump.core) : undefined;
-  return { memory: elf ?? new PagedMemory(new KdumpPages(dump.storage, dump.kdump!)), elf };
+  return { memory: elf ?? new PagedMemory(new KdumpPages(dump.storage, dump.kdump!, dump.layout!)), elf };
 }

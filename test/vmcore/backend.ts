@@ -26,6 +26,7 @@ import { MemoryStorage } from '../../lib/storage/memory.js';
 import type { Storage } from '../../lib/storage/storage.js';
 import { SurvivingStorage } from '../../lib/storage/surviving.js';
 import { vmcoredd } from '../../lib/vmcore/backend.js';
+import { openCrashDump } from '../../lib/vmcore/crash-dump.js';
 import { Warnings } from '../../lib/warnings.js';
 import { howSure } from '../builders/how-sure.js';
 import { recordsOf } from '../builders/open.js';
@@ -245,6 +246,17 @@ t.test('the compressed format: every layout of its headers', (t) => {
     t.same([titles(tooLong), codes(tooLong)], [['x'], ['note-damaged']]);
     t.end();
   });
+  t.test('a compressed dump of 32 bits with a time of 64, told by its VMCOREINFO alone', (t) => {
+    const text = Buffer.from('OSRELEASE=5.4.0\nPAGESIZE=4096\n');
+    const image = kdump('little', 'ilp32-time64', text, { version: 3 });
+    const view = new DataView(image.buffer, image.byteOffset);
+    view.setBigUint64(4096 + 24, BigInt(4096 + 104), true);
+    view.setUint32(4096 + 32, text.length, true);
+    const dump = openCrashDump(new MemoryStorage(image), new Warnings());
+    t.match(dump, { wordBits: 32, layout: 'ilp32-align8' });
+    t.end();
+  });
+
   t.test('cut and senseless ones are refused', (t) => {
     t.throws(() => open(Uint8Array.from(Buffer.from('KDUMP   '))), { code: 'EBADMSG', message: /ends after 8 bytes/ });
     const senseless = new Uint8Array(8192).fill(0xff);

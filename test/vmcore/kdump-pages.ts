@@ -41,7 +41,7 @@ function counted(bytes: Uint8Array, size = bytes.length): { storage: Storage; re
 t.test('a first frame after the end of the bitmap is not counted up to', (t) => {
   const bytes = part(2n ** 40n - 1n, 0xffff_fffe);
   const { storage, reads } = counted(bytes);
-  const pages = new KdumpPages(storage, readKdumpHeader(bytes)!);
+  const pages = new KdumpPages(storage, readKdumpHeader(bytes)!, 'lp64');
   t.equal(pages.page(0), undefined);
   t.equal(pages.page(2 ** 39), undefined);
   t.ok(reads() < 16, `${reads()} reads`);
@@ -51,7 +51,7 @@ t.test('a first frame after the end of the bitmap is not counted up to', (t) => 
 t.test('a hole in the bitmap is not read', (t) => {
   const bytes = part(2n ** 30n, 1 << 17);
   const { storage, reads } = counted(bytes, 2 ** 31);
-  t.equal(new KdumpPages(storage, readKdumpHeader(bytes)!).page(2 ** 30 + 1), undefined);
+  t.equal(new KdumpPages(storage, readKdumpHeader(bytes)!, 'lp64').page(2 ** 30 + 1), undefined);
   t.ok(reads() < 16, `${reads()} reads`);
   t.end();
 });

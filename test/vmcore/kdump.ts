@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { hasSignature, KDUMP_SIGNATURE, kdumpNotes, kdumpVmcoreinfo, readKdumpHeader } from '../../lib/vmcore/kdump.js';
+import {
+  hasSignature,
+  KDUMP_SIGNATURE,
+  kdumpFirstFrame,
+  kdumpNotes,
+  kdumpVmcoreinfo,
+  readKdumpHeader,
+} from '../../lib/vmcore/kdump.js';
 import { type KdumpLayout, kdump } from '../builders/vmcore.js';
 
 const LAYOUTS: KdumpLayout[] = ['lp64', 'ilp32-align8', 'ilp32-align4', 'ilp32-time64'];
@@ -31,6 +38,51 @@ t.test('headers of every machine', (t) => {
         t.same(reading, { layout: wanted, offset: BigInt(block + 104), size: 64n }, `${endian} ${layout}`);
       }
     }
+  }
+  t.end();
+});
+
+t.test('a dump of notes alone has no bitmap', (t) => {
+  for (const layout of ['lp64', 'ilp32-align8'] as const) {
+    const image = kdump('little', layout, new Uint8Array(64));
+    const at = layout === 'lp64' ? 436 : 424;
+    new DataView(image.buffer, image.byteOffset).setUint32(at, 0, true);
+    t.match(readKdumpHeader(image), { bitmapBlocks: 0, blockSize: 4096, narrow: layout !== 'lp64' });
+  }
+  t.end();
+});
+
+t.test('numbers of pages of a narrow header without a sub-header do not pass for sizes of a wide one', (t) => {
+  for (const layout of ['ilp32-align8', 'ilp32-align4'] as const) {
+    const image = kdump('big', layout, new Uint8Array(64));
+    const view = new DataView(image.buffer, image.byteOffset);
+    view.setUint32(420, 0);
+    view.setUint32(428, 131072);
+    view.setUint32(432, 130000);
+    t.match(readKdumpHeader(image), { subHeaderBlocks: 0, bitmapBlocks: 2, blockSize: 4096, narrow: true });
+  }
+  t.end();
+});
+
+t.test('where a part of a split dump begins, in every version and layout', (t) => {
+  const places = [
+    ['lp64', 'lp64', 12, 16, 80],
+    ['ilp32-align8', 'ilp32-align8', 8, 12, 72],
+    ['ilp32-align4', 'ilp32-align4', 8, 12, 56],
+    ['ilp32-time64', 'ilp32-align8', 8, 12, 72],
+  ] as const;
+  for (const [writer, layout, split, start, start64] of places) {
+    const header = readKdumpHeader(kdump('little', writer, new Uint8Array(64)))!;
+    const bytes = new Uint8Array(104);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(start, 77, true);
+    view.setUint32(start64, 99, true);
+    t.equal(kdumpFirstFrame(header, layout, bytes), 0, 'not split');
+    view.setUint32(split, 1, true);
+    t.equal(kdumpFirstFrame({ ...header, version: 1 }, layout, bytes), 0);
+    t.equal(kdumpFirstFrame({ ...header, version: 2 }, layout, bytes), 77);
+    t.equal(kdumpFirstFrame(header, layout, bytes), 99);
+    t.equal(kdumpFirstFrame(header, layout, bytes.subarray(0, 100)), 0, 'a sub-header that is cut');
   }
   t.end();
 });

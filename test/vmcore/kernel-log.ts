@@ -289,8 +289,15 @@ SIZE(printk_log)=16\nOFFSET(printk_log.ts_nsec)=0\nOFFSET(printk_log.len)=8\nOFF
   t.match(lost.warnings, [/not whole: the record at|not whole: a record at|go round/]);
   const texts = `${info}SYMBOL(log_end)=${at(12)}\nSYMBOL(logged_chars)=${at(16)}\n`;
   const ring = Buffer.from('B'.repeat(100) + 'A'.repeat(28));
-  const text = log(core(LE64, texts, concat(head(size + 100, 120), ring)));
-  t.equal(text.text, 'A'.repeat(20) + 'B'.repeat(100));
+  const text = (end: number, logged: number, buffer: Uint8Array = ring) =>
+    log(core(LE64, texts, concat(head(end, logged), buffer))).text;
+  const whole = 'A'.repeat(28) + 'B'.repeat(100);
+  t.equal(text(size + 100, size), whole);
+  t.equal(text(size + 100, 20), whole, 'cleared by dmesg -c: it is there all the same');
+  t.equal(text(100, size), whole, 'after 4 GiB the number of all bytes begins at 0 again');
+  t.equal(text(0, size), ring.toString());
+  t.equal(text(100, 0), 'B'.repeat(100), 'never filled');
+  t.equal(text(100, size, Buffer.from(ring).fill(0, 100)), 'B'.repeat(100), 'moved to a larger buffer');
   t.end();
 });
 
