@@ -60,6 +60,12 @@ async function begun(watching: Watching): Promise<void> {
   await sleep(1500);
 }
 
+/** All at once: a file that is still empty is told of, too. */
+function appear(path: string): void {
+  writeFileSync(`${path}.new`, goldenImage('s2'));
+  renameSync(`${path}.new`, path);
+}
+
 t.test('rotated, gone and there again', async (t) => {
   pstorefuse('format', 'a.raw', '--size', '1M', '--kmsg-size', '64K');
   await record('a.raw', '<4>[    1.000000] old\n', '2026-01-01T00:00:00Z');
@@ -69,14 +75,14 @@ t.test('rotated, gone and there again', async (t) => {
   await record('a.raw', '<4>[    2.000000] new\n', '2026-01-01T00:00:02Z');
   t.match(JSON.parse(await watching.line()), { path: 'a.raw', names: ['dmesg-pstore_blk-1'], text: /new/ });
 
-  writeFileSync('b.raw', goldenImage('s2'));
+  appear('b.raw');
   t.match(await watching.sentence(), /b\.raw can be read again/);
   for (const id of [0, 1, 2])
     t.match(JSON.parse(await watching.line()), { path: 'b.raw', names: [`dmesg-pstore_blk-${id}`] });
 
   rmSync('b.raw');
   t.match(await watching.sentence(), /b\.raw: there is no such file/);
-  writeFileSync('b.raw', goldenImage('s2'));
+  appear('b.raw');
   t.match(await watching.sentence(), /b\.raw can be read again/);
   writeFileSync('c.raw', goldenImage('s3'));
   renameSync('c.raw', 'a.raw');
